@@ -1,0 +1,1 @@
+"""loopscope: one-class anomaly detection on loop embeddings, with instant audition."""

@@ -1,0 +1,65 @@
+"""Defaults with their sources, and the folders loopscope writes to.
+
+Two roots: the cache (can be deleted at any time: weights, demo library, transcoded copies) and the data root (cannot:
+the database with embeddings and triage marks, saved models). `LOOPSCOPE_HOME` moves both under one folder.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP_NAME = "loopscope"
+DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 4.4
+AUDIO_EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where loopscope keeps things. Nothing is created by asking for a path; writers create what they need."""
+
+    cache: Path
+    data: Path
+
+    @property
+    def weights(self) -> Path:
+        """Encoder weights as safetensors."""
+        return self.cache / "weights"
+
+    @property
+    def demo(self) -> Path:
+        """The synthesised demo library."""
+        return self.cache / "demo-library"
+
+    @property
+    def transcoded(self) -> Path:
+        """Playable copies of files that browsers do not play."""
+        return self.cache / "transcoded"
+
+    @property
+    def uploads(self) -> Path:
+        """Folders uploaded from a remote browser."""
+        return self.cache / "uploads"
+
+    @property
+    def database(self) -> Path:
+        """The one SQLite file."""
+        return self.data / "loopscope.sqlite3"
+
+    @property
+    def models(self) -> Path:
+        """Saved detectors, one folder each."""
+        return self.data / "models"
+
+
+def paths() -> Paths:
+    """The folders in force now; reads `LOOPSCOPE_HOME` at each call so that tests can move it."""
+    home = os.environ.get("LOOPSCOPE_HOME")
+    if home:
+        root = Path(home).expanduser()
+        return Paths(cache=root / "cache", data=root / "data")
+    return Paths(
+        cache=Path(platformdirs.user_cache_dir(APP_NAME)),
+        data=Path(platformdirs.user_data_dir(APP_NAME)),
+    )

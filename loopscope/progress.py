@@ -1,0 +1,49 @@
+"""How long tasks report and are stopped: plain callables, so that no module below ui/ knows about threads or screens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a long task. `done` and `total` count items of `unit`; `total` 0 means not yet known."""
+
+    stage: str
+    done: int
+    total: int
+    unit: str = "files"
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of training.
+
+    `phase` is "pretrain" or "finetune"; losses are means over the rows of the split; `spread` is the mean squared
+    distance of the validation latents to their own mean (latent units squared), None where it was not measured.
+    """
+
+    phase: str
+    epoch: int
+    n_epochs: int
+    train_loss: float
+    validation_loss: float
+    spread: float | None = None
+
+
+ProgressCallback = Callable[[Progress], None]
+EpochCallback = Callable[[EpochReport], None]
+StopCheck = Callable[[], bool]
+
+
+def ignore_progress(report: Progress) -> None:
+    """Default callback."""
+
+
+def ignore_epoch(report: EpochReport) -> None:
+    """Default callback."""
+
+
+def never_stop() -> bool:
+    """Default stop check."""
+    return False
