@@ -1,0 +1,82 @@
+"""The session's own state, under one key: widget keys vanish on a page switch, these do not.
+
+Nothing here is shared between sessions. What later steps derive from earlier ones is dropped when those change:
+a new library drops embeddings and models, new embeddings drop models.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+from loopscope.config import DEFAULT_PERCENTILE
+from loopscope.embeddings import EmbeddingSet
+from loopscope.encoders.base import Encoder
+from loopscope.library import Library
+from loopscope.pipeline import ScoredLoops
+from loopscope.store import Store
+
+_KEY = "loopscope"
+
+
+@dataclass
+class SessionState:
+    """What one browser tab is working on."""
+
+    library: Library | None = None
+    encoder: Encoder | None = None
+    embeddings: EmbeddingSet | None = None
+    models: dict[str, ScoredLoops] = field(default_factory=dict)
+    active: str | None = None
+    percentiles: dict[str, float] = field(default_factory=dict)
+    selected: str | None = None
+    lasso: tuple[str, ...] = ()
+    browsed: Path | None = None
+    allowed: tuple[Path, ...] = ()
+    generation: int = 0
+
+    def use_library(self, library: Library) -> None:
+        """Takes a scanned folder; what was computed from another one is dropped."""
+        self.library = library
+        self.selected, self.lasso = None, ()
+        self.use_embeddings(None)
+
+    def use_embeddings(self, embeddings: EmbeddingSet | None, encoder: Encoder | None = None) -> None:
+        """Takes an embedding set; models of another one are dropped."""
+        self.embeddings, self.encoder = embeddings, encoder
+        self.models, self.active, self.percentiles = {}, None, {}
+
+    def add_model(self, label: str, scored: ScoredLoops) -> None:
+        """Makes a fitted model the one the Explore page shows."""
+        self.models[label] = scored
+        self.percentiles.setdefault(label, DEFAULT_PERCENTILE)
+        self.active = label
+        self.generation += 1
+
+    @property
+    def model(self) -> ScoredLoops | None:
+        """The model in view."""
+        return self.models.get(self.active) if self.active else None
+
+    @property
+    def percentile(self) -> float:
+        """The threshold of the model in view, as a percentile of its training scores."""
+        return self.percentiles.get(self.active or "", DEFAULT_PERCENTILE)
+
+
+def session() -> SessionState:
+    """The present session's state, made on first use."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = SessionState()
+    state: SessionState = st.session_state[_KEY]
+    return state
+
+
+def _close(store: Store) -> None:
+    store.close()
+
+
+@st.cache_resource(show_spinner=False, on_release=_close)
+def open_store(database: str) -> Store:
+    """The one writer of the database, shared by all sessions; it holds no session's state."""
+    return Store(Path(database))

@@ -1,0 +1,144 @@
+"""Long work in worker threads that never call Streamlit; pages poll a `Task` from `run_every` fragments.
+
+Times are seconds of `time.monotonic`. A task belongs to one session and is told to stop when that session ends.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from loopscope.errors import Cancelled, LoopscopeError
+from loopscope.progress import EpochReport, Progress
+
+log = logging.getLogger(__name__)
+RATE_WINDOW_S = 20.0
+
+
+@dataclass
+class Task:
+    """One piece of work, seen from outside: `state` is "running", "done", "cancelled" or "failed"."""
+
+    title: str
+    state: str = "running"
+    result: Any = None
+    error: str = ""
+    progress: Progress | None = None
+    history: list[EpochReport] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _samples: list[tuple[float, int]] = field(default_factory=list, repr=False)
+
+    def on_progress(self, report: Progress) -> None:
+        """Keeps the latest report and a short window of counts for the rate."""
+        now = time.monotonic()
+        if self.progress is None or self.progress.stage != report.stage:
+            self._samples = []
+        recent = [sample for sample in self._samples if now - sample[0] < RATE_WINDOW_S]
+        self._samples = [*recent, (now, report.done)]
+        self.progress = report
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """Appends one epoch to the live curves."""
+        self.history.append(report)
+
+    def should_stop(self) -> bool:
+        """Whether the user asked for an end."""
+        return self._stop.is_set()
+
+    def cancel(self) -> None:
+        """Asks the worker to end at its next safe point."""
+        self._stop.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether the worker is still at it."""
+        return self.state == "running"
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start, or the whole time once ended."""
+        return (self.ended or time.monotonic()) - self.started
+
+    @property
+    def rate(self) -> float | None:
+        """Items per second over the last seconds, None before two reports."""
+        if len(self._samples) < 2:
+            return None
+        (first, done), (last, now_done) = self._samples[0], self._samples[-1]
+        return (now_done - done) / (last - first) if last > first and now_done > done else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the recent rate, None while it cannot be told."""
+        if self.progress is None or not self.progress.total or self.rate is None:
+            return None
+        return max(0, self.progress.total - self.progress.done) / self.rate
+
+
+class TaskBoard:
+    """The tasks of one session, by kind ("scan", "embed", "train" …); one of a kind at a time."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+        self._lock = threading.Lock()
+
+    def get(self, kind: str) -> Task | None:
+        """The latest task of this kind."""
+        return self._tasks.get(kind)
+
+    def start(self, kind: str, title: str, work: Callable[[Task], Any]) -> Task:
+        """Runs `work(task)` in a thread, or returns the one of this kind that still runs."""
+        with self._lock:
+            present = self._tasks.get(kind)
+            if present is not None and present.running:
+                return present
+            task = self._tasks[kind] = Task(title)
+        threading.Thread(target=_run, args=(task, work), name=f"loopscope-{kind}", daemon=True).start()
+        return task
+
+    def clear(self, kind: str) -> None:
+        """Stops and forgets the task of this kind, once its result was taken over."""
+        task = self._tasks.pop(kind, None)
+        if task is not None:
+            task.cancel()
+
+    def cancel_all(self) -> None:
+        """The session is gone."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+
+
+def _run(task: Task, work: Callable[[Task], Any]) -> None:
+    state = "failed"
+    try:
+        task.result = work(task)
+        state = "done"
+    except Cancelled as stopped:
+        state, task.error = "cancelled", str(stopped)
+    except LoopscopeError as error:
+        task.error = str(error)
+    except MemoryError:
+        task.error = f"{task.title} ran out of memory; close other programs or choose a smaller folder, then start again."
+    finally:
+        # An unforeseen error still ends the task (its traceback goes to the server log through threading's hook).
+        if state == "failed" and not task.error:
+            task.error = f"{task.title} ended unexpectedly; the server log has the details, please report it."
+        task.ended = time.monotonic()
+        task.state = state
+        log.info("%s: %s after %.1f s", task.title, state, task.seconds)
+
+
+def _release(board: TaskBoard) -> None:
+    board.cancel_all()
+
+
+@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
+def task_board() -> TaskBoard:
+    """The board of the present session."""
+    return TaskBoard()
