@@ -1,0 +1,31 @@
+"""loopscope: the server (`streamlit run app.py`, or any ASGI server on `app:app`) and the script that Streamlit runs in it.
+
+Without a script-run context this file defines the server with its audio and data routes; within one it draws the pages.
+"""
+
+import logging
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from loopscope.ui.media import routes
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = st.App(__file__, routes=routes())
+else:
+    from loopscope.ui.components import show_status
+
+    st.set_page_config(page_title="loopscope", page_icon=":material/graphic_eq:", layout="wide")
+    page = st.navigation(
+        [
+            st.Page("pages/library.py", title="Library", icon=":material/library_music:", default=True),
+            st.Page("pages/embed.py", title="Embed", icon=":material/hub:"),
+            st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+            st.Page("pages/explore.py", title="Explore", icon=":material/travel_explore:"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+            st.Page("pages/diagnostics.py", title="Diagnostics", icon=":material/monitor_heart:"),
+        ]
+    )
+    show_status()
+    page.run()

@@ -1,0 +1,141 @@
+"""Small pieces that several pages share: headings, empty states, the sidebar's status, and a running task."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.config import paths
+from loopscope.store import Store
+from loopscope.ui.state import open_store, session
+from loopscope.ui.tasks import Task, task_board
+
+PAGES = {
+    "library": ("pages/library.py", "Choose a folder in Library"),
+    "embed": ("pages/embed.py", "Embed the loops"),
+    "train": ("pages/train.py", "Train a detector"),
+    "explore": ("pages/explore.py", "Explore the scores"),
+}
+POLL_S = 0.5
+
+
+def heading(title: str, purpose: str) -> None:
+    """A page's title with one sentence on what it is for."""
+    st.header(title, anchor=False)
+    st.caption(purpose)
+
+
+def next_step(name: str, sentence: str = "") -> None:
+    """An empty state or an ending that leads on: what to do, and the link that does it."""
+    target, label = PAGES[name]
+    if sentence:
+        st.info(sentence, icon=":material/arrow_forward:")
+    st.page_link(target, label=label, icon=":material/arrow_forward:")
+
+
+def store() -> Store:
+    """The user's database."""
+    return open_store(str(paths().database))
+
+
+def plain(text: str) -> str:
+    """A name or message from outside as literal text: Markdown and HTML marks lose their meaning."""
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|~$:^&" else char for char in printable(text))
+
+
+def printable(text: str) -> str:
+    """The text without characters that no screen or JSON can carry (broken UTF-8 in file names)."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\n", "␤").replace("\r", "␍")
+
+
+def printable_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every text column made printable."""
+    texts = [name for name in table.columns if pd.api.types.is_string_dtype(table[name])]
+    return table.assign(**{name: table[name].map(printable, na_action="ignore") for name in texts})
+
+
+def show_status() -> None:
+    """The sidebar's account of where the session stands; it always names the encoder that made the numbers."""
+    state = session()
+    with st.sidebar:
+        st.caption("This session")
+        if state.library is None:
+            st.markdown("No folder chosen yet")
+            return
+        unique = state.library.loops["loop_id"].nunique()
+        st.markdown(f"**{plain(Path(state.library.root).name)}** · {unique:,} loops")
+        if state.embeddings is None:
+            st.markdown("Not embedded yet")
+            return
+        name = state.encoder.description if state.encoder is not None else state.embeddings.encoder_id
+        st.markdown(f"Encoder: {plain(name)}")
+        st.markdown(f"Model: {plain(state.active)}" if state.active else "No model yet")
+
+
+def show_notice() -> None:
+    """The sentence about a fall-back encoder, wherever its numbers are shown."""
+    encoder = session().encoder
+    notice = getattr(encoder, "notice", "")
+    if notice:
+        st.warning(plain(notice), icon=":material/info:")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 3 min 20 s, 1 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def task_line(task: Task) -> str:
+    """Counts, rate and time left of a running task."""
+    report = task.progress
+    if report is None:
+        return f"{task.title} · {duration(task.seconds)}"
+    parts = [f"{report.stage} · {report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"]
+    if task.rate:
+        parts.append(f"{task.rate:,.1f} {report.unit}/s")
+    if task.seconds_left is not None:
+        parts.append(f"{duration(task.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def show_task(kind: str, *, cancel_label: str = "Cancel", body: Callable[[Task], None] | None = None) -> None:
+    """Follows the task of this kind until it ends, then reruns the page once; draws nothing when there is none."""
+    if task_board().get(kind) is None:
+        return
+    _follow(kind, cancel_label, body)
+
+
+@st.fragment(run_every=POLL_S)
+def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None) -> None:
+    task = task_board().get(kind)
+    if task is None or not task.running:
+        st.rerun()
+        return
+    report = task.progress
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    share = min(1.0, report.done / report.total) if report and report.total else 0.0
+    left.progress(share, text=plain(task_line(task)))
+    stopping = task.should_stop()
+    if right.button("Stopping…" if stopping else cancel_label, key=f"cancel-{kind}", disabled=stopping, width="stretch"):
+        task.cancel()
+    if body is not None:
+        body(task)
+
+
+def ended(kind: str) -> Task | None:
+    """The task of this kind if it has ended: taken over once, with its error shown."""
+    task = task_board().get(kind)
+    if task is None or task.running:
+        return None
+    task_board().clear(kind)
+    if task.state == "failed":
+        st.error(plain(task.error), icon=":material/error:")
+    elif task.state == "cancelled":
+        st.info(f"{plain(task.title)} was stopped; what was finished is kept.", icon=":material/pause_circle:")
+    return task

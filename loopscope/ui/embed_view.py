@@ -1,0 +1,104 @@
+"""The Embed page's parts: choosing an encoder, the running embedding, what came of it."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.encoders.base import Encoder, encoder_names, load_encoder
+from loopscope.library import Library
+from loopscope.pipeline import left_out
+from loopscope.progress import ProgressCallback
+from loopscope.ui.components import duration, ended, next_step, plain, printable_table, show_notice, show_task, store
+from loopscope.ui.state import session
+from loopscope.ui.tasks import Task, task_board
+
+KIND = "embed"
+AUTO = "auto"
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _loaded(name: str, weights_file: str | None, _on_progress: ProgressCallback) -> Encoder:
+    """Frozen encoders hold no user's state, so sessions share them."""
+    return load_encoder(name, weights_file=weights_file, on_progress=_on_progress)
+
+
+def choose_encoder() -> tuple[str, str | None]:
+    """The encoder's name and, for CLAP, an optional weights file of the user's."""
+    known = {info.name: info for info in encoder_names()}
+    titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
+    titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
+    name = st.radio("Encoder", list(titles), format_func=titles.__getitem__, key="encoder-name")
+    if name in known:
+        info = known[name]
+        st.caption(f"{info.n_features} features a loop · {plain(info.licence)}")
+    weights_file = None
+    if name.startswith("clap"):
+        weights_file = st.text_input(
+            "Checkpoint file (optional)",
+            placeholder="/path/to/630k-audioset-fusion-best.pt",
+            help="A checkpoint you already have. Left empty, the published one is fetched from the model hub (about 2 GB, once).",
+            key="weights-file",
+        ).strip()
+    return name, weights_file or None
+
+
+def start_embedding(library: Library, name: str, weights_file: str | None) -> None:
+    """Loads the encoder and embeds in a worker; what is in the database already is not computed again."""
+    database = store()
+
+    def work(task: Task) -> tuple[EmbeddingSet, Encoder]:
+        encoder = _loaded(name, weights_file, task.on_progress)
+        embeddings = embed_library(
+            library, encoder, store=database, on_progress=task.on_progress, should_stop=task.should_stop
+        )
+        return embeddings, encoder
+
+    task_board().start(KIND, "Embedding", work)
+
+
+def embed_step() -> None:
+    """Choice, start, progress and result of the embedding of the session's library."""
+    state = session()
+    finished = ended(KIND)
+    if finished is not None and finished.state == "done":
+        state.use_embeddings(*finished.result)
+        st.toast(f"Embedded in {duration(finished.seconds)}", icon=":material/check:")
+    task = task_board().get(KIND)
+    running = task is not None and task.running
+    if state.library is None:
+        return
+    with st.container(border=True):
+        name, weights_file = choose_encoder()
+        label = "Embed the loops" if state.embeddings is None else "Embed again with this encoder"
+        kind = "primary" if state.embeddings is None else "secondary"
+        if st.button(label, type=kind, disabled=running, key="embed-start"):
+            _warn_missing(weights_file)
+            start_embedding(state.library, name, weights_file)
+            running = True
+    if running:
+        show_task(KIND)
+    elif state.embeddings is not None:
+        show_embeddings(state.library, state.embeddings)
+
+
+def _warn_missing(weights_file: str | None) -> None:
+    if weights_file and not Path(weights_file).expanduser().is_file():
+        st.error(f"No checkpoint file at {plain(weights_file)}; give the full path of a .pt or .safetensors file.")
+        st.stop()
+
+
+def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
+    """What was embedded, by which encoder, what was left out, and the way on."""
+    show_notice()
+    columns = st.columns(3)
+    columns[0].metric("Loops embedded", f"{len(embeddings.loop_ids):,}")
+    columns[1].metric("Features a loop", f"{embeddings.X.shape[1]:,}")
+    columns[2].metric("Left out", f"{len(left_out(library, embeddings)):,}", help="Files with a reason, listed below.")
+    st.caption(f"Encoder id: {plain(embeddings.encoder_id)}")
+    if not embeddings.rejected.empty:
+        st.subheader("Failed to embed", anchor=False)
+        rejected: pd.DataFrame = embeddings.rejected[["path", "reason"]]
+        st.dataframe(printable_table(rejected), hide_index=True)
+    next_step("train")

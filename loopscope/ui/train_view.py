@@ -1,0 +1,129 @@
+"""The Train page's parts: choosing a detector, live curves, the report with its guards."""
+
+import streamlit as st
+
+from loopscope.config import DEFAULT_PERCENTILE
+from loopscope.detectors import detector_names
+from loopscope.embeddings import EmbeddingSet
+from loopscope.figures import PHASE_TITLES, loss_curves
+from loopscope.pipeline import ScoredLoops, fit_detector
+from loopscope.progress import EpochReport
+from loopscope.thresholds import is_anomaly, threshold_at
+from loopscope.ui.components import duration, ended, next_step, plain, show_notice, show_task
+from loopscope.ui.state import session
+from loopscope.ui.tasks import Task, task_board
+
+KIND = "train"
+TITLES = {
+    "AEwRES": "AEwRES: autoencoder with residual connections + Deep SVDD",
+    "AE": "AE: autoencoder + Deep SVDD",
+    "isolation-forest": "Isolation Forest (baseline)",
+    "pca": "PCA reconstruction error (baseline)",
+    "knn": "k nearest neighbours (baseline)",
+    "mahalanobis": "Mahalanobis distance, Ledoit-Wolf (baseline)",
+}
+PRESETS = {
+    "robust": "Robust: cross-fitted, guarded against collapse (recommended)",
+    "paper": "Paper: section 4.3 to the letter; its sphere usually collapses",
+}
+
+
+def choose_detector() -> tuple[str, str, int]:
+    """Detector, preset and seed."""
+    names = detector_names()
+    left, middle, right = st.columns([5, 5, 2])
+    name = left.selectbox("Detector", names, format_func=lambda name: TITLES.get(name, name), key="detector-name")
+    preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
+    seed = right.number_input("Seed", min_value=0, max_value=9999, value=0, key="seed")
+    return name, preset, int(seed)
+
+
+def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int) -> None:
+    """Fits in a worker thread; stop keeps the best weights so far."""
+
+    def work(task: Task) -> tuple[str, ScoredLoops]:
+        scored = fit_detector(
+            embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop
+        )
+        return f"{name} · {preset} · seed {seed}", scored
+
+    task_board().start(KIND, f"Training {name}", work)
+
+
+def train_step() -> None:
+    """Choice, start, live curves and report for the session's embeddings."""
+    state = session()
+    finished = ended(KIND)
+    if finished is not None and finished.state == "done":
+        state.add_model(*finished.result)
+    task = task_board().get(KIND)
+    running = task is not None and task.running
+    if state.embeddings is None:
+        return
+    show_notice()
+    with st.container(border=True):
+        name, preset, seed = choose_detector()
+        if st.button("Train", type="primary", disabled=running, key="train-start"):
+            start_training(state.embeddings, name, preset, seed)
+            running = True
+    if running:
+        show_task(KIND, cancel_label="Stop", body=live_curves)
+    elif state.model is not None and state.active is not None:
+        show_report(state.active, state.model)
+
+
+def live_curves(task: Task) -> None:
+    """Both phases' losses as they grow, with the epoch and the time left."""
+    history = list(task.history)
+    draw_curves(history, "live")
+    if history:
+        last = history[-1]
+        spread = "" if last.spread is None else f" · spread {last.spread:.3g}"
+        st.caption(
+            f"{PHASE_TITLES[last.phase]} · epoch {last.epoch} of at most {last.n_epochs} · "
+            f"{duration(task.seconds)} so far{spread}"
+        )
+    else:
+        st.caption(f"Preparing · {duration(task.seconds)} so far")
+
+
+def draw_curves(history: list[EpochReport], key: str) -> None:
+    """Loss curves of the two phases, side by side."""
+    for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
+        column.markdown(f"**{PHASE_TITLES[phase]}**")
+        column.plotly_chart(loss_curves(history, phase), key=f"{key}-{phase}", config={"displayModeBar": False})
+
+
+def show_report(label: str, scored: ScoredLoops) -> None:
+    """What training came to: time, spread, flags, and every warning in words."""
+    report = scored.detector.report_
+    st.subheader(plain(label), anchor=False)
+    if report.collapsed:
+        st.error(
+            "The hypersphere has collapsed: the encoder maps nearly every loop onto the centre, so this ranking is "
+            "close to noise. Use preset robust, or a baseline.",
+            icon=":material/warning:",
+        )
+    for sentence in report.warnings:
+        st.warning(plain(sentence), icon=":material/warning:")
+    flagged = is_anomaly(
+        scored.scores["score"].to_numpy(), threshold_at(scored.reference_scores, DEFAULT_PERCENTILE)
+    ).sum()
+    columns = st.columns(4)
+    columns[0].metric("Training time", duration(report.seconds))
+    columns[1].metric("Epochs", f"{report.epochs:,}" if report.epochs else "none")
+    columns[2].metric("Spread after ÷ before", _ratio(report.spread_after, report.spread_before))
+    columns[3].metric("Flagged at the 95th percentile", f"{int(flagged):,} of {len(scored.scores):,}")
+    if report.history:
+        draw_curves(list(report.history), "final")
+    if report.measures:
+        with st.expander("Measures and guards"):
+            st.dataframe(
+                [{"measure": name.replace("_", " "), "value": f"{value:.4g}"} for name, value in report.measures.items()],
+                hide_index=True,
+            )
+    next_step("explore")
+
+
+def _ratio(after: float | None, before: float | None) -> str:
+    return "not measured" if not before or after is None else f"{after / before:.3g}"

@@ -1,0 +1,13 @@
+"""Train: a detector learns what is normal in this library, live."""
+
+from loopscope.ui.components import heading, next_step
+from loopscope.ui.state import session
+from loopscope.ui.train_view import train_step
+
+heading("Train", "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.")
+if session().library is None:
+    next_step("library", "There are no loops to learn from yet: choose a folder first.")
+elif session().embeddings is None:
+    next_step("embed", "The loops have no embeddings yet: that is the step before training.")
+else:
+    train_step()
