@@ -1,0 +1,46 @@
+"""Only folders below the allowed roots open, whatever the path looks like."""
+
+from pathlib import Path
+
+import pytest
+
+from loopscope.errors import LibraryError
+from loopscope.roots import allowed_roots, check_root, is_loopback
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("studio.local", False), (None, False)],
+)
+def test_loopback_is_told_from_the_network(address: str | None, expected: bool) -> None:
+    assert is_loopback(address) is expected
+
+
+def test_home_by_default_nothing_on_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LOOPSCOPE_ROOTS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tmp_path.resolve() in allowed_roots("127.0.0.1")
+    assert allowed_roots("0.0.0.0") == ()
+
+
+def test_an_explicit_list_replaces_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    assert allowed_roots("0.0.0.0") == ((tmp_path / "a").resolve(), (tmp_path / "b").resolve())
+
+
+def test_what_leaves_the_roots_is_refused(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "pack").mkdir(parents=True)
+    outside.mkdir()
+    (root / "way-out").symlink_to(outside)
+    assert check_root(root / "pack", [root.resolve()]) == (root / "pack").resolve()
+    for folder in (outside, root / "way-out", root / "pack" / ".." / ".." / "outside", Path("/etc"), tmp_path / "root-twin"):
+        with pytest.raises(LibraryError, match="outside"):
+            check_root(folder, [root.resolve()])
+
+
+def test_a_missing_folder_and_a_broken_name_get_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="There is no folder"):
+        check_root(tmp_path / "nowhere", [tmp_path.resolve()])
+    with pytest.raises(LibraryError, match="cannot be opened"):
+        check_root("a\0b", [tmp_path.resolve()])
