@@ -1,0 +1,132 @@
+"""The Library page's parts: the ways in (browser, path, recent, demo, upload), the scan, and what it found."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from loopscope.demo import make_demo_library
+from loopscope.figures import duration_histogram
+from loopscope.library import Library, library_statistics, scan_folder
+from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
+from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
+from loopscope.ui.state import session
+from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.uploads import upload_folder
+
+KIND = "scan"
+LOOP_COLUMNS = ["name", "folder", "duration_s", "sample_rate", "channels", "format", "size_bytes", "loop_id"]
+
+
+def start_scan(folder: Path) -> None:
+    """Scans a folder in a worker."""
+    database = store()
+
+    def work(task: Task) -> Library:
+        return scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+
+    remember_folder(folder)
+    task_board().start(KIND, "Scanning", work)
+
+
+def start_demo() -> None:
+    """Makes the demo library where it is missing, then scans it."""
+    database = store()
+
+    def work(task: Task) -> Library:
+        folder = make_demo_library(on_progress=task.on_progress)
+        return scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+
+    task_board().start(KIND, "Making the demo library", work)
+
+
+def library_step() -> None:
+    """The ways in, the running scan, and the library in hand."""
+    state = session()
+    finished = ended(KIND)
+    if finished is not None and finished.state == "done":
+        state.use_library(finished.result)
+        st.toast(f"Scanned in {duration(finished.seconds)}", icon=":material/check:")
+    task = task_board().get(KIND)
+    running = task is not None and task.running
+    if running:
+        show_task(KIND)
+        return
+    if state.library is None:
+        ways_in()
+        return
+    with st.expander("Choose another folder", icon=":material/folder_open:"):
+        ways_in()
+    show_library(state.library)
+
+
+def ways_in() -> None:
+    """Folder browser and path box; beside them demo, recent folders and upload."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("A folder on this computer", anchor=False)
+        chosen = typed_path() or browse()
+    with right:
+        st.subheader("No folder at hand?", anchor=False)
+        st.caption("Loops of bass and guitar that loopscope synthesises itself, with 16 oddities to find.")
+        if st.button("Open the demo library", icon=":material/play_circle:", key="demo"):
+            start_demo()
+            st.rerun()
+        chosen = recent_folders() or chosen
+        with st.expander("Upload a folder from another computer", icon=":material/upload:"):
+            chosen = upload_folder() or chosen
+    if chosen is not None:
+        start_scan(chosen)
+        st.rerun()
+
+
+def show_library(library: Library) -> None:
+    """Counts, the paper's Table 1, the loops, and the files left out with their reasons."""
+    loops, rejected = library.loops, library.rejected
+    st.caption(f"Folder: {plain(printable(str(library.root)))}")
+    if loops.empty:
+        st.error(
+            f"None of the {len(rejected):,} audio files in this folder can be used; the reasons are below."
+            if len(rejected)
+            else "There is no audio file (wav, flac, ogg, mp3, aiff) in this folder; choose another one."
+        )
+    else:
+        _figures_of(library)
+        next_step("embed")
+        st.subheader(f"Loops ({len(loops):,})", anchor=False)
+        st.dataframe(
+            printable_table(loops[LOOP_COLUMNS]),
+            hide_index=True,
+            height=360,
+            column_config={
+                "duration_s": st.column_config.NumberColumn("duration (s)", format="%.2f"),
+                "sample_rate": st.column_config.NumberColumn("rate (Hz)", format="%d"),
+                "size_bytes": st.column_config.NumberColumn("size", format="bytes"),
+                "loop_id": st.column_config.TextColumn("loop id", width="small"),
+            },
+        )
+    _left_out(library)
+
+
+def _figures_of(library: Library) -> None:
+    loops = library.loops
+    copies = len(loops) - len(library.unique)
+    columns = st.columns(4)
+    columns[0].metric("Loops", f"{len(loops):,}", help="Readable audio files in this folder.")
+    columns[1].metric("Together", duration(float(loops["duration_s"].sum())))
+    columns[2].metric("Exact copies", f"{copies:,}", help="Files whose content another file has too; scored once.")
+    columns[3].metric("Left out", f"{len(library.rejected):,}")
+    left, right = st.columns([2, 3])
+    left.markdown("**Dataset statistics**")
+    left.dataframe(library_statistics(loops), hide_index=True)
+    right.markdown("**Durations**")
+    right.plotly_chart(duration_histogram(loops["duration_s"]), key="durations", config={"displayModeBar": False})
+
+
+def _left_out(library: Library) -> None:
+    if library.rejected.empty:
+        st.caption("No file was left out.")
+        return
+    st.subheader(f"Left out ({len(library.rejected):,})", anchor=False)
+    table = library.rejected[["path", "reason"]].copy()
+    table["path"] = [str(Path(path).relative_to(library.root)) for path in table["path"]]
+    st.dataframe(printable_table(table), hide_index=True)

@@ -1,0 +1,13 @@
+"""Compare: how the fitted models differ on the same loops."""
+
+from loopscope.ui.compare_view import compare_step
+from loopscope.ui.components import heading, next_step
+from loopscope.ui.state import session
+
+heading("Compare", "Two detectors that agree on a loop are worth more than one; where they disagree is worth a listen.")
+if session().library is None:
+    next_step("library", "There is nothing to compare yet: choose a folder first.")
+elif not session().models:
+    next_step("train", "There is no fitted model yet: train one or two first.")
+else:
+    compare_step()
