@@ -1,0 +1,106 @@
+"""The Explore page's parts: the linked explorer, a plain view of the same scores, and what to do with the flagged loops."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.library import Library
+from loopscope.neighbours import nearest
+from loopscope.pipeline import ScoredLoops, score_table
+from loopscope.projection import project
+from loopscope.thresholds import threshold_at
+from loopscope.ui.components import plain, printable_table, show_notice, store
+from loopscope.ui.explorer import ExplorerView, explorer
+from loopscope.ui.media import publish_library, session_token
+from loopscope.ui.plain_view import plain_view
+from loopscope.ui.state import SessionState, session
+from loopscope.ui.takeaway import takeaway
+
+COMPONENTS = 8
+NEIGHBOURS = 12
+VIEWS = {"linked": "Linked views", "plain": "Plain table"}
+
+
+def explore_step() -> None:
+    """Model and view choice, then the view in a fragment of its own, so that its events rerun nothing else."""
+    state = session()
+    if state.library is None or state.model is None or state.active is None:
+        return
+    show_notice()
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    labels = list(state.models)
+    chosen = left.selectbox("Model", labels, index=labels.index(state.active), key="explore-model")
+    if chosen != state.active:
+        state.active = chosen
+    kind = right.segmented_control(
+        "View", list(VIEWS), format_func=VIEWS.__getitem__, default="linked", required=True, key="explore-view"
+    )
+    if state.model.detector.report_.collapsed:
+        st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
+    publish_library(session_token(), _paths(state.library))
+    _view(kind or "linked")
+
+
+def _paths(library: Library) -> dict[str, Path]:
+    unique = library.unique
+    return dict(zip(unique["loop_id"], map(Path, unique["path"]), strict=True))
+
+
+@st.fragment
+def _view(kind: str) -> None:
+    state = session()
+    if state.library is None or state.model is None or state.active is None:
+        return
+    if kind == "linked":
+        _linked(state, state.library, state.active, state.model)
+    else:
+        plain_view(state, state.library, state.model)
+    table = score_table(state.library.loops, state.model, state.percentile)
+    takeaway(state, table, threshold_at(state.model.reference_scores, state.percentile))
+
+
+def _linked(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> None:
+    database = store()
+    view = explorer_view(state, library, label, scored)
+    marks = {loop_id: mark.mark for loop_id, mark in database.get_marks(list(view.loops["loop_id"])).items() if mark.mark}
+    event = explorer(
+        view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks
+    )
+    if event.mark is not None:
+        database.set_mark(*event.mark)
+    state.selected, state.lasso = event.selected, event.lasso
+    state.percentiles[label] = event.percentile
+
+
+def explorer_view(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> ExplorerView:
+    """The arrays of one model for the browser, made once per fitted model."""
+    version = hashlib.blake2b(f"{label} {state.generation} {session_token()}".encode(), digest_size=8).hexdigest()
+    cached: ExplorerView | None = st.session_state.get("explorer-view")
+    if cached is not None and cached.version == version:
+        return cached
+    columns = ["loop_id", "name", "folder", "duration_s"]
+    loops = scored.scores.merge(library.unique[columns], on="loop_id", how="left", validate="one_to_one")
+    projection = project(scored.latents, n_components=COMPONENTS)
+    encoder = state.encoder.description if state.encoder is not None else ""
+    view = ExplorerView(
+        version=version,
+        title=f"{label} · {encoder}",
+        loops=printable_table(loops),
+        coordinates=projection.coordinates,
+        explained_variance=projection.explained_variance,
+        latents=scored.latents,
+        reference_scores=scored.reference_scores,
+        neighbours=_neighbours(state, loops),
+    )
+    st.session_state["explorer-view"] = view
+    return view
+
+
+def _neighbours(state: SessionState, loops: pd.DataFrame) -> "pd.api.typing.NDArray | None":
+    """Nearest loops by embedding, as rows of `loops`."""
+    if state.embeddings is None or len(loops) < 3:
+        return None
+    rows, _ = nearest(state.embeddings.select(list(loops["loop_id"])).X, k=min(NEIGHBOURS, len(loops) - 1))
+    return rows
