@@ -1,0 +1,62 @@
+"""`make bench`: runs the benchmarks and writes docs/BENCHMARKS.md; `make bench BENCH_ARGS="detection faults"` runs some.
+
+Each `bench_<topic>.py` has `run() -> str`, one Markdown section. A section that was not run keeps its last text, with the
+date and machine it was made on.
+"""
+
+import datetime
+import importlib
+import os
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
+HEADER = "# Benchmarks\n\nWritten by `make bench`; do not edit. Timings are ratios within one run unless a unit says otherwise.\n"
+SECTION = re.compile(r"<!-- (?P<topic>\w+) -->\n(?P<text>.*?)<!-- end (?P=topic) -->\n", re.DOTALL)
+
+
+def topics() -> list[str]:
+    """The benchmarks there are, by file name."""
+    return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+
+
+def machine() -> str:
+    """Processor, cores, memory and system in one line."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text(encoding="utf-8"))
+        model = names[0] if names else model
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return f"{model}, {os.cpu_count()} cores, {pages:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+
+
+def run_topic(topic: str) -> str:
+    """One section with the line that says when and where it was made."""
+    started = time.monotonic()
+    text: str = importlib.import_module(f"tests.benchmarks.bench_{topic}").run()
+    made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    return f"{text.strip()}\n\n<sub>Made on {made} in {time.monotonic() - started:.0f} s on {machine()}.</sub>\n\n"
+
+
+def main(wanted: list[str]) -> None:
+    """Runs the wanted topics (all without arguments) and rewrites the report after each."""
+    known = topics()
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        sys.exit(f"There is no benchmark named {', '.join(unknown)}; there are {', '.join(known)}.")
+    present = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+    sections = {match["topic"]: match["text"] for match in SECTION.finditer(present)}
+    for topic in wanted or known:
+        sections[topic] = run_topic(topic)
+        body = "".join(f"<!-- {name} -->\n{sections[name]}<!-- end {name} -->\n" for name in known if name in sections)
+        REPORT.write_text(f"{HEADER}\n{body}", encoding="utf-8")
+        sys.stdout.write(sections[topic])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
