@@ -64,6 +64,7 @@ def embed_step() -> None:
     finished = ended(KIND)
     if finished is not None and finished.state == "done":
         state.use_embeddings(*finished.result)
+        task_board().clear("train")  # it works on the embeddings that were just replaced
         st.toast(f"Embedded in {duration(finished.seconds)}", icon=":material/check:")
     task = task_board().get(KIND)
     running = task is not None and task.running
