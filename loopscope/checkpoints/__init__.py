@@ -1,0 +1,25 @@
+"""Where encoder weights come from, and how they are kept.
+
+Every encoder's weights end as one safetensors file, `config.paths().weights / "<encoder>.safetensors"`: only the
+tensors the encoder needs, under the names its network uses. aiSFX (Ma and Lerch, ISMIR 2022, CC BY 4.0) travels inside
+a wheel of the package index and is taken out of it; CLAP (Wu et al., ICASSP 2023) is on the Hugging Face hub, or in a
+file the user names. `python -m loopscope.checkpoints aisfx` fetches weights from the command line.
+"""
+
+from loopscope.checkpoints.fetching import fetch, hub_answers, is_ready, load_weights
+from loopscope.checkpoints.published import AISFX, CHECKPOINTS, CLAP_FUSION, CLAP_MUSIC, Checkpoint
+from loopscope.checkpoints.stored import Weights, tensors_sha256
+
+__all__ = [
+    "AISFX",
+    "CHECKPOINTS",
+    "CLAP_FUSION",
+    "CLAP_MUSIC",
+    "Checkpoint",
+    "Weights",
+    "fetch",
+    "hub_answers",
+    "is_ready",
+    "load_weights",
+    "tensors_sha256",
+]

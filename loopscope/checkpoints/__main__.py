@@ -1,0 +1,29 @@
+"""`python -m loopscope.checkpoints aisfx`: fetch the weights of one encoder and say so in one sentence."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from loopscope.checkpoints import CHECKPOINTS, load_weights
+from loopscope.errors import WeightsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 0, or 1 with one sentence on the error stream."""
+    parser = argparse.ArgumentParser(prog="python -m loopscope.checkpoints", description=__doc__)
+    parser.add_argument("encoder", choices=sorted(CHECKPOINTS))
+    parser.add_argument("--file", type=Path, default=None, help="a copy of the published file, instead of a download")
+    options = parser.parse_args(arguments)
+    checkpoint = CHECKPOINTS[options.encoder]
+    verb = "are in place" if checkpoint.stored.is_file() else "were fetched and checked"
+    try:
+        weights = load_weights(checkpoint, options.file)
+    except WeightsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"The weights of {options.encoder} {verb}: {checkpoint.stored} (digest {weights.sha256[:12]}).\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

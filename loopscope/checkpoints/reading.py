@@ -1,0 +1,88 @@
+"""Named tensors out of checkpoint files, without running any code of theirs.
+
+`torch.load(weights_only=True)` through a memory map where the file is a zip archive, so that tensors nobody asks for
+(the text tower, the optimiser) never enter memory.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from loopscope.checkpoints.published import Checkpoint
+from loopscope.errors import WeightsError
+
+# torch raises it but does not re-export it, and the unpickler's own module is never to be imported here.
+_UnpicklingError: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
+
+
+def read_encoder(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
+    """The encoder's own tensors in `path`, under the network's names. Raises `WeightsError` if they are not there."""
+    tensors = _read_tensors(path)
+    for prefix in (checkpoint.prefix, checkpoint.prefix.removeprefix("module."), ""):
+        chosen = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        if checkpoint.signature.keys() <= chosen.keys():
+            break
+    for name, shape in checkpoint.signature.items():
+        _expect_shape(checkpoint, path, name, shape, chosen.get(name))
+    return chosen
+
+
+def _expect_shape(checkpoint: Checkpoint, path: Path, name: str, shape: tuple[int, ...], tensor: Tensor | None) -> None:
+    if tensor is None or tuple(tensor.shape) != shape:
+        found = "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
+        raise WeightsError(
+            f"{path} does not hold the weights of {checkpoint.encoder} ({name} is {found}, expected {shape}); "
+            f"give {Path(checkpoint.filename).name}."
+        )
+
+
+def _read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """All tensors of a file by their full names, in whatever wrapping the publisher saved them."""
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
+    loaded = _load_archive(path)
+    if isinstance(loaded, tuple) and loaded:
+        loaded = loaded[0]
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(f"{path} holds one {type(loaded).__name__} instead of named tensors; give another file.")
+    loaded = loaded.get("state_dict", loaded)
+    return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file. Raises `WeightsError` if it is incomplete or something else."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a complete safetensors file ({first_line(error)}); fetch it again."
+        ) from None
+
+
+def _load_archive(path: Path) -> Any:
+    try:
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (_UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path} is not a complete PyTorch checkpoint of plain tensors ({first_line(error)}); fetch it again."
+        ) from None
+
+
+def _numpy_scalars() -> list[Any]:
+    """What training scripts leave beside tensors: numpy scalars (a loss, an epoch), under old and new module names."""
+    scalar = np.core.multiarray.scalar  # type: ignore[attr-defined]
+    types = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
+    return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), np.dtype, *types]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error of somebody else's, for use inside one of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

