@@ -1,0 +1,92 @@
+"""Bytes a browser plays: the file itself where browsers know its format, else a FLAC copy in a cache folder.
+
+Copies are named by content hash, written to a temporary name and renamed when complete and checked, so that a crash or
+a full disk never leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from loopscope.audio.decoding import probe
+from loopscope.audio.inspection import content_hash
+from loopscope.audio.readers import AudioInfo, FilePath, open_reader
+from loopscope.errors import AudioError
+
+FLAC_MIME = "audio/flac"
+FLAC_CHANNELS = 8
+_PLAYED_BY_BROWSERS = {
+    ("WAV", "PCM_U8"): "audio/wav",
+    ("WAV", "PCM_16"): "audio/wav",
+    ("WAV", "PCM_24"): "audio/wav",
+    ("WAV", "FLOAT"): "audio/wav",
+    ("FLAC", "PCM_S8"): FLAC_MIME,
+    ("FLAC", "PCM_16"): FLAC_MIME,
+    ("FLAC", "PCM_24"): FLAC_MIME,
+    ("OGG", "VORBIS"): "audio/ogg",
+    ("OGG", "OPUS"): "audio/ogg",
+    ("MP3", "MPEG_LAYER_III"): "audio/mpeg",
+}
+_NARROW_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"})
+
+
+def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> tuple[Path, str]:
+    """The path of a file that browsers play with the sound of `path`, and its MIME type.
+
+    `loop_id` is the content hash of `path` where the caller knows it; it spares the hashing.
+    Raises AudioError if the file cannot be decoded or the copy cannot be written.
+    """
+    if loop_id and (copy := _copy_path(cache_folder, loop_id)).is_file():
+        return copy, FLAC_MIME
+    info = probe(path)
+    mime = _PLAYED_BY_BROWSERS.get((info.format, info.subtype))
+    if mime:
+        return Path(path), mime
+    copy = _copy_path(cache_folder, loop_id or content_hash(path))
+    if not copy.is_file():
+        _transcode(path, info, copy)
+    return copy, FLAC_MIME
+
+
+def _copy_path(cache_folder: Path, loop_id: str) -> Path:
+    return cache_folder / f"{loop_id}.flac"
+
+
+def _transcode(path: FilePath, info: AudioInfo, copy: Path) -> None:
+    """Write `copy` completely or not at all."""
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=copy.parent)
+        os.close(descriptor)
+    except OSError as error:
+        raise AudioError(f"No playable copy can be written to {copy.parent}: {error.strerror}.") from error
+    part = Path(name)
+    try:
+        _write_flac(path, info, part)
+        part.replace(copy)
+    except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
+        raise AudioError(f"No playable copy can be written to {copy.parent}; is the disk full? ({error})") from error
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _write_flac(path: FilePath, info: AudioInfo, target: Path) -> None:
+    subtype = "PCM_16" if info.subtype in _NARROW_SUBTYPES else "PCM_24"
+    channels = info.channels if info.channels <= FLAC_CHANNELS else 1
+    n_frames = 0
+    with (
+        open_reader(path) as reader,
+        soundfile.SoundFile(target, "w", info.sample_rate, channels, subtype, format="FLAC") as copy,
+    ):
+        for block in reader.blocks():
+            mixed = block if channels == info.channels else block.mean(axis=1, keepdims=True)
+            # libsndfile wraps float samples beyond full scale around; NaN has no place in an integer file.
+            copy.write(np.clip(np.nan_to_num(mixed), -1.0, 1.0))
+            n_frames += len(block)
+    if soundfile.info(str(target)).frames != n_frames:
+        raise OSError("the copy is incomplete")
