@@ -1,0 +1,191 @@
+"""The questions the rest of loopscope asks of the database.
+
+Every `get_` takes any number of keys and returns a dict of what is known; what is missing there must be computed.
+"""
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from loopscope.config import paths
+from loopscope.errors import DataError, StoreError
+from loopscope.store.database import Database, Row
+from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark
+from loopscope.store.schema import COMPACT, RECOMPUTABLE
+
+_FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
+_VECTOR = np.dtype("<f4")
+
+
+class Store:
+    """The database at `path`; may be used from several threads at once, and by several processes.
+
+    `notice` is one sentence if a damaged database was set aside, else empty. Raises StoreError.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._database = Database(path)
+
+    @classmethod
+    def default(cls) -> Self:
+        """The user's own database."""
+        return cls(paths().database)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._database.path
+
+    @property
+    def notice(self) -> str:
+        """What happened to a damaged database, or empty."""
+        return self._database.notice
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._database.close()
+
+    def get_files(self, keys: Iterable[FileKey]) -> dict[FileKey, FileRow]:
+        """What is known of files that have not changed: same path, size and modification time."""
+        wanted = set(keys)
+        found = self._database.rows_in(
+            f"SELECT path, size_bytes, mtime_ns, {_FILE_COLUMNS} FROM files WHERE path IN ({{marks}})",
+            (),
+            sorted(os.fsencode(key.path) for key in wanted),
+        )
+        rows = {FileKey(os.fsdecode(row[0]), row[1], row[2]): FileRow(*row[3:]) for row in found}
+        return {key: row for key, row in rows.items() if key in wanted}
+
+    def put_files(self, rows: Mapping[FileKey, FileRow]) -> None:
+        """Remember what inspections found; a path's older row is replaced."""
+        self._database.write(
+            (
+                f"INSERT OR REPLACE INTO files (path, size_bytes, mtime_ns, {_FILE_COLUMNS}) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_file_values(key, row) for key, row in rows.items()],
+            )
+        )
+
+    def get_embeddings(self, loop_ids: Iterable[str], encoder_id: str) -> dict[str, npt.NDArray[np.float32]]:
+        """The known embeddings, (n_features,) float32 each, by loop_id."""
+        found = self._database.rows_in(
+            "SELECT loop_id, checksum, vector FROM embeddings WHERE encoder_id = ? AND loop_id IN ({marks})",
+            (encoder_id,),
+            sorted(set(loop_ids)),
+        )
+        return {
+            loop_id: np.frombuffer(blob, _VECTOR).astype(np.float32)
+            for loop_id, checksum, blob in found
+            if zlib.crc32(blob) == checksum
+        }
+
+    def put_embeddings(self, loop_ids: Sequence[str], encoder_id: str, X: npt.NDArray[np.float32]) -> None:
+        """Remember embeddings: row i of X (n_loops, n_features) belongs to loop_ids[i]. Raises DataError."""
+        vectors = np.ascontiguousarray(X, dtype=_VECTOR)
+        if vectors.ndim != 2 or len(vectors) != len(loop_ids):
+            raise DataError(
+                f"Embeddings of shape {vectors.shape} do not fit {len(loop_ids)} loops; give one row a loop."
+            )
+        if not np.isfinite(vectors).all():
+            raise DataError("Embeddings with NaN or infinity are not stored; leave those loops out.")
+        blobs = [row.tobytes() for row in vectors]
+        self._database.write(
+            (
+                "INSERT OR REPLACE INTO embeddings (encoder_id, loop_id, checksum, vector) VALUES (?, ?, ?, ?)",
+                [(encoder_id, loop_id, zlib.crc32(blob), blob) for loop_id, blob in zip(loop_ids, blobs, strict=True)],
+            )
+        )
+
+    def get_faults(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
+        """The reports of the signal checks of this version, by loop_id."""
+        found = self._database.rows_in(
+            "SELECT loop_id, report FROM faults WHERE version = ? AND loop_id IN ({marks})",
+            (version,),
+            sorted(set(loop_ids)),
+        )
+        return {loop_id: json.loads(report) for loop_id, report in found}
+
+    def put_faults(self, reports: Mapping[str, Any], version: str) -> None:
+        """Remember reports (anything JSON can hold) by loop_id."""
+        self._database.write(
+            (
+                "INSERT OR REPLACE INTO faults (version, loop_id, report) VALUES (?, ?, ?)",
+                [(version, loop_id, json.dumps(report)) for loop_id, report in reports.items()],
+            )
+        )
+
+    def get_marks(self, loop_ids: Iterable[str] | None = None) -> dict[str, Mark]:
+        """The triage marks of these loops, or of all."""
+        columns = "SELECT loop_id, mark, note, updated_at FROM marks"
+        found: Iterable[Row] = (
+            self._database.rows(columns)
+            if loop_ids is None
+            else self._database.rows_in(f"{columns} WHERE loop_id IN ({{marks}})", (), sorted(set(loop_ids)))
+        )
+        return {row[0]: Mark(*row[1:]) for row in found}
+
+    def set_mark(self, loop_id: str, mark: str | None, note: str = "") -> None:
+        """Set, or with None and an empty note remove, a loop's mark. Raises DataError for an unknown mark."""
+        self.set_marks({loop_id: mark}, note)
+
+    def set_marks(self, marks: Mapping[str, str | None], note: str = "") -> None:
+        """Set many marks at once, all or none."""
+        unknown = {mark for mark in marks.values() if mark is not None and mark not in MARK_NAMES}
+        if unknown:
+            raise DataError(f"Unknown mark {sorted(unknown)[0]!r}; give one of {', '.join(MARK_NAMES)} or None.")
+        now = time.time()
+        kept: list[Row] = [(loop_id, mark, note, now) for loop_id, mark in marks.items() if mark is not None or note]
+        removed: list[Row] = [(loop_id,) for loop_id, mark in marks.items() if mark is None and not note]
+        self._database.write(
+            ("INSERT OR REPLACE INTO marks (loop_id, mark, note, updated_at) VALUES (?, ?, ?, ?)", kept),
+            ("DELETE FROM marks WHERE loop_id = ?", removed),
+        )
+
+    def get_setting(self, key: str, default: Any = None) -> Any:
+        """A setting, or the default where it was never set."""
+        found = self._database.rows("SELECT value FROM settings WHERE key = ?", (key,))
+        return json.loads(found[0][0]) if found else default
+
+    def put_setting(self, key: str, value: Any) -> None:
+        """Remember a setting (anything JSON can hold). Raises DataError for what it cannot."""
+        try:
+            text = json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"The setting {key!r} cannot be stored ({error}); give numbers, texts, lists.") from error
+        self._database.write(("INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", [(key, text)]))
+
+    def clear_cache(self) -> None:
+        """Forget what can be computed again (files, embeddings, faults); marks and settings stay."""
+        self._database.script([*(f"DELETE FROM {table}" for table in RECOMPUTABLE), *COMPACT])
+
+    def counts(self) -> dict[str, int]:
+        """Rows in each table, for the diagnostics."""
+        tables = (*RECOMPUTABLE, "marks", "settings")
+        return {table: int(self._database.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
+
+    def size_bytes(self) -> int:
+        """Bytes on disk, with the write-ahead log."""
+        try:
+            files = [self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal")]
+            return sum(file.stat().st_size for file in files if file.exists())
+        except OSError as error:
+            raise StoreError(f"The database {self.path} cannot be read: {error.strerror}.") from error
+
+
+def _file_values(key: FileKey, row: FileRow) -> Row:
+    """In the order of the table's columns, which is that of the records' fields."""
+    return (os.fsencode(key.path), key.size_bytes, key.mtime_ns, *astuple(row))
