@@ -16,7 +16,7 @@ LAYERS = (
     ("embeddings",),
     ("networks", "deep_svdd", "baselines"),
     ("detectors", "thresholds", "projection"),
-    ("evaluation", "faults", "metadata", "neighbours"),
+    ("evaluation", "faults", "metadata", "neighbours", "loudness"),
     ("figures", "exports", "models"),
     ("pipeline",),
     ("ui",),

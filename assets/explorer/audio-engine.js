@@ -1,0 +1,188 @@
+// One loop at a time: the newest request wins. Signal path: voice (loudness gain) → volume → analyser → speakers.
+//
+// Events: "change" (what plays, or whether), "failure" (detail: message).
+
+import { ClipCache, loudnessOf } from "./buffers.js";
+import { BufferVoice, ElementVoice } from "./voices.js";
+
+export const LONGEST_BUFFERED_S = 60;
+const TARGET_LUFS = -18; // leaves most loops room to be raised; EBU R128 asks -23 of programmes, which is faint on laptops
+const HIGHEST_PEAK_DBFS = -1;
+const GAIN_RANGE_DB = [-24, 18];
+
+export class AudioEngine extends EventTarget {
+  #context = null;
+  #ticket = 0;
+  #voice = null;
+
+  constructor(locate) {
+    super();
+    this.locate = locate;
+    this.cache = new ClipCache(locate, () => this.#context);
+    this.volume = 0.8;
+    this.loop = true;
+    this.matchLoudness = true;
+    this.wanted = null; // id that plays or is about to
+  }
+
+  /** Make or wake the audio context; browsers allow it from the first click or key press on. */
+  unlock() {
+    if (!this.#context) {
+      this.#context = new AudioContext({ latencyHint: "interactive" });
+      this.output = new GainNode(this.#context, { gain: this.volume });
+      this.analyser = new AnalyserNode(this.#context, { fftSize: 2048 });
+      this.output.connect(this.analyser).connect(this.#context.destination);
+    }
+    if (this.#context.state !== "running") this.#context.resume();
+    return this.#context;
+  }
+
+  /** Play from the start; resolves to whether this request was still the newest when it could sound. */
+  async play(id, duration) {
+    const ticket = ++this.#ticket;
+    this.wanted = id;
+    const context = this.unlock();
+    let voice;
+    try {
+      if (duration > LONGEST_BUFFERED_S) {
+        voice = new ElementVoice(context, this.output, id, this.locate(id), duration);
+        this.#levelLater(voice);
+      } else {
+        const clip = this.cache.ready(id) ?? (await this.cache.get(id));
+        if (ticket !== this.#ticket) return false;
+        voice = Object.assign(new BufferVoice(context, this.output, id, clip.buffer), { clip });
+      }
+      this.#silence();
+      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(voice) });
+      voice.setGain(this.gainOf(voice));
+      await voice.start();
+    } catch (error) {
+      if (ticket === this.#ticket && error.name !== "AbortError") this.#fail(error);
+      return false;
+    }
+    if (ticket === this.#ticket) this.#changed();
+    return ticket === this.#ticket;
+  }
+
+  stop() {
+    this.#ticket += 1;
+    this.wanted = null;
+    this.#silence();
+    this.#changed();
+  }
+
+  seek(offset) {
+    this.#voice?.seek(offset);
+  }
+
+  setLoop(loop, region = this.region) {
+    this.loop = loop;
+    this.#voice?.setLoop(loop, region);
+    this.#changed();
+  }
+
+  setVolume(volume) {
+    this.volume = volume;
+    this.output?.gain.setTargetAtTime(volume, this.#context.currentTime, 0.01);
+  }
+
+  setMatchLoudness(match) {
+    this.matchLoudness = match;
+    this.#voice?.setGain(this.gainOf(this.#voice));
+    this.#changed();
+  }
+
+  get playing() {
+    return this.#voice !== null;
+  }
+
+  /** Id of the voice that sounds. */
+  get id() {
+    return this.#voice?.id ?? null;
+  }
+
+  /** Looped part in seconds, null for all. */
+  get region() {
+    return this.#voice?.region ?? null;
+  }
+
+  get clip() {
+    return this.#voice?.clip ?? null;
+  }
+
+  position() {
+    return this.#voice?.position() ?? 0;
+  }
+
+  /** Root mean square of what leaves for the speakers, full scale 1, over the last 2048 samples. */
+  level() {
+    if (!this.analyser || !this.#voice) return 0;
+    this.samples ??= new Float32Array(this.analyser.fftSize);
+    this.analyser.getFloatTimeDomainData(this.samples);
+    let sum = 0;
+    for (const sample of this.samples) sum += sample * sample;
+    return Math.sqrt(sum / this.samples.length);
+  }
+
+  /** Loudness gain in dB, 0 where matching is off or nothing was measured. */
+  matchingGain(voice = this.#voice) {
+    const measured = voice?.clip;
+    if (!this.matchLoudness || !measured || Number.isNaN(measured.lufs)) return 0;
+    const wanted = Math.min(Math.max(TARGET_LUFS - measured.lufs, GAIN_RANGE_DB[0]), GAIN_RANGE_DB[1]);
+    return Number.isNaN(measured.peak) ? wanted : Math.min(wanted, HIGHEST_PEAK_DBFS - measured.peak);
+  }
+
+  gainOf(voice) {
+    return 10 ** (this.matchingGain(voice) / 20);
+  }
+
+  /** What a test may ask: which loop's source node runs, where it is, and how much sound flows. */
+  state() {
+    return {
+      loopId: this.id,
+      kind: this.#voice instanceof ElementVoice ? "element" : this.#voice ? "buffer" : null,
+      url: this.#voice ? this.locate(this.id) : null,
+      playing: this.playing && this.#context.state === "running",
+      position: this.position(),
+      level: this.level(),
+      loop: this.loop,
+      region: this.region,
+      gainDb: this.matchingGain(),
+      clips: this.cache.stats(),
+    };
+  }
+
+  close() {
+    this.stop();
+    this.cache.clear();
+    this.#context?.close();
+    this.#context = null;
+  }
+
+  #silence() {
+    this.#voice?.stop();
+    this.#voice = null;
+  }
+
+  #ended(voice) {
+    if (voice === this.#voice) this.stop();
+  }
+
+  #fail(error) {
+    this.stop();
+    this.dispatchEvent(new CustomEvent("failure", { detail: error.message }));
+  }
+
+  /** A streamed file starts at once; its loudness is asked for beside it. */
+  async #levelLater(voice) {
+    const response = await fetch(this.locate(voice.id), { method: "HEAD" }).catch(() => null);
+    if (!response?.ok) return;
+    voice.clip = { buffer: null, ...loudnessOf(response) };
+    if (voice === this.#voice) voice.setGain(this.gainOf(voice));
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

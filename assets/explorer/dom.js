@@ -1,0 +1,84 @@
+// Small helpers for building DOM: no framework, no innerHTML with data in it.
+
+/** Element with attributes (`class`, `aria-*`, `onclick`, ...) and children; null attributes are left out. */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+const PATHS = {
+  play: "M7 4.5v15l12-7.5z",
+  stop: "M6 6h12v12H6z",
+  previous: "M18 5v14l-9.5-7zM6 5h2v14H6z",
+  next: "M6 5v14l9.5-7zM16 5h2v14h-2z",
+  loop: "M7 7h9V4l5 4.5L16 13v-3H7a3 3 0 0 0 0 6h2v3H7A6 6 0 0 1 7 7zm10 12H12v-3h5v-1l3-.5V16a3 3 0 0 1-3 3z",
+  volume: "M4 9v6h4l5 4.5v-15L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
+  keep: "M9.2 18.2 3.6 12.6l1.9-1.9 3.7 3.7 9.3-9.3 1.9 1.9z",
+  quarantine: "M12 2.5 22.5 21h-21zM11 9.5v5.5h2V9.5zm0 7v2h2v-2z",
+  love: "M12 20.5 4 12.6a5 5 0 0 1 7-7.1l1 1 1-1a5 5 0 0 1 7 7.1z",
+  close: "m6.4 5 5.6 5.6L17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4-5.6-5.6L6.4 19 5 17.6l5.6-5.6L5 6.4z",
+};
+
+/** A 24 × 24 icon in the colour of the text, hidden from screen readers. */
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  svg.classList.add("ls-icon");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", PATHS[name]);
+  path.setAttribute("fill-rule", "evenodd");
+  svg.append(path);
+  return svg;
+}
+
+/** A push button with an icon and a spoken name. */
+export function iconButton(name, label, onclick, extra = {}) {
+  return h("button", { type: "button", class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra }, icon(name));
+}
+
+/** Calls `task` once after the last call, `wait` milliseconds later. `.cancel()` drops a waiting call. */
+export function debounce(task, wait) {
+  let timer = 0;
+  const later = (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => task(...values), wait);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
+
+/** Calls `task` at most once per animation frame, with the newest values. */
+export function perFrame(task) {
+  let frame = 0;
+  let newest = [];
+  const later = (...values) => {
+    newest = values;
+    if (frame) return;
+    frame = requestAnimationFrame(() => {
+      frame = 0;
+      task(...newest);
+    });
+  };
+  later.cancel = () => cancelAnimationFrame(frame);
+  return later;
+}
+
+/** A canvas of CSS size width × height with the backing store of this screen; returns its drawing context. */
+export function fitCanvas(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, h2] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== w || canvas.height !== h2) {
+    canvas.width = w;
+    canvas.height = h2;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return context;
+}

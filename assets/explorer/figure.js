@@ -1,0 +1,126 @@
+// What the three pictures share: a frame with title and tools, a Plotly plot, and a layer of DOM nodes above it.
+// Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
+// empties the selection.
+
+import { h } from "./dom.js";
+import { layoutOf } from "./theme.js";
+
+export class Figure {
+  constructor(session, { name, title, tools = [] }) {
+    this.session = session;
+    this.name = name;
+    this.plotly = null;
+    this.plot = h("div", { class: "ls-plot", role: "img" });
+    this.layer = h("div", { class: "ls-layer" });
+    this.note = h("span", { class: "ls-note" });
+    this.tools = h("div", { class: "ls-tools" }, tools, this.#downloads());
+    this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
+    this.element = h(
+      "section",
+      { class: `ls-figure ls-${name}`, "aria-label": title },
+      h("header", {}, h("h3", {}, title), this.note, this.tools),
+      this.frame,
+    );
+  }
+
+  /** Draw for the first time. */
+  async draw(Plotly) {
+    this.plotly = Plotly;
+    const config = { displayModeBar: false, scrollZoom: true, doubleClick: "reset", responsive: false };
+    await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
+    // A wheel scrolls the page; with Ctrl or ⌘ it zooms the picture.
+    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), { capture: true });
+    this.plot.on("plotly_relayout", () => this.place());
+    this.plot.on("plotly_relayouting", () => this.place());
+    this.size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    this.resizing = new ResizeObserver(() => this.#resize());
+    this.resizing.observe(this.frame);
+    this.place();
+    this.element.dataset.drawn = "true";
+  }
+
+  /** Redraw with the colours of the session's theme, keeping zoom. */
+  async repaint() {
+    if (!this.plotly) return;
+    await this.plotly.react(this.plot, this.traces(), this.#keepZoom(layoutOf(this.session.theme, this.layout())));
+    this.place();
+  }
+
+  close() {
+    this.resizing?.disconnect();
+    this.plotly?.purge(this.plot);
+  }
+
+  get x() {
+    return this.plot._fullLayout.xaxis;
+  }
+
+  get y() {
+    return this.plot._fullLayout.yaxis;
+  }
+
+  /** Pixel within the frame of a value on an axis. */
+  pixel(axis, value) {
+    return axis._offset + axis.d2p(value);
+  }
+
+  /** Value on an axis under a pointer event. */
+  valueAt(axis, event) {
+    const box = this.frame.getBoundingClientRect();
+    const pixel = axis === this.x ? event.clientX - box.left : event.clientY - box.top;
+    return axis.p2d(pixel - axis._offset);
+  }
+
+  /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
+  put(node, left, top, slack = 1) {
+    const { x, y } = this;
+    const inside = (axis, at) => at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
+    node.hidden = !(inside(x, left) && inside(y, top));
+    if (node.hidden) return;
+    node.style.transform = `translate(${left ?? x._offset}px, ${top ?? y._offset}px)`;
+  }
+
+  /** Shapes that stand for the layer's marks in a downloaded picture. */
+  shapes() {
+    return [];
+  }
+
+  /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
+  download(format) {
+    const { width, height } = this.frame.getBoundingClientRect();
+    const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
+    const figure = { data: this.plot.data, layout };
+    return this.plotly.downloadImage(figure, { format, width, height, scale: 2, filename: `loopscope-${this.name}` });
+  }
+
+  #downloads() {
+    return ["PNG", "SVG"].map((format) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "ls-quiet",
+          "aria-label": `Download the ${this.name} as ${format}`,
+          title: `Download as ${format}`,
+          onclick: () => this.plotly && this.download(format.toLowerCase()),
+        },
+        format,
+      ),
+    );
+  }
+
+  #keepZoom(layout) {
+    for (const axis of ["xaxis", "yaxis"]) {
+      const { range, autorange } = this.plot.layout[axis] ?? {};
+      if (range && autorange !== true) layout[axis] = { ...layout[axis], range: [...range], autorange: false };
+    }
+    return layout;
+  }
+
+  #resize() {
+    const size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    if (size === this.size || !this.frame.clientWidth) return;
+    this.size = size;
+    Promise.resolve(this.plotly.Plots.resize(this.plot)).then(() => this.place());
+  }
+}

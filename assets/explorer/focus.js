@@ -1,0 +1,85 @@
+// Which loops are in focus: search words, filters, one bar or heatmap band, lasso. All conditions hold together; what
+// is out of focus greys out, never vanishes.
+
+export class Focus {
+  constructor(loops, marks) {
+    this.loops = loops;
+    this.marks = marks;
+    this.words = [];
+    this.categories = new Map(); // column → level
+    this.ranges = new Map(); // column → [low, high]
+    this.mark = "";
+    this.group = null; // {key, label, rows: descending row numbers, index: which of them played last}
+    this.lasso = null; // Uint8Array mask
+    this.mask = null; // Uint8Array, null while everything is in focus
+    this.outer = null; // the mask without the group
+    this.count = loops.n;
+    this.haystack = null;
+  }
+
+  has(row) {
+    return this.mask === null || this.mask[row] === 1;
+  }
+
+  get active() {
+    return this.mask !== null;
+  }
+
+  search(text) {
+    this.words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  }
+
+  clear() {
+    this.words = [];
+    this.categories.clear();
+    this.ranges.clear();
+    this.mark = "";
+    this.group = null;
+    this.lasso = null;
+  }
+
+  /** Apply the conditions; call after changing them. */
+  update() {
+    this.outer = this.#maskOf(this.#tests());
+    this.mask = this.outer;
+    if (this.group) {
+      this.mask = new Uint8Array(this.loops.n);
+      for (const row of this.group.rows) this.mask[row] = this.outer ? this.outer[row] : 1;
+    }
+    this.count = this.mask ? this.mask.reduce((sum, inside) => sum + inside, 0) : this.loops.n;
+  }
+
+  /** In focus if the bar or band that is picked did not count. */
+  hasOutside(row) {
+    return this.outer === null || this.outer[row] === 1;
+  }
+
+  #maskOf(tests) {
+    if (!tests.length) return null;
+    const mask = new Uint8Array(this.loops.n);
+    for (let row = 0; row < mask.length; row += 1) mask[row] = tests.every((test) => test(row)) ? 1 : 0;
+    return mask;
+  }
+
+  #tests() {
+    const { loops } = this;
+    const tests = [];
+    if (this.lasso) tests.push((row) => this.lasso[row] === 1);
+    for (const [column, level] of this.categories) {
+      const code = loops.levels[column].indexOf(level);
+      const codes = loops.points[`code:${column}`];
+      tests.push((row) => codes[row] === code);
+    }
+    for (const [column, [low, high]] of this.ranges) {
+      const values = loops.points[`value:${column}`];
+      tests.push((row) => values[row] >= low && values[row] <= high);
+    }
+    if (this.mark === "none") tests.push((row) => !this.marks.has(loops.ids[row]));
+    else if (this.mark) tests.push((row) => this.marks.get(loops.ids[row]) === this.mark);
+    if (this.words.length) {
+      this.haystack ??= loops.names.map((name, row) => `${loops.category("folder", row)}/${name}`.toLowerCase());
+      tests.push((row) => this.words.every((word) => this.haystack[row].includes(word)));
+    }
+    return tests;
+  }
+}

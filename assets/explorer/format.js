@@ -1,0 +1,25 @@
+// Numbers as text, each with its unit.
+
+const counts = new Intl.NumberFormat("en");
+
+export const count = (value) => counts.format(value);
+export const loops = (value) => `${count(value)} ${value === 1 ? "loop" : "loops"}`;
+export const percent = (ratio, digits = 1) => `${(100 * ratio).toFixed(digits)} %`;
+export const percentile = (value) => `P${value.toFixed(value % 1 && (value * 10) % 1 ? 2 : 1)}`;
+
+/** Three significant digits, so that 0.000123 and 12300 both read well. */
+export function score(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3) return value.toExponential(2);
+  return value.toPrecision(3).replace(/\.$/, "");
+}
+
+export function seconds(value) {
+  if (value < 60) return `${value.toFixed(1)} s`;
+  return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")} min`;
+}
+
+export const decibels = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} dB`;
+
+export const MARK_NAMES = { keep: "keep", quarantine: "quarantine", love: "love" };

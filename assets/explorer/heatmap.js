@@ -1,0 +1,199 @@
+// Latent heatmap: loops sorted by score (most anomalous on top) × latent dimensions, standardised per dimension.
+// Where there are more loops than pixel rows, a row is the mean of several loops; zooming in splits it.
+// Above it, per dimension, the density of flagged loops and of the rest.
+
+import { h } from "./dom.js";
+import { drawDensities } from "./densities.js";
+import { Figure } from "./figure.js";
+import * as format from "./format.js";
+import { axisOf } from "./theme.js";
+
+const PIXELS_PER_ROW = 2;
+const LIMIT_SD = 3;
+const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
+
+export class Heatmap extends Figure {
+  constructor(session, { onHover }) {
+    const reset = h("button", { type: "button", class: "ls-quiet" }, "All rows");
+    super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });
+    reset.addEventListener("click", () => this.plotly && this.#show([0, session.loops.n], true));
+    this.onHover = onHover;
+    this.line = h("div", { class: "ls-cut", hidden: true });
+    this.strip = h("div", { class: "ls-flagged-strip" });
+    this.cursor = h("div", { class: "ls-row-cursor", hidden: true });
+    this.densities = h("canvas", { class: "ls-densities", "aria-hidden": "true" });
+    this.tip = h("div", { class: "ls-tip", hidden: true });
+    this.layer.append(this.densities, this.strip, this.line, this.cursor, this.tip);
+    this.span = [0, session.loops.n]; // shown places: 0 is the most anomalous loop
+    session.on("threshold", () => this.place());
+    session.on("settled focus", () => this.#drawDensities());
+    session.on("selection", () => {
+      this.place();
+      this.#drawDensities();
+    });
+  }
+
+  async draw(Plotly) {
+    this.#standardise();
+    await super.draw(Plotly);
+    this.plot.on("plotly_click", ({ event }) => this.#click(event));
+    this.plot.on("plotly_hover", ({ event }) => this.#hover(event));
+    this.plot.on("plotly_unhover", () => (this.tip.hidden = true));
+    this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
+    this.#drawDensities();
+  }
+
+  traces() {
+    const { loops, theme } = this.session;
+    const [first, last] = this.span;
+    const height = (this.frame.clientHeight || 320) - MARGIN.t - MARGIN.b;
+    this.step = Math.max(1, Math.ceil((last - first) / Math.max(1, Math.floor(height / PIXELS_PER_ROW))));
+    this.bands = Math.ceil((last - first) / this.step);
+    const edges = Array.from({ length: this.bands + 1 }, (_, band) => Math.min(last, first + band * this.step) + 0.5);
+    this.note.textContent =
+      (this.step === 1 ? "one row per loop" : `${this.step} loops per row, mean`) +
+      (loops.dimensions.length < loops.totalDimensions ? ` · the ${loops.dimensions.length} of ${loops.totalDimensions} dimensions that vary most` : "");
+    return [
+      {
+        type: "heatmap",
+        z: this.#means(),
+        x: loops.dimensions.map((_, i) => i),
+        y: edges,
+        zmin: -LIMIT_SD,
+        zmax: LIMIT_SD,
+        colorscale: [[0, theme.low], [0.5, theme.background], [1, theme.high]],
+        colorbar: { thickness: 8, len: 1, outlinewidth: 0, tickvals: [-3, 0, 3], ticktext: ["−3 sd", "mean", "+3 sd"], tickfont: { size: 10 }, x: 1.005, xpad: 4 },
+        hoverinfo: "none",
+      },
+    ];
+  }
+
+  layout() {
+    const { theme, loops } = this.session;
+    const every = Math.ceil(loops.dimensions.length / 32);
+    const shown = loops.dimensions.map((_, i) => i).filter((i) => i % every === 0);
+    return {
+      margin: { ...MARGIN, r: 64 },
+      dragmode: "zoom",
+      xaxis: axisOf(theme, "Latent dimension", { tickvals: shown, ticktext: shown.map((i) => String(loops.dimensions[i] + 1)), fixedrange: true, showgrid: false, ticks: "" }),
+      yaxis: axisOf(theme, "Rank by score", { range: [this.span[1] + 0.5, this.span[0] + 0.5], showgrid: false }),
+    };
+  }
+
+  place() {
+    if (!this.plotly) return;
+    const { session, x, y } = this;
+    const cut = this.pixel(y, session.flagged + 0.5);
+    this.put(this.line, null, cut);
+    const top = y._offset;
+    const foot = Math.min(Math.max(cut, top), top + y._length);
+    this.strip.style.cssText = `left:${x._offset - 5}px;top:${top}px;height:${foot - top}px`;
+    for (const node of [this.line, this.cursor]) node.style.width = `${x._length}px`;
+    if (session.selected < 0) this.cursor.hidden = true;
+    else this.put(this.cursor, null, this.pixel(y, session.loops.rank(session.selected)));
+  }
+
+  shapes() {
+    const at = this.session.flagged + 0.5;
+    return [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: { color: this.session.theme.flagged, width: 2 } }];
+  }
+
+  /** Rows in the band at a place of the ranking (0 = most anomalous), most anomalous first. */
+  rowsAt(place) {
+    const [first, last] = this.span;
+    const start = first + Math.floor((place - first) / this.step) * this.step;
+    const places = Array.from({ length: Math.min(this.step, last - start) }, (_, i) => start + i);
+    return places.map((at) => this.session.loops.n - 1 - at);
+  }
+
+  /** Mean and standard deviation per dimension. */
+  #standardise() {
+    const { loops } = this.session;
+    this.means = [];
+    this.deviations = [];
+    for (let d = 0; d < loops.dimensions.length; d += 1) {
+      const values = loops.dimension(d);
+      let [sum, squares] = [0, 0];
+      for (const value of values) {
+        sum += value;
+        squares += value * value;
+      }
+      const mean = sum / values.length;
+      this.means.push(mean);
+      this.deviations.push(Math.sqrt(Math.max(squares / values.length - mean * mean, 0)) || 1);
+    }
+  }
+
+  #means() {
+    const { loops } = this.session;
+    const [first, last] = this.span;
+    const z = Array.from({ length: this.bands }, () => new Float32Array(loops.dimensions.length));
+    for (let d = 0; d < loops.dimensions.length; d += 1) {
+      const values = loops.dimension(d);
+      for (let band = 0; band < this.bands; band += 1) {
+        const start = first + band * this.step;
+        const end = Math.min(last, start + this.step);
+        let sum = 0;
+        for (let place = start; place < end; place += 1) sum += values[loops.n - 1 - place];
+        z[band][d] = (sum / (end - start) - this.means[d]) / this.deviations[d];
+      }
+    }
+    return z;
+  }
+
+  #placeUnder(event) {
+    const place = Math.ceil(this.valueAt(this.y, event) - 0.5) - 1;
+    return Math.min(Math.max(place, this.span[0]), this.span[1] - 1);
+  }
+
+  #click(event) {
+    const rows = this.rowsAt(this.#placeUnder(event));
+    if (rows.length === 1) this.session.audition(rows[0], { force: true });
+    else this.session.auditionGroup(`band ${rows[0]} ${this.step}`, this.#label(rows), rows);
+  }
+
+  #label(rows) {
+    const { loops } = this.session;
+    return `Ranks ${format.count(loops.rank(rows[0]))} to ${format.count(loops.rank(rows.at(-1)))}`;
+  }
+
+  #hover(event) {
+    const { loops } = this.session;
+    const rows = this.rowsAt(this.#placeUnder(event));
+    this.onHover(rows[0]);
+    const title = rows.length === 1 ? loops.names[rows[0]] : `${this.#label(rows)} · ${format.loops(rows.length)}`;
+    const scores = [rows.at(-1), rows[0]].map((row) => format.score(loops.scores[row]));
+    this.tip.replaceChildren(h("strong", {}, title), h("span", {}, `score ${rows.length === 1 ? scores[0] : scores.join(" to ")}`));
+    this.tip.hidden = false;
+    const box = this.frame.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
+    const flip = left > box.width - 230;
+    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 12px)" : "12px"}, -50%)`;
+  }
+
+  #zoomed(change) {
+    if (change["yaxis.autorange"]) return this.#show([0, this.session.loops.n], true);
+    if (change["yaxis.range[0]"] === undefined) return;
+    const { n } = this.session.loops;
+    const ends = [change["yaxis.range[0]"], change["yaxis.range[1]"]].sort((a, b) => a - b);
+    const first = Math.max(0, Math.floor(ends[0] - 0.5));
+    this.#show([first, Math.min(n, Math.max(first + 1, Math.ceil(ends[1] - 0.5)))], false);
+  }
+
+  async #show(span, reset) {
+    this.span = span;
+    const traces = this.traces();
+    const layout = reset ? { "yaxis.range": [span[1] + 0.5, span[0] + 0.5] } : {};
+    await this.plotly.update(this.plot, { z: [traces[0].z], y: [traces[0].y] }, layout);
+    this.place();
+  }
+
+  #drawDensities() {
+    if (this.plotly) drawDensities(this.densities, this);
+  }
+
+  async repaint() {
+    await super.repaint();
+    this.#drawDensities();
+  }
+}

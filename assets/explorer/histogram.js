@@ -1,0 +1,231 @@
+// Score histogram: training filled, validation outlined, log counts, a threshold handle that is also a keyboard slider.
+//
+// A log score axis is drawn as a linear axis of log10(score) with ticks of its own.
+
+import { debounce, h, perFrame } from "./dom.js";
+import { Figure } from "./figure.js";
+import * as format from "./format.js";
+import { axisOf } from "./theme.js";
+
+const LOG_FROM_RATIO = 8; // largest score over median: from here on a linear axis squeezes nearly all into the first bars
+const [BACKDROP, TRAINING, VALIDATION] = [0, 1, 2];
+
+export class Histogram extends Figure {
+  constructor(session) {
+    const axis = h("button", { type: "button", class: "ls-quiet", "aria-label": "Score axis" });
+    super(session, { name: "histogram", title: "Scores", tools: [axis] });
+    const { scores, n } = session.loops;
+    this.canLog = n > 0 && scores[0] > 0;
+    this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
+    this.axisButton = axis;
+    axis.addEventListener("click", () => this.#toggleAxis());
+    this.handle = this.#makeHandle();
+    this.cursor = h("div", { class: "ls-cursor", hidden: true });
+    this.layer.append(this.cursor, this.handle);
+    this.#bin();
+    session.on("threshold", perFrame(() => this.#live()));
+    session.on("settled focus", () => this.#settle());
+    session.on("selection", () => this.place());
+  }
+
+  async draw(Plotly) {
+    await super.draw(Plotly);
+    this.plot.on("plotly_click", ({ event }) => this.#click(event));
+    this.#live();
+  }
+
+  traces() {
+    const { theme, focus } = this.session;
+    const counts = this.#counts();
+    const colours = this.#colours();
+    const common = { type: "bar", x: this.centres, width: this.width, hoverinfo: "none" };
+    return [
+      { ...common, y: counts.all, visible: focus.active, marker: { color: theme.faint } },
+      { ...common, y: counts.training, marker: { color: colours, line: { width: 0 } }, opacity: 0.75 },
+      { ...common, y: counts.validation, marker: { color: "rgba(0,0,0,0)", line: { color: colours, width: 1.5 } } },
+    ];
+  }
+
+  layout() {
+    const { theme } = this.session;
+    return {
+      margin: { l: 52, r: 12, t: 8, b: 44 },
+      barmode: "overlay",
+      bargap: 0,
+      hovermode: "x",
+      hoverdistance: -1, // the whole column answers, however low its bar
+      dragmode: false,
+      xaxis: axisOf(theme, this.log ? "Anomaly score (log scale)" : "Anomaly score", { ...this.#ticks(), range: this.range, showgrid: false }),
+      yaxis: axisOf(theme, "Loops per bar (log scale)", { type: "log", fixedrange: true, dtick: 1, range: this.#heights(), exponentformat: "none" }),
+    };
+  }
+
+  place() {
+    if (!this.plotly) return;
+    const { session } = this;
+    this.put(this.handle, this.pixel(this.x, this.#axisValue(session.threshold)), null);
+    this.handle.style.height = `${this.y._length}px`;
+    this.cursor.style.height = `${this.y._length}px`;
+    if (session.selected < 0) this.cursor.hidden = true;
+    else this.put(this.cursor, this.pixel(this.x, this.#axisValue(session.loops.scores[session.selected])), null);
+  }
+
+  shapes() {
+    const at = this.#axisValue(this.session.threshold);
+    return [{ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: this.session.theme.flagged, width: 2 } }];
+  }
+
+  /** Rows of one bar, most anomalous first. */
+  rowsOf(bar) {
+    const rows = [];
+    for (let row = this.session.loops.n - 1; row >= 0; row -= 1) if (this.bars[row] === bar) rows.push(row);
+    return rows;
+  }
+
+  #axisValue(score) {
+    return this.log ? Math.log10(Math.max(score, Number.MIN_VALUE)) : score;
+  }
+
+  #score(axisValue) {
+    return this.log ? 10 ** axisValue : axisValue;
+  }
+
+  #bin() {
+    const { scores, n } = this.session.loops;
+    const values = Float64Array.from(scores, (score) => this.#axisValue(score));
+    let [low, high] = [values[0], values[n - 1]];
+    if (high - low < 1e-12) [low, high] = [low - 0.5, high + 0.5];
+    const bars = Math.max(12, Math.min(80, Math.round(2.5 * Math.sqrt(n))));
+    this.low = low;
+    this.width = (high - low) / bars;
+    this.centres = Array.from({ length: bars }, (_, bar) => low + (bar + 0.5) * this.width);
+    this.bars = Int32Array.from(values, (value) => Math.min(bars - 1, Math.floor((value - low) / this.width)));
+    this.range = [low - this.width, high + this.width];
+    this.axisButton.textContent = this.log ? "log" : "linear";
+    this.axisButton.hidden = !this.canLog;
+    this.axisButton.title = `Score axis is ${this.log ? "logarithmic; click for linear" : "linear; click for logarithmic"}`;
+  }
+
+  #counts() {
+    const { loops, focus } = this.session;
+    const zeros = () => new Array(this.centres.length).fill(0);
+    const counts = { all: zeros(), training: zeros(), validation: zeros() };
+    for (let row = 0; row < loops.n; row += 1) {
+      counts.all[this.bars[row]] += 1;
+      if (focus.has(row)) counts[loops.validation[row] ? "validation" : "training"][this.bars[row]] += 1;
+    }
+    return counts;
+  }
+
+  /** Log10 range of the count axis: half a loop at the foot, so that a bar of one loop is seen. */
+  #heights() {
+    const most = Math.max(1, ...this.#counts().all);
+    return [Math.log10(0.5), Math.log10(most * 1.6)];
+  }
+
+  #ticks() {
+    if (!this.log) return { tickmode: "auto", nticks: 8 };
+    const scores = [];
+    for (let power = Math.floor(this.range[0]); power <= this.range[1]; power += 1) {
+      for (const digit of this.range[1] - this.range[0] > 3 ? [1] : [1, 2, 5]) scores.push(digit * 10 ** power);
+    }
+    return { tickmode: "array", tickvals: scores.map(Math.log10), ticktext: scores.map((value) => format.score(value)) };
+  }
+
+  #colours() {
+    const { theme, threshold } = this.session;
+    const at = this.#axisValue(threshold);
+    return this.centres.map((centre) => (centre > at ? theme.flagged : theme.normal));
+  }
+
+  /** While the threshold moves: recolour the bars' own SVG nodes, without Plotly. */
+  #live() {
+    const { session } = this;
+    const percent = session.percentile.toFixed(2);
+    this.handle.setAttribute("aria-valuenow", percent);
+    this.handle.setAttribute("aria-valuetext", `percentile ${percent}, score ${format.score(session.threshold)}, ${session.flagged} loops flagged`);
+    if (!this.plotly) return;
+    this.place();
+    const at = this.#axisValue(session.threshold);
+    for (const [trace, property] of [[TRAINING, "fill"], [VALIDATION, "stroke"]]) {
+      for (const point of this.#barNodes(trace)) {
+        const colour = point.__data__.p > at ? session.theme.flagged : session.theme.normal;
+        const path = point.firstElementChild;
+        if (path) path.style[property] = colour;
+      }
+    }
+  }
+
+  #barNodes(trace) {
+    const shown = [...this.plot.querySelectorAll(".barlayer .trace.bars")];
+    const offset = this.session.focus.active ? 0 : 1; // the backdrop has no node while it is hidden
+    return shown[trace - offset]?.querySelectorAll(".point") ?? [];
+  }
+
+  async #settle() {
+    if (!this.plotly) return;
+    const counts = this.#counts();
+    const colours = this.#colours();
+    await this.plotly.restyle(
+      this.plot,
+      {
+        y: [counts.all, counts.training, counts.validation],
+        visible: [this.session.focus.active, true, true],
+        "marker.color": [this.session.theme.faint, colours, "rgba(0,0,0,0)"],
+        "marker.line.color": [null, null, colours],
+      },
+      [BACKDROP, TRAINING, VALIDATION],
+    );
+    this.#live();
+  }
+
+  #click(event) {
+    const bar = Math.floor((this.valueAt(this.x, event) - this.low) / this.width);
+    const [from, to] = [0, 1].map((edge) => format.score(this.#score(this.low + (bar + edge) * this.width)));
+    this.session.auditionGroup(`bar ${this.log} ${bar}`, `Score ${from} to ${to}`, this.rowsOf(bar));
+  }
+
+  async #toggleAxis() {
+    this.log = !this.log;
+    this.#bin();
+    if (!this.plotly) return;
+    await this.plotly.react(this.plot, this.traces(), { ...this.plot.layout, ...this.layout() });
+    this.#live();
+  }
+
+  #makeHandle() {
+    const handle = h(
+      "div",
+      {
+        class: "ls-handle",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": "Threshold",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-valuenow": "0",
+        hidden: true,
+      },
+      h("span", { class: "ls-grip" }),
+    );
+    const move = (event) => this.session.setPercentile(this.session.loops.percentileAt(this.#score(this.valueAt(this.x, event))));
+    const release = () => this.session.setPercentile(this.session.percentile, { settled: true });
+    handle.addEventListener("pointerdown", (event) => {
+      handle.setPointerCapture(event.pointerId);
+      handle.focus({ preventScroll: true });
+      event.preventDefault();
+    });
+    handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && move(event));
+    handle.addEventListener("lostpointercapture", release);
+    const settle = debounce(release, 350);
+    handle.addEventListener("keydown", (event) => {
+      const steps = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -1, PageUp: 1, Home: -100, End: 100 };
+      if (!(event.key in steps)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.session.setPercentile(this.session.percentile + steps[event.key]);
+      settle();
+    });
+    return handle;
+  }
+}

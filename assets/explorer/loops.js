@@ -1,0 +1,131 @@
+// The loops and their numbers. Rows are sorted by score, ascending: row n−1 is the most anomalous, and the flagged
+// loops are the rows from a cut to the end.
+
+export class Loops {
+  constructor(table, points) {
+    this.ids = table.ids;
+    this.names = table.names;
+    this.levels = table.levels;
+    this.explained = table.explained;
+    this.dimensions = table.dimensions;
+    this.totalDimensions = table.totalDimensions;
+    this.points = points;
+    this.scores = points.scores;
+    this.reference = points.reference;
+    this.validation = points.validation;
+    this.durations = points.durations;
+    this.n = this.ids.length;
+    this.components = points.coordinates.shape[0];
+    this.latents = null; // (dimensions, n), after addLatents
+    this.neighbourTable = null;
+    this.rows = new Map(this.ids.map((id, row) => [id, row]));
+  }
+
+  addLatents(arrays) {
+    this.latents = arrays.latents;
+    this.neighbourTable = arrays.neighbours ?? null;
+  }
+
+  row(id) {
+    return this.rows.get(id) ?? -1;
+  }
+
+  /** 1 for the most anomalous loop. */
+  rank(row) {
+    return this.n - row;
+  }
+
+  /** Value of a categorical column, "" where unknown. */
+  category(column, row) {
+    const code = this.points[`code:${column}`]?.[row] ?? -1;
+    return code < 0 ? "" : this.levels[column][code];
+  }
+
+  number(column, row) {
+    return this.points[`value:${column}`]?.[row] ?? NaN;
+  }
+
+  /** Principal component k (from 0) of all loops, as a view without a copy. */
+  component(k) {
+    return this.points.coordinates.subarray(k * this.n, (k + 1) * this.n);
+  }
+
+  dimension(d) {
+    return this.latents.subarray(d * this.n, (d + 1) * this.n);
+  }
+
+  /** Score at a percentile of the reference scores, linear between ranks. */
+  thresholdAt(percentile) {
+    const last = this.reference.length - 1;
+    const position = (percentile / 100) * last;
+    const below = Math.floor(position);
+    const above = Math.min(below + 1, last);
+    return this.reference[below] + (position - below) * (this.reference[above] - this.reference[below]);
+  }
+
+  /** The inverse of `thresholdAt`, 0 to 100. */
+  percentileAt(score) {
+    const last = this.reference.length - 1;
+    const above = firstAbove(this.reference, score);
+    if (above === 0) return 0;
+    if (above > last || last === 0) return 100;
+    const [low, high] = [this.reference[above - 1], this.reference[above]];
+    return (100 * (above - 1 + (score - low) / (high - low))) / last;
+  }
+
+  /** Share of the reference scores at or below the loop's, in percent. */
+  percentileOf(row) {
+    return (100 * firstAbove(this.reference, this.scores[row])) / this.reference.length;
+  }
+
+  /** First flagged row: flagged means score > threshold. */
+  cutAt(threshold) {
+    return firstAbove(this.scores, threshold);
+  }
+
+  /** Rows nearest to a row, nearest first: as given by Python, else by Euclidean distance of latents (or coordinates). */
+  neighbours(row, most = 24) {
+    if (this.neighbourTable) {
+      const width = this.neighbourTable.shape[1];
+      return [...this.neighbourTable.subarray(row * width, (row + 1) * width)];
+    }
+    const matrix = this.latents ?? this.points.coordinates;
+    const distance = new Float64Array(this.n);
+    for (let d = 0; d < matrix.shape[0]; d += 1) {
+      const values = matrix.subarray(d * this.n, (d + 1) * this.n);
+      for (let i = 0; i < this.n; i += 1) distance[i] += (values[i] - values[row]) ** 2;
+    }
+    distance[row] = Infinity;
+    return smallest(distance, Math.min(most, this.n - 1));
+  }
+
+  /** Rows by distance of their score to the threshold, nearest first. */
+  atTheBorder(threshold, keep) {
+    const ordered = [];
+    let above = this.cutAt(threshold);
+    let below = above - 1;
+    while (above < this.n || below >= 0) {
+      const up = above < this.n ? this.scores[above] - threshold : Infinity;
+      const down = below >= 0 ? threshold - this.scores[below] : Infinity;
+      const row = up <= down ? above++ : below--;
+      if (keep(row)) ordered.push(row);
+    }
+    return ordered;
+  }
+}
+
+/** Index of the first element of an ascending array that is greater than `value`. */
+export function firstAbove(ascending, value) {
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function smallest(values, most) {
+  const rows = Uint32Array.from(values.keys());
+  return [...rows.sort((a, b) => values[a] - values[b]).subarray(0, most)];
+}

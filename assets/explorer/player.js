@@ -1,0 +1,143 @@
+// The player bar: what plays, transport, waveform, level, marks. It also turns auditions into sound and fetches ahead
+// what may be heard next.
+
+import { h, icon, iconButton } from "./dom.js";
+import * as format from "./format.js";
+import { LONGEST_BUFFERED_S } from "./audio-engine.js";
+import { Waveform } from "./waveform.js";
+
+const METER_FLOOR_DB = -60;
+const MARKS = [["keep", "Keep (K)"], ["quarantine", "Quarantine (Q)"], ["love", "Love (L)"]];
+
+export class Player {
+  constructor(session, engine, actions) {
+    Object.assign(this, { session, engine, actions });
+    this.waveform = new Waveform(session, engine);
+    this.title = h("strong", { class: "ls-title" }, "Nothing selected");
+    this.facts = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
+    this.button = iconButton("play", "Play or stop (space)", () => this.toggle(), { class: "ls-icon-button ls-main" });
+    this.level = h("span", { class: "ls-level-fill" });
+    this.gain = h("span", { class: "ls-note ls-gain" });
+    this.marks = MARKS.map(([mark, label]) => iconButton(mark, label, () => actions.mark(mark), { "aria-pressed": "false", "data-mark": mark }));
+    this.element = h(
+      "section",
+      { class: "ls-player", "aria-label": "Player" },
+      h("div", { class: "ls-transport" }, iconButton("previous", "Previous in the list (←)", () => actions.step(-1)), this.button, iconButton("next", "Next in the list (→)", () => actions.step(1))),
+      h("div", { class: "ls-now" }, this.title, this.facts),
+      this.waveform.element,
+      h("div", { class: "ls-level", role: "presentation" }, this.level),
+      h("div", { class: "ls-marks", role: "group", "aria-label": "Mark this loop" }, this.marks),
+      h("div", { class: "ls-options" }, this.#toggles(), this.#volume(), this.gain),
+    );
+    session.on("audition", () => this.play(session.selected));
+    session.on("selection marks settled", () => this.show());
+    engine.addEventListener("change", () => this.#changed());
+    engine.addEventListener("failure", (event) => this.#failed(event.detail));
+    this.show();
+  }
+
+  close() {
+    cancelAnimationFrame(this.frame);
+    this.waveform.close();
+  }
+
+  async play(row) {
+    const { loops } = this.session;
+    this.error = null;
+    const newest = await this.engine.play(loops.ids[row], loops.durations[row]);
+    if (newest) this.#prefetchAround(row);
+  }
+
+  toggle() {
+    if (this.engine.playing) this.engine.stop();
+    else if (this.session.selected >= 0) this.play(this.session.selected);
+    else this.actions.step(1);
+  }
+
+  /** Fetch a loop that may be heard next. */
+  prefetch(row) {
+    const { loops } = this.session;
+    if (row >= 0 && loops.durations[row] <= LONGEST_BUFFERED_S) this.engine.cache.prefetch(loops.ids[row]);
+  }
+
+  show() {
+    const { session } = this;
+    const { loops, selected } = session;
+    if (selected < 0) return;
+    const mark = session.markOf(selected);
+    this.title.textContent = loops.names[selected];
+    this.title.title = [loops.category("folder", selected), loops.names[selected]].filter(Boolean).join("/");
+    this.title.classList.toggle("ls-is-flagged", session.isFlagged(selected));
+    this.facts.textContent = this.error ?? this.#facts(selected);
+    this.marks.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.mark === mark)));
+    this.waveform.draw();
+  }
+
+  #facts(row) {
+    const { loops } = this.session;
+    const tempo = loops.number("bpm", row);
+    return [
+      this.session.isFlagged(row) ? "flagged" : null,
+      `rank ${format.count(loops.rank(row))} of ${format.count(loops.n)}`,
+      `score ${format.score(loops.scores[row])}`,
+      format.seconds(loops.durations[row]),
+      tempo > 0 ? `${Math.round(tempo)} BPM` : null,
+      loops.category("key", row) || null,
+    ]
+      .filter(Boolean)
+      .join(" · ");
+  }
+
+  #prefetchAround(row) {
+    this.prefetch(this.actions.peek(1));
+    this.prefetch(this.actions.peek(-1));
+    const soon = window.requestIdleCallback ?? setTimeout;
+    soon(() => this.session.selected === row && this.prefetch(this.session.loops.neighbours(row, 1)[0] ?? -1));
+  }
+
+  #changed() {
+    const { engine } = this;
+    this.button.replaceChildren(icon(engine.playing ? "stop" : "play"));
+    this.element.dataset.playing = engine.id ?? "";
+    const gain = engine.matchingGain();
+    this.gain.textContent = engine.playing && gain ? `${format.decibels(gain)}` : "";
+    this.waveform.draw();
+    this.waveform.speak();
+    cancelAnimationFrame(this.frame);
+    this.#tick();
+  }
+
+  #failed(message) {
+    this.error = message;
+    this.show();
+    this.actions.announce(`${this.title.textContent}: ${message}`);
+  }
+
+  #tick() {
+    this.waveform.follow();
+    const decibels = 20 * Math.log10(Math.max(this.engine.level(), 1e-6));
+    this.level.style.transform = `scaleY(${Math.min(1, Math.max(0, 1 - decibels / METER_FLOOR_DB))})`;
+    if (this.engine.playing) this.frame = requestAnimationFrame(() => this.#tick());
+  }
+
+  #toggles() {
+    const { engine, session } = this;
+    const toggle = (label, title, value, change) => {
+      const box = h("input", { type: "checkbox", checked: value });
+      box.addEventListener("change", () => change(box.checked));
+      return h("label", { class: "ls-toggle", title }, box, label);
+    };
+    return [
+      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => (session.autoplay = on)),
+      toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(on)),
+      toggle("Match loudness", "Bring every loop to the same loudness (EBU R128, −18 LUFS)", engine.matchLoudness, (on) => engine.setMatchLoudness(on)),
+    ];
+  }
+
+  #volume() {
+    const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.engine.volume, "aria-label": "Volume" });
+    slider.addEventListener("input", () => this.engine.setVolume(slider.valueAsNumber ** 2 || 0));
+    slider.value = Math.sqrt(this.engine.volume);
+    return h("span", { class: "ls-field ls-volume" }, icon("volume"), slider);
+  }
+}

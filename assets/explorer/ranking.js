@@ -1,0 +1,146 @@
+// The list of loops in focus, of which only the visible rows exist as DOM. One list box: the keys that move through it
+// work everywhere in the explorer, so the list only has to say which option is active.
+
+import { h, icon, perFrame } from "./dom.js";
+import * as format from "./format.js";
+
+const ROW = 32; // CSS pixels
+const SPARE = 6; // rows beyond the edges, so that fast scrolling shows no gaps
+const MODES = [["ranking", "Ranking", "Most anomalous first"], ["border", "Border", "Nearest to the threshold first"], ["similar", "Similar", "Nearest to the selected loop first"]];
+
+let lists = 0;
+
+export class Ranking {
+  constructor(session, { onHover }) {
+    this.session = session;
+    this.onHover = onHover;
+    this.mode = "ranking";
+    this.prefix = `ls-list-${(lists += 1)}`;
+    this.spacer = h("div", { class: "ls-spacer", role: "presentation" });
+    this.scroller = h("div", { class: "ls-scroller", role: "listbox", tabindex: "0", "aria-label": "Loops by anomaly score" }, this.spacer);
+    this.summary = h("p", { class: "ls-summary" });
+    this.tabs = MODES.map(([mode, label, title]) =>
+      h("button", { type: "button", class: "ls-quiet", title, "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, label),
+    );
+    this.element = h("section", { class: "ls-ranking", "aria-label": "Loops" }, h("header", {}, h("h3", {}, "Loops"), h("div", { class: "ls-tools" }, this.tabs)), this.summary, this.scroller);
+    this.render = perFrame(() => this.#render());
+    this.scroller.addEventListener("scroll", this.render, { passive: true });
+    this.spacer.addEventListener("click", (event) => this.#pick(event));
+    this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
+    session.on("threshold marks", () => this.render());
+    session.on("focus", () => this.refill());
+    session.on("settled", () => this.mode === "border" && this.refill());
+    session.on("selection", () => this.#follow());
+    this.resizing = new ResizeObserver(this.render);
+    this.resizing.observe(this.scroller);
+    this.refill();
+  }
+
+  close() {
+    this.resizing.disconnect();
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    this.tabs.forEach((tab, i) => tab.setAttribute("aria-pressed", String(MODES[i][0] === mode)));
+    this.refill();
+    this.scroller.scrollTop = 0;
+  }
+
+  /** Rows in list order. */
+  refill() {
+    const { session } = this;
+    const { loops, focus } = session;
+    if (this.mode === "border") this.rows = loops.atTheBorder(session.threshold, (row) => focus.has(row));
+    else if (this.mode === "similar") this.rows = session.selected < 0 ? [] : [session.selected, ...loops.neighbours(session.selected).filter((row) => focus.has(row))];
+    else {
+      this.rows = new Int32Array(focus.count);
+      for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) this.rows[i++] = row;
+    }
+    this.spacer.style.height = `${this.rows.length * ROW}px`;
+    this.places = null;
+    this.#summarise();
+    this.render();
+  }
+
+  /** Place of a row in the list, −1 where it is not in it. */
+  placeOf(row) {
+    if (!this.places) {
+      this.places = new Int32Array(this.session.loops.n).fill(-1);
+      this.rows.forEach((value, place) => (this.places[value] = place));
+    }
+    return row < 0 ? -1 : this.places[row];
+  }
+
+  /** The row `steps` further down the list from the selected one; −1 beyond its ends. */
+  next(steps) {
+    const place = this.placeOf(this.session.selected);
+    const target = place < 0 ? 0 : place + steps;
+    return target < 0 || target >= this.rows.length ? -1 : this.rows[target];
+  }
+
+  #follow() {
+    const place = this.placeOf(this.session.selected);
+    if (place >= 0) {
+      const [top, height] = [this.scroller.scrollTop, this.scroller.clientHeight];
+      if (place * ROW < top || (place + 1) * ROW > top + height) this.scroller.scrollTop = place * ROW - height / 2 + ROW / 2;
+    }
+    this.render();
+  }
+
+  #summarise() {
+    const { group, active } = this.session.focus;
+    const shown = format.loops(this.rows.length);
+    if (group) this.summary.textContent = `${group.label}: ${shown}, playing ${group.index + 1} of ${group.rows.length}`;
+    else this.summary.textContent = this.rows.length ? `${shown}${active ? " in focus" : ""}` : "No loop matches. Clear a filter to see more.";
+  }
+
+  #render() {
+    const first = Math.max(0, Math.floor(this.scroller.scrollTop / ROW) - SPARE);
+    const last = Math.min(this.rows.length, Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / ROW) + SPARE);
+    const options = [];
+    for (let place = first; place < last; place += 1) options.push(this.#option(place));
+    this.spacer.replaceChildren(...options);
+    const active = this.placeOf(this.session.selected);
+    if (active >= first && active < last) this.scroller.setAttribute("aria-activedescendant", `${this.prefix}-${active}`);
+    else this.scroller.removeAttribute("aria-activedescendant");
+  }
+
+  #option(place) {
+    const { session } = this;
+    const { loops } = session;
+    const row = this.rows[place];
+    const [mark, flagged, folder] = [session.markOf(row), session.isFlagged(row), loops.category("folder", row)];
+    const spoken = [`Rank ${loops.rank(row)}`, loops.names[row], `score ${format.score(loops.scores[row])}`, flagged && "flagged", mark].filter(Boolean).join(", ");
+    return h(
+      "div",
+      {
+        id: `${this.prefix}-${place}`,
+        class: `ls-option${flagged ? " ls-is-flagged" : ""}`,
+        role: "option",
+        "aria-label": spoken,
+        "aria-selected": String(row === session.selected),
+        "aria-posinset": place + 1,
+        "aria-setsize": this.rows.length,
+        "data-row": row,
+        style: `top:${place * ROW}px`,
+      },
+      h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
+      h("span", { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] }, loops.names[row]),
+      h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
+      h("span", { class: "ls-meter", "aria-hidden": "true" }, h("span", { style: `width:${loops.percentileOf(row)}%` })),
+      h("span", { class: "ls-score" }, format.score(loops.scores[row])),
+    );
+  }
+
+  #rowOf(event) {
+    return Number(event.target.closest("[data-row]")?.dataset.row ?? -1);
+  }
+
+  #pick(event) {
+    const row = this.#rowOf(event);
+    if (row < 0) return;
+    this.scroller.focus({ preventScroll: true });
+    this.session.audition(row);
+  }
+}

@@ -1,0 +1,204 @@
+// Scatter of two principal components. One WebGL trace whose points carry a colour code; rows are drawn by ascending
+// score, so flagged points lie on top. While the threshold moves, only the points that change colour are painted, on a
+// canvas above the plot (scatter-overlay.js).
+
+import { h, perFrame } from "./dom.js";
+import { Figure } from "./figure.js";
+import * as format from "./format.js";
+import { paintRows } from "./scatter-overlay.js";
+import { axisOf } from "./theme.js";
+
+const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
+const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
+
+export class Scatter extends Figure {
+  constructor(session, { onHover, onLasso }) {
+    const choices = ["x", "y"].map((axis) => h("select", { "aria-label": `Component on the ${axis} axis` }));
+    super(session, { name: "scatter", title: "Latent space", tools: choices });
+    Object.assign(this, { onHover, onLasso, shown: [0, Math.min(1, session.loops.components - 1)] });
+    choices.forEach((choice, axis) => this.#fillChoice(choice, axis));
+    this.tools.prepend(...this.#dragTools());
+    this.ring = h("div", { class: "ls-ring", hidden: true });
+    this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
+    this.tip = h("div", { class: "ls-tip", hidden: true });
+    this.layer.append(this.overlay, this.ring, this.tip);
+    this.drawnCut = session.cut;
+    session.on("threshold", perFrame(() => this.#live()));
+    session.on("settled focus", () => this.#recolour());
+    session.on("selection", () => this.place());
+  }
+
+  async draw(Plotly) {
+    await super.draw(Plotly);
+    this.plot.on("plotly_click", ({ points }) => this.session.audition(points[0].pointNumber));
+    this.plot.on("plotly_hover", ({ points }) => this.#hover(points[0].pointNumber));
+    this.plot.on("plotly_unhover", () => (this.tip.hidden = true));
+    this.plot.on("plotly_selected", (event) => event && this.#selected(event));
+    this.plot.on("plotly_deselect", () => this.#lassoed(null));
+  }
+
+  traces() {
+    const { loops, theme } = this.session;
+    this.drawnCut = this.session.cut;
+    const kept = { marker: { opacity: 0.85 } };
+    return [
+      {
+        type: hasWebGL() ? "scattergl" : "scatter",
+        mode: "markers",
+        x: loops.component(this.shown[0]),
+        y: loops.component(this.shown[1]),
+        hoverinfo: "none",
+        marker: { size: this.#size(), opacity: 0.85, color: this.#codes(), cmin: -0.5, cmax: 2.5, colorscale: scaleOf(theme), showscale: false, line: { width: 0 } },
+        selected: kept, // greying out is done by colour code, for lasso and filters alike
+        unselected: kept,
+      },
+    ];
+  }
+
+  layout() {
+    const { theme } = this.session;
+    return {
+      margin: MARGIN,
+      dragmode: this.dragmode ?? "pan",
+      xaxis: axisOf(theme, this.#axisTitle(0)),
+      yaxis: axisOf(theme, this.#axisTitle(1)),
+      newselection: { line: { color: theme.text, width: 1, dash: "dot" } },
+    };
+  }
+
+  place() {
+    if (!this.plotly) return;
+    this.tip.hidden = true;
+    const { loops, selected } = this.session;
+    if (selected < 0) this.ring.hidden = true;
+    else this.put(this.ring, ...this.#pixels(selected));
+    if (!this.overlay.hidden) this.#live();
+  }
+
+  shapes() {
+    if (this.session.selected < 0) return [];
+    const [x, y] = this.shown.map((k) => this.session.loops.component(k)[this.session.selected]);
+    const pixel = { xsizemode: "pixel", ysizemode: "pixel", xanchor: x, yanchor: y, x0: -8, x1: 8, y0: -8, y1: 8 };
+    return [{ type: "circle", ...pixel, line: { color: this.session.theme.selected, width: 2.5 } }];
+  }
+
+  #pixels(row) {
+    const { loops } = this.session;
+    return [this.pixel(this.x, loops.component(this.shown[0])[row]), this.pixel(this.y, loops.component(this.shown[1])[row])];
+  }
+
+  #size() {
+    const { n } = this.session.loops;
+    return n > 15000 ? 4 : n > 2000 ? 5 : 8;
+  }
+
+  #codes() {
+    const { loops, cut, focus } = this.session;
+    const codes = new Float32Array(loops.n);
+    for (let row = 0; row < loops.n; row += 1) codes[row] = !focus.has(row) ? DIMMED : row >= cut ? FLAGGED : NORMAL;
+    return codes;
+  }
+
+  #axisTitle(axis) {
+    const k = this.shown[axis];
+    return `PC ${k + 1} · ${format.percent(this.session.loops.explained[k])} of variance`;
+  }
+
+  /** Paint the points between the cut that Plotly drew and the cut that holds now. */
+  #live() {
+    if (!this.plotly) return;
+    const { session, drawnCut } = this;
+    const rows = [Math.min(drawnCut, session.cut), Math.max(drawnCut, session.cut)];
+    this.overlay.hidden = false;
+    paintRows(this, rows, session.cut > drawnCut ? session.theme.normal : session.theme.flagged, this.#size());
+  }
+
+  async #recolour() {
+    if (!this.plotly) return;
+    this.drawnCut = this.session.cut;
+    await this.plotly.restyle(this.plot, { "marker.color": [this.#codes()] }, [0]);
+    this.overlay.hidden = true;
+  }
+
+  #hover(row) {
+    const { loops } = this.session;
+    this.onHover(row);
+    const [left, top] = this.#pixels(row);
+    this.tip.replaceChildren(
+      h("strong", {}, loops.names[row]),
+      h("span", {}, `score ${format.score(loops.scores[row])} · rank ${format.count(loops.rank(row))} · ${format.seconds(loops.durations[row])}`),
+    );
+    this.tip.hidden = false;
+    const flip = left > this.frame.clientWidth - 230;
+    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 12px)" : "12px"}, -50%)`;
+  }
+
+  #selected(event) {
+    const inside = event.lassoPoints ? polygonTest(event.lassoPoints) : event.range ? boxTest(event.range) : null;
+    if (!inside) return;
+    const { loops } = this.session;
+    const [x, y] = this.shown.map((k) => loops.component(k));
+    this.#lassoed(Uint8Array.from({ length: loops.n }, (_, row) => (inside(x[row], y[row]) ? 1 : 0)));
+  }
+
+  #lassoed(mask) {
+    this.session.refocus((focus) => (focus.lasso = mask));
+    this.onLasso(mask);
+  }
+
+  /** Take the outline off the plot; the focus is cleared by whoever calls. */
+  clearLasso() {
+    if (this.plotly && this.plot.layout.selections?.length) this.plotly.relayout(this.plot, { selections: [] });
+  }
+
+  #fillChoice(choice, axis) {
+    const { loops } = this.session;
+    for (let k = 0; k < loops.components; k += 1) {
+      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]}: PC ${k + 1} (${format.percent(loops.explained[k])})`));
+    }
+    choice.addEventListener("change", async () => {
+      this.shown[axis] = Number(choice.value);
+      if (!this.plotly) return;
+      const name = ["xaxis", "yaxis"][axis];
+      const layout = { [`${name}.title.text`]: this.#axisTitle(axis), [`${name}.autorange`]: true };
+      await this.plotly.update(this.plot, { ["xy"[axis]]: [loops.component(this.shown[axis])] }, layout);
+      this.place();
+    });
+  }
+
+  #dragTools() {
+    const buttons = [["pan", "Move"], ["select", "Box"], ["lasso", "Lasso"]].map(([mode, label]) =>
+      h("button", { type: "button", class: "ls-quiet", "aria-pressed": String(mode === "pan"), onclick: () => choose(mode) }, label),
+    );
+    const choose = (mode) => {
+      this.dragmode = mode;
+      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(["pan", "select", "lasso"][i] === mode)));
+      this.plotly?.relayout(this.plot, { dragmode: mode });
+    };
+    const reset = () => this.plotly?.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
+    return [...buttons, h("button", { type: "button", class: "ls-quiet", onclick: reset }, "Fit")];
+  }
+}
+
+const scaleOf = ({ normal, flagged, faint }) => [[0, normal], [1 / 3, normal], [1 / 3, flagged], [2 / 3, flagged], [2 / 3, faint], [1, faint]];
+
+function boxTest({ x, y }) {
+  const within = (value, [a, b]) => value >= Math.min(a, b) && value <= Math.max(a, b);
+  return (px, py) => within(px, x) && within(py, y);
+}
+
+/** Even-odd rule. */
+function polygonTest({ x, y }) {
+  return (px, py) => {
+    let inside = false;
+    for (let i = 0, j = x.length - 1; i < x.length; j = i, i += 1) {
+      if (y[i] > py !== y[j] > py && px < ((x[j] - x[i]) * (py - y[i])) / (y[j] - y[i]) + x[i]) inside = !inside;
+    }
+    return inside;
+  };
+}
+
+function hasWebGL() {
+  hasWebGL.known ??= Boolean(document.createElement("canvas").getContext("webgl"));
+  return hasWebGL.known;
+}

@@ -1,0 +1,69 @@
+// Colours of this theme, from Streamlit's CSS variables. Two accents, safe for colour-blind eyes (after Okabe and Ito):
+// vermillion for flagged loops, blue for the loop that is selected or plays; everything else is grey.
+
+const LIGHT = { flagged: "#c8500a", selected: "#0069b4", normal: "#7d8795", low: "#2c6aa0", high: "#b8860b" };
+const DARK = { flagged: "#ff8c42", selected: "#5cb8f0", normal: "#8b97a8", low: "#62a8dd", high: "#e0b040" };
+
+export function readTheme(root) {
+  const style = getComputedStyle(root);
+  const variable = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const background = variable("--st-background-color", "#ffffff");
+  const dark = luminance(background) < 0.4;
+  return {
+    ...(dark ? DARK : LIGHT),
+    dark,
+    background,
+    surface: variable("--st-secondary-background-color", dark ? "#262730" : "#f0f2f6"),
+    text: variable("--st-text-color", dark ? "#fafafa" : "#31333f"),
+    font: variable("--st-font", "sans-serif"),
+    faint: dark ? "rgba(139, 151, 168, 0.22)" : "rgba(125, 135, 149, 0.25)",
+    grid: dark ? "rgba(250, 250, 250, 0.10)" : "rgba(49, 51, 63, 0.10)",
+    muted: dark ? "#a9b1bd" : "#5b6270",
+  };
+}
+
+/** Write the accents where the style sheet finds them. */
+export function applyTheme(root, theme) {
+  root.dataset.theme = theme.dark ? "dark" : "light";
+  for (const name of ["flagged", "selected", "normal", "muted", "grid", "faint"]) {
+    root.style.setProperty(`--ls-${name}`, theme[name]);
+  }
+}
+
+/** Plotly layout common to all figures. */
+export function layoutOf(theme, extra) {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: theme.font, size: 12, color: theme.muted },
+    showlegend: false,
+    hovermode: "closest",
+    uirevision: "kept",
+    ...extra,
+  };
+}
+
+export function axisOf(theme, title, extra = {}) {
+  return {
+    title: { text: title, font: { size: 12, color: theme.muted }, standoff: 6 },
+    gridcolor: theme.grid,
+    zeroline: false,
+    linecolor: theme.grid,
+    tickfont: { size: 11 },
+    ...extra,
+  };
+}
+
+/** [r, g, b] from any CSS colour. */
+export function rgb(colour) {
+  const context = (rgb.canvas ??= document.createElement("canvas")).getContext("2d", { willReadFrequently: true });
+  context.clearRect(0, 0, 1, 1);
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+}
+
+function luminance(colour) {
+  const [r, g, b] = rgb(colour).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}

@@ -1,0 +1,48 @@
+// Sensitivity: a slider in percentile of the reference scores, its score, and how many loops are flagged.
+
+import { debounce, h } from "./dom.js";
+import * as format from "./format.js";
+
+const PAPER_PERCENTILE = 95; // Dadman et al., section 4.4
+
+export class ThresholdControl {
+  constructor(session) {
+    this.session = session;
+    this.slider = h("input", { type: "range", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile" });
+    this.number = h("input", { type: "number", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile, typed" });
+    this.score = h("output", { class: "ls-value" });
+    this.flagged = h("output", { class: "ls-flagged-count" });
+    this.reset = h("button", { type: "button", class: "ls-quiet", title: "Back to the 95th percentile, the paper's threshold" }, "Reset to 95th");
+    this.element = h(
+      "div",
+      { class: "ls-threshold" },
+      this.flagged,
+      h("label", { class: "ls-field ls-grow" }, "Threshold", this.slider),
+      h("span", { class: "ls-field" }, this.number, "th percentile"),
+      h("span", { class: "ls-field" }, "score ", this.score),
+      this.reset,
+    );
+    const move = (value) => Number.isFinite(value) && session.setPercentile(value);
+    const settle = () => session.setPercentile(session.percentile, { settled: true });
+    const typed = debounce(settle, 400);
+    this.slider.addEventListener("input", () => move(this.slider.valueAsNumber));
+    this.slider.addEventListener("change", settle);
+    this.number.addEventListener("input", () => {
+      move(this.number.valueAsNumber);
+      typed();
+    });
+    this.reset.addEventListener("click", () => session.setPercentile(PAPER_PERCENTILE, { settled: true }));
+    session.on("threshold settled", () => this.show());
+    this.show();
+  }
+
+  show() {
+    const { session } = this;
+    this.slider.value = session.percentile;
+    this.slider.setAttribute("aria-valuetext", `percentile ${session.percentile}, ${session.flagged} of ${session.loops.n} loops flagged`);
+    if (document.activeElement !== this.number) this.number.value = session.percentile;
+    this.score.textContent = format.score(session.threshold);
+    this.flagged.replaceChildren(h("strong", {}, format.count(session.flagged)), ` of ${format.count(session.loops.n)} flagged`);
+    this.reset.disabled = session.percentile === PAPER_PERCENTILE;
+  }
+}

@@ -1,0 +1,130 @@
+// What sounds: a decoded buffer (gapless) or, for long files, a streaming media element. One voice plays one loop once
+// and is thrown away. Positions are seconds from the start of the loop.
+
+const FADE_S = 0.005; // short enough to feel immediate, long enough not to click
+
+class Voice {
+  constructor(context, output, id, duration) {
+    Object.assign(this, { context, id, duration, loop: true, region: null, onended: null });
+    this.gain = new GainNode(context, { gain: 0 });
+    this.gain.connect(output);
+  }
+
+  /** Linear factor; fades over a few milliseconds. */
+  setGain(factor) {
+    this.gain.gain.setTargetAtTime(factor, this.context.currentTime, FADE_S / 3);
+  }
+
+  /** Silence within the fade; `end` runs after it. */
+  fadeOut(end) {
+    const gain = this.gain.gain;
+    gain.cancelScheduledValues(this.context.currentTime);
+    gain.setTargetAtTime(0, this.context.currentTime, FADE_S / 3);
+    setTimeout(() => {
+      end();
+      this.gain.disconnect();
+    }, 4 * 1000 * FADE_S);
+  }
+
+  get span() {
+    return this.region ?? [0, this.duration];
+  }
+}
+
+export class BufferVoice extends Voice {
+  constructor(context, output, id, buffer) {
+    super(context, output, id, buffer.duration);
+    this.buffer = buffer;
+    this.source = null;
+  }
+
+  start(offset = 0) {
+    const source = new AudioBufferSourceNode(this.context, { buffer: this.buffer, loop: this.loop });
+    [source.loopStart, source.loopEnd] = this.span;
+    source.onended = () => source === this.source && this.onended?.();
+    source.connect(this.gain);
+    source.start(0, offset);
+    this.source = source;
+    this.anchor = { time: this.context.currentTime, offset };
+  }
+
+  stop() {
+    const source = this.source;
+    this.source = null;
+    this.fadeOut(() => {
+      source?.stop();
+      source?.disconnect();
+    });
+  }
+
+  seek(offset) {
+    const old = this.source;
+    this.start(offset);
+    old?.stop();
+    old?.disconnect();
+  }
+
+  /** Moves only while the audio clock runs and a source is started. */
+  position() {
+    if (!this.source) return 0;
+    const raw = this.anchor.offset + Math.max(0, this.context.currentTime - this.anchor.time);
+    const [start, end] = this.span;
+    if (!this.loop) return Math.min(raw, this.duration);
+    return raw < end ? raw : start + ((raw - end) % (end - start));
+  }
+
+  /** Change looping or the looped region without a break, where the playhead lies inside. */
+  setLoop(loop, region) {
+    const now = this.position();
+    Object.assign(this, { loop, region });
+    const [start, end] = this.span;
+    if (now < start || now >= end) return this.seek(start);
+    this.anchor = { time: this.context.currentTime, offset: now };
+    Object.assign(this.source, { loop, loopStart: start, loopEnd: end });
+  }
+}
+
+export class ElementVoice extends Voice {
+  constructor(context, output, id, url, duration) {
+    super(context, output, id, duration);
+    this.element = new Audio(url);
+    this.node = context.createMediaElementSource(this.element);
+    this.node.connect(this.gain);
+    this.element.onended = () => this.onended?.();
+  }
+
+  async start(offset = 0) {
+    this.element.currentTime = offset;
+    this.setLoop(this.loop, this.region);
+    await this.element.play();
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.fadeOut(() => {
+      this.element.pause();
+      this.element.removeAttribute("src");
+      this.element.load(); // lets go of the connection
+      this.node.disconnect();
+    });
+  }
+
+  seek(offset) {
+    this.element.currentTime = offset;
+  }
+
+  position() {
+    return this.element.currentTime;
+  }
+
+  setLoop(loop, region) {
+    Object.assign(this, { loop, region });
+    this.element.loop = loop && !region;
+    clearInterval(this.timer);
+    if (!loop || !region) return;
+    this.timer = setInterval(() => {
+      const now = this.position();
+      if (now >= region[1] || now < region[0]) this.seek(region[0]);
+    }, 15);
+  }
+}

@@ -1,0 +1,140 @@
+// Waveform of the playing loop: click to jump, drag to loop a part, arrow keys while it has the focus.
+
+import { fitCanvas, h } from "./dom.js";
+import * as format from "./format.js";
+
+const DRAG_PIXELS = 5;
+const SHORTEST_REGION_S = 0.02;
+
+export class Waveform {
+  constructor(session, engine) {
+    Object.assign(this, { session, engine, peaks: null, drag: null });
+    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.head = h("div", { class: "ls-playhead", hidden: true });
+    this.element = h(
+      "div",
+      { class: "ls-waveform", role: "slider", tabindex: "0", "aria-label": "Position in the loop", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0" },
+      this.canvas,
+      this.head,
+    );
+    this.element.addEventListener("pointerdown", (event) => this.#down(event));
+    this.element.addEventListener("pointermove", (event) => this.#move(event));
+    this.element.addEventListener("pointerup", (event) => this.#up(event));
+    this.element.addEventListener("pointercancel", () => (this.drag = null));
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+    this.resizing = new ResizeObserver(() => this.draw());
+    this.resizing.observe(this.element);
+  }
+
+  close() {
+    this.resizing.disconnect();
+  }
+
+  get duration() {
+    const row = this.session.selected;
+    return this.engine.clip?.buffer?.duration ?? (row < 0 ? 0 : this.session.loops.durations[row]);
+  }
+
+  draw() {
+    const { theme } = this.session;
+    const [width, height] = [this.element.clientWidth, this.element.clientHeight];
+    if (!theme || !width) return;
+    const context = fitCanvas(this.canvas, width, height);
+    context.clearRect(0, 0, width, height);
+    const region = this.drag?.region ?? this.engine.region;
+    const pixels = region?.map((at) => (at / this.duration) * width);
+    if (pixels) {
+      context.fillStyle = theme.faint;
+      context.fillRect(pixels[0], 0, pixels[1] - pixels[0], height);
+    }
+    const buffer = this.engine.clip?.buffer;
+    const middle = height / 2;
+    context.fillStyle = theme.grid;
+    context.fillRect(0, middle - 0.5, width, 1);
+    if (!buffer) return;
+    for (const [x, [low, high]] of this.#peaksOf(buffer, Math.floor(width)).entries()) {
+      context.fillStyle = pixels && (x < pixels[0] || x > pixels[1]) ? theme.normal : theme.selected;
+      context.fillRect(x, middle - high * middle, 1, Math.max(1, (high - low) * middle));
+    }
+  }
+
+  /** Move the playhead; called at every frame while something plays. */
+  follow() {
+    const { engine } = this;
+    this.head.hidden = !engine.playing;
+    if (!engine.playing || !this.duration) return;
+    const position = engine.position();
+    this.head.style.transform = `translateX(${(position / this.duration) * this.element.clientWidth}px)`;
+  }
+
+  /** Say the position to assistive technology; called when it changes by hand or rests. */
+  speak() {
+    const position = this.engine.position();
+    this.element.setAttribute("aria-valuemax", this.duration.toFixed(2));
+    this.element.setAttribute("aria-valuenow", position.toFixed(2));
+    this.element.setAttribute("aria-valuetext", `${format.seconds(position)} of ${format.seconds(this.duration)}`);
+  }
+
+  #peaksOf(buffer, width) {
+    if (this.peaks?.buffer === buffer && this.peaks.width === width) return this.peaks.pairs;
+    const channels = Array.from({ length: buffer.numberOfChannels }, (_, c) => buffer.getChannelData(c));
+    const pairs = Array.from({ length: width }, (_, x) => {
+      const [from, to] = [x, x + 1].map((edge) => Math.floor((edge * buffer.length) / width));
+      let [low, high] = [0, 0];
+      for (const samples of channels) {
+        for (let i = from; i < to; i += 1) {
+          if (samples[i] < low) low = samples[i];
+          else if (samples[i] > high) high = samples[i];
+        }
+      }
+      return [low, high];
+    });
+    this.peaks = { buffer, width, pairs };
+    return pairs;
+  }
+
+  #time(event) {
+    const box = this.element.getBoundingClientRect();
+    return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * this.duration;
+  }
+
+  #down(event) {
+    if (!this.engine.playing) return;
+    this.element.setPointerCapture(event.pointerId);
+    this.drag = { x: event.clientX, time: this.#time(event), region: null };
+  }
+
+  #move(event) {
+    if (!this.drag || (!this.drag.region && Math.abs(event.clientX - this.drag.x) < DRAG_PIXELS)) return;
+    const ends = [this.drag.time, this.#time(event)].sort((a, b) => a - b);
+    this.drag.region = ends[1] - ends[0] >= SHORTEST_REGION_S ? ends : null;
+    this.draw();
+  }
+
+  #up(event) {
+    if (!this.drag) return;
+    const { region } = this.drag;
+    this.drag = null;
+    if (region) this.engine.setLoop(true, region);
+    else {
+      this.engine.setLoop(this.engine.loop, null);
+      this.engine.seek(this.#time(event));
+    }
+    this.draw();
+    this.speak();
+  }
+
+  #key(event) {
+    const step = { ArrowLeft: -0.25, ArrowRight: 0.25 }[event.key];
+    if (!this.engine.playing || (step === undefined && event.key !== "Home" && event.key !== "Escape")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === "Escape") this.engine.setLoop(this.engine.loop, null);
+    else {
+      const to = step === undefined ? 0 : this.engine.position() + step;
+      this.engine.seek((to + this.duration) % this.duration);
+    }
+    this.draw();
+    this.speak();
+  }
+}
