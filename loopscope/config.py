@@ -12,7 +12,9 @@ import platformdirs
 
 APP_NAME = "loopscope"
 DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 4.4
-AUDIO_EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+AUDIO_EXTENSIONS = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".caf", ".w64", ".m4a"}
+)
 
 
 @dataclass(frozen=True)
