@@ -1,8 +1,8 @@
 """The kept weights: one safetensors file an encoder, written once, with the digests of what it came from in its header.
 
 `source_sha256` is the digest of the file the tensors came from, `weights_sha256` that of the tensors themselves: the
-same weights have the same digest whatever file brought them. Files are written beside their place and renamed, so that a
-killed process leaves no half file.
+same weights have the same digest whatever file brought them. Files are written beside their place and renamed, so
+that a killed process leaves no half file.
 """
 
 import hashlib

@@ -1,0 +1,126 @@
+"""The unit of work: one loop with the files that hold it, read and made ready for the network."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loopscope.audio.streaming import resampled_length, stream
+from loopscope.encoders.base import Encoder, Samples, StagedEncoder
+from loopscope.errors import AudioError, Cancelled, EncoderError
+from loopscope.progress import StopCheck, never_stop
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """One file as the scan saw it."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    duration_s: float
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One loop. Its files hold equal content; the first that can be read serves."""
+
+    loop_id: str
+    files: tuple[ClipFile, ...]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A file that could not be embedded, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReadyClip:
+    """What the network needs of one loop, or why there is nothing: `features` is None with at least one rejection."""
+
+    clip: Clip
+    features: Any
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """`n_clips` finished loops: row i of X (n, n_features) belongs to `loop_ids[i]`; the others were rejected."""
+
+    loop_ids: tuple[str, ...]
+    X: NDArray[np.float32]
+    rejections: tuple[Rejection, ...]
+    n_clips: int
+
+
+def clips_of(loops: pd.DataFrame) -> list[Clip]:
+    """One clip per loop_id, in the order of the first file of each."""
+    columns = ["path", "size_bytes", "mtime_ns", "duration_s", "sample_rate"]
+    files: dict[str, list[ClipFile]] = {}
+    for loop_id, *values in loops[["loop_id", *columns]].itertuples(index=False, name=None):
+        path, size_bytes, mtime_ns, duration_s, sample_rate = values
+        file = ClipFile(str(path), int(size_bytes), int(mtime_ns), float(duration_s), int(sample_rate))
+        files.setdefault(str(loop_id), []).append(file)
+    return [Clip(loop_id, tuple(copies)) for loop_id, copies in files.items()]
+
+
+def make_ready(clip: Clip, encoder: Encoder, should_stop: StopCheck = never_stop) -> ReadyClip:
+    """Reads a loop and runs the encoder's front end on it. Raises `Cancelled` between two pieces of sound."""
+    rejections = []
+    for file in clip.files:
+        try:
+            _check_unchanged(file)
+            return ReadyClip(clip, _features(file, encoder, should_stop), ())
+        except (AudioError, EncoderError) as error:
+            rejections.append(Rejection(file.path, str(error)))
+    return ReadyClip(clip, None, tuple(rejections))
+
+
+def embed_ready(ready: Sequence[ReadyClip], encoder: Encoder) -> BatchResult:
+    """Runs the network on what is ready. A row that is not finite becomes a rejection."""
+    rejections = [rejection for item in ready for rejection in item.rejections]
+    clips = [item.clip for item in ready if item.features is not None]
+    features = [item.features for item in ready if item.features is not None]
+    network: Callable[[Sequence[Any]], Samples] = (
+        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
+    )
+    X = network(features) if features else np.empty((0, encoder.n_features), np.float32)
+    finite = np.isfinite(X).all(axis=1)
+    for clip, is_finite in zip(clips, finite, strict=True):
+        if not is_finite:
+            reason = "The encoder's output is not finite; the sound may hold extreme values."
+            rejections.append(Rejection(clip.files[0].path, reason))
+    kept = tuple(clip.loop_id for clip, is_finite in zip(clips, finite, strict=True) if is_finite)
+    return BatchResult(kept, X[finite], tuple(rejections), len(ready))
+
+
+def _check_unchanged(file: ClipFile) -> None:
+    try:
+        status = Path(file.path).stat()
+    except OSError as error:
+        raise AudioError(f"The file can no longer be read ({error.strerror}); scan the folder again.") from None
+    if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        raise AudioError("The file has changed since the folder was scanned; scan it again.")
+
+
+def _features(file: ClipFile, encoder: Encoder, should_stop: StopCheck) -> Any:
+    pieces = _stoppable(stream(file.path, encoder.sample_rate), should_stop)
+    if not isinstance(encoder, StagedEncoder):
+        return np.concatenate(list(pieces))
+    n_samples = resampled_length(round(file.duration_s * file.sample_rate), file.sample_rate, encoder.sample_rate)
+    return encoder.prepare(pieces, n_samples)
+
+
+def _stoppable(pieces: Iterator[Samples], should_stop: StopCheck) -> Iterator[Samples]:
+    for piece in pieces:
+        if should_stop():
+            raise Cancelled("The embedding was stopped; what was finished is kept.")
+        yield piece

@@ -1,0 +1,140 @@
+"""Encoders: frozen networks that turn a waveform into one embedding, all behind one protocol.
+
+Conventions: a waveform is (n_samples,) float32 mono at the encoder's own sample rate, full scale ±1; embeddings are
+(n, n_features) float32, one row per waveform in the order given, not normalised. `encoder_id` names everything that
+the numbers depend on (encoder, version of the front end, weights, and the precision where it shows), so that
+embeddings of two encoders are never mixed. A new encoder is one module with a loading function and one line of
+`_REGISTRY`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopscope import checkpoints
+from loopscope.errors import EncoderError, WeightsError
+from loopscope.progress import ProgressCallback, ignore_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AUTO = "auto"
+PREFERRED, OFFLINE = "clap-fusion", "aisfx"
+
+Samples = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """What the rest of loopscope knows of an encoder.
+
+    `sample_rate` in Hz; `description` is one sentence for the user; `notice` another, about a fall-back, else empty.
+    """
+
+    encoder_id: str
+    sample_rate: int
+    n_features: int
+    description: str
+    notice: str
+
+    def embed(self, waveforms: Sequence[Samples]) -> Samples:
+        """(n, n_features) of n waveforms of any lengths. Raises `EncoderError` on an empty or non-finite one."""
+        ...
+
+
+@runtime_checkable
+class StagedEncoder(Encoder, Protocol):
+    """An encoder whose work divides into a part for many threads (`prepare`) and one for the network (`forward`)."""
+
+    batch_size: int
+
+    def prepare(self, pieces: Iterable[Samples], n_samples: int) -> "Tensor":
+        """What the network needs of one clip of `n_samples` that arrives in pieces; small, however long the clip is."""
+        ...
+
+    def forward(self, features: Sequence["Tensor"]) -> Samples:
+        """(n, n_features) of n clips that went through `prepare`."""
+        ...
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """An encoder one can choose; `ready` when its weights are on this machine."""
+
+    name: str
+    title: str
+    n_features: int
+    licence: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class _Entry:
+    title: str
+    n_features: int
+    licence: str
+    module: str
+    loader: str
+
+
+_CLAP_LICENCE = "laion-clap CC0 1.0; the weights as their hub page says"
+_REGISTRY = {
+    "clap-fusion": _Entry(
+        "CLAP with feature fusion (HTSAT-tiny, any sound)", 768, _CLAP_LICENCE, "clap", "load_fusion"
+    ),
+    "clap-music": _Entry("CLAP for music (HTSAT-base)", 1024, _CLAP_LICENCE, "clap", "load_music"),
+    "aisfx": _Entry("aiSFX (sound effects, works offline)", 512, "CC BY 4.0, Ma and Lerch 2022", "aisfx", "load"),
+}
+
+
+def encoder_names() -> tuple[EncoderInfo, ...]:
+    """The encoders that `load_encoder` knows, best first."""
+    return tuple(
+        EncoderInfo(name, entry.title, entry.n_features, entry.licence, _is_ready(name))
+        for name, entry in _REGISTRY.items()
+    )
+
+
+def load_encoder(
+    name: str = AUTO, weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
+) -> Encoder:
+    """The encoder of that name, its weights fetched if need be.
+
+    "auto" takes CLAP with fusion when its weights are at hand or the hub answers, else aiSFX, whose `notice` then
+    says so. Raises `EncoderError` for an unknown name and `WeightsError` when weights cannot be had.
+    """
+    if name == AUTO:
+        return _load_best(on_progress) if weights_file is None else _load(PREFERRED, weights_file, on_progress)
+    if name not in _REGISTRY:
+        raise EncoderError(f'There is no encoder "{name}"; choose one of {AUTO}, {", ".join(_REGISTRY)}.')
+    return _load(name, weights_file, on_progress)
+
+
+def _load_best(on_progress: ProgressCallback) -> Encoder:
+    if _is_ready(PREFERRED) or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
+        try:
+            return _load(PREFERRED, None, on_progress)
+        except WeightsError as error:
+            reason = str(error)
+    else:
+        reason = "The model hub does not answer."
+    encoder = _load(OFFLINE, None, on_progress)
+    encoder.notice = (
+        f"Embedded with aiSFX, a smaller encoder that works offline, because CLAP's weights are not at hand: {reason}"
+    )
+    return encoder
+
+
+def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallback) -> Encoder:
+    entry = _REGISTRY[name]
+    module = import_module(f"loopscope.encoders.{entry.module}")
+    encoder: Encoder = getattr(module, entry.loader)(weights_file, on_progress)
+    return encoder
+
+
+def _is_ready(name: str) -> bool:
+    return checkpoints.is_ready(checkpoints.CHECKPOINTS[name])
