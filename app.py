@@ -1,4 +1,4 @@
-"""loopscope: the server (`streamlit run app.py`, or any ASGI server on `app:app`) and the script that Streamlit runs in it.
+"""loopscope: the server (`streamlit run app.py`) and the script that Streamlit runs in it.
 
 Without a script-run context this file defines the server with its audio and data routes; within one it draws the pages.
 """

@@ -1,6 +1,6 @@
-"""Tables to Plotly figures, for pictures that need no audition; every mark carries its loop_id in `customdata`.
+"""Tables to Plotly figures, for pictures that need no audition; marks carry their loop_id in `customdata`.
 
-Scores: higher = more anomalous. Colours are the colour-blind safe set of Okabe and Ito and work on light and dark ground.
+Scores: higher = more anomalous. Colours are colour-blind safe (after Okabe and Ito) and work on light and dark ground.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,8 +55,8 @@ def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -
 def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Figure:
     """Box plots of the scores of all fitted models for each split, log axis (the paper's Figures 6 and 9).
 
-    `models`: label → columns loop_id, score, split. Scores that are not positive are left out of the log axis and counted
-    in the model's label, so that nothing vanishes unsaid.
+    `models`: label → columns loop_id, score, split. Scores that are not positive are left out of the log axis and
+    counted in the model's label, so that nothing vanishes unsaid.
     """
     figure = _figure("", "anomaly score (log)", height, boxmode="group")
     frames = []
@@ -130,5 +130,7 @@ def joined_ranks(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int = 220) -> go.Figure:
     """How long the loops are (the paper's Figure 2), seconds."""
     figure = _figure("duration (s)", "loops", height, bargap=0.04)
-    figure.add_histogram(x=durations_s, nbinsx=40, marker={"color": TRAIN}, hovertemplate="%{x} s: %{y} loops<extra></extra>")
+    figure.add_histogram(
+        x=durations_s, nbinsx=40, marker={"color": TRAIN}, hovertemplate="%{x} s: %{y} loops<extra></extra>"
+    )
     return figure

@@ -35,8 +35,8 @@ SCORE_COLUMNS = ("score", "percentile", "is_anomaly", "split", "rank")
 class ScoredLoops:
     """A fitted detector and what it says of one set of loops.
 
-    `scores` has one row per loop_id: loop_id, score (higher = more anomalous), split ("train", "validation", or "new" for
-    loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`.
+    `scores` has one row per loop_id: loop_id, score (higher = more anomalous), split ("train", "validation", or "new"
+    for loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`.
     """
 
     detector: Detector
@@ -59,9 +59,9 @@ class ScoredLoops:
 class Analysis:
     """What one walk found.
 
-    `table`: one row per file, most anomalous first: loop_id, path, name, folder, duration_s, …, split, score, percentile
-    (of the training scores, 0 to 100), is_anomaly, rank (1 = most anomalous). `rejected`: path, reason. Every audio file
-    below the folder is in exactly one of the two.
+    `table`: one row per file, most anomalous first: loop_id, path, name, folder, duration_s, …, split, score,
+    percentile (of the training scores, 0 to 100), is_anomaly, rank (1 = most anomalous). `rejected`: path, reason.
+    Every audio file below the folder is in exactly one of the two.
     """
 
     library: Library
@@ -166,7 +166,7 @@ def analyse_folder(
     library = scan_folder(folder, store=store, on_progress=on_progress, should_stop=should_stop)
     if library.loops.empty:
         raise DataError(
-            f"No readable loop was found in {folder} ({len(library.rejected)} files left out); choose a folder with audio."
+            f"No readable loop was found in {folder} ({len(library.rejected)} files left out); choose another folder."
         )
     loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
     embeddings = embed_library(library, loaded, store=store, on_progress=on_progress, should_stop=should_stop)

@@ -1,7 +1,8 @@
 """Which folders may be opened: a path typed into a page is a request, not a right.
 
-On this machine's own address the roots are the home folder and the places where drives are mounted. `LOOPSCOPE_ROOTS` (folders
-joined by the system's path separator) replaces them, and must be given when the app listens on another address.
+On this machine's own address the roots are the home folder and the places where drives are mounted.
+`LOOPSCOPE_ROOTS` (folders joined by the system's path separator) replaces them, and must be given when the app
+listens on another address.
 """
 
 import ipaddress
@@ -52,7 +53,7 @@ def check_root(folder: str | Path, roots: Sequence[Path]) -> Path:
         raise LibraryError(f"The folder {folder!s:.200} cannot be opened ({error}); give another one.") from error
     if not is_allowed(real, roots):
         raise LibraryError(
-            f"The folder {real} lies outside the folders this app may open; name it in {ROOTS_VARIABLE} and start again."
+            f"The folder {real} lies outside those this app may open; name it in {ROOTS_VARIABLE} and start again."
         )
     if not present:
         raise LibraryError(f"There is no folder {real}; check the spelling or choose it in the browser.")

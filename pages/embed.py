@@ -4,7 +4,10 @@ from loopscope.ui.components import heading, next_step
 from loopscope.ui.embed_view import embed_step
 from loopscope.ui.state import session
 
-heading("Embed", "A frozen audio encoder turns each loop into a row of numbers. Done once: the result is kept on this machine.")
+heading(
+    "Embed",
+    "A frozen audio encoder turns each loop into a row of numbers. Done once: the result is kept on this machine.",
+)
 if session().library is None:
     next_step("library", "There are no loops to embed yet: choose a folder first.")
 else:

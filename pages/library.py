@@ -3,5 +3,7 @@
 from loopscope.ui.components import heading
 from loopscope.ui.library_view import library_step
 
-heading("Library", "Choose a folder of loops. Every audio file in it is either listed as a loop or left out with a reason.")
+heading(
+    "Library", "Choose a folder of loops. Every audio file in it is either listed as a loop or left out with a reason."
+)
 library_step()

@@ -4,7 +4,10 @@ from loopscope.ui.components import heading, next_step
 from loopscope.ui.state import session
 from loopscope.ui.train_view import train_step
 
-heading("Train", "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.")
+heading(
+    "Train",
+    "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.",
+)
 if session().library is None:
     next_step("library", "There are no loops to learn from yet: choose a folder first.")
 elif session().embeddings is None:

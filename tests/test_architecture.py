@@ -1,4 +1,4 @@
-"""The rules that keep the project readable, as a test: layers, Streamlit at the edge, short modules, thin pages, no traps."""
+"""The rules that keep the project readable: layers, Streamlit at the edge, short modules, thin pages, no traps."""
 
 import ast
 from pathlib import Path

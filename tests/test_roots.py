@@ -10,7 +10,15 @@ from loopscope.roots import allowed_roots, check_root, is_loopback
 
 @pytest.mark.parametrize(
     ("address", "expected"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("studio.local", False), (None, False)],
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("studio.local", False),
+        (None, False),
+    ],
 )
 def test_loopback_is_told_from_the_network(address: str | None, expected: bool) -> None:
     assert is_loopback(address) is expected
@@ -34,7 +42,13 @@ def test_what_leaves_the_roots_is_refused(tmp_path: Path) -> None:
     outside.mkdir()
     (root / "way-out").symlink_to(outside)
     assert check_root(root / "pack", [root.resolve()]) == (root / "pack").resolve()
-    for folder in (outside, root / "way-out", root / "pack" / ".." / ".." / "outside", Path("/etc"), tmp_path / "root-twin"):
+    for folder in (
+        outside,
+        root / "way-out",
+        root / "pack" / ".." / ".." / "outside",
+        Path("/etc"),
+        tmp_path / "root-twin",
+    ):
         with pytest.raises(LibraryError, match="outside"):
             check_root(folder, [root.resolve()])
 

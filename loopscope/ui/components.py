@@ -96,7 +96,9 @@ def task_line(task: Task) -> str:
     report = task.progress
     if report is None:
         return f"{task.title} · {duration(task.seconds)}"
-    parts = [f"{report.stage} · {report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"]
+    parts = [
+        f"{report.stage} · {report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
+    ]
     if task.rate:
         parts.append(f"{task.rate:,.1f} {report.unit}/s")
     if task.seconds_left is not None:
@@ -122,7 +124,9 @@ def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None) -
     share = min(1.0, report.done / report.total) if report and report.total else 0.0
     left.progress(share, text=plain(task_line(task)))
     stopping = task.should_stop()
-    if right.button("Stopping…" if stopping else cancel_label, key=f"cancel-{kind}", disabled=stopping, width="stretch"):
+    if right.button(
+        "Stopping…" if stopping else cancel_label, key=f"cancel-{kind}", disabled=stopping, width="stretch"
+    ):
         task.cancel()
     if body is not None:
         body(task)

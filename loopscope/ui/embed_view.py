@@ -38,7 +38,7 @@ def choose_encoder() -> tuple[str, str | None]:
         weights_file = st.text_input(
             "Checkpoint file (optional)",
             placeholder="/path/to/630k-audioset-fusion-best.pt",
-            help="A checkpoint you already have. Left empty, the published one is fetched from the model hub (about 2 GB, once).",
+            help="A checkpoint you have. Left empty, the published one is fetched from the model hub (2 GB, once).",
             key="weights-file",
         ).strip()
     return name, weights_file or None

@@ -1,4 +1,4 @@
-"""The Explore page's parts: the linked explorer, a plain view of the same scores, and what to do with the flagged loops."""
+"""The Explore page's parts: the linked explorer, a plain view of the same scores, and taking the list away."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from loopscope.neighbours import nearest
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.projection import project
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import plain, printable_table, show_notice, store
+from loopscope.ui.components import printable_table, show_notice, store
 from loopscope.ui.explorer import ExplorerView, explorer
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
@@ -64,10 +64,10 @@ def _view(kind: str) -> None:
 def _linked(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> None:
     database = store()
     view = explorer_view(state, library, label, scored)
-    marks = {loop_id: mark.mark for loop_id, mark in database.get_marks(list(view.loops["loop_id"])).items() if mark.mark}
-    event = explorer(
-        view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks
-    )
+    marks = {
+        loop_id: mark.mark for loop_id, mark in database.get_marks(list(view.loops["loop_id"])).items() if mark.mark
+    }
+    event = explorer(view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks)
     if event.mark is not None:
         database.set_mark(*event.mark)
     state.selected, state.lasso = event.selected, event.lasso

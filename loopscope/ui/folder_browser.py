@@ -1,4 +1,4 @@
-"""Choosing a folder of this computer without a file dialog: breadcrumbs, sub-folders with counts, a path box, recent ones."""
+"""Choosing a folder of this computer: breadcrumbs, sub-folders with counts, a path box, recent ones."""
 
 from pathlib import Path
 
@@ -59,8 +59,8 @@ def typed_path() -> Path | None:
 
 @st.cache_data(ttl=CACHE_S, show_spinner=False)
 def _subfolders(folder: str) -> list[tuple[str, str, str]]:
-    table = list_subfolders(Path(folder))
-    return [(row.name, row.path, row.count) for row in _rows(table)]
+    table = list_subfolders(folder)
+    return list(zip(table["name"], table["path"], table["count"], strict=True))
 
 
 def browse() -> Path | None:
@@ -73,7 +73,11 @@ def browse() -> Path | None:
     here = state.browsed if state.browsed is not None and is_allowed(state.browsed, places) else places[0]
     _breadcrumbs(here, places)
     with st.container(border=True, height=300):
-        folders = _subfolders(str(here))
+        try:
+            folders = _subfolders(str(here))
+        except LibraryError as error:
+            st.error(plain(printable(str(error))))
+            folders = []
         if not folders:
             st.caption("No sub-folders here.")
         for name, path, count in folders[:LISTED]:
@@ -83,12 +87,22 @@ def browse() -> Path | None:
             )
         if len(folders) > LISTED:
             st.caption(f"{len(folders) - LISTED:,} more sub-folders: type the path above.")
-    return here if st.button(f"Scan {plain(printable(here.name or str(here)))}", type="primary", key="scan-here") else None
+    return (
+        here if st.button(f"Scan {plain(printable(here.name or str(here)))}", type="primary", key="scan-here") else None
+    )
 
 
 def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
-    root = max((place for place in places if here == place or place in here.parents), key=lambda place: len(place.parts))
-    trail = [root, *[root / Path(*here.relative_to(root).parts[: depth + 1]) for depth in range(len(here.relative_to(root).parts))]]
+    root = max(
+        (place for place in places if here == place or place in here.parents), key=lambda place: len(place.parts)
+    )
+    trail = [
+        root,
+        *[
+            root / Path(*here.relative_to(root).parts[: depth + 1])
+            for depth in range(len(here.relative_to(root).parts))
+        ],
+    ]
     with st.container(horizontal=True, gap="small"):
         for place in [other for other in places if other != root]:
             st.button(plain(printable(str(place))), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))

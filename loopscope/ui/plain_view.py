@@ -1,4 +1,4 @@
-"""The same scores without WebGL or canvas: slider, histogram, ranked table and a native player, all readable by screen readers."""
+"""The same scores without WebGL or canvas, for screen readers too: slider, histogram, ranked table and player."""
 
 from pathlib import Path
 
@@ -20,7 +20,13 @@ COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "split
 def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> None:
     """Threshold, histogram, ranking and player; choosing a row plays that loop."""
     percentile = st.slider(
-        "Threshold (percentile of training scores)", 0.0, 100.0, state.percentile, 0.5, format="%.1f", key="plain-threshold"
+        "Threshold (percentile of training scores)",
+        0.0,
+        100.0,
+        state.percentile,
+        0.5,
+        format="%.1f",
+        key="plain-threshold",
     )
     if state.active is not None:
         state.percentiles[state.active] = percentile

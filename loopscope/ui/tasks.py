@@ -124,7 +124,9 @@ def _run(task: Task, work: Callable[[Task], Any]) -> None:
     except LoopscopeError as error:
         task.error = str(error)
     except MemoryError:
-        task.error = f"{task.title} ran out of memory; close other programs or choose a smaller folder, then start again."
+        task.error = (
+            f"{task.title} ran out of memory; close other programs or choose a smaller folder, then start again."
+        )
     finally:
         # An unforeseen error still ends the task (its traceback goes to the server log through threading's hook).
         if state == "failed" and not task.error:

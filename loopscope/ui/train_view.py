@@ -3,7 +3,7 @@
 import streamlit as st
 
 from loopscope.config import DEFAULT_PERCENTILE
-from loopscope.detectors import detector_names
+from loopscope.detectors import detector_info, detector_names
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures import PHASE_TITLES, loss_curves
 from loopscope.pipeline import ScoredLoops, fit_detector
@@ -14,14 +14,6 @@ from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "train"
-TITLES = {
-    "AEwRES": "AEwRES: autoencoder with residual connections + Deep SVDD",
-    "AE": "AE: autoencoder + Deep SVDD",
-    "isolation-forest": "Isolation Forest (baseline)",
-    "pca": "PCA reconstruction error (baseline)",
-    "knn": "k nearest neighbours (baseline)",
-    "mahalanobis": "Mahalanobis distance, Ledoit-Wolf (baseline)",
-}
 PRESETS = {
     "robust": "Robust: cross-fitted, guarded against collapse (recommended)",
     "paper": "Paper: section 4.3 to the letter; its sphere usually collapses",
@@ -32,19 +24,22 @@ def choose_detector() -> tuple[str, str, int]:
     """Detector, preset and seed."""
     names = detector_names()
     left, middle, right = st.columns([5, 5, 2])
-    name = left.selectbox("Detector", names, format_func=lambda name: TITLES.get(name, name), key="detector-name")
+    name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
+    st.caption(f"Score: {detector_info(name).score}. Higher = more anomalous.")
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
     seed = right.number_input("Seed", min_value=0, max_value=9999, value=0, key="seed")
     return name, preset, int(seed)
+
+
+def _title(name: str) -> str:
+    return f"{name} · {detector_info(name).title}"
 
 
 def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int) -> None:
     """Fits in a worker thread; stop keeps the best weights so far."""
 
     def work(task: Task) -> tuple[str, ScoredLoops]:
-        scored = fit_detector(
-            embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop
-        )
+        scored = fit_detector(embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop)
         return f"{name} · {preset} · seed {seed}", scored
 
     task_board().start(KIND, f"Training {name}", work)
@@ -119,7 +114,10 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     if report.measures:
         with st.expander("Measures and guards"):
             st.dataframe(
-                [{"measure": name.replace("_", " "), "value": f"{value:.4g}"} for name, value in report.measures.items()],
+                [
+                    {"measure": name.replace("_", " "), "value": f"{value:.4g}"}
+                    for name, value in report.measures.items()
+                ],
                 hide_index=True,
             )
     next_step("explore")

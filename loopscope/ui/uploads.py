@@ -22,7 +22,11 @@ def safe_relative(name: str) -> Path:
 def upload_folder() -> Path | None:
     """The folder an upload was written to, once the user confirmed it."""
     files = st.file_uploader(
-        "Folder", type=sorted(AUDIO_EXTENSIONS), accept_multiple_files="directory", key="upload", label_visibility="collapsed"
+        "Folder",
+        type=sorted(AUDIO_EXTENSIONS),
+        accept_multiple_files="directory",
+        key="upload",
+        label_visibility="collapsed",
     )
     if not files:
         return None

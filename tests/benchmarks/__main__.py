@@ -1,7 +1,7 @@
-"""`make bench`: runs the benchmarks and writes docs/BENCHMARKS.md; `make bench BENCH_ARGS="detection faults"` runs some.
+"""`make bench` runs the benchmarks and writes docs/BENCHMARKS.md; `make bench BENCH_ARGS="detection faults"` runs some.
 
-Each `bench_<topic>.py` has `run() -> str`, one Markdown section. A section that was not run keeps its last text, with the
-date and machine it was made on.
+Each `bench_<topic>.py` has `run() -> str`, one Markdown section. A section that was not run keeps its last text, with
+the date and machine it was made on.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
-HEADER = "# Benchmarks\n\nWritten by `make bench`; do not edit. Timings are ratios within one run unless a unit says otherwise.\n"
+HEADER = "# Benchmarks\n\nWritten by `make bench`; do not edit.\n"
 SECTION = re.compile(r"<!-- (?P<topic>\w+) -->\n(?P<text>.*?)<!-- end (?P=topic) -->\n", re.DOTALL)
 
 
@@ -32,7 +32,8 @@ def machine() -> str:
         names = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text(encoding="utf-8"))
         model = names[0] if names else model
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{model}, {os.cpu_count()} cores, {pages:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores, {pages:.0f} GiB, {system}"
 
 
 def run_topic(topic: str) -> str:
