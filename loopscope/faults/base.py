@@ -1,0 +1,143 @@
+"""What a signal check sees and what it says.
+
+Conventions: samples are (channels, n) float32 with full scale ±1, times are seconds from the start of the file,
+levels are dB relative to full scale (dBFS) unless a name says otherwise. A check's *score* is in the unit named in
+`limits.LIMITS`, higher = more certainly faulty, and is comparable between files; its *strength* is the score on a
+common scale from 0 to 1 on which 0.25 is the limit for "suspect", 0.5 the limit for "fault" and 1 beyond doubt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+FloatArray = npt.NDArray[np.float32]
+Verdict = Literal["fault", "suspect"]
+
+SPECTRUM_SIZE = 2048  # samples
+MAX_TIMES = 100  # time stamps kept for one finding: enough to draw, bounded for the database
+SILENCE = 1e-9  # added before logarithms, -180 dB
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One finding in one file.
+
+    `strength` is 0.25 … 1 (see the module's conventions); `times_s` are ascending seconds, empty where the fault has no
+    place (hum, DC offset); `sentence` says it with the measured value and its unit.
+    """
+
+    kind: str
+    strength: float
+    times_s: tuple[float, ...]
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one check found in one block: a score in the check's unit, where, and a sentence for the user.
+
+    `excuse` is set when the same picture is also a style (vinyl crackle, a square wave, a gated rhythm): the verdict
+    then stays at "suspect", and the excuse is added to the sentence.
+    """
+
+    score: float
+    times_s: tuple[float, ...] = ()
+    sentence: str = ""
+    excuse: str = ""
+
+
+NOTHING = Measurement(0.0)
+
+
+@lru_cache(maxsize=4)
+def _hann(size: int) -> FloatArray:
+    """(size,) periodic Hann window."""
+    return np.hanning(size + 1)[:-1].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One block of a file: `samples` (channels, n) float32, `start_s` its place in the file in seconds."""
+
+    samples: FloatArray
+    sample_rate: int
+    start_s: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the block in seconds."""
+        return self.samples.shape[1] / self.sample_rate
+
+    @cached_property
+    def peak(self) -> float:
+        """Largest absolute sample, full scale 1; 0 for an empty block."""
+        return float(self.level.max(initial=0.0))
+
+    @cached_property
+    def level(self) -> FloatArray:
+        """(n,): largest absolute sample over the channels."""
+        level: FloatArray = np.abs(self.voices[0])
+        for other in self.voices[1:]:
+            np.maximum(level, np.abs(other), out=level)
+        return level
+
+    @cached_property
+    def voices(self) -> FloatArray:
+        """(1 or channels, n): the channels that differ; dual mono is looked at once."""
+        first = self.samples[:1]
+        same = all(np.array_equal(first[0], other) for other in self.samples[1:])
+        return first if same else self.samples
+
+    @cached_property
+    def main(self) -> FloatArray:
+        """(n,): the loudest channel. Not the mono mix, in which an inverted channel would cancel."""
+        energy = np.einsum("cn,cn->c", self.voices, self.voices) if len(self.voices) > 1 else np.zeros(1)
+        loudest = int(energy.argmax())
+        main: FloatArray = self.voices[loudest]
+        return main
+
+    @cached_property
+    def power_spectrum(self) -> FloatArray:
+        """(frames, 1025) power of `main` in Hann frames of 2048 samples, end to end; each sums to its mean square."""
+        window = _hann(SPECTRUM_SIZE)
+        spectrum = scipy.fft.rfft(block_view(self.main, SPECTRUM_SIZE) * window, axis=1)
+        scale = np.float32(2.0 / (SPECTRUM_SIZE * (window**2).sum()))
+        return np.asarray((spectrum.real**2 + spectrum.imag**2) * scale, dtype=np.float32)
+
+    def time_of(self, index: float) -> float:
+        """Seconds in the file of a sample index in the block, to the millisecond."""
+        return round(self.start_s + float(index) / self.sample_rate, 3)
+
+
+Measure = Callable[[Signal], Measurement]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the registry.
+
+    `scope` says how the blocks of a long file are joined: "any" block is enough (a click), "all" blocks must show it
+    (hum), or the check sees only the "seam" where the end of the file meets its start.
+    """
+
+    kind: str
+    measure: Measure
+    scope: Literal["any", "all", "seam"] = "any"
+
+
+def decibels(amplitude: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """20·log10 of an amplitude (any shape), finite for 0."""
+    level: npt.NDArray[np.float64] = 20.0 * np.log10(np.asarray(amplitude, dtype=np.float64) + SILENCE)
+    return level
+
+
+def block_view(x: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """(n,) -> (n // size, size) without copying; the incomplete last block is left out."""
+    n = len(x) // size
+    return x[: n * size].reshape(n, size)

@@ -1,0 +1,128 @@
+"""The registry of checks, and how a file's blocks become findings.
+
+A file is looked at in blocks of a minute, so that memory stays bounded for files of any length; consecutive blocks
+share a tenth of a second, so that nothing hides at their border. To add a check: write `measure(signal)` in a file of
+its own, add a line to `CHECKS` and one to `limits.LIMITS`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from loopscope.errors import DataError
+from loopscope.faults.bandwidth import measure_bandwidth
+from loopscope.faults.base import MAX_TIMES, Check, Fault, FloatArray, Measurement, Signal
+from loopscope.faults.clicks import measure_clicks
+from loopscope.faults.clipping import measure_clipping
+from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
+from loopscope.faults.hum import measure_hum
+from loopscope.faults.levels import measure_dc_offset, measure_near_silence
+from loopscope.faults.limits import LIMITS
+from loopscope.faults.noise import measure_noise
+from loopscope.faults.seams import SEAM_S, measure_seam
+from loopscope.faults.stereo import measure_dead_channel, measure_stereo_phase
+
+CHECKS: tuple[Check, ...] = (
+    Check("click", measure_clicks),
+    Check("clipping", measure_clipping),
+    Check("dropout", measure_dropouts),
+    Check("digital_silence", measure_digital_silence, "all"),
+    Check("dc_offset", measure_dc_offset, "all"),
+    Check("hum", measure_hum, "all"),
+    Check("noise", measure_noise, "all"),
+    Check("stereo_phase", measure_stereo_phase),
+    Check("dead_channel", measure_dead_channel, "all"),
+    Check("near_silence", measure_near_silence, "all"),
+    Check("seam", measure_seam, "seam"),
+    Check("band_limited", measure_bandwidth, "all"),
+)
+BLOCK_S = 60.0
+OVERLAP_S = 0.1
+
+
+def find_faults(samples: FloatArray, sample_rate: int) -> tuple[Fault, ...]:
+    """Faults and suspicions in one loop, strongest first.
+
+    `samples` (channels, n) or (n,) float, full scale ±1. Raises DataError for another shape, NaN or infinity.
+    """
+    return judge(measure_blocks(split(samples, sample_rate)))
+
+
+def fault_scores(samples: FloatArray, sample_rate: int) -> dict[str, float]:
+    """Score of every check in the unit of its line in LIMITS, higher = more certainly faulty; for ranking."""
+    return {kind: found.score for kind, found in measure_blocks(split(samples, sample_rate)).items()}
+
+
+def split(samples: FloatArray, sample_rate: int) -> Iterator[Signal]:
+    """Views of at most a minute (plus overlap) of `samples` (channels, n) or (n,)."""
+    array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    if array.ndim != 2 or sample_rate <= 0:
+        raise DataError(
+            f"Fault checks need samples of shape (channels, n) and a positive rate, not {np.shape(samples)} at "
+            f"{sample_rate} Hz: decode the file with loopscope.audio.decode."
+        )
+    if not np.isfinite(array).all():
+        raise DataError("The samples contain NaN or infinity: export the loop again from the program that wrote it.")
+    step, overlap = int(BLOCK_S * sample_rate), int(OVERLAP_S * sample_rate)
+    for start in range(0, max(array.shape[1] - overlap, 1), step):
+        yield Signal(array[:, start : start + step + overlap], sample_rate, start / sample_rate)
+
+
+def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
+    """Every check on every block, joined into one measurement a kind; blocks in the order of time."""
+    found: dict[str, Measurement] = {}
+    head: Signal | None = None
+    last: Signal | None = None
+    for block in blocks:
+        head = head or _part(block, slice(0, int(SEAM_S * block.sample_rate)))
+        last = block
+        for check in CHECKS:
+            if check.scope != "seam":
+                now = check.measure(block)
+                found[check.kind] = _join(found[check.kind], now, check) if check.kind in found else now
+    if head is not None and last is not None:
+        seam = _seam(head, last)
+        found |= {check.kind: check.measure(seam) for check in CHECKS if check.scope == "seam"}
+    return {check.kind: found[check.kind] for check in CHECKS if check.kind in found}
+
+
+def judge(measurements: dict[str, Measurement]) -> tuple[Fault, ...]:
+    """Measurements by kind -> findings at or above "suspect", strongest first."""
+    faults = (_judge_one(kind, found) for kind, found in measurements.items())
+    return tuple(sorted((fault for fault in faults if fault), key=lambda fault: -fault.strength))
+
+
+def _judge_one(kind: str, found: Measurement) -> Fault | None:
+    limit = LIMITS[kind]
+    if found.score < limit.suspect:
+        return None
+    strength = limit.strength(found.score)
+    certain = found.score >= limit.fault and not found.excuse
+    if found.excuse:
+        strength = min(strength, 0.49)
+    sentence = f"{found.sentence} {found.excuse}".strip()
+    return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence)
+
+
+def _join(so_far: Measurement, now: Measurement, check: Check) -> Measurement:
+    """One measurement of two blocks: the weaker where all must agree, else the stronger with the times of both."""
+    if check.scope == "all":
+        return min(so_far, now, key=lambda found: found.score)
+    stronger = max(so_far, now, key=lambda found: found.score)
+    suspect = LIMITS[check.kind].suspect
+    times = {time for found in (so_far, now) if found.score >= suspect for time in found.times_s}
+    return replace(stronger, times_s=tuple(sorted(times))[:MAX_TIMES])
+
+
+def _part(block: Signal, columns: slice) -> Signal:
+    """A copy of some samples, so that the block itself can be freed."""
+    return Signal(block.samples[:, columns].copy(), block.sample_rate, block.start_s)
+
+
+def _seam(head: Signal, last: Signal) -> Signal:
+    """Tail and head of the file end to end, equally long, the seam in the middle."""
+    size = min(head.samples.shape[1], last.samples.shape[1])
+    tail = last.samples[:, last.samples.shape[1] - size :]
+    start_s = last.start_s + (last.samples.shape[1] - size) / last.sample_rate
+    return Signal(np.concatenate([tail, head.samples[:, :size]], axis=1), head.sample_rate, start_s)

@@ -1,0 +1,99 @@
+"""Clicks and pops: a jump that neither the sound before nor the sound after explains.
+
+The third difference of the samples stands in for the residual of an autoregressive model (Godsill and Rayner, Digital
+Audio Restoration, 1998, ch. 5): music is smooth there and an impulse is not. A drum hit is also a jump, but its high
+frequencies ring on; a sawtooth jumps every period. So a millisecond counts only when it stands above the second
+largest millisecond of the 60 ms before and of the 60 ms after it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d
+
+from loopscope.faults.base import MAX_TIMES, NOTHING, FloatArray, Measurement, Signal, block_view, decibels
+from loopscope.faults.limits import LIMITS
+
+BLOCK_S = 0.001
+CONTEXT_BLOCKS = 60
+GUARD_BLOCKS = 2  # the jump itself may straddle two blocks
+LEVEL_BLOCKS = 10
+FLOOR = 0.006  # of the file's peak: jumps smaller than about -44 dB are masked by the loop itself
+EDGE_RATIO = 0.03  # one side 30 dB below the other: a slice or a note begins or ends here
+EDGE_LEVEL = 0.02  # of the peak: what counts as sound on the louder side of an edge
+FREE_RISE_DB = 6.0  # a larger rise of the level is an onset, whose attack may be sharp
+MAX_CANDIDATES = 400
+CRACKLE_DB = 6.0
+CRACKLE_PER_S = 3.0
+CRACKLE_MIN = 12
+
+
+def measure_clicks(signal: Signal) -> Measurement:
+    """Score: how far the most isolated jump stands above its surroundings, dB."""
+    found = [_clicks_of(voice, signal.sample_rate) for voice in signal.voices]
+    places, prominence = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    if not len(places):
+        return NOTHING
+    score = float(prominence.max())
+    heard = np.unique(places[prominence >= LIMITS["click"].suspect])
+    times = tuple(signal.time_of(p * _block_size(signal.sample_rate)) for p in heard[:MAX_TIMES])
+    noun = "click" if len(heard) == 1 else "clicks"
+    sentence = f"{len(heard)} {noun}, the strongest {score:.0f} dB above what surrounds it."
+    return Measurement(score, times, sentence, _excuse(prominence, signal.duration_s))
+
+
+def _excuse(prominence: npt.NDArray[np.float64], duration_s: float) -> str:
+    """Crackle is many clicks of all sizes, most of them small."""
+    small, large = int((prominence >= CRACKLE_DB).sum()), int((prominence >= LIMITS["click"].fault).sum())
+    crackle = small >= max(CRACKLE_MIN, CRACKLE_PER_S * duration_s) and large <= small / 3
+    return f"With {small} clicks in {duration_s:.0f} s it is rather crackle, as on vinyl." if crackle else ""
+
+
+def _block_size(sample_rate: int) -> int:
+    return max(int(BLOCK_S * sample_rate), 4)
+
+
+def _clicks_of(x: FloatArray, sample_rate: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Candidate blocks (k,) of one channel and their prominence (k,) in dB."""
+    size = _block_size(sample_rate)
+    peak = float(np.abs(x).max(initial=0.0))
+    if len(x) < 3 * size + 3 or peak == 0.0:
+        return np.empty(0, np.intp), np.empty(0)
+    jumps = block_view(np.abs(np.diff(x, 3)), size).max(axis=1)
+    places = np.flatnonzero((jumps >= maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak))
+    if len(places) > MAX_CANDIDATES:
+        places = np.sort(places[np.argsort(jumps[places])[-MAX_CANDIDATES:]])
+    if not len(places):
+        return places, np.empty(0)
+    offsets = np.arange(GUARD_BLOCKS, CONTEXT_BLOCKS + 1)
+    around = np.maximum(_second_largest(jumps, places, -offsets), _second_largest(jumps, places, offsets))
+    prominence = decibels(jumps[places]) - decibels(around + FLOOR * peak)
+    before, after = _levels_around(x, places, size)
+    prominence -= np.maximum(decibels((after + FLOOR * peak) / (before + FLOOR * peak)) - FREE_RISE_DB, 0.0)
+    louder, softer = np.maximum(before, after), np.minimum(before, after)
+    inside = (softer >= EDGE_RATIO * louder) | (louder <= EDGE_LEVEL * peak)
+    return places[inside], prominence[inside]
+
+
+def _second_largest(
+    values: FloatArray, places: npt.NDArray[np.intp], offsets: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """(k,) second largest of `values` at `places` + `offsets`, zeros outside."""
+    return np.sort(_gather(values, places, offsets), axis=1)[:, -2]
+
+
+def _gather(values: FloatArray, places: npt.NDArray[np.intp], offsets: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """(k, m) values at places + offsets, 0 outside the block."""
+    index = places[:, None] + offsets
+    inside = (index >= 0) & (index < len(values))
+    return np.where(inside, values[np.clip(index, 0, len(values) - 1)], np.float32(0))
+
+
+def _levels_around(
+    x: FloatArray, places: npt.NDArray[np.intp], size: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(k,) and (k,) RMS of the 10 ms before and after each place, its own surroundings left out."""
+    blocks = block_view(x, size)
+    power = np.einsum("bn,bn->b", blocks, blocks) / np.float32(size)
+    offsets = np.arange(GUARD_BLOCKS + 1, GUARD_BLOCKS + 1 + LEVEL_BLOCKS)
+    before, after = _gather(power, places, -offsets), _gather(power, places, offsets)
+    return np.sqrt(before.mean(axis=1, dtype=np.float64)), np.sqrt(after.mean(axis=1, dtype=np.float64))

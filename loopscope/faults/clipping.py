@@ -1,0 +1,101 @@
+"""Clipping at any level: many samples pile up at one amplitude, few lie above it.
+
+The histogram of the amplitudes of each polarity thins out towards the peak in unclipped sound; a clipped one has a
+spike there (Laguna and Lerch, An efficient algorithm for clipping detection and declipping audio, AES 141, 2016). A
+file that was turned down, resampled or coded after clipping keeps the spike, only wider and below the peak, so the
+spike is looked for at every level of the upper half and in three widths. A steady sine has 2.4 times as many samples
+in the last bin as in the one before, at every width; a limiter or a speaker cabinet after the distortion rounds the
+spike off.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from loopscope.faults.base import MAX_TIMES, NOTHING, FloatArray, Measurement, Signal, decibels
+from loopscope.faults.limits import LIMITS
+
+N_BINS = 200  # of the file's peak, half a percent each
+WIDTHS = (2, 4, 8)  # bins: exact, resampled, lossily coded
+LOWEST = 0.5  # of the peak: spikes below it are quiet passages, not clipping
+MAX_ABOVE = 0.25  # of the spike: overshoot of resampling and coding
+RELEVANT = LOWEST - (3 + 1) * WIDTHS[-1] / N_BINS  # of the peak: the lowest amplitude that is compared
+N_BELOW = 3  # widths; the fullest counts, since decaying waves step from level to level
+PRIOR = 12.0  # samples added below the spike, so that a handful of samples proves nothing
+MIN_SAMPLES = 12
+SQUARE_SHARE = 0.6  # of all samples, in a spike that is exact
+SATURATED_SHARE = 0.25  # of all samples, in a spike that is not
+EVENT_GAP_S = 0.05
+
+
+@dataclass(frozen=True)
+class Spike:
+    """Amplitudes `low`..`high` hold `share` of all samples, `ratio` times as many as the same width just below."""
+
+    ratio: float
+    low: float
+    high: float
+    share: float
+    sign: int
+    voice: int
+
+
+def measure_clipping(signal: Signal) -> Measurement:
+    """Score: samples at the clipping level ÷ samples just below it, in dB (steady sine: 8 dB)."""
+    spikes = [
+        _spike(voice, sign, number) for number, voice in enumerate(signal.voices) for sign in (1, -1) if signal.peak > 0
+    ]
+    if not spikes:
+        return NOTHING
+    worst = max(spikes, key=lambda spike: spike.ratio)
+    score = float(decibels(worst.ratio))
+    if score < LIMITS["clipping"].suspect:
+        return Measurement(score)
+    share = sum(spike.share for spike in spikes if spike.voice == worst.voice and spike.ratio > worst.ratio / 10)
+    level = float(decibels(worst.high))
+    sentence = f"{share:.1%} of the samples sit at one level ({level:.1f} dBFS): clipped."
+    return Measurement(score, _times(signal, worst), sentence, _excuse(worst, share))
+
+
+def _excuse(spike: Spike, share: float) -> str:
+    """Half a waveform at one level is how it is meant to sound."""
+    if share > SQUARE_SHARE:
+        return "A square wave looks the same."
+    exact = spike.high - spike.low < 1.5 * WIDTHS[0] / N_BINS * spike.high
+    return "" if exact or share < SATURATED_SHARE else "A heavily saturated sound looks the same."
+
+
+def _spike(x: FloatArray, sign: int, voice: int) -> Spike:
+    """The most spike-like band of one polarity of one channel."""
+    peak = float(x.max(initial=0.0) if sign > 0 else -x.min(initial=0.0))
+    if peak <= 0.0:
+        return Spike(0.0, 0.0, 0.0, 0.0, sign, voice)
+    side = x[x > RELEVANT * peak] if sign > 0 else -x[x < -RELEVANT * peak]
+    bins = np.minimum((side * np.float32(N_BINS / peak)).astype(np.intp), N_BINS - 1)
+    total = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=N_BINS))])
+    ratio, start, width = max(_best_band(total, width) for width in WIDTHS)
+    count = int(total[start + width] - total[start])
+    return Spike(ratio, start / N_BINS * peak, (start + width) / N_BINS * peak, count / len(x), sign, voice)
+
+
+def _best_band(total: npt.NDArray[np.int64], width: int) -> tuple[float, int, int]:
+    """(ratio, first bin, width) of the band with the highest ratio; `total` (N_BINS + 1,) cumulated counts."""
+    start = np.arange(int(LOWEST * N_BINS), N_BINS - width + 1)
+    inside = total[start + width] - total[start]
+    below = np.max([total[start - k * width] - total[start - (k + 1) * width] for k in range(N_BELOW)], axis=0)
+    above = total[-1] - total[start + width]
+    ratio = inside / (below + PRIOR)
+    ratio[(inside < MIN_SAMPLES) | (above > MAX_ABOVE * inside)] = 0.0
+    best = int(ratio.argmax())
+    return float(ratio[best]), int(start[best]), width
+
+
+def _times(signal: Signal, spike: Spike) -> tuple[float, ...]:
+    """Where the level is reached, one stamp for touches closer than 50 ms."""
+    x = signal.voices[spike.voice] * np.float32(spike.sign)
+    touches = np.flatnonzero((x >= spike.low) & (x <= spike.high * 1.0001))
+    if not len(touches):
+        return ()
+    first = np.concatenate([[True], np.diff(touches) > EVENT_GAP_S * signal.sample_rate])
+    return tuple(signal.time_of(i) for i in touches[first][:MAX_TIMES])

@@ -1,0 +1,32 @@
+"""Level checks: DC offset and near-silence."""
+
+import numpy as np
+
+from loopscope.faults.base import NOTHING, Measurement, Signal, block_view, decibels
+
+MEDIAN_STEP = 7  # every seventh sample is plenty for a median
+LOUDEST_S = 0.4  # the momentary window of EBU R 128
+
+
+def measure_dc_offset(signal: Signal) -> Measurement:
+    """Score: offset, % of full scale; the smaller of mean and median, as lopsided waveforms move only one of them."""
+    worst = 0.0
+    for voice in signal.voices:
+        if not len(voice):
+            continue
+        mean, median = float(voice.mean(dtype=np.float64)), float(np.median(voice[::MEDIAN_STEP]))
+        if mean * median > 0:
+            worst = max(worst, min(abs(mean), abs(median)), key=abs)
+    return Measurement(100 * worst, (), f"DC offset of {100 * worst:.1f} % of full scale.")
+
+
+def measure_near_silence(signal: Signal) -> Measurement:
+    """Score: how far the loudest 400 ms stay below full scale, dB (180 for digital silence)."""
+    size = max(min(int(LOUDEST_S * signal.sample_rate), signal.samples.shape[1]), 1)
+    if signal.samples.shape[1] == 0:
+        return NOTHING
+    power = max(
+        float(np.einsum("bn,bn->b", view, view).max()) for view in (block_view(voice, size) for voice in signal.voices)
+    )
+    level = float(decibels(np.sqrt(power / size)))
+    return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.")

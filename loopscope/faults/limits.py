@@ -1,0 +1,45 @@
+"""The one table of thresholds: from which score on a check says "suspect", "fault", and beyond doubt.
+
+Each limit was set between the highest score of sound that is in order and the lowest of sound that is not. In order
+were rendered bass and guitar loops (90 each, distorted ones among them), drum loops put together from recorded kits,
+synthesised sawtooth, square, kick, hi-hat and vinyl sounds; not in order were the same with planted faults. `source`
+names the standard or paper behind a check where there is one. False alarms cost more than misses, so limits keep well
+clear of the sound in order.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Scores in `unit` at which the strength reaches 0.25 (suspect), 0.5 (fault) and 1 (certain)."""
+
+    title: str
+    unit: str
+    suspect: float
+    fault: float
+    certain: float
+    source: str
+
+    def strength(self, score: float) -> float:
+        """Score in the check's unit -> 0 … 1, linear between the limits and 0 below half of a suspicion."""
+        none = 2 * self.suspect - self.fault
+        return float(np.interp(score, [none, self.suspect, self.fault, self.certain], [0, 0.25, 0.5, 1]))
+
+
+LIMITS: dict[str, Limit] = {
+    "click": Limit("Clicks", "dB", 14, 20, 40, "Godsill and Rayner 1998, ch. 5; sound in order stays below 14 dB"),
+    "clipping": Limit("Clipping", "dB", 11, 14, 26, "Laguna and Lerch, AES 141, 2016; a steady sine gives 8 dB"),
+    "dropout": Limit("Dropout", "dB", 20, 28, 45, "releases of notes stay below 10 dB"),
+    "digital_silence": Limit("Digital silence", "share", 0.6, 0.9, 1.0, "a rest of a bar in two is music"),
+    "dc_offset": Limit("DC offset", "% of full scale", 1, 3, 10, "inaudible, but halves headroom at 50 %"),
+    "hum": Limit("Mains hum", "lines", 1.2, 1.6, 5, "IEC 60038 (50 and 60 Hz); music in tune stays below 1.2 lines"),
+    "noise": Limit("Noise floor", "dB", -48, -38, -20, "minimum statistics, Martin 2001"),
+    "stereo_phase": Limit("Stereo phase", "correlation", 0.3, 0.7, 1.0, "0: 3 dB lost in mono; -1: nothing left"),
+    "dead_channel": Limit("Dead channel", "dB", 30, 50, 100, "beyond any panning"),
+    "near_silence": Limit("Near silence", "dB", 50, 60, 80, "EBU R 128 gates at -70 LUFS"),
+    "seam": Limit("Seam", "dB", 20, 30, 45, "like a click, but cut ends are common and often covered by the next hit"),
+    "band_limited": Limit("Band-limited", "dB", 30, 40, 60, "codecs and resamplers fall by 60 dB, sounds fade out"),
+}

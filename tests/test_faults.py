@@ -1,0 +1,304 @@
+"""Every check finds what was planted, says where, and leaves music alone; all sound is synthesised here."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import signal as dsp
+
+from loopscope.errors import DataError
+from loopscope.faults import CHECKS, LIMITS, fault_scores, find_faults
+from loopscope.faults.checking import BLOCK_S
+
+RATE = 44100
+
+
+def notes(seconds: float = 4.0, rate: int = RATE, hz: tuple[float, ...] = (110, 146.83, 98, 130.81)) -> np.ndarray:
+    """(n,) plucked notes of half a second each: ten harmonics, soft attack, exponential decay, soft release."""
+    step = int(0.5 * rate)
+    t = np.arange(step) / rate
+    envelope = (1 - np.exp(-t / 0.002)) * np.exp(-t / 0.25) * np.clip((0.5 - t) / 0.03, 0, 1)
+    parts = []
+    for i in range(int(np.ceil(seconds / 0.5))):
+        pitch = hz[i % len(hz)]
+        tone = sum(np.sin(2 * np.pi * k * pitch * t + 0.3 * k) / k**1.3 for k in range(1, 11))
+        parts.append(tone * envelope)
+    x = np.concatenate(parts)[: int(seconds * rate)]
+    return (0.7 * x / np.abs(x).max()).astype(np.float32)
+
+
+def distorted_chords() -> np.ndarray:
+    """Power chords through a soft clipper and a speaker cabinet."""
+    t = np.arange(4 * RATE) / RATE
+    saws = [dsp.sawtooth(2 * np.pi * f * t) for f in (82.41, 123.47, 164.81)]
+    driven = np.tanh(6 * sum(saws) * np.exp(-(t % 1) / 0.8))
+    cabinet = dsp.butter(4, [80, 4500], "bandpass", fs=RATE, output="sos")
+    x = dsp.sosfilt(cabinet, driven)
+    return (0.8 * x / np.abs(x).max()).astype(np.float32)
+
+
+def drums() -> np.ndarray:
+    """Kick with a beater click, snare, rim shot and hi-hats over two bars of 120 BPM."""
+    rng = np.random.default_rng(3)
+    x = np.zeros(4 * RATE)
+    t = np.arange(RATE // 3) / RATE
+    kick = np.sin(2 * np.pi * (50 * t + 3 * (1 - np.exp(-t * 60)))) * np.exp(-t * 14)
+    kick[:60] += rng.standard_normal(60) * np.exp(-np.arange(60) / 15)
+    snare = (rng.standard_normal(len(t)) * 0.6 + np.sin(2 * np.pi * 190 * t)) * np.exp(-t * 22)
+    rim = np.sin(2 * np.pi * 1700 * t) * np.exp(-t * 300)
+    hat = rng.standard_normal(len(t)) * np.exp(-t * 90)
+    for i in range(32):
+        at = i * RATE // 8
+        for hit, level, when in ((kick, 0.8, i % 8 == 0), (snare, 0.5, i % 8 == 4), (rim, 0.5, i % 8 == 7)):
+            if when:
+                x[at : at + len(t)] += level * hit[: len(x) - at]
+        x[at : at + len(t)] += 0.15 * hat[: len(x) - at]
+    return (0.9 * x / np.abs(x).max()).astype(np.float32)
+
+
+def saw_bass() -> np.ndarray:
+    """A raw sawtooth, which jumps at every period."""
+    t = np.arange(4 * RATE) / RATE
+    return (0.6 * dsp.sawtooth(2 * np.pi * 41.2 * t) * np.exp(-(t % 0.5) / 0.4)).astype(np.float32)
+
+
+def vinyl() -> np.ndarray:
+    """Notes under dense crackle and a little surface noise."""
+    rng = np.random.default_rng(5)
+    x = 0.6 * notes()
+    crackle = np.zeros(len(x))
+    crackle[rng.integers(0, len(x), 160)] = rng.exponential(0.08, 160) * rng.choice([-1, 1], 160)
+    played = dsp.sosfilt(dsp.butter(2, [500, 9000], "bandpass", fs=RATE, output="sos"), crackle)
+    return (x + played + 0.0005 * rng.standard_normal(len(x))).astype(np.float32)
+
+
+def gated() -> np.ndarray:
+    """A trance gate: hard edges, but eight times the same."""
+    t = np.arange(4 * RATE) / RATE
+    return (0.5 * dsp.sawtooth(2 * np.pi * 110 * t) * ((t * 4) % 1 < 0.5)).astype(np.float32)
+
+
+MUSIC: dict[str, Callable[[], np.ndarray]] = {
+    "notes": notes,
+    "distorted chords": distorted_chords,
+    "drums": drums,
+    "saw bass": saw_bass,
+    "vinyl": vinyl,
+    "gated": gated,
+}
+
+
+def verdicts(x: np.ndarray, rate: int = RATE) -> dict[str, str]:
+    return {fault.kind: fault.verdict for fault in find_faults(x, rate)}
+
+
+def plant_click(x: np.ndarray, at_s: float, height: float = 0.4) -> np.ndarray:
+    y = x.copy()
+    at = int(at_s * RATE)
+    y[..., at : at + 4] += height
+    y[..., at + 4 : at + 8] -= height
+    return y
+
+
+def plant_pop(x: np.ndarray, at_s: float) -> np.ndarray:
+    y = x.copy()
+    at = int(at_s * RATE)
+    y[at : at + 600] += 0.4 * np.exp(-np.arange(600) / 60).astype(np.float32)
+    return y
+
+
+def lossy(x: np.ndarray) -> np.ndarray:
+    """What resampling and coding do to flat tops: ripple, and another level."""
+    low = dsp.sosfilt(dsp.butter(8, 12000, fs=RATE, output="sos"), x)
+    return (0.55 * low + 0.002 * np.random.default_rng(0).standard_normal(len(x))).astype(np.float32)
+
+
+def plant_dropout(x: np.ndarray, at_s: float, for_s: float, fade_s: float = 0.0) -> np.ndarray:
+    y = x.copy()
+    a, b, fade = int(at_s * RATE), int((at_s + for_s) * RATE), int(fade_s * RATE)
+    y[a:b] = 0
+    if fade:
+        y[a - fade : a] *= np.linspace(1, 0, fade, dtype=np.float32)
+        y[b : b + fade] *= np.linspace(0, 1, fade, dtype=np.float32)
+    return y
+
+
+def plant_hum(x: np.ndarray, mains: float, level: float) -> np.ndarray:
+    t = np.arange(len(x)) / RATE
+    comb = sum(np.sin(2 * np.pi * k * mains * t + k) / k for k in (1, 2, 3, 4, 5, 7))
+    return (x + level * comb).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", MUSIC)
+def test_music_is_not_a_fault(name: str) -> None:
+    faults = [fault for fault in find_faults(MUSIC[name](), RATE) if fault.verdict == "fault" and fault.kind != "seam"]
+    assert faults == []
+
+
+def test_clean_notes_raise_no_suspicion_at_all() -> None:
+    assert find_faults(notes(), RATE) == ()
+
+
+@pytest.mark.parametrize("name", ["notes", "distorted chords"])
+@pytest.mark.parametrize("plant", [plant_click, plant_pop])
+def test_a_click_is_found_where_it_is(name: str, plant: Callable[[np.ndarray, float], np.ndarray]) -> None:
+    faulty = plant(MUSIC[name](), 1.3)
+    (click,) = [fault for fault in find_faults(faulty, RATE) if fault.kind == "click"]
+    assert click.verdict == "fault"
+    assert click.times_s == pytest.approx([1.3], abs=0.003)
+    assert "1 click" in click.sentence
+
+
+def test_a_click_in_one_channel_is_found() -> None:
+    clean = notes()
+    faulty = np.stack([clean, plant_click(clean, 2.2)])
+    assert verdicts(faulty)["click"] == "fault"
+
+
+def test_louder_clicks_score_higher() -> None:
+    scores = [fault_scores(plant_click(notes(), 1.3, height), RATE)["click"] for height in (0.01, 0.05, 0.2)]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[-1]
+
+
+@pytest.mark.parametrize("name", ["notes", "distorted chords"])
+@pytest.mark.parametrize("after", [lambda x: x, lambda x: 0.3 * x, lossy], ids=["full scale", "turned down", "lossy"])
+def test_clipping_is_found_at_any_level(name: str, after: Callable[[np.ndarray], np.ndarray]) -> None:
+    x = MUSIC[name]()
+    level = 0.4 * np.abs(x).max()
+    assert verdicts(after(np.clip(x, -level, level)))["clipping"] == "fault"
+
+
+def test_clipping_of_one_polarity_is_found() -> None:
+    x = notes()
+    assert verdicts(np.minimum(x, 0.5 * x.max()))["clipping"] == "fault"
+
+
+def test_soft_clipping_is_noticed() -> None:
+    assert "clipping" in verdicts(np.tanh(12 * notes()).astype(np.float32))
+
+
+def test_a_square_wave_is_at_most_suspect() -> None:
+    t = np.arange(2 * RATE) / RATE
+    assert verdicts((0.5 * dsp.square(2 * np.pi * 110 * t)).astype(np.float32))["clipping"] == "suspect"
+
+
+@pytest.mark.parametrize(("for_s", "fade_s"), [(0.02, 0.0), (0.1, 0.0), (0.06, 0.002)])
+def test_a_dropout_is_found_where_it_is(for_s: float, fade_s: float) -> None:
+    (dropout,) = [f for f in find_faults(plant_dropout(notes(), 1.1, for_s, fade_s), RATE) if f.kind == "dropout"]
+    assert dropout.verdict == "fault"
+    assert dropout.times_s == pytest.approx([1.1], abs=0.004)
+
+
+@pytest.mark.parametrize("mains", [50.0, 60.0, 49.95])
+def test_hum_is_found_and_named(mains: float) -> None:
+    (hum,) = [fault for fault in find_faults(plant_hum(notes(), mains, 0.04), RATE) if fault.kind == "hum"]
+    assert hum.verdict == "fault"
+    assert f"{round(mains / 10) * 10} Hz" in hum.sentence
+
+
+def test_notes_next_to_the_mains_lines_are_not_hum() -> None:
+    t = np.arange(4 * RATE) / RATE
+    drone = sum(np.sin(2 * np.pi * k * 48.999 * t) / k for k in range(1, 10))
+    assert "hum" not in verdicts((0.2 * drone).astype(np.float32))
+
+
+def test_a_noise_floor_is_found_and_noise_as_the_sound_itself_is_not_a_fault() -> None:
+    noise = np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
+    assert verdicts(notes() + 0.01 * noise)["noise"] == "fault"
+    assert verdicts(0.1 * noise).get("noise", "suspect") == "suspect"
+
+
+def test_dc_offset_is_measured() -> None:
+    (offset,) = [fault for fault in find_faults(0.5 * notes() + 0.06, RATE) if fault.kind == "dc_offset"]
+    assert offset.verdict == "fault"
+    assert "6.0 %" in offset.sentence
+
+
+def test_an_inverted_channel_is_found_and_double_mono_is_fine() -> None:
+    x = notes()
+    assert verdicts(np.stack([x, -x]))["stereo_phase"] == "fault"
+    assert verdicts(np.stack([x, x])) == {}
+
+
+def test_a_dead_channel_is_found() -> None:
+    x = notes()
+    assert verdicts(np.stack([x, np.zeros_like(x)]))["dead_channel"] == "fault"
+    assert "dead_channel" not in verdicts(np.stack([x, 0.3 * x]))
+
+
+def test_near_silence_and_digital_silence() -> None:
+    assert verdicts(1e-4 * notes())["near_silence"] == "fault"
+    assert verdicts(np.zeros(RATE, np.float32)) == {"near_silence": "fault", "digital_silence": "fault"}
+
+
+def test_a_loop_cut_in_full_swing_clicks_at_the_seam() -> None:
+    t = np.arange(2 * RATE) / RATE
+    closed = (0.5 * np.sin(2 * np.pi * 110 * t)).astype(np.float32)
+    assert "seam" not in verdicts(closed)
+    assert verdicts(closed[: len(closed) - 300])["seam"] == "fault"
+
+
+def test_a_wall_in_the_spectrum_is_found_and_a_mellow_sound_is_not() -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE) * np.repeat(np.linspace(1, 0.1, 8), RATE // 2)
+    wall = dsp.sosfilt(dsp.ellip(10, 0.1, 90, 8000, fs=RATE, output="sos"), noise)
+    mellow = dsp.sosfilt(dsp.butter(1, 2000, fs=RATE, output="sos"), noise)
+    assert verdicts(wall.astype(np.float32))["band_limited"] == "fault"
+    assert "band_limited" not in verdicts(mellow.astype(np.float32))
+
+
+def test_crackle_is_a_suspicion_with_an_excuse() -> None:
+    (crackle,) = [fault for fault in find_faults(vinyl(), RATE) if fault.kind == "click"]
+    assert crackle.verdict == "suspect"
+    assert "vinyl" in crackle.sentence
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2, 50, 500, 3000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_any_length_and_any_number_of_channels_give_finite_scores(samples: int, channels: int) -> None:
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (channels, samples)).astype(np.float32)
+    assert all(np.isfinite(score) for score in fault_scores(x, RATE).values())
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000, 96000, 192000])
+def test_rates_make_no_difference_to_clean_notes(rate: int) -> None:
+    assert [fault for fault in find_faults(notes(2.0, rate), rate) if fault.verdict == "fault"] == []
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_broken_samples_are_refused_in_one_sentence(bad: float) -> None:
+    x = notes(1.0)
+    x[5] = bad
+    with pytest.raises(DataError, match="NaN or infinity"):
+        find_faults(x, RATE)
+
+
+def test_loudness_does_not_change_what_is_found() -> None:
+    faulty = plant_click(plant_dropout(notes(), 1.1, 0.05), 2.3)
+    loud, soft = (find_faults(gain * faulty, RATE) for gain in (1.0, 0.2))
+    assert [(f.kind, f.verdict) for f in loud] == [(f.kind, f.verdict) for f in soft]
+
+
+def test_a_long_file_is_searched_in_blocks_and_keeps_its_times() -> None:
+    rate = 8000
+    seconds = 2.5 * BLOCK_S
+    x = notes(seconds, rate)
+    for at in (BLOCK_S - 0.02, 126.3):
+        x[int(at * rate) : int(at * rate) + 3] += 0.5
+    (click,) = [fault for fault in find_faults(x, rate) if fault.kind == "click"]
+    assert click.times_s == pytest.approx([BLOCK_S - 0.02, 126.3], abs=0.003)
+
+
+def test_the_registry_and_the_table_of_limits_agree() -> None:
+    assert [check.kind for check in CHECKS] == list(LIMITS)
+    for limit in LIMITS.values():
+        assert limit.suspect < limit.fault < limit.certain
+        assert [limit.strength(s) for s in (limit.suspect, limit.fault, limit.certain)] == [0.25, 0.5, 1.0]
+        assert limit.source
+
+
+def test_findings_are_sorted_and_bounded() -> None:
+    faults = find_faults(plant_hum(plant_click(notes(), 1.3), 50, 0.05), RATE)
+    strengths = [fault.strength for fault in faults]
+    assert strengths == sorted(strengths, reverse=True)
+    assert all(0.25 <= strength <= 1.0 for strength in strengths)
