@@ -26,9 +26,8 @@ class Paths:
 
     @property
     def weights(self) -> Path:
-        """Encoder weights as safetensors; `LOOPSCOPE_WEIGHTS` puts them where several homes can share them."""
-        shared = os.environ.get("LOOPSCOPE_WEIGHTS")
-        return Path(shared).expanduser() if shared else self.cache / "weights"
+        """Encoder weights as safetensors."""
+        return self.cache / "weights"
 
     @property
     def demo(self) -> Path:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from loopscope.checkpoints import AISFX, fetch
+
 
 @pytest.fixture(autouse=True)
 def loopscope_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -12,3 +14,17 @@ def loopscope_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("LOOPSCOPE_HOME", str(home))
     yield home
+
+
+@pytest.fixture(scope="session")
+def fetched_aisfx() -> Path:
+    """The real aiSFX weights in this machine's own cache, fetched once."""
+    return fetch(AISFX)
+
+
+@pytest.fixture
+def aisfx_weights(fetched_aisfx: Path, loopscope_home: Path) -> Path:
+    """The real aiSFX weights, put into this test's home as if they had been fetched there."""
+    AISFX.stored.parent.mkdir(parents=True, exist_ok=True)
+    AISFX.stored.symlink_to(fetched_aisfx)
+    return AISFX.stored

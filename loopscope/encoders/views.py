@@ -63,9 +63,10 @@ class ViewEncoder:
 
     def prepare(self, pieces: Iterable[Samples], n_samples: int) -> Tensor:
         """The views of one clip, (n_views, n_frames, n_mels), on the processor. May run in several threads."""
+        if n_samples < 1:
+            raise EncoderError("A waveform is empty; leave this file out.")
         with torch.inference_mode():
-            features = self._front_end.features((_checked(piece) for piece in pieces), n_samples)
-        return features
+            return self._front_end.features((_checked(piece) for piece in pieces), n_samples)
 
     def forward(self, features: Sequence[Tensor]) -> Samples:
         """(n, n_features) of n clips' views."""
