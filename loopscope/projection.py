@@ -1,0 +1,44 @@
+"""Two and more coordinates for a picture of the latent space, by PCA, with the share of variance each axis shows.
+
+Conventions: latents are (n, d); coordinates are in latent units, centred; axes come in descending order of variance,
+each signed so that its largest loading is positive, so that a picture does not flip between runs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.decomposition import PCA
+
+from loopscope.errors import DataError
+
+
+@dataclass(frozen=True)
+class Projection:
+    """`coordinates` (n, k) float32; `explained_variance` (k,) shares of the total variance, descending."""
+
+    coordinates: NDArray[np.float32]
+    explained_variance: NDArray[np.float64]
+
+
+def project(latents: ArrayLike, n_components: int = 8, seed: int = 0) -> Projection:
+    """PCA coordinates of latents (n, d). k is `n_components`, or fewer where n or d are smaller.
+
+    `seed` matters above 2,000 features only, where the decomposition is randomised. Raises DataError for values that
+    are not finite or fewer than two rows.
+    """
+    Z = np.asarray(latents, dtype=np.float64)
+    if Z.ndim != 2 or len(Z) < 2 or not np.isfinite(Z).all():
+        raise DataError(f"Latents of shape {Z.shape} cannot be projected; pass at least two rows of finite numbers.")
+    if n_components < 1:
+        raise DataError(f"{n_components} components were asked for; ask for at least 1.")
+    k = min(n_components, *Z.shape)
+    Z = Z - Z.mean(axis=0)
+    if not Z.any():  # PCA divides by the variance
+        return Projection(np.zeros((len(Z), k), dtype=np.float32), np.zeros(k))
+    solver = "covariance_eigh" if Z.shape[1] <= 2000 else "randomized"
+    model = PCA(n_components=k, svd_solver=solver, random_state=seed).fit(Z)
+    largest = np.abs(model.components_).argmax(axis=1)
+    signs = np.sign(model.components_[np.arange(k), largest])
+    coordinates = (Z @ model.components_.T) * signs
+    return Projection(coordinates.astype(np.float32), np.maximum(model.explained_variance_ratio_, 0.0))

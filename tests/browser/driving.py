@@ -1,0 +1,119 @@
+"""How tests and benchmarks start servers and drive the explorer."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_LIMIT_S = 120.0
+
+
+@contextlib.contextmanager
+def serve(script: Path, home: Path, **environment: str) -> Iterator[str]:
+    """Run `streamlit run script` on a free port until the block ends; yields its address. Its log: home/server.log."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", "--server.headless=true"]
+    variables = {**os.environ, "LOOPSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
+    log = home / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait_for(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError):
+            if urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).status == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')}")
+
+
+def open_explorer(page: Page, url: str) -> None:
+    """Go to the harness and wait until all pictures are drawn."""
+    page.goto(url)
+    page.wait_for_selector(".ls-root[data-complete]", timeout=60_000)
+
+
+def audio(page: Page) -> dict[str, Any]:
+    """What the explorer's audio engine does now."""
+    state: dict[str, Any] = page.evaluate("window.__loopscope.audio()")
+    return state
+
+
+def heard(page: Page) -> dict[str, Any]:
+    """What Python heard, as the harness prints it."""
+    said: dict[str, Any] = json.loads(page.locator("[data-testid=stCode] code").inner_text())
+    return said
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 10.0) -> Any:
+    """Poll until the condition holds; its value."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.03)
+    raise AssertionError(f"not within {limit_s} s: {what}")
+
+
+def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
+    """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
+
+    def sounds() -> dict[str, Any] | None:
+        before = audio(page)
+        if before["loopId"] != loop_id or not before["playing"]:
+            return None
+        page.wait_for_timeout(40)
+        after = audio(page)
+        moved = after["loopId"] == loop_id and after["position"] != before["position"]
+        return after if moved and after["level"] > 1e-4 else None
+
+    try:
+        return wait_until(sounds, "")
+    except AssertionError:
+        raise AssertionError(f"{loop_id} should sound, but the audio is {audio(page)}") from None
+
+
+def plot_pixels(page: Page, figure: str, xs: list[float], ys: list[float]) -> list[tuple[float, float]]:
+    """Page coordinates of data coordinates of a figure, from Plotly's own axes."""
+    points: list[tuple[float, float]] = page.evaluate(
+        """([figure, xs, ys]) => {
+            const plot = document.querySelector(`.ls-${figure} .ls-plot`);
+            const { xaxis, yaxis } = plot._fullLayout;
+            const box = plot.getBoundingClientRect();
+            const [left, top] = [box.left + xaxis._offset, box.top + yaxis._offset];
+            return xs.map((x, i) => [left + xaxis.d2p(x), top + yaxis.d2p(ys[i])]);
+        }""",
+        [figure, xs, ys],
+    )
+    return points

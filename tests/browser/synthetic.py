@@ -1,0 +1,76 @@
+"""Loops made of numbers, for tests and benchmarks of the explorer: two clusters, a tail of outliers, tones as sound."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from loopscope.ui.explorer import ExplorerView
+
+N_FILES = 40
+N_DIMENSIONS = 32
+SAMPLE_RATE = 44_100
+LONG_FILE_S = 70.0  # streamed by the browser instead of decoded
+FOLDERS = ("session one", "session two/alternates", "")
+INSTRUMENTS = ("bass", "guitar")
+
+
+def loop_id(i: int) -> str:
+    return hashlib.sha256(f"loop {i}".encode()).hexdigest()[:24]
+
+
+def duration_s(i: int) -> float:
+    """The last of the tones is long, the others have 0.5 to 3 s."""
+    return LONG_FILE_S if i % N_FILES == N_FILES - 1 else 0.5 + 0.25 * (i % N_FILES % 11)
+
+
+def amplitude(i: int) -> float:
+    return 0.05 * (1 + i % N_FILES % 5)
+
+
+def write_tones(folder: Path) -> list[Path]:
+    """One stereo file per pitch; loop i sounds as file i % N_FILES."""
+    paths = []
+    for i in range(N_FILES):
+        time = np.arange(int(duration_s(i) * SAMPLE_RATE)) / SAMPLE_RATE
+        envelope = 0.3 + 0.7 * np.exp(-3 * (time % 0.5))
+        samples = amplitude(i) * envelope * np.sin(2 * np.pi * (110 * 2 ** (i / 12)) * time)
+        paths.append(folder / f"tone{i:03d}.wav")
+        soundfile.write(paths[-1], np.column_stack([samples, 0.8 * samples]), SAMPLE_RATE)
+    return paths
+
+
+def synthetic_view(n: int) -> ExplorerView:
+    """Scores grow with the distance from the clusters; about 6 % lie far out."""
+    rng = np.random.default_rng(0)
+    outlying = rng.random(n) < 0.06
+    centres = np.where(rng.random((n, 1)) < 0.5, 1.0, -1.0) * rng.normal(size=(1, N_DIMENSIONS))
+    scale = np.where(outlying, 2.5, 0.6)[:, None]
+    latents = (centres + scale * rng.normal(size=(n, N_DIMENSIONS))).astype(np.float32)
+    scores = ((latents - centres) ** 2).mean(axis=1).astype(np.float64)
+    left, singular, _ = np.linalg.svd(latents - latents.mean(axis=0), full_matrices=False)
+    index = np.arange(n)
+    loops = pd.DataFrame(
+        {
+            "loop_id": [loop_id(i) for i in index],
+            "name": [f"{INSTRUMENTS[i % 2]}_take_{i:05d}.wav" for i in index],
+            "folder": [FOLDERS[i % 3] for i in index],
+            "duration_s": [duration_s(i) for i in index],
+            "score": scores,
+            "split": np.where(rng.random(n) < 0.2, "validation", "train"),
+            "instrument": [INSTRUMENTS[i % 2] for i in index],
+            "bpm": 80.0 + 5 * (index % 12),
+            "key": [("Em", "A", "D", "G")[i % 4] for i in index],
+        }
+    )
+    return ExplorerView(
+        version=f"synthetic-{n}",
+        title="AEwRES · robust · synthetic",
+        loops=loops,
+        coordinates=(left * singular)[:, :8].astype(np.float32),
+        explained_variance=(singular**2 / (singular**2).sum())[:8],
+        latents=latents,
+        reference_scores=np.sort(scores),
+    )
