@@ -2,6 +2,23 @@
 
 from loopscope.faults.base import Fault, Measurement, Signal
 from loopscope.faults.checking import CHECKS, fault_scores, find_faults
-from loopscope.faults.limits import LIMITS, Limit
+from loopscope.faults.duplicates import near_duplicate_rows
+from loopscope.faults.library import FAULT_COLUMNS, check_file, check_library, faults_frame
+from loopscope.faults.limits import LIMITS, SAME_SOUND_COSINE, Limit
 
-__all__ = ["CHECKS", "LIMITS", "Fault", "Limit", "Measurement", "Signal", "fault_scores", "find_faults"]
+__all__ = [
+    "CHECKS",
+    "FAULT_COLUMNS",
+    "LIMITS",
+    "SAME_SOUND_COSINE",
+    "Fault",
+    "Limit",
+    "Measurement",
+    "Signal",
+    "check_file",
+    "check_library",
+    "fault_scores",
+    "faults_frame",
+    "find_faults",
+    "near_duplicate_rows",
+]

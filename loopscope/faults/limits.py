@@ -29,6 +29,8 @@ class Limit:
         return float(np.interp(score, [none, self.suspect, self.fault, self.certain], [0, 0.25, 0.5, 1]))
 
 
+SAME_SOUND_COSINE = 0.999  # of two embeddings; see docs/BENCHMARKS.md
+
 LIMITS: dict[str, Limit] = {
     "click": Limit("Clicks", "dB", 14, 20, 40, "Godsill and Rayner 1998, ch. 5; sound in order stays below 14 dB"),
     "clipping": Limit("Clipping", "dB", 11, 14, 26, "Laguna and Lerch, AES 141, 2016; a steady sine gives 8 dB"),

@@ -1,0 +1,58 @@
+"""Loops a library holds twice: byte-equal content (one loop_id, several files), or the same sound saved differently.
+
+Both are suspicions, never faults: a pack often ships one loop in two folders on purpose.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from loopscope.faults.limits import SAME_SOUND_COSINE
+from loopscope.neighbours import near_duplicates
+
+DUPLICATE_STRENGTH = 0.3  # just above "suspect": worth a look, nothing is broken
+MAX_NAMES = 3
+
+
+def duplicate_rows(loops: pd.DataFrame) -> list[dict[str, Any]]:
+    """One finding per loop_id that several files share; `loops` as in Library.loops."""
+    return [
+        _row(str(loop_id), "duplicate", f"{len(files)} files have exactly this content: {_listed(files['name'])}.")
+        for loop_id, files in loops.groupby("loop_id", sort=False)
+        if len(files) > 1
+    ]
+
+
+def near_duplicate_rows(
+    loop_ids: Sequence[str], X: npt.NDArray[np.float32], names: Sequence[str], cosine: float = SAME_SOUND_COSINE
+) -> list[dict[str, Any]]:
+    """One finding per loop that has another of nearly the same sound.
+
+    `X` (n, f) embeddings and `names` (n,) in the order of `loop_ids`; `cosine` from which two loops are the same sound.
+    """
+    found = near_duplicates(X, cosine)
+    return [
+        _row(loop_ids[i], "near_duplicate", f"Sounds almost the same as {names[j]} (cosine {found.cosine[i]:.4f}).")
+        for i, j in enumerate(found.partner)
+        if j >= 0
+    ]
+
+
+def _listed(names: Sequence[str] | pd.Series) -> str:
+    shown = ", ".join(list(names)[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _row(loop_id: str, kind: str, sentence: str) -> dict[str, Any]:
+    return {
+        "loop_id": loop_id,
+        "kind": kind,
+        "strength": DUPLICATE_STRENGTH,
+        "verdict": "suspect",
+        "sentence": sentence,
+        "times": (),
+    }

@@ -1,0 +1,143 @@
+"""More like this: nearest neighbours of loops in the embedding.
+
+Conventions: `X` is (n_loops, n_features) float32, rows in any scale; distances are cosine distances, 0 (same
+direction) to 2 (opposite), 1 for a row of zeros. Everything is exact: one query over 50,000 loops is one matrix-vector
+product, and all against all is done in blocks of rows, so that memory grows with n and not with n².
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from loopscope.errors import Cancelled, DataError
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+Embeddings = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+BLOCK_VALUES = 2**25  # similarities in memory at once: 128 MB
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """For each of n loops the one that sounds most like it, where it sounds the same.
+
+    `partner` (n,) row of that loop or -1; `cosine` (n,) similarity to the most similar other loop.
+    """
+
+    partner: Rows
+    cosine: npt.NDArray[np.float32]
+
+
+def nearest(
+    X: Embeddings, k: int, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+) -> tuple[Rows, npt.NDArray[np.float32]]:
+    """The k nearest other loops of every loop: rows (n, k) and distances (n, k), nearest first.
+
+    k is cut to n - 1. Raises DataError for k < 1, a wrong shape or values that are not finite.
+    """
+    unit = _unit(X)
+    k = min(_checked_k(k), len(unit) - 1)
+    rows = np.empty((len(unit), max(k, 0)), np.int64)
+    similarity = np.empty(rows.shape, np.float32)
+    if k > 0:
+        step = max(BLOCK_VALUES // len(unit), 1)
+        for start in range(0, len(unit), step):
+            if should_stop():
+                raise Cancelled("The search for neighbours was stopped.")
+            block = unit[start : start + step] @ unit.T
+            block[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
+            rows[start : start + step], similarity[start : start + step] = _top(block, k)
+            on_progress(Progress("Comparing", min(start + step, len(unit)), len(unit), unit="loops"))
+    return rows, 1.0 - similarity
+
+
+def nearest_to(
+    queries: Embeddings, X: Embeddings, k: int, allowed: npt.NDArray[np.bool_] | None = None
+) -> tuple[Rows, npt.NDArray[np.float32]]:
+    """The k rows of X nearest to each query (m, f): rows (m, k) and distances (m, k), nearest first.
+
+    `allowed` (n,) leaves rows of X out; k is cut to what remains. A query that is itself in X finds itself.
+    """
+    array, length = _lengths(X)
+    n_allowed = len(array) if allowed is None else int(np.count_nonzero(allowed))
+    k = min(_checked_k(k), n_allowed)
+    similarity = (_unit(np.atleast_2d(queries)) @ array.T) / length
+    if k == 0:
+        return np.empty((len(similarity), 0), np.int64), np.empty((len(similarity), 0), np.float32)
+    if allowed is not None:
+        similarity[:, ~np.asarray(allowed, dtype=np.bool_)] = -np.inf
+    rows, top = _top(similarity, k)
+    return rows, 1.0 - top
+
+
+def nearest_normal(X: Embeddings, is_normal: npt.NDArray[np.bool_], rows: npt.ArrayLike) -> Rows:
+    """For each row in `rows` (m,) the nearest other loop that is normal: (m,) rows of X, -1 where there is none."""
+    wanted = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+    found, _ = nearest_to(np.asarray(X)[wanted], X, 2, np.asarray(is_normal, dtype=np.bool_))
+    if found.shape[1] == 0:
+        return np.full(len(wanted), -1, np.int64)
+    is_itself = found[:, 0] == wanted
+    second = found[:, 1] if found.shape[1] > 1 else np.full(len(wanted), -1)
+    return np.where(is_itself, second, found[:, 0])
+
+
+def most_central(X: Embeddings, allowed: npt.NDArray[np.bool_] | None = None) -> int:
+    """The row with the highest mean cosine similarity to all allowed rows, itself allowed; -1 if none is.
+
+    That is the row closest in direction to the mean of the unit rows, so it needs one pass instead of n².
+    """
+    unit = _unit(X)
+    candidates = np.arange(len(unit)) if allowed is None else np.flatnonzero(allowed)
+    if not len(candidates):
+        return -1
+    chosen = unit[candidates]
+    return int(candidates[np.argmax(chosen @ chosen.mean(axis=0))])
+
+
+def near_duplicates(
+    X: Embeddings,
+    cosine: float,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> NearDuplicates:
+    """Which loops have another whose embedding agrees with theirs to at least `cosine` (-1 … 1)."""
+    rows, distance = nearest(X, 1, on_progress, should_stop)
+    if rows.shape[1] == 0:
+        return NearDuplicates(np.full(len(rows), -1, np.int64), np.zeros(len(rows), np.float32))
+    similarity = 1.0 - distance[:, 0]
+    return NearDuplicates(np.where(similarity >= cosine, rows[:, 0], -1), similarity)
+
+
+def _unit(X: npt.ArrayLike) -> Embeddings:
+    """Rows scaled to length 1, zero rows left as they are."""
+    array, length = _lengths(X)
+    return np.asarray(array / length[:, None], dtype=np.float32)
+
+
+def _lengths(X: npt.ArrayLike) -> tuple[Embeddings, npt.NDArray[np.float32]]:
+    """X (n, f) as float32 and the lengths (n,) of its rows, 1 for rows of zeros. Raises DataError for anything else."""
+    array = np.asarray(X, dtype=np.float32)
+    if array.ndim != 2:
+        raise DataError(f"Embeddings must be (n_loops, n_features), not of shape {array.shape}.")
+    length = np.sqrt(np.einsum("nf,nf->n", array, array))
+    if not np.isfinite(length).all():
+        raise DataError("The embeddings contain NaN or infinity: embed the library again.")
+    return array, np.where(length > 0, length, np.float32(1.0))
+
+
+def _checked_k(k: int) -> int:
+    if k < 1:
+        raise DataError(f"The number of neighbours must be at least 1, not {k}.")
+    return k
+
+
+def _top(similarity: npt.NDArray[np.float32], k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    """(m, n) -> columns (m, k) of the largest values and the values, largest first; ties by column."""
+    if k == 1:
+        best = similarity.argmax(axis=1)[:, None]
+        return best, np.take_along_axis(similarity, best, axis=1)
+    part = np.sort(np.argpartition(-similarity, k - 1, axis=1)[:, :k], axis=1)
+    values = np.take_along_axis(similarity, part, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(part, order, axis=1), np.take_along_axis(values, order, axis=1)
