@@ -55,6 +55,7 @@ export class AudioEngine extends EventTarget {
       this.#silence();
       this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(voice) });
       voice.setGain(this.gainOf(voice));
+      voice.startedAt = context.currentTime;
       await voice.start();
     } catch (error) {
       if (ticket === this.#ticket && error.name !== "AbortError") this.#fail(error);
@@ -144,6 +145,7 @@ export class AudioEngine extends EventTarget {
       url: this.#voice ? this.locate(this.id) : null,
       playing: this.playing && this.#context.state === "running",
       position: this.position(),
+      startedAt: this.#voice?.startedAt ?? null,
       level: this.level(),
       loop: this.loop,
       region: this.region,

@@ -24,14 +24,14 @@ export class ClipCache {
   }
 
   /** A promise of the decoded clip: {buffer, lufs, peak}; lufs and peak are NaN where the server could not measure them. */
-  get(id) {
+  get(id, priority = "high") {
     const known = this.#entries.get(id);
     if (known) {
       this.#touch(id, known);
       return known.promise;
     }
     const entry = { clip: null, bytes: 0 };
-    entry.promise = this.#load(id).then((clip) => {
+    entry.promise = this.#load(id, priority).then((clip) => {
       entry.clip = clip;
       entry.bytes = clip.buffer.length * clip.buffer.numberOfChannels * 4;
       this.#evict();
@@ -47,7 +47,7 @@ export class ClipCache {
     if (this.#entries.has(id) || this.#prefetching >= MOST_PREFETCHES) return;
     this.#prefetching += 1;
     try {
-      await this.get(id);
+      await this.get(id, "low");
     } catch {
       // Heard about when the loop is really asked for.
     } finally {
@@ -65,8 +65,8 @@ export class ClipCache {
     this.#entries.clear();
   }
 
-  async #load(id) {
-    const response = await fetch(this.locate(id));
+  async #load(id, priority) {
+    const response = await fetch(this.locate(id), { priority });
     if (!response.ok) {
       throw new Error(response.status === 415 ? "This loop cannot be decoded." : `This loop cannot be fetched (${response.status}).`);
     }

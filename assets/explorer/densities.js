@@ -1,11 +1,12 @@
 // Density of every latent dimension, one small curve per heatmap column: flagged loops as a line, the rest filled, the
-// selected loop as a tick. Each column spans −3 to +3 standard deviations; both curves have area one.
+// selected loop as a tick. Each column spans −4 to +4 standard deviations; both curves have area one.
 
 import { fitCanvas } from "./dom.js";
 
-const BINS = 25;
-const LIMIT_SD = 3;
+const BINS = 40;
+const LIMIT_SD = 4;
 const HEIGHT = 46;
+const GAP = 0.14; // share of a column left empty between curves
 
 export function drawDensities(canvas, heatmap) {
   const { x, y, session } = heatmap;
@@ -15,12 +16,12 @@ export function drawDensities(canvas, heatmap) {
   context.clearRect(0, 0, x._length, HEIGHT);
   const column = x._length / loops.dimensions.length;
   for (let d = 0; d < loops.dimensions.length; d += 1) {
-    const place = (value) => Math.min(Math.max((value - heatmap.means[d]) / heatmap.deviations[d] / (2 * LIMIT_SD) + 0.5, 0), 1);
+    const place = (value) => (value - heatmap.means[d]) / heatmap.deviations[d] / (2 * LIMIT_SD) + 0.5;
     const values = loops.dimension(d);
     const curves = [density(values, 0, cut, place), density(values, cut, loops.n, place)];
     const tallest = Math.max(...curves.flat(), 1e-9);
-    const left = d * column + 1;
-    const width = column - 2;
+    const width = column * (1 - GAP);
+    const left = d * column + (column - width) / 2;
     trace(context, curves[0], left, width, tallest);
     context.fillStyle = theme.faint;
     context.fill();
@@ -32,17 +33,29 @@ export function drawDensities(canvas, heatmap) {
     }
     if (selected >= 0) {
       context.fillStyle = theme.selected;
-      context.fillRect(left + place(values[selected]) * width - 0.75, HEIGHT - 9, 2, 9);
+      context.fillRect(left + Math.min(Math.max(place(values[selected]), 0), 1) * width - 1, HEIGHT - 10, 2, 10);
     }
   }
 }
 
-/** Smoothed relative frequencies of values[from:to]. */
+/** Kernel density of values[from:to] on a grid; Gaussian kernel with Scott's bandwidth for unit deviation. */
 function density(values, from, to, place) {
-  const counts = new Array(BINS).fill(0);
-  for (let row = from; row < to; row += 1) counts[Math.min(BINS - 1, Math.floor(place(values[row]) * BINS))] += 1;
-  const total = Math.max(1, to - from);
-  return counts.map((value, i) => ((counts[i - 1] ?? 0) + 2 * value + (counts[i + 1] ?? 0)) / (4 * total));
+  const total = to - from;
+  const counts = new Float64Array(BINS);
+  for (let row = from; row < to; row += 1) {
+    const bin = Math.floor(place(values[row]) * BINS);
+    if (bin >= 0 && bin < BINS) counts[bin] += 1 / total;
+  }
+  const kernel = kernelFor((Math.max(1, total) ** -0.2 * BINS) / (2 * LIMIT_SD));
+  return Array.from(counts, (_, i) => kernel.reduce((sum, weight, j) => sum + weight * (counts[i + j - (kernel.length >> 1)] ?? 0), 0));
+}
+
+/** Gaussian weights that sum to one; `width` in bins. */
+function kernelFor(width) {
+  const reach = Math.ceil(3 * width);
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / width) ** 2));
+  const sum = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / sum);
 }
 
 function trace(context, curve, left, width, tallest) {

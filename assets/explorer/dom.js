@@ -22,6 +22,7 @@ const PATHS = {
   keep: "M9.2 18.2 3.6 12.6l1.9-1.9 3.7 3.7 9.3-9.3 1.9 1.9z",
   quarantine: "M12 2.5 22.5 21h-21zM11 9.5v5.5h2V9.5zm0 7v2h2v-2z",
   love: "M12 20.5 4 12.6a5 5 0 0 1 7-7.1l1 1 1-1a5 5 0 0 1 7 7.1z",
+  download: "M11 4h2v8.2l3-3 1.4 1.4L12 16l-5.4-5.4L8 9.2l3 3zM5 18h14v2H5z",
   close: "m6.4 5 5.6 5.6L17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4-5.6-5.6L6.4 19 5 17.6l5.6-5.6L5 6.4z",
 };
 
@@ -41,6 +42,18 @@ export function icon(name) {
 /** A push button with an icon and a spoken name. */
 export function iconButton(name, label, onclick, extra = {}) {
   return h("button", { type: "button", class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra }, icon(name));
+}
+
+/** A button that opens a small menu of [label, action] choices. */
+export function menuButton(name, label, choices) {
+  const menu = h("details", { class: "ls-menu" }, h("summary", { class: "ls-quiet", "aria-label": label, title: label }, icon(name)));
+  const pick = (action) => () => {
+    menu.open = false;
+    action();
+  };
+  menu.append(h("div", { class: "ls-menu-items" }, choices.map(([text, action]) => h("button", { type: "button", class: "ls-quiet", onclick: pick(action) }, text))));
+  menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
+  return menu;
 }
 
 /** Calls `task` once after the last call, `wait` milliseconds later. `.cancel()` drops a waiting call. */

@@ -80,10 +80,11 @@ export class Explorer {
     this.filters = new Filters(session, { onClearLasso: () => this.#clearLasso() });
     this.status = h("div", { class: "ls-spoken", role: "status", "aria-live": "polite" });
     this.help = helpDialog();
-    const helpButton = h("button", { type: "button", class: "ls-quiet", "aria-label": "Keys (?)", title: "Keys (?)", onclick: () => this.help.showModal() }, "?");
+    const helpButton = h("button", { type: "button", class: "ls-quiet ls-keys", title: "What the keys do (?)", onclick: () => this.help.showModal() }, "Keys");
+    this.filters.element.append(helpButton);
     this.root.style.setProperty("--ls-height", `${data.height}px`);
     this.root.replaceChildren(
-      h("header", { class: "ls-head" }, h("h2", {}, data.title), new ThresholdControl(session).element, helpButton),
+      h("header", { class: "ls-head" }, h("h2", {}, data.title), new ThresholdControl(session).element),
       this.filters.element,
       h("div", { class: "ls-views" }, this.histogram.element, this.scatter.element, this.ranking.element, this.heatmap.element),
       this.player.element,
@@ -156,7 +157,6 @@ export class Explorer {
   }
 
   #clearLasso() {
-    this.scatter.clearLasso();
     if (!this.session.focus.lasso) return;
     this.session.refocus((focus) => (focus.lasso = null));
     this.wire.lasso(null);

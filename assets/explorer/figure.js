@@ -2,7 +2,7 @@
 // Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
 // empties the selection.
 
-import { h } from "./dom.js";
+import { h, menuButton } from "./dom.js";
 import { layoutOf } from "./theme.js";
 
 export class Figure {
@@ -94,19 +94,8 @@ export class Figure {
   }
 
   #downloads() {
-    return ["PNG", "SVG"].map((format) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "ls-quiet",
-          "aria-label": `Download the ${this.name} as ${format}`,
-          title: `Download as ${format}`,
-          onclick: () => this.plotly && this.download(format.toLowerCase()),
-        },
-        format,
-      ),
-    );
+    const choice = (format) => [`Download as ${format}`, () => this.plotly && this.download(format.toLowerCase())];
+    return menuButton("download", `Download the ${this.name}`, ["PNG", "SVG"].map(choice));
   }
 
   #keepZoom(layout) {

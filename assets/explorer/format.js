@@ -5,7 +5,6 @@ const counts = new Intl.NumberFormat("en");
 export const count = (value) => counts.format(value);
 export const loops = (value) => `${count(value)} ${value === 1 ? "loop" : "loops"}`;
 export const percent = (ratio, digits = 1) => `${(100 * ratio).toFixed(digits)} %`;
-export const percentile = (value) => `P${value.toFixed(value % 1 && (value * 10) % 1 ? 2 : 1)}`;
 
 /** Three significant digits, so that 0.000123 and 12300 both read well. */
 export function score(value) {
@@ -15,11 +14,12 @@ export function score(value) {
   return value.toPrecision(3).replace(/\.$/, "");
 }
 
+/** An axis label: two significant digits, no trailing zeros. */
+export const tick = (value) => (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(0) : String(Number(value.toPrecision(2))));
+
 export function seconds(value) {
   if (value < 60) return `${value.toFixed(1)} s`;
   return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")} min`;
 }
 
 export const decibels = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} dB`;
-
-export const MARK_NAMES = { keep: "keep", quarantine: "quarantine", love: "love" };

@@ -148,7 +148,7 @@ export class Heatmap extends Figure {
 
   #click(event) {
     const rows = this.rowsAt(this.#placeUnder(event));
-    if (rows.length === 1) this.session.audition(rows[0], { force: true });
+    if (rows.length === 1) this.session.audition(rows[0]);
     else this.session.auditionGroup(`band ${rows[0]} ${this.step}`, this.#label(rows), rows);
   }
 

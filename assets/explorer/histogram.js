@@ -15,6 +15,7 @@ export class Histogram extends Figure {
     const axis = h("button", { type: "button", class: "ls-quiet", "aria-label": "Score axis" });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });
     const { scores, n } = session.loops;
+    this.note.append(h("span", { class: "ls-key-filled" }), "training", h("span", { class: "ls-key-outlined" }), "validation");
     this.canLog = n > 0 && scores[0] > 0;
     this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
     this.axisButton = axis;
@@ -129,7 +130,7 @@ export class Histogram extends Figure {
     for (let power = Math.floor(this.range[0]); power <= this.range[1]; power += 1) {
       for (const digit of this.range[1] - this.range[0] > 3 ? [1] : [1, 2, 5]) scores.push(digit * 10 ** power);
     }
-    return { tickmode: "array", tickvals: scores.map(Math.log10), ticktext: scores.map((value) => format.score(value)) };
+    return { tickmode: "array", tickvals: scores.map(Math.log10), ticktext: scores.map(format.tick) };
   }
 
   #colours() {

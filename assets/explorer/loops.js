@@ -60,7 +60,9 @@ export class Loops {
     const position = (percentile / 100) * last;
     const below = Math.floor(position);
     const above = Math.min(below + 1, last);
-    return this.reference[below] + (position - below) * (this.reference[above] - this.reference[below]);
+    const [low, high, share] = [this.reference[below], this.reference[above], position - below];
+    // As numpy.percentile rounds, to the last bit: a loop whose score is the threshold must not be flagged in one place only.
+    return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
   }
 
   /** The inverse of `thresholdAt`, 0 to 100. */

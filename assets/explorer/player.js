@@ -4,6 +4,7 @@
 import { h, icon, iconButton } from "./dom.js";
 import * as format from "./format.js";
 import { LONGEST_BUFFERED_S } from "./audio-engine.js";
+import { recall, remember } from "./preferences.js";
 import { Waveform } from "./waveform.js";
 
 const METER_FLOOR_DB = -60;
@@ -12,6 +13,8 @@ const MARKS = [["keep", "Keep (K)"], ["quarantine", "Quarantine (Q)"], ["love", 
 export class Player {
   constructor(session, engine, actions) {
     Object.assign(this, { session, engine, actions });
+    session.autoplay = recall("autoplay", true);
+    Object.assign(engine, { loop: recall("loop", true), matchLoudness: recall("matchLoudness", true), volume: recall("volume", 0.8) });
     this.waveform = new Waveform(session, engine);
     this.title = h("strong", { class: "ls-title" }, "Nothing selected");
     this.facts = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
@@ -31,6 +34,7 @@ export class Player {
     );
     session.on("audition", () => this.play(session.selected));
     session.on("selection marks settled", () => this.show());
+    session.on("selection", () => session.autoplay || engine.stop());
     engine.addEventListener("change", () => this.#changed());
     engine.addEventListener("failure", (event) => this.#failed(event.detail));
     this.show();
@@ -128,15 +132,15 @@ export class Player {
       return h("label", { class: "ls-toggle", title }, box, label);
     };
     return [
-      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => (session.autoplay = on)),
-      toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(on)),
-      toggle("Match loudness", "Bring every loop to the same loudness (EBU R128, −18 LUFS)", engine.matchLoudness, (on) => engine.setMatchLoudness(on)),
+      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => remember("autoplay", (session.autoplay = on))),
+      toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(remember("loop", on))),
+      toggle("Match loudness", "Bring every loop to the same loudness (EBU R128, −18 LUFS)", engine.matchLoudness, (on) => engine.setMatchLoudness(remember("matchLoudness", on))),
     ];
   }
 
   #volume() {
     const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.engine.volume, "aria-label": "Volume" });
-    slider.addEventListener("input", () => this.engine.setVolume(slider.valueAsNumber ** 2 || 0));
+    slider.addEventListener("input", () => this.engine.setVolume(remember("volume", slider.valueAsNumber ** 2)));
     slider.value = Math.sqrt(this.engine.volume);
     return h("span", { class: "ls-field ls-volume" }, icon("volume"), slider);
   }

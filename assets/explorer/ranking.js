@@ -57,6 +57,7 @@ export class Ranking {
       this.rows = new Int32Array(focus.count);
       for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) this.rows[i++] = row;
     }
+    this.scroller.style.setProperty("--ls-rank", `${format.count(loops.n).length + 1}ch`);
     this.spacer.style.height = `${this.rows.length * ROW}px`;
     this.places = null;
     this.#summarise();
@@ -128,7 +129,6 @@ export class Ranking {
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
       h("span", { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] }, loops.names[row]),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
-      h("span", { class: "ls-meter", "aria-hidden": "true" }, h("span", { style: `width:${loops.percentileOf(row)}%` })),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
     );
   }

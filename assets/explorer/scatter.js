@@ -139,6 +139,8 @@ export class Scatter extends Figure {
     const { loops } = this.session;
     const [x, y] = this.shown.map((k) => loops.component(k));
     this.#lassoed(Uint8Array.from({ length: loops.n }, (_, row) => (inside(x[row], y[row]) ? 1 : 0)));
+    // The grey of the rest shows what is inside; Plotly's outline would catch the clicks on the points within.
+    setTimeout(() => this.plotly.relayout(this.plot, { selections: [] }));
   }
 
   #lassoed(mask) {
@@ -146,15 +148,10 @@ export class Scatter extends Figure {
     this.onLasso(mask);
   }
 
-  /** Take the outline off the plot; the focus is cleared by whoever calls. */
-  clearLasso() {
-    if (this.plotly && this.plot.layout.selections?.length) this.plotly.relayout(this.plot, { selections: [] });
-  }
-
   #fillChoice(choice, axis) {
     const { loops } = this.session;
     for (let k = 0; k < loops.components; k += 1) {
-      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]}: PC ${k + 1} (${format.percent(loops.explained[k])})`));
+      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]}: PC ${k + 1}`));
     }
     choice.addEventListener("change", async () => {
       this.shown[axis] = Number(choice.value);

@@ -26,11 +26,11 @@ export class Session extends EventTarget {
   }
 
   /** Select a row and, where autoplay is on, hear it. The sound is asked for before any view is told. */
-  audition(row, { force = false } = {}) {
+  audition(row) {
     if (row < 0) return;
     const again = row === this.selected;
     this.selected = row;
-    if (force || this.autoplay) this.emit("audition");
+    if (this.autoplay) this.emit("audition");
     if (!again) this.emit("selection");
   }
 
@@ -48,7 +48,7 @@ export class Session extends EventTarget {
     const again = this.focus.group?.key === key;
     const index = again ? (this.focus.group.index + 1) % inFocus.length : 0;
     const group = { key, label, rows: inFocus, index };
-    this.audition(inFocus[index], { force: true });
+    this.audition(inFocus[index]);
     requestAnimationFrame(() => this.refocus((focus) => (focus.group = group)));
     this.focus.group = group; // a second click before the next frame counts too
   }

@@ -129,6 +129,7 @@ def explorer(
     token = media.session_token()
     media.publish_arrays(token, view.version, lambda: packing.pack_view(view))
     heard = cast(dict[str, Any], st.session_state.setdefault(f"{key}:heard", {}))
+    pending = _pending(key).get("mark")
     result = _component()(
         key=key,
         data={
@@ -139,8 +140,8 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": dict(marks or {}),
-            "acknowledged": _serial(_pending(key).get("mark")),
+            "marks": _with_mark(marks or {}, pending if pending != heard.get("mark") else None),
+            "acknowledged": _serial(pending),
             "height": height,
         },
         **{f"on_{event}_change": _ignore for event in _EVENTS},
@@ -175,6 +176,15 @@ def _pending(key: str) -> Mapping[str, Any]:
     """The component's states as this run will hear them; empty before it was first shown."""
     states = st.session_state.get(key)
     return states if isinstance(states, Mapping) else {}
+
+
+def _with_mark(marks: Mapping[str, str], commit: Any) -> dict[str, str]:
+    """The marks as they will be once the caller has stored the one that this run brings."""
+    merged: dict[str, str | None] = dict(marks)
+    if commit is not None:
+        loop_id, mark = _mark(commit)
+        merged[loop_id] = mark
+    return {loop_id: mark for loop_id, mark in merged.items() if mark}
 
 
 def _serial(commit: Any) -> int:

@@ -133,7 +133,7 @@ def routes() -> list[Route]:
 
 def _audio(request: Request) -> Response:
     path = media_registry().path(request.path_params["token"], request.path_params["loop_id"])
-    if path is None:
+    if path is None or not path.is_file():
         return _not_found("audio")
     try:
         playable, mime = audio.playable(path, config.paths().transcoded, request.path_params["loop_id"])

@@ -1,0 +1,190 @@
+"""What Python sends to the explorer, and what it makes of what comes back. The browser's side: tests/browser."""
+
+import base64
+import gzip
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from loopscope.errors import DataError
+from loopscope.ui import packing
+from loopscope.ui.explorer import ExplorerView
+from tests.browser.synthetic import loop_id, synthetic_view
+
+N = 60
+VIEW = synthetic_view(N)
+
+
+def page() -> None:
+    import streamlit as st
+
+    from loopscope.ui.explorer import explorer
+    from tests.browser.synthetic import synthetic_view
+
+    state = st.session_state
+    marks = state.setdefault("marks", {})
+    event = explorer(
+        synthetic_view(60), key="explorer", percentile=state.get("percentile", 95.0), selected=None, marks=marks
+    )
+    if event.mark:
+        state.setdefault("log", []).append(event.mark)
+    state["event"] = event
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return AppTest.from_function(page).run(timeout=60)
+
+
+def say(app: AppTest, **states: Any) -> Any:
+    """What the page gets when the browser commits these states."""
+    app.session_state["explorer"] = states
+    app.run(timeout=60)
+    assert not app.exception
+    return app.session_state["event"]
+
+
+def data_of(app: AppTest) -> dict[str, Any]:
+    sent: dict[str, Any] = json.loads(app.get("bidi_component")[0].proto.json)
+    return sent
+
+
+def test_before_anything_happens_the_page_gets_back_what_it_gave(app: AppTest) -> None:
+    event = app.session_state["event"]
+    assert (event.selected, event.percentile, event.lasso, event.mark) == (None, 95.0, (), None)
+    assert event.threshold == pytest.approx(np.percentile(VIEW.loops["score"], 95))
+
+
+def test_what_travels_with_a_rerun_is_small_and_names_no_file(app: AppTest) -> None:
+    proto = app.get("bidi_component")[0].proto
+    assert len(proto.json) + len(proto.js_content) + len(proto.css_content) < 2500
+    assert data_of(app)["version"] == VIEW.version
+    assert "wav" not in proto.json
+
+
+def test_a_commit_counts_once_and_the_pages_own_value_after_it(app: AppTest) -> None:
+    committed = {"value": 90.0, "serial": 1}
+    assert say(app, percentile=committed).percentile == 90.0
+    app.session_state["percentile"] = 80.0  # the page moved it since
+    assert say(app, percentile=committed).percentile == 80.0
+    assert say(app, percentile={"value": 90.0, "serial": 2}).percentile == 90.0
+
+
+def test_a_percentile_from_outside_the_scale_is_brought_back(app: AppTest) -> None:
+    assert say(app, percentile={"value": 1e9, "serial": 1}).percentile == 100.0
+
+
+def test_a_mark_is_heard_once_acknowledged_and_shown_at_once(app: AppTest) -> None:
+    committed = {"value": [loop_id(3), "love"], "serial": 17}
+    assert say(app, mark=committed).mark == (loop_id(3), "love")
+    sent = data_of(app)
+    assert sent["acknowledged"] == 17
+    assert sent["marks"] == {loop_id(3): "love"}, "though the page stores it only after this run"
+    assert say(app, mark=committed).mark is None
+    assert say(app, mark={"value": [loop_id(3), None], "serial": 18}).mark == (loop_id(3), None)
+    assert app.session_state["log"] == [(loop_id(3), "love"), (loop_id(3), None)]
+
+
+def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version(app: AppTest) -> None:
+    order = packing.display_order(VIEW.loops)
+    inside = np.zeros(N, np.uint8)
+    inside[[2, 7, 40, 59]] = 1
+    bits = base64.b64encode(np.packbits(inside, bitorder="little").tobytes()).decode()
+    event = say(app, lasso={"value": bits, "version": VIEW.version, "serial": 1})
+    assert event.lasso == tuple(VIEW.loops["loop_id"].iloc[order[[59, 40, 7, 2]]])
+    assert say(app, lasso={"value": bits, "version": "another", "serial": 2}).lasso == ()
+    assert say(app, lasso={"value": "no base64!", "version": VIEW.version, "serial": 3}).lasso == ()
+
+
+def test_bare_values_stand_for_themselves(app: AppTest) -> None:
+    assert say(app, selected=loop_id(5)).selected == loop_id(5)
+
+
+def test_arrays_survive_packing() -> None:
+    arrays = {
+        "a": np.arange(5, dtype=np.float64),
+        "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "c": np.array([1, 2, 3], np.uint8),
+        "d": np.array([], np.int32),
+    }
+    unpacked = packing.unpack_arrays(packing.pack_arrays(arrays))
+    assert list(unpacked) == list(arrays)
+    for name, array in arrays.items():
+        assert unpacked[name].dtype == array.dtype
+        np.testing.assert_array_equal(unpacked[name], array)
+
+
+def blobs(view: ExplorerView) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    packed = {name: gzip.decompress(blob) for name, blob in packing.pack_view(view).items()}
+    return (
+        json.loads(packed["table"]),
+        packing.unpack_arrays(packed["points"]),
+        packing.unpack_arrays(packed["latents"]),
+    )
+
+
+def test_every_number_stays_with_its_loop_when_rows_are_sorted() -> None:
+    table, points, latents = blobs(VIEW)
+    assert np.all(np.diff(points["scores"]) >= 0)
+    loops = VIEW.loops.set_index("loop_id")
+    rows = {loop: row for row, loop in enumerate(VIEW.loops["loop_id"])}
+    for place, loop in enumerate(table["ids"]):
+        expected = loops.loc[loop]
+        assert table["names"][place] == expected["name"]
+        assert points["scores"][place] == expected["score"]
+        assert points["validation"][place] == (expected["split"] == "validation")
+        assert table["levels"]["folder"][points["code:folder"][place]] == expected["folder"]
+        np.testing.assert_array_equal(points["coordinates"][:, place], VIEW.coordinates[rows[loop]])
+        np.testing.assert_array_equal(latents["latents"][:, place], VIEW.latents[rows[loop]])
+
+
+def test_the_order_of_the_table_changes_nothing() -> None:
+    shuffled = np.random.default_rng(3).permutation(N)
+    view = replace(
+        VIEW,
+        loops=VIEW.loops.iloc[shuffled],
+        coordinates=VIEW.coordinates[shuffled],
+        latents=VIEW.latents[shuffled],
+    )
+    for first, second in zip(blobs(VIEW)[1:], blobs(view)[1:], strict=True):
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+    assert blobs(VIEW)[0] == blobs(view)[0]
+
+
+def test_neighbours_are_renumbered_with_the_rows() -> None:
+    distances = ((VIEW.latents[:, None] - VIEW.latents[None]) ** 2).sum(axis=2) + np.diag(np.full(N, np.inf))
+    nearest = np.argsort(distances, axis=1)[:, :4]
+    table, _, latents = blobs(replace(VIEW, neighbours=nearest))
+    ids = VIEW.loops["loop_id"].to_numpy()
+    for row, loop in enumerate(ids):
+        place = table["ids"].index(loop)
+        assert [table["ids"][i] for i in latents["neighbours"][place]] == list(ids[nearest[row]])
+
+
+def test_wide_inputs_are_cut_to_the_dimensions_that_vary_most() -> None:
+    rng = np.random.default_rng(1)
+    spread = np.full(300, 0.1)
+    spread[[5, 100, 299]] = 3.0
+    table, _, latents = blobs(replace(VIEW, latents=(spread * rng.normal(size=(N, 300))).astype(np.float32)))
+    assert len(table["dimensions"]) == packing.HEATMAP_DIMENSIONS == len(latents["latents"])
+    assert {5, 100, 299} <= set(table["dimensions"]) and table["totalDimensions"] == 300
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"loops": VIEW.loops.drop(columns="score")}, "score"),
+        ({"loops": VIEW.loops.assign(loop_id="same")}, "twice"),
+        ({"coordinates": VIEW.coordinates[:-1]}, "59"),
+        ({"loops": VIEW.loops.assign(score=np.nan)}, "finite"),
+        ({"reference_scores": np.array([])}, "reference"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        replace(VIEW, **change)
