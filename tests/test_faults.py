@@ -1,14 +1,32 @@
 """Every check finds what was planted, says where, and leaves music alone; all sound is synthesised here."""
 
+import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from scipy import signal as dsp
 
-from loopscope.errors import DataError
-from loopscope.faults import CHECKS, LIMITS, fault_scores, find_faults
+from loopscope import audio
+from loopscope.errors import Cancelled, DataError
+from loopscope.faults import (
+    CHECKS,
+    FAULT_COLUMNS,
+    LIMITS,
+    check_file,
+    check_library,
+    fault_scores,
+    faults_frame,
+    find_faults,
+    near_duplicate_rows,
+)
+from loopscope.faults import library as fault_library
 from loopscope.faults.checking import BLOCK_S
+from loopscope.library import Library, scan_folder
+from loopscope.progress import Progress
+from loopscope.store import Store
 
 RATE = 44100
 
@@ -302,3 +320,97 @@ def test_findings_are_sorted_and_bounded() -> None:
     strengths = [fault.strength for fault in faults]
     assert strengths == sorted(strengths, reverse=True)
     assert all(0.25 <= strength <= 1.0 for strength in strengths)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    """Three loops: clean, clicking, clipped; and the clicking one a second time under another name."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    x = notes(1.5)
+    soundfile.write(folder / "clean.wav", x, RATE)
+    soundfile.write(folder / "click.wav", plant_click(x, 0.8), RATE)
+    soundfile.write(folder / "click copy.wav", plant_click(x, 0.8), RATE)
+    soundfile.write(folder / "clipped.wav", np.clip(x, -0.2, 0.2), RATE)
+    return scan_folder(folder)
+
+
+def kinds_by_name(library: Library, faults: object) -> dict[str, set[str]]:
+    names = dict(zip(library.unique["loop_id"], library.unique["name"], strict=True))
+    found: dict[str, set[str]] = {name: set() for name in names.values()}
+    for row in faults.itertuples():
+        found[names[row.loop_id]].add(row.kind)
+    return found
+
+
+def test_a_library_is_checked_and_copies_are_named(library: Library) -> None:
+    faults = check_library(library)
+    assert list(faults.columns) == list(FAULT_COLUMNS)
+    found = kinds_by_name(library, faults)
+    assert found["clean.wav"] == set()
+    assert found["clipped.wav"] == {"clipping"}
+    assert found["click copy.wav"] == {"click", "duplicate"}
+    assert "click.wav" in faults.loc[faults["kind"] == "duplicate", "sentence"].item()
+
+
+def test_what_was_checked_is_not_read_again(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path / "store.sqlite3") as store:
+        first = check_library(library, store)
+        monkeypatch.setattr(audio, "decode", lambda *_args, **_kwargs: pytest.fail("a file was read again"))
+        second = check_library(library, store)
+    assert first.to_dict("records") == second.to_dict("records")
+
+
+def test_other_limits_make_old_reports_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fault_library.version()
+    monkeypatch.setattr(fault_library, "LIMITS", dict(list(LIMITS.items())[1:]))
+    assert fault_library.version() != before
+
+
+def test_a_stopped_check_keeps_finished_batches(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault_library, "BATCH", 1)
+    reports: list[Progress] = []
+    with Store(tmp_path / "store.sqlite3") as store:
+        with pytest.raises(Cancelled, match="kept"):
+            check_library(library, store, reports.append, lambda: len(reports) >= 2)
+        assert len(store.get_faults(library.unique["loop_id"], fault_library.version())) == 1
+
+
+def test_a_file_that_vanished_is_a_reason_and_is_tried_again(library: Library, tmp_path: Path) -> None:
+    lost = library.path_of(library.unique["loop_id"].iloc[0])
+    content = lost.read_bytes()
+    with Store(tmp_path / "store.sqlite3") as store:
+        lost.unlink()
+        assert kinds_by_name(library, check_library(library, store))[lost.name] >= {"unreadable"}
+        lost.write_bytes(content)
+        assert "unreadable" not in set(check_library(library, store)["kind"])
+
+
+def test_a_file_of_several_blocks_is_checked_a_minute_at_a_time(tmp_path: Path) -> None:
+    rate = 8000
+    x = np.tile(notes(60.0, rate), 5)
+    x[int(200.3 * rate) : int(200.3 * rate) + 3] += 0.5
+    soundfile.write(tmp_path / "long.wav", x, rate)
+    tracemalloc.start()
+    (click,) = [fault for fault in check_file(tmp_path / "long.wav") if fault.kind == "click"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert click.times_s == pytest.approx([200.3], abs=0.003)
+    assert peak < 20 * 4 * BLOCK_S * rate, "more than twenty copies of one block were held at once"
+
+
+def test_near_duplicates_name_each_other() -> None:
+    X = np.random.default_rng(0).standard_normal((6, 32)).astype(np.float32)
+    X[4] = 2 * X[1]
+    rows = near_duplicate_rows(list("abcdef"), X, [f"{letter}.wav" for letter in "abcdef"])
+    assert [(row["loop_id"], row["verdict"]) for row in rows] == [("b", "suspect"), ("e", "suspect")]
+    assert "e.wav" in rows[0]["sentence"]
+    assert list(faults_frame(rows).columns) == list(FAULT_COLUMNS)
+
+
+def test_an_empty_table_of_findings_has_its_columns() -> None:
+    table = faults_frame([])
+    assert list(table.columns) == list(FAULT_COLUMNS)
+    assert table["strength"].dtype == np.float64

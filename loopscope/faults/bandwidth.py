@@ -12,7 +12,7 @@ from loopscope.faults.base import NOTHING, FloatArray, Measurement, Signal
 MIN_FRAMES = 4
 LOWEST_HZ = 2000.0
 FARTHEST = 0.8  # of half the sample rate: walls above it are ordinary anti-alias filters
-STEP_OCTAVES = 1 / 24
+STEP_OCTAVES = 1 / 12
 SIXTH_OCTAVE = 2 ** (1 / 6)
 TRANSITION = 1.04  # width of the filter that made the wall
 FLOOR_DB = -115.0  # below the loudest bin; hides what rounding leaves

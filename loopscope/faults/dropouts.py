@@ -18,6 +18,7 @@ MIN_GAP_S = 0.003
 MAX_GAP_S = 1.0
 EDGE_S = 0.003
 REFERENCE_DB = 60.0  # an edge this far below the peak counts nothing
+LEAST_SILENCE = 0.2  # share of zeros below which their longest run is not looked for
 SAME_NOTE_DB = 15.0
 GATED_GAPS = 6
 GATED_SPREAD = 0.15
@@ -44,9 +45,9 @@ def measure_dropouts(signal: Signal) -> Measurement:
 def measure_digital_silence(signal: Signal) -> Measurement:
     """Score: share of the block in its longest run of exact zeros, 0 … 1."""
     level = signal.level
-    if not len(level):
-        return NOTHING
     sound = np.flatnonzero(level)
+    if len(sound) >= (1 - LEAST_SILENCE) * len(level):
+        return NOTHING
     edges = np.concatenate([[-1], sound, [len(level)]])
     runs = np.diff(edges) - 1
     longest = int(runs.argmax())
