@@ -18,7 +18,7 @@ MIN_EFFECTIVE_RANK = 3.0  # of 32; below, loops differ along one or two directio
 MAX_BOTTLENECK_LOSS = 0.9  # share of the data's variance lost without skips, when the skips reconstruct well
 GOOD_RECONSTRUCTION = 0.5  # share of the variance lost at most by a decoder that reconstructs well
 MIN_AGREEMENT_PRETRAINED = 0.3
-MIN_AGREEMENT_MEMBERS = 0.5
+MIN_AGREEMENT_SEEDS = 0.5
 MAX_EXCEEDANCE = 0.15  # of held-out loops above the 95th percentile of the training scores (nominal 0.05)
 
 
@@ -53,7 +53,7 @@ def is_collapsed(spread_before: float, spread_after: float) -> bool:
 
 def warnings_for(measures: Mapping[str, float]) -> tuple[str, ...]:
     """One sentence for every guard that was not passed; measures that are absent are not judged."""
-    found = [check(measures) for check in (_spread, _rank, _bypass, _pretrained, _members, _exceedance)]
+    found = [check(measures) for check in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -96,12 +96,12 @@ def _pretrained(m: Mapping[str, float]) -> str:
     )
 
 
-def _members(m: Mapping[str, float]) -> str:
-    if m.get("agreement_of_members", 1.0) >= MIN_AGREEMENT_MEMBERS:
+def _seeds(m: Mapping[str, float]) -> str:
+    if m.get("agreement_over_seeds", 1.0) >= MIN_AGREEMENT_SEEDS:
         return ""
     return (
-        f"The members of the ensemble disagree (mean rank agreement {m['agreement_of_members']:.2f}); another seed may "
-        "rank these loops differently, so add loops or trust only the top of the list."
+        f"Two trainings rank these loops differently (rank agreement {m['agreement_over_seeds']:.2f}); another seed may "
+        "do so too, so add loops or trust only the top of the list."
     )
 
 

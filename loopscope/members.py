@@ -158,9 +158,9 @@ def whitening_matrix(z: FloatArray) -> FloatArray:
     return unit
 
 
-def fuse(components: Mapping[str, Tensor | FloatArray], weights: Mapping[str, float]) -> FloatArray:
-    """One score from several: the weighted mean of their logarithms. Shapes are kept; 0 is the typical loop."""
+def fuse(components: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
+    """The weighted geometric mean of calibrated components, shapes kept: positive, 1 is the typical loop."""
     total = sum(weights.values())
-    parts = [weight / total * np.log(np.asarray(components[name]) + 1e-9) for name, weight in weights.items() if weight]
-    fused: FloatArray = np.sum(parts, axis=0)
+    parts = [weight / total * np.log(components[name] + 1e-9) for name, weight in weights.items() if weight]
+    fused: FloatArray = np.exp(np.sum(parts, axis=0))
     return fused

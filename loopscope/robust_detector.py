@@ -1,7 +1,7 @@
 """AE and AEwRES as cross-fitted ensembles behind the contract of all detectors (preset "robust", the default).
 
 Conventions: a fitted loop is scored by the member that did not train on it, a new loop by the mean over all members.
-The score is a weighted mean of logarithms of calibrated parts (`components_`), so 0 is the typical loop. Latents are
+The score is a weighted geometric mean of calibrated parts (`components_`): positive, 1 is the typical loop. Latents are
 those of member 0, whose held-out fold is what `split_` calls "validation": members have coordinate systems of their
 own.
 """
@@ -61,7 +61,8 @@ class RobustDetector(BaseDetector):
         return {name: part.numpy() for name, part in self._members.components(torch.from_numpy(X)).items()}
 
     def _scores(self, X: FloatArray) -> FloatArray:
-        mean: FloatArray = fuse(self._components(X), self.settings.weights).mean(axis=0)
+        by_member = fuse(self._components(X), self.settings.weights)
+        mean: FloatArray = np.exp(np.log(by_member).mean(axis=0))
         return mean
 
     def _latents(self, X: FloatArray) -> FloatArray:

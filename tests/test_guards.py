@@ -1,0 +1,84 @@
+"""The guards tell sound models from broken ones."""
+
+import numpy as np
+import pytest
+
+from loopscope.detectors import make_detector
+from loopscope.guards import effective_rank, is_collapsed, mean_agreement, rank_agreement, warnings_for
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_effective_rank_counts_the_directions_in_use(rank):
+    latents = RNG.normal(size=(4000, rank)) @ np.linalg.qr(RNG.normal(size=(32, 32)))[0][:rank]
+    assert effective_rank(latents) == pytest.approx(rank, rel=0.05)
+
+
+def test_effective_rank_of_a_constant_is_zero():
+    assert effective_rank(np.full((10, 32), 7.0)) == 0
+
+
+def test_rank_agreement_sees_order_only():
+    scores = RNG.normal(size=50)
+    assert rank_agreement(scores, np.exp(scores)) == pytest.approx(1)
+    assert rank_agreement(scores, -scores) == pytest.approx(-1)
+    assert rank_agreement(scores, np.ones(50)) == 0
+    assert mean_agreement([scores, scores, -scores]) == pytest.approx(-1 / 3)
+
+
+def test_collapse_is_a_fallen_spread():
+    assert is_collapsed(1.0, 1e-4)
+    assert is_collapsed(1.0, float("nan"))
+    assert is_collapsed(0.0, 0.0)
+    assert not is_collapsed(1.0, 0.9)
+
+
+GOOD = {
+    "spread_before": 1.0,
+    "spread_after": 0.9,
+    "effective_rank": 20.0,
+    "latent_size": 32.0,
+    "variance_lost": 0.3,
+    "variance_lost_without_skips": 0.5,
+    "agreement_with_pretrained": 0.8,
+    "agreement_over_seeds": 0.9,
+    "held_out_exceedance": 0.05,
+}
+
+
+def test_a_sound_model_has_no_warnings_and_absent_measures_are_not_judged():
+    assert warnings_for(GOOD) == ()
+    assert warnings_for({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"spread_after": 1e-4}, "sphere has collapsed"),
+        ({"effective_rank": 1.2}, "1.2 effective dimensions of 32"),
+        ({"variance_lost": 0.03, "variance_lost_without_skips": 1.03}, "passes the bottleneck by"),
+        ({"agreement_with_pretrained": 0.1}, "reordered the loops"),
+        ({"agreement_over_seeds": 0.2}, "another seed"),
+        ({"held_out_exceedance": 0.4}, "40% of the held-out loops"),
+    ],
+)
+def test_every_guard_has_its_sentence(broken, words):
+    (sentence,) = warnings_for({**GOOD, **broken})
+    assert words in sentence
+    assert sentence.endswith(".")
+
+
+def test_the_paper_recipe_collapses_and_says_so():
+    X = np.random.default_rng(0).normal(size=(120, 40)).astype(np.float32)
+    report = make_detector("AE", "paper", max_epochs=60).fit(X).report_
+    assert report.collapsed
+    assert any("collapsed" in warning for warning in report.warnings)
+    assert report.spread_after < 0.05 * report.spread_before
+
+
+def test_the_robust_recipe_keeps_its_sphere():
+    X = np.random.default_rng(0).normal(size=(120, 40)).astype(np.float32)
+    report = make_detector("AEwRES", min_steps=60).fit(X).report_
+    assert not report.collapsed
+    assert report.spread_after > 0.2 * report.spread_before

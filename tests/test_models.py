@@ -1,0 +1,153 @@
+"""Saved models: the same scores in a fresh process, complete or absent, never trusted when damaged."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopscope import config
+from loopscope.detectors import PRESETS, detector_names, make_detector
+from loopscope.errors import ModelError
+from loopscope.models import damaged, delete_model, list_models, load_model, model_card, save_model
+
+ROOT = Path(__file__).resolve().parents[1]
+FAST = {"robust": {"min_steps": 10, "min_epochs": 2}, "paper": {"max_epochs": 5}}
+ALL = [(name, preset) for name in detector_names() for preset in PRESETS]
+X = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
+NEW = np.random.default_rng(1).normal(size=(10, 24)).astype(np.float32)
+IDS = tuple(f"loop{i:02d}" for i in range(40))
+FRESH = """
+import sys, numpy as np
+from loopscope.models import load_model
+detector = load_model(sys.argv[1])
+np.savez(sys.argv[2], scores=detector.anomaly_scores(np.load(sys.argv[3])), own=detector.scores_)
+"""
+
+
+def fitted(name: str = "knn", preset: str = "robust"):
+    options = FAST[preset] if name.startswith("AE") else {}
+    return make_detector(name, preset, seed=3, **options).fit(X, loop_ids=IDS, encoder_id="clap")
+
+
+@pytest.mark.parametrize(("name", "preset"), ALL)
+def test_a_loaded_model_is_the_saved_one(name, preset):
+    detector = fitted(name, preset)
+    loaded = load_model(save_model(detector, "My pack", {"folder": "pack", "loops": 40}))
+    np.testing.assert_allclose(loaded.anomaly_scores(NEW), detector.anomaly_scores(NEW), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(loaded.latents(NEW), detector.latents(NEW), rtol=1e-5, atol=1e-6)
+    for field in ("scores_", "split_", "latents_", "reference_scores_"):
+        np.testing.assert_array_equal(getattr(loaded, field), getattr(detector, field))
+    assert loaded.components_.keys() == detector.components_.keys()
+    assert (loaded.name, loaded.preset, loaded.seed) == (name, preset, 3)
+    assert (loaded.loop_ids_, loaded.encoder_id, loaded.options) == (IDS, "clap", detector.options)
+    assert loaded.report_ == detector.report_
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "preset"), [("AEwRES", "robust"), ("AE", "paper"), ("isolation-forest", "robust")])
+def test_a_fresh_process_gives_the_same_scores(name, preset, tmp_path):
+    detector = fitted(name, preset)
+    path = save_model(detector, "fresh", {})
+    np.save(tmp_path / "new.npy", NEW)
+    command = [sys.executable, "-c", FRESH, str(path), str(tmp_path / "out.npz"), str(tmp_path / "new.npy")]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=120)
+    with np.load(tmp_path / "out.npz") as out:
+        np.testing.assert_allclose(out["scores"], detector.anomaly_scores(NEW), rtol=1e-6)
+        np.testing.assert_array_equal(out["own"], detector.scores_)
+
+
+def test_the_card_says_what_the_model_is():
+    detector = fitted("AEwRES")
+    card = model_card(save_model(detector, "Bass", {"folder": "bass", "loops": 40}))
+    assert card["data"] == {"folder": "bass", "loops": 40}
+    assert card["thresholds"]["95"] == np.percentile(detector.reference_scores_, 95)
+    assert card["measures"] == dict(detector.report_.measures)
+    assert card["warnings"] == list(detector.report_.warnings)
+    assert card["collapsed"] is False
+    assert card["loop_ids"] == list(IDS)
+
+
+def test_models_never_score_embeddings_of_another_encoder():
+    loaded = load_model(save_model(fitted(), "pack", {}))
+    with pytest.raises(ModelError, match="embeddings of clap, these are of aisfx"):
+        loaded.anomaly_scores(NEW, encoder_id="aisfx")
+
+
+def test_listing_and_deleting():
+    assert list_models().empty
+    first, second = save_model(fitted(), "Pack: one/two", {}), save_model(fitted(), "Pack: one/two", {})
+    assert first != second
+    assert {first.parent, second.parent} == {config.paths().models}
+    table = list_models()
+    assert sorted(table["path"]) == sorted([str(first), str(second)])
+    assert table["n_loops"].tolist() == [40, 40]
+    delete_model(first)
+    assert list_models()["path"].tolist() == [str(second)]
+    with pytest.raises(ModelError, match="no saved model"):
+        load_model(first)
+    with pytest.raises(ModelError, match="is not a saved model"):
+        delete_model(config.paths().models)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "arrays.safetensors").write_bytes(b"\x00" * 100),
+        lambda path: (path / "arrays.safetensors").unlink(),
+        lambda path: (path / "card.json").write_text("{"),
+        lambda path: (path / "card.json").write_text("[]"),
+        lambda path: (path / "card.json").unlink(),
+        lambda path: (path / "card.json").write_bytes(b"\xff\xfe\x00"),
+        lambda path: edit_card(path, format=99),
+        lambda path: edit_card(path, detector="svm"),
+        lambda path: edit_card(path, options={"depth": 3}),
+        lambda path: edit_card(path, training=None),
+    ],
+)
+def test_damaged_models_are_set_aside_with_the_reason(damage):
+    path, sound = save_model(fitted(), "broken", {}), save_model(fitted(), "sound", {})
+    damage(path)
+    with pytest.raises(ModelError, match="was set aside in"):
+        load_model(path)
+    assert list_models()["path"].tolist() == [str(sound)]
+    (aside,) = damaged().itertuples()
+    assert Path(aside.path).is_dir()
+    assert "does not read" in aside.reason
+
+
+def test_listing_sets_aside_what_has_no_readable_card():
+    path = save_model(fitted(), "broken", {})
+    (path / "card.json").write_text("not json")
+    assert list_models().empty
+    assert len(damaged()) == 1
+
+
+def edit_card(path: Path, **changes) -> None:
+    card = json.loads((path / "card.json").read_text())
+    (path / "card.json").write_text(json.dumps({**card, **changes}))
+
+
+def test_a_model_that_scores_differently_here_is_refused():
+    path = save_model(fitted("pca"), "drifted", {})
+    edit_card(path, seed=3, options={"n_components": 2})
+    with pytest.raises(ModelError, match="scores differently here"):
+        load_model(path)
+
+
+def test_a_full_disk_leaves_no_half_written_model(monkeypatch):
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("loopscope.models._flush", full)
+    with pytest.raises(ModelError, match="No space left on device"):
+        save_model(fitted(), "too big", {})
+    assert list_models().empty
+    assert not list(config.paths().models.iterdir())
+
+
+def test_only_fitted_detectors_are_saved():
+    with pytest.raises(ModelError, match="has not been fitted"):
+        save_model(make_detector("AE"), "empty", {})
