@@ -4,6 +4,7 @@ Without a script-run context this file defines the server with its audio and dat
 """
 
 import logging
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -16,7 +17,9 @@ if get_script_run_ctx(suppress_warning=True) is None:
 else:
     from loopscope.ui.components import show_status
 
-    st.set_page_config(page_title="loopscope", page_icon=":material/graphic_eq:", layout="wide")
+    st.set_page_config(
+        page_title="loopscope", page_icon=str(Path(__file__).with_name("assets") / "icon.png"), layout="wide"
+    )
     page = st.navigation(
         [
             st.Page("pages/library.py", title="Library", icon=":material/library_music:", default=True),
@@ -27,5 +30,5 @@ else:
             st.Page("pages/diagnostics.py", title="Diagnostics", icon=":material/monitor_heart:"),
         ]
     )
-    show_status()
     page.run()
+    show_status()  # after the page, which may just have taken over a result

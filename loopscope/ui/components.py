@@ -30,8 +30,9 @@ def next_step(name: str, sentence: str = "") -> None:
     """An empty state or an ending that leads on: what to do, and the link that does it."""
     target, label = PAGES[name]
     if sentence:
-        st.info(sentence, icon=":material/arrow_forward:")
-    st.page_link(target, label=label, icon=":material/arrow_forward:")
+        st.markdown(sentence)
+    if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"next-{name}"):
+        st.switch_page(target)
 
 
 def store() -> Store:
@@ -59,18 +60,25 @@ def show_status() -> None:
     """The sidebar's account of where the session stands; it always names the encoder that made the numbers."""
     state = session()
     with st.sidebar:
-        st.caption("This session")
+        st.caption("THIS SESSION")
         if state.library is None:
-            st.markdown("No folder chosen yet")
+            st.caption("No folder chosen yet.")
             return
         unique = state.library.loops["loop_id"].nunique()
         st.markdown(f"**{plain(Path(state.library.root).name)}** · {unique:,} loops")
         if state.embeddings is None:
-            st.markdown("Not embedded yet")
+            st.caption("Not embedded yet.")
             return
-        name = state.encoder.description if state.encoder is not None else state.embeddings.encoder_id
-        st.markdown(f"Encoder: {plain(name)}")
-        st.markdown(f"Model: {plain(state.active)}" if state.active else "No model yet")
+        st.caption(f"Encoder: {plain(encoder_name())}")
+        st.caption(f"Model: {plain(state.active)}" if state.active else "No model yet.")
+
+
+def encoder_name() -> str:
+    """The encoder behind the session's numbers, as its description begins."""
+    state = session()
+    if state.encoder is not None:
+        return state.encoder.description
+    return state.embeddings.encoder_id if state.embeddings is not None else "none yet"
 
 
 def show_notice() -> None:

@@ -77,7 +77,7 @@ def embed_step() -> None:
         if st.button(label, type=kind, disabled=running, key="embed-start"):
             _warn_missing(weights_file)
             start_embedding(state.library, name, weights_file)
-            running = True
+            st.rerun()
     if running:
         show_task(KIND)
     elif state.embeddings is not None:

@@ -47,7 +47,7 @@ def library_step() -> None:
         state.use_library(finished.result)
         for later in ("embed", "train"):
             task_board().clear(later)  # they work on the folder that was just left
-        st.toast(f"Scanned in {duration(finished.seconds)}", icon=":material/check:")
+        st.toast(f"{finished.title}: done in {duration(finished.seconds)}", icon=":material/check:")
     task = task_board().get(KIND)
     running = task is not None and task.running
     if running:

@@ -14,9 +14,13 @@ from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "train"
+PRESET_NOTES = {
+    "robust": "Robust: scored by members that did not train on the loop, and guarded against collapse.",
+    "paper": "Paper: section 4.3 to the letter; its hypersphere usually collapses, and the report says so.",
+}
 PRESETS = {
-    "robust": "Robust: cross-fitted, guarded against collapse (recommended)",
-    "paper": "Paper: section 4.3 to the letter; its sphere usually collapses",
+    "robust": "Robust (recommended)",
+    "paper": "Paper, section 4.3",
 }
 
 
@@ -25,9 +29,9 @@ def choose_detector() -> tuple[str, str, int]:
     names = detector_names()
     left, middle, right = st.columns([5, 5, 2])
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
-    st.caption(f"Score: {detector_info(name).score}. Higher = more anomalous.")
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
     seed = right.number_input("Seed", min_value=0, max_value=9999, value=0, key="seed")
+    st.caption(f"Score: {detector_info(name).score}; higher = more anomalous. {PRESET_NOTES[preset]}")
     return name, preset, int(seed)
 
 
@@ -60,7 +64,7 @@ def train_step() -> None:
         name, preset, seed = choose_detector()
         if st.button("Train", type="primary", disabled=running, key="train-start"):
             start_training(state.embeddings, name, preset, seed)
-            running = True
+            st.rerun()
     if running:
         show_task(KIND, cancel_label="Stop", body=live_curves)
     elif state.model is not None and state.active is not None:

@@ -1,0 +1,164 @@
+"""Every page in Streamlit's own test harness: empty states lead on, and the walk works without a browser."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from streamlit.testing.v1 import AppTest
+
+from loopscope.ui.state import SessionState
+
+ROOT = Path(__file__).resolve().parents[1]
+APP = str(ROOT / "app.py")
+RATE = 22050
+HOSTILE = "<img src=x onerror=alert(1)> *bold* `code` $x$ [a](b).wav"
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twenty-four short plucks, one copy, one broken file, one name made to hurt."""
+    folder = tmp_path / "Pack"
+    (folder / "Bass").mkdir(parents=True)
+    time_s = np.arange(RATE // 2) / RATE
+    for index in range(24):
+        tone = np.sin(2 * np.pi * 55 * 2 ** (index / 12) * time_s) * np.exp(-6 * time_s)
+        name = HOSTILE if index == 0 else f"Bass_{100 + index}_Em.wav"
+        sf.write(folder / "Bass" / name, 0.7 * tone, RATE)
+    (folder / "copy.wav").write_bytes((folder / "Bass" / "Bass_101_Em.wav").read_bytes())
+    (folder / "broken.wav").write_bytes(b"this is not audio")
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(tmp_path))
+    return folder
+
+
+def start(page: str | None = None) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.run()
+    if page is not None:
+        at.switch_page(f"pages/{page}.py").run()
+    return at
+
+
+def settle(at: AppTest, seconds: float = 120) -> None:
+    """Reruns until no task runs and none waits to be taken over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        at.run()
+        assert not at.exception
+        if not any(button.key and button.key.startswith("cancel-") for button in at.button):
+            return
+    raise AssertionError("the task did not end")
+
+
+def state_of(at: AppTest) -> SessionState:
+    state: SessionState = at.session_state["loopscope"]
+    return state
+
+
+def texts(at: AppTest) -> str:
+    parts = [*at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.subheader, *at.header]
+    return "\n".join(str(element.value) for element in parts)
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (None, "demo library"),
+        ("embed", "choose a folder first"),
+        ("train", "choose a folder first"),
+        ("explore", "choose a folder first"),
+        ("compare", "choose a folder first"),
+        ("diagnostics", "Diagnostics"),
+    ],
+)
+def test_an_empty_session_is_told_what_to_do_next(page: str | None, says: str) -> None:
+    at = start(page)
+    assert not at.exception
+    assert says in texts(at) + " ".join(button.label for button in at.button)
+
+
+def test_a_folder_outside_the_roots_is_refused_with_a_way_to_allow_it(
+    pack: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    at = start()
+    at.text_input(key="path").set_value(str(outside)).run()
+    assert any("outside" in error.value for error in at.error)
+    assert state_of(at).library is None
+    at.button(key="allow").click().run()
+    assert state_of(at).allowed == (outside.resolve(),)
+
+
+def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None:
+    at = start()
+    opened = next(button for button in at.button if button.label.startswith("Pack"))
+    assert "26" in opened.label
+    opened.click().run()
+    at.button(key="scan-here").click().run()
+    settle(at)
+    library = state_of(at).library
+    assert library is not None
+    assert len(library.loops) == 25
+    assert library.loops["loop_id"].nunique() == 24
+    assert [Path(path).name for path in library.rejected["path"]] == ["broken.wav"]
+
+
+def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
+    at = start()
+    at.session_state["loopscope"].browsed = pack
+    at.run()
+    at.button(key="scan-here").click().run()
+    settle(at)
+    at.switch_page("pages/embed.py").run()
+    at.radio(key="encoder-name").set_value("aisfx").run()
+    at.button(key="embed-start").click().run()
+    settle(at)
+    assert state_of(at).embeddings is not None
+    at.switch_page("pages/train.py").run()
+    for detector in ("AEwRES", "pca"):
+        at.selectbox(key="detector-name").set_value(detector).run()
+        at.button(key="train-start").click().run()
+        settle(at)
+    assert list(state_of(at).models) == ["AEwRES · robust · seed 0", "pca · robust · seed 0"]
+    at.switch_page("pages/explore.py").run()
+    assert not at.exception
+    at.switch_page("pages/compare.py").run()
+    assert not at.exception
+    assert "Where they disagree" in texts(at)
+
+
+def explored(at: AppTest) -> pd.DataFrame:
+    model = state_of(at).model
+    assert model is not None
+    return model.scores
+
+
+def test_the_plain_view_recounts_with_the_slider(pack: Path, aisfx_weights: Path) -> None:
+    at = start()
+    at.session_state["loopscope"].browsed = pack
+    at.run()
+    at.button(key="scan-here").click().run()
+    settle(at)
+    at.switch_page("pages/embed.py").run()
+    at.radio(key="encoder-name").set_value("aisfx").run()
+    at.button(key="embed-start").click().run()
+    settle(at)
+    at.switch_page("pages/train.py").run()
+    at.selectbox(key="detector-name").set_value("pca").run()
+    at.button(key="train-start").click().run()
+    settle(at)
+    at.switch_page("pages/explore.py").run()
+    at.session_state["explore-view"] = "plain"
+    at.run()
+    assert "of 24 flagged" in texts(at)
+    at.slider(key="plain-threshold").set_value(0.0).run()
+    low = int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
+    at.slider(key="plain-threshold").set_value(100.0).run()
+    high = int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
+    assert low > 20 > high
+    at.switch_page("pages/library.py").run()
+    at.switch_page("pages/explore.py").run()
+    assert state_of(at).percentile == 100.0
