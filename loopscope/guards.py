@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-
 FloatArray = np.ndarray[Any, np.dtype[Any]]
 
 MIN_SPREAD_KEPT = 0.05  # healthy fine-tuning keeps 0.9 to 1.2 of the spread, collapsed fine-tuning 1e-4 and less
@@ -100,7 +99,7 @@ def _seeds(m: Mapping[str, float]) -> str:
     if m.get("agreement_over_seeds", 1.0) >= MIN_AGREEMENT_SEEDS:
         return ""
     return (
-        f"Two trainings rank these loops differently (rank agreement {m['agreement_over_seeds']:.2f}); another seed may "
+        f"Two trainings rank these loops differently (agreement {m['agreement_over_seeds']:.2f}); another seed may "
         "do so too, so add loops or trust only the top of the list."
     )
 

@@ -58,9 +58,7 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
                 _flush(file)
             return _move_into_place(content, home, name)
     except OSError as error:
-        raise ModelError(
-            f"The model {name!r} was not saved in {home} ({error}); free some space."
-        ) from error
+        raise ModelError(f"The model {name!r} was not saved in {home} ({error}); free some space.") from error
 
 
 def load_model(path: str | Path) -> BaseDetector:
@@ -196,7 +194,7 @@ def _check_probe(detector: BaseDetector, saved: np.ndarray[Any, Any], path: Path
     now = detector.anomaly_scores(_probe(detector.n_features))
     if not np.allclose(now, saved, rtol=TOLERANCE, atol=TOLERANCE):
         raise ModelError(
-            f"The model at {path} scores differently here than where it was saved (by {np.abs(now - saved).max():.1e}); "
+            f"The model at {path} scores differently here than when saved (by {np.abs(now - saved).max():.1e}); "
             "train it again with the versions installed here."
         )
 
