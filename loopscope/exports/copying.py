@@ -1,0 +1,167 @@
+"""Copy or move files into a folder: first a plan that touches nothing, then its execution with a file to undo it.
+
+A plan names every target before anything happens. A name that is taken, by a file in the folder or by another file of
+the plan (upper and lower case alike, since the folder may end up on another system), gets a number; a file whose copy
+is there already is skipped. What cannot be done is listed with its reason.
+"""
+
+import filecmp
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from loopscope.errors import Cancelled, DataError, ExportError
+from loopscope.exports.files import copy_content, display, link, one_sentence
+from loopscope.exports.undo import UndoFile
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+RESERVE_BYTES = 16 * 2**20  # left free, so that the undo file and other programs can go on writing
+
+
+@dataclass(frozen=True)
+class CopyItem:
+    """One file to be copied or moved; `size_bytes` as planned."""
+
+    source: Path
+    target: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """What `execute` will do. Nothing has happened yet.
+
+    `items` in the order of the rows; `skipped` columns path, reason: files that are left alone, each with why.
+    """
+
+    destination: Path
+    items: tuple[CopyItem, ...]
+    skipped: pd.DataFrame
+    move: bool = False
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes to be written at most; a move within one disk writes none."""
+        return sum(item.size_bytes for item in self.items)
+
+    def summary(self) -> str:
+        """The plan in one sentence."""
+        verb = "Move" if self.move else "Copy"
+        noun = "file" if len(self.items) == 1 else "files"
+        left = f"; {len(self.skipped)} left out" if len(self.skipped) else ""
+        megabytes = self.total_bytes / 1e6
+        return f"{verb} {len(self.items)} {noun} ({megabytes:.1f} MB) to {display(self.destination)}{left}."
+
+
+def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: Path | None = None) -> CopyPlan:
+    """Plan to copy (or move) the files of `rows` (column path) into `destination`, which need not exist yet.
+
+    With `root`, files below it keep their folders. Each path is taken once. Raises DataError without a path column,
+    ExportError if the destination is no folder.
+    """
+    if "path" not in rows:
+        raise DataError("The table has no column path, so there is nothing to copy; select loops in the table first.")
+    destination = Path(destination).expanduser().absolute()
+    if destination.exists() and not destination.is_dir():
+        raise ExportError(f"{display(destination)} is a file; choose a folder.")
+    items: list[CopyItem] = []
+    skipped: list[tuple[str, str]] = []
+    taken: set[str] = set()
+    for source in dict.fromkeys(Path(path) for path in rows["path"]):
+        wanted = destination / _relative(source, root)
+        reason = _reason_to_skip(source, wanted)
+        if reason:
+            skipped.append((str(source), reason))
+            continue
+        target = _free_name(wanted, taken)
+        taken.add(str(target).casefold())
+        items.append(CopyItem(source, target, source.stat().st_size))
+    return CopyPlan(destination, tuple(items), _skipped_frame(skipped), move)
+
+
+def execute(
+    plan: CopyPlan, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+) -> Path:
+    """Do what the plan says and return the undo file in the destination, which lists what was done.
+
+    Raises ExportError with one sentence when the disk is full, rights are missing or a name is taken in the meantime,
+    Cancelled when `should_stop` says so; what was done until then stays, and the undo file covers it.
+    """
+    with one_sentence("create the folder", plan.destination):
+        plan.destination.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(plan.destination).free
+    needed = 0 if plan.move and _same_disk(plan) else plan.total_bytes
+    if needed + RESERVE_BYTES > free:
+        raise ExportError(
+            f"{display(plan.destination)} has {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB are needed; free some "
+            "space or choose another folder."
+        )
+    journal = UndoFile.create(plan.destination, plan.move)
+    for done, item in enumerate(plan.items):
+        if should_stop():
+            raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")
+        _execute_one(item, plan.move, journal)
+        on_progress(Progress("Moving" if plan.move else "Copying", done + 1, len(plan.items)))
+    return journal.path
+
+
+def _execute_one(item: CopyItem, move: bool, journal: UndoFile) -> None:
+    with one_sentence("move" if move else "copy", item.source):
+        item.target.parent.mkdir(parents=True, exist_ok=True)
+        journal.will_write(item.source, item.target)
+        if move:
+            _move(item.source, item.target)
+        else:
+            copy_content(item.source, item.target)
+        journal.written(item.target)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename where the disk allows it; else copy, compare, and only then remove the original."""
+    if not source.is_symlink() and link(source, target):
+        source.unlink()
+        return
+    copy_content(source, target)
+    if not filecmp.cmp(source, target, shallow=False):
+        raise ExportError(f"The copy of {display(source)} differs from it; the original was kept.")
+    source.unlink()
+
+
+def _same_disk(plan: CopyPlan) -> bool:
+    """Whether every file is a rename, which needs no space."""
+    device = plan.destination.stat().st_dev
+    return all(item.source.stat().st_dev == device for item in plan.items if item.source.exists())
+
+
+def _reason_to_skip(source: Path, wanted: Path) -> str:
+    """Why a file is left alone, or nothing."""
+    if not source.is_file():
+        return "The file does not exist any more; scan the folder again."
+    if wanted.exists() and wanted.samefile(source):
+        return "The file is in this folder already."
+    if wanted.is_file() and filecmp.cmp(source, wanted, shallow=False):
+        return "The same file is in this folder already."
+    return ""
+
+
+def _relative(source: Path, root: Path | None) -> Path:
+    if root is not None and source.is_relative_to(root):
+        return source.relative_to(root)
+    return Path(source.name)
+
+
+def _free_name(wanted: Path, taken: set[str]) -> Path:
+    """`wanted`, or with " (2)", " (3)" … before the extension until nobody has the name."""
+    candidate, number = wanted, 1
+    while str(candidate).casefold() in taken or candidate.exists() or candidate.is_symlink():
+        number += 1
+        candidate = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+    return candidate
+
+
+def _skipped_frame(rows: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["path", "reason"], dtype="object")
+    return table.astype({"reason": "str"})

@@ -1,0 +1,168 @@
+"""The file that takes a copy or move back.
+
+It is written line by line while files are copied, each intention before and each success after the deed, so that it
+is right even where a crash came between. Taking back removes a copy only if nobody changed it since, moves a file
+back only to a free name, and touches nothing outside the folder the undo file lies in.
+"""
+
+import filecmp
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from loopscope.errors import ExportError
+from loopscope.exports.files import copy_content, display, link, one_sentence
+
+FORMAT = 1
+CHANGED = "The copy was changed since; remove it by hand if you no longer need it."
+TAKEN = "Another file has the original name now; move this one by hand."
+
+
+@dataclass(frozen=True)
+class UndoReport:
+    """What was taken back: how many files, and `left` (columns path, reason) for those that were not."""
+
+    undone: int
+    left: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One line of intention, and what was known of the target when it was done (None: never finished)."""
+
+    source: Path
+    target: Path
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class UndoFile:
+    """The journal while it is being written."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, folder: Path, move: bool) -> Self:
+        """A new file in `folder`, named after the time. Raises ExportError if it cannot be written."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for number in range(1, 1000):
+            path = folder / f"loopscope-undo-{stamp}{'' if number == 1 else f'-{number}'}.jsonl"
+            with one_sentence("write", path), suppress(FileExistsError):
+                path.open("x").close()
+                journal = cls(path)
+                journal._append({"loopscope_undo": FORMAT, "move": move})
+                return journal
+        raise ExportError(f"{display(folder)} is full of undo files; remove some.")
+
+    def will_write(self, source: Path, target: Path) -> None:
+        """Note an intention."""
+        self._append({"source": str(source), "target": str(target)})
+
+    def written(self, target: Path) -> None:
+        """Note a success, with what tells a changed copy from an unchanged one."""
+        status = target.stat()
+        self._append({"done": str(target), "size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="ascii") as out:
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def undo(path: Path) -> UndoReport:
+    """Take back what the undo file at `path` lists, last first; the file is removed when nothing is left.
+
+    Raises ExportError if it cannot be read or is none.
+    """
+    path = Path(path).absolute()
+    move, deeds = _read(path)
+    left: list[tuple[str, str]] = []
+    undone = 0
+    for deed in reversed(deeds):
+        with one_sentence("take back", deed.target):
+            reason = _take_back(deed, move, path.parent)
+        if reason:
+            left.append((str(deed.target), reason))
+        else:
+            undone += deed.size_bytes is not None
+            _remove_empty_folders(deed.target.parent, path.parent)
+    if not left:
+        with one_sentence("remove", path):
+            path.unlink()
+    table = pd.DataFrame(left, columns=["path", "reason"], dtype="object")
+    return UndoReport(undone, table.astype({"reason": "str"}))
+
+
+def _take_back(deed: Deed, move: bool, folder: Path) -> str:
+    """Undo one deed, or say why not."""
+    if folder not in deed.target.parents or ".." in deed.target.parts:
+        return "It lies outside the folder of the undo file, so it was not touched."
+    if not deed.target.exists():
+        return ""
+    if move and not deed.source.exists():
+        _move_back(deed)
+        return ""
+    if _is_changed(deed, move):
+        return TAKEN if move else CHANGED
+    deed.target.unlink()
+    return ""
+
+
+def _move_back(deed: Deed) -> None:
+    deed.source.parent.mkdir(parents=True, exist_ok=True)
+    if not link(deed.target, deed.source):
+        copy_content(deed.target, deed.source)
+    deed.target.unlink()
+
+
+def _is_changed(deed: Deed, move: bool) -> bool:
+    """Whether removing the target would lose something: it is not what was written, or not what the source is."""
+    if deed.size_bytes is None or move:  # the program ended in between, or both names are there
+        return not deed.source.exists() or not filecmp.cmp(deed.source, deed.target, shallow=False)
+    status = deed.target.stat()
+    return (status.st_size, status.st_mtime_ns) != (deed.size_bytes, deed.mtime_ns)
+
+
+def _remove_empty_folders(folder: Path, top: Path) -> None:
+    while folder != top and top in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:  # not empty, or gone
+            return
+        folder = folder.parent
+
+
+def _read(path: Path) -> tuple[bool, list[Deed]]:
+    """Whether it was a move, and the deeds in order. A last line cut short by a crash is left out."""
+    with one_sentence("read", path):
+        text = path.read_text(encoding="ascii", errors="replace")
+    lines = list(_parsed(text))
+    if not lines or lines[0].get("loopscope_undo") != FORMAT:
+        raise ExportError(f"{display(path)} is not an undo file of this program; choose a loopscope-undo file.")
+    deeds: dict[str, Deed] = {}
+    for line in lines[1:]:
+        if "source" in line and "target" in line:
+            deeds[line["target"]] = Deed(Path(line["source"]), Path(line["target"]))
+        elif line.get("done") in deeds:
+            begun = deeds[line["done"]]
+            deeds[line["done"]] = Deed(begun.source, begun.target, line["size_bytes"], line["mtime_ns"])
+    return bool(lines[0].get("move")), list(deeds.values())
+
+
+def _parsed(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(value, dict):
+            yield value
