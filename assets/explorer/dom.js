@@ -79,7 +79,10 @@ export function perFrame(task) {
       task(...newest);
     });
   };
-  later.cancel = () => cancelAnimationFrame(frame);
+  later.cancel = () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+  };
   return later;
 }
 

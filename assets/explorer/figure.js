@@ -2,7 +2,7 @@
 // Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
 // empties the selection.
 
-import { h, menuButton } from "./dom.js";
+import { h, menuButton, perFrame } from "./dom.js";
 import { layoutOf } from "./theme.js";
 
 export class Figure {
@@ -11,7 +11,8 @@ export class Figure {
     this.name = name;
     this.plotly = null;
     this.plot = h("div", { class: "ls-plot", role: "img" });
-    this.layer = h("div", { class: "ls-layer" });
+    this.tip = h("div", { class: "ls-tip", hidden: true });
+    this.layer = h("div", { class: "ls-layer" }, this.tip);
     this.note = h("span", { class: "ls-note" });
     this.tools = h("div", { class: "ls-tools" }, tools, this.#downloads());
     this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
@@ -26,10 +27,12 @@ export class Figure {
   /** Draw for the first time. */
   async draw(Plotly) {
     this.plotly = Plotly;
-    const config = { displayModeBar: false, scrollZoom: true, doubleClick: "reset", responsive: false };
+    // No double click: Plotly takes two quick clicks on different points for one, and would reset the view.
+    const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
     await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the picture.
     this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), { capture: true });
+    this.#listen();
     this.plot.on("plotly_relayout", () => this.place());
     this.plot.on("plotly_relayouting", () => this.place());
     this.size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
@@ -71,6 +74,14 @@ export class Figure {
     return axis.p2d(pixel - axis._offset);
   }
 
+  /** A click (not a drag) at a place in the plot area, in page pixels. Subclasses act on it. */
+  clicked() {}
+
+  /** The pointer rests at a place in the plot area; subclasses may return [title, line] to show there. */
+  hovered() {
+    return null;
+  }
+
   /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
   put(node, left, top, slack = 1) {
     const { x, y } = this;
@@ -91,6 +102,31 @@ export class Figure {
     const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
     const figure = { data: this.plot.data, layout };
     return this.plotly.downloadImage(figure, { format, width, height, scale: 2, filename: `loopscope-${this.name}` });
+  }
+
+  /**
+   * Clicks and hovering, from DOM events. Plotly's own plotly_click names the point it last saw under the pointer, which
+   * after a quick move is another one. Its drag layer passes a click on only where nothing was dragged.
+   */
+  #listen() {
+    const within = (event) => event.target.closest?.(".nsewdrag");
+    const move = perFrame((event) => this.#showTip(event, event.buttons ? null : this.hovered(event)));
+    this.frame.addEventListener("click", (event) => within(event) && this.clicked(event));
+    this.frame.addEventListener("pointermove", (event) => within(event) && move(event));
+    this.frame.addEventListener("pointerleave", () => {
+      move.cancel();
+      this.tip.hidden = true;
+    });
+  }
+
+  #showTip(event, said) {
+    this.tip.hidden = !said;
+    if (!said) return;
+    const box = this.frame.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
+    this.tip.replaceChildren(h("strong", {}, said[0]), h("span", {}, said[1]));
+    const flip = left > box.width / 2;
+    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 14px)" : "14px"}, -50%)`;
   }
 
   #downloads() {

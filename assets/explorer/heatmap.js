@@ -22,8 +22,7 @@ export class Heatmap extends Figure {
     this.strip = h("div", { class: "ls-flagged-strip" });
     this.cursor = h("div", { class: "ls-row-cursor", hidden: true });
     this.densities = h("canvas", { class: "ls-densities", "aria-hidden": "true" });
-    this.tip = h("div", { class: "ls-tip", hidden: true });
-    this.layer.append(this.densities, this.strip, this.line, this.cursor, this.tip);
+    this.layer.prepend(this.densities, this.strip, this.line, this.cursor);
     this.span = [0, session.loops.n]; // shown places: 0 is the most anomalous loop
     session.on("threshold", () => this.place());
     session.on("settled focus", () => this.#drawDensities());
@@ -36,9 +35,6 @@ export class Heatmap extends Figure {
   async draw(Plotly) {
     this.#standardise();
     await super.draw(Plotly);
-    this.plot.on("plotly_click", ({ event }) => this.#click(event));
-    this.plot.on("plotly_hover", ({ event }) => this.#hover(event));
-    this.plot.on("plotly_unhover", () => (this.tip.hidden = true));
     this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
     this.#drawDensities();
   }
@@ -63,7 +59,6 @@ export class Heatmap extends Figure {
         zmax: LIMIT_SD,
         colorscale: [[0, theme.low], [0.5, theme.background], [1, theme.high]],
         colorbar: { thickness: 8, len: 1, outlinewidth: 0, tickvals: [-3, 0, 3], ticktext: ["−3 sd", "mean", "+3 sd"], tickfont: { size: 10 }, x: 1.005, xpad: 4 },
-        hoverinfo: "none",
       },
     ];
   }
@@ -146,7 +141,7 @@ export class Heatmap extends Figure {
     return Math.min(Math.max(place, this.span[0]), this.span[1] - 1);
   }
 
-  #click(event) {
+  clicked(event) {
     const rows = this.rowsAt(this.#placeUnder(event));
     if (rows.length === 1) this.session.audition(rows[0]);
     else this.session.auditionGroup(`band ${rows[0]} ${this.step}`, this.#label(rows), rows);
@@ -157,18 +152,13 @@ export class Heatmap extends Figure {
     return `Ranks ${format.count(loops.rank(rows[0]))} to ${format.count(loops.rank(rows.at(-1)))}`;
   }
 
-  #hover(event) {
+  hovered(event) {
     const { loops } = this.session;
     const rows = this.rowsAt(this.#placeUnder(event));
     this.onHover(rows[0]);
-    const title = rows.length === 1 ? loops.names[rows[0]] : `${this.#label(rows)} · ${format.loops(rows.length)}`;
     const scores = [rows.at(-1), rows[0]].map((row) => format.score(loops.scores[row]));
-    this.tip.replaceChildren(h("strong", {}, title), h("span", {}, `score ${rows.length === 1 ? scores[0] : scores.join(" to ")}`));
-    this.tip.hidden = false;
-    const box = this.frame.getBoundingClientRect();
-    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
-    const flip = left > box.width - 230;
-    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 12px)" : "12px"}, -50%)`;
+    if (rows.length === 1) return [loops.names[rows[0]], `score ${scores[0]} · rank ${format.count(loops.rank(rows[0]))}`];
+    return [this.#label(rows), `${format.loops(rows.length)} · score ${scores.join(" to ")}`];
   }
 
   #zoomed(change) {

@@ -31,7 +31,6 @@ export class Histogram extends Figure {
 
   async draw(Plotly) {
     await super.draw(Plotly);
-    this.plot.on("plotly_click", ({ event }) => this.#click(event));
     this.#live();
   }
 
@@ -39,7 +38,7 @@ export class Histogram extends Figure {
     const { theme, focus } = this.session;
     const counts = this.#counts();
     const colours = this.#colours();
-    const common = { type: "bar", x: this.centres, width: this.width, hoverinfo: "none" };
+    const common = { type: "bar", x: this.centres, width: this.width };
     return [
       { ...common, y: counts.all, visible: focus.active, marker: { color: theme.faint } },
       { ...common, y: counts.training, marker: { color: colours, line: { width: 0 } }, opacity: 0.75 },
@@ -53,8 +52,6 @@ export class Histogram extends Figure {
       margin: { l: 52, r: 12, t: 8, b: 44 },
       barmode: "overlay",
       bargap: 0,
-      hovermode: "x",
-      hoverdistance: -1, // the whole column answers, however low its bar
       dragmode: false,
       xaxis: axisOf(theme, this.log ? "Anomaly score (log scale)" : "Anomaly score", { ...this.#ticks(), range: this.range, showgrid: false }),
       yaxis: axisOf(theme, "Loops per bar (log scale)", { type: "log", fixedrange: true, dtick: 1, range: this.#heights(), exponentformat: "none" }),
@@ -115,6 +112,7 @@ export class Histogram extends Figure {
       counts.all[this.bars[row]] += 1;
       if (focus.has(row)) counts[loops.validation[row] ? "validation" : "training"][this.bars[row]] += 1;
     }
+    this.counts = counts;
     return counts;
   }
 
@@ -180,10 +178,26 @@ export class Histogram extends Figure {
     this.#live();
   }
 
-  #click(event) {
-    const bar = Math.floor((this.valueAt(this.x, event) - this.low) / this.width);
+  /** The whole column answers, however low its bar. */
+  clicked(event) {
+    const bar = this.#barUnder(event);
+    this.session.auditionGroup(`bar ${this.log} ${bar}`, this.#label(bar), this.rowsOf(bar));
+  }
+
+  hovered(event) {
+    const bar = this.#barUnder(event);
+    const { training, validation } = this.counts;
+    if (!(training[bar] + validation[bar])) return null;
+    return [this.#label(bar), `${format.loops(training[bar])} of training, ${format.count(validation[bar])} of validation`];
+  }
+
+  #barUnder(event) {
+    return Math.floor((this.valueAt(this.x, event) - this.low) / this.width);
+  }
+
+  #label(bar) {
     const [from, to] = [0, 1].map((edge) => format.score(this.#score(this.low + (bar + edge) * this.width)));
-    this.session.auditionGroup(`bar ${this.log} ${bar}`, `Score ${from} to ${to}`, this.rowsOf(bar));
+    return `Score ${from} to ${to}`;
   }
 
   async #toggleAxis() {

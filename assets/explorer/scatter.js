@@ -10,6 +10,7 @@ import { axisOf } from "./theme.js";
 
 const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
 const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
+const REACH = 6; // pixels around a point that still mean it
 
 export class Scatter extends Figure {
   constructor(session, { onHover, onLasso }) {
@@ -20,8 +21,7 @@ export class Scatter extends Figure {
     this.tools.prepend(...this.#dragTools());
     this.ring = h("div", { class: "ls-ring", hidden: true });
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
-    this.tip = h("div", { class: "ls-tip", hidden: true });
-    this.layer.append(this.overlay, this.ring, this.tip);
+    this.layer.prepend(this.overlay, this.ring);
     this.drawnCut = session.cut;
     session.on("threshold", perFrame(() => this.#live()));
     session.on("settled focus", () => this.#recolour());
@@ -30,9 +30,6 @@ export class Scatter extends Figure {
 
   async draw(Plotly) {
     await super.draw(Plotly);
-    this.plot.on("plotly_click", ({ points }) => this.session.audition(points[0].pointNumber));
-    this.plot.on("plotly_hover", ({ points }) => this.#hover(points[0].pointNumber));
-    this.plot.on("plotly_unhover", () => (this.tip.hidden = true));
     this.plot.on("plotly_selected", (event) => event && this.#selected(event));
     this.plot.on("plotly_deselect", () => this.#lassoed(null));
   }
@@ -47,7 +44,6 @@ export class Scatter extends Figure {
         mode: "markers",
         x: loops.component(this.shown[0]),
         y: loops.component(this.shown[1]),
-        hoverinfo: "none",
         marker: { size: this.#size(), opacity: 0.85, color: this.#codes(), cmin: -0.5, cmax: 2.5, colorscale: scaleOf(theme), showscale: false, line: { width: 0 } },
         selected: kept, // greying out is done by colour code, for lasso and filters alike
         unselected: kept,
@@ -69,7 +65,7 @@ export class Scatter extends Figure {
   place() {
     if (!this.plotly) return;
     this.tip.hidden = true;
-    const { loops, selected } = this.session;
+    const { selected } = this.session;
     if (selected < 0) this.ring.hidden = true;
     else this.put(this.ring, ...this.#pixels(selected));
     if (!this.overlay.hidden) this.#live();
@@ -120,17 +116,35 @@ export class Scatter extends Figure {
     this.overlay.hidden = true;
   }
 
-  #hover(row) {
+  clicked(event) {
+    this.session.audition(this.rowUnder(event));
+  }
+
+  hovered(event) {
     const { loops } = this.session;
+    const row = this.rowUnder(event);
+    this.plot.querySelector(".nsewdrag").style.cursor = row < 0 ? "" : "pointer";
+    if (row < 0) return null;
     this.onHover(row);
-    const [left, top] = this.#pixels(row);
-    this.tip.replaceChildren(
-      h("strong", {}, loops.names[row]),
-      h("span", {}, `score ${format.score(loops.scores[row])} · rank ${format.count(loops.rank(row))} · ${format.seconds(loops.durations[row])}`),
-    );
-    this.tip.hidden = false;
-    const flip = left > this.frame.clientWidth - 230;
-    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 12px)" : "12px"}, -50%)`;
+    return [loops.names[row], `score ${format.score(loops.scores[row])} · rank ${format.count(loops.rank(row))} · ${format.seconds(loops.durations[row])}`];
+  }
+
+  /** The row whose point is nearest to the pointer, −1 where none is near; of equally near ones the one drawn on top. */
+  rowUnder(event) {
+    const { loops } = this.session;
+    const [xs, ys] = this.shown.map((k) => loops.component(k));
+    const [x, y] = [this.valueAt(this.x, event), this.valueAt(this.y, event)];
+    const [sx, sy] = [this.x, this.y].map((axis) => (axis.d2p(1) - axis.d2p(0)) ** 2); // squared pixels per unit
+    let nearest = (this.#size() / 2 + REACH) ** 2;
+    let row = -1;
+    for (let i = 0; i < loops.n; i += 1) {
+      const distance = (xs[i] - x) ** 2 * sx + (ys[i] - y) ** 2 * sy;
+      if (distance <= nearest) {
+        nearest = distance;
+        row = i;
+      }
+    }
+    return row;
   }
 
   #selected(event) {
