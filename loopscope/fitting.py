@@ -18,6 +18,7 @@ import numpy as np
 from loopscope.errors import DataError, ModelError
 from loopscope.guards import FloatArray, warnings_for
 from loopscope.progress import EpochCallback, EpochReport, StopCheck, ignore_epoch, never_stop
+from loopscope.threading_limits import one_thread
 
 MIN_LOOPS = 8  # fewer different loops than this do not say what is normal
 LARGEST_VALUE = 1e6  # embeddings of every encoder here stay below 100; the square must fit float32
@@ -145,7 +146,8 @@ class BaseDetector(ABC):
         self.encoder_id = encoder_id
         self.n_features = X.shape[1]
         start = time.perf_counter()
-        fitted = self._fit(X[order], groups, on_epoch, should_stop)
+        with one_thread():
+            fitted = self._fit(X[order], groups, on_epoch, should_stop)
         self._keep(fitted, np.argsort(order), time.perf_counter() - start)
         return self
 

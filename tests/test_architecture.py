@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "loopscope"
 LAYERS = (
-    ("errors", "progress", "config"),
+    ("errors", "progress", "config", "roots", "threading_limits"),
     ("audio",),
     ("store",),
     ("library", "demo"),

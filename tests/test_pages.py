@@ -85,7 +85,8 @@ def test_a_folder_outside_the_roots_is_refused_with_a_way_to_allow_it(
 ) -> None:
     outside = tmp_path_factory.mktemp("outside")
     at = start()
-    at.text_input(key="path").set_value(str(outside)).run()
+    at.text_input(key="path").set_value(str(outside))
+    next(button for button in at.button if button.label == "Scan").click().run()
     assert any("outside" in error.value for error in at.error)
     assert state_of(at).library is None
     at.button(key="allow").click().run()
