@@ -1,0 +1,101 @@
+"""Names and sounds of a library as a table: what, and where each value comes from.
+
+Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, and a `*_source` for each of the four:
+"name", "folder", "audio", or "" where nothing is known. One row per file, since copies may have different names.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loopscope.errors import AudioError, Cancelled
+from loopscope.metadata.listening import Heard, estimate_from_audio
+from loopscope.metadata.names import NameFacts, merge, parse_name
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+FACTS = ("instrument", "genre", "bpm", "key")
+METADATA_COLUMNS = ("loop_id", "path", *FACTS, *(f"{fact}_source" for fact in FACTS))
+BATCH = 16
+MAX_WORKERS = 8
+
+
+def read_names(loops: pd.DataFrame) -> pd.DataFrame:
+    """What names say of each row of `loops` (loop_id, path, folder, as in Library.loops).
+
+    The name of the file goes before its folder, a near folder before a far one; the scanned folder itself counts.
+    """
+    rows = [_read(*row) for row in zip(loops["loop_id"], loops["path"], loops["folder"], strict=True)]
+    return _frame(rows)
+
+
+def fill_from_audio(
+    names: pd.DataFrame, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+) -> pd.DataFrame:
+    """`names` (as from `read_names`) with tempo and key by ear where they are unknown.
+
+    A file that cannot be read keeps its gaps. Raises Cancelled when `should_stop` says so.
+    """
+    rows = names.to_dict("records")
+    gaps = [row for row in rows if not (row["bpm_source"] and row["key_source"])]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="listen") as pool:
+        for start in range(0, len(gaps), BATCH):
+            if should_stop():
+                raise Cancelled("Listening for tempo and key was stopped.")
+            batch = gaps[start : start + BATCH]
+            for row, heard in zip(batch, pool.map(_heard, [row["path"] for row in batch]), strict=True):
+                row.update(_filled(row, heard))
+            on_progress(Progress("Listening", start + len(batch), len(gaps)))
+    return _frame(rows)
+
+
+def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
+    own = parse_name(Path(path).stem)
+    facts = merge(own, _folder_facts(_folders(path, folder)))
+    sources = {
+        f"{fact}_source": "" if getattr(facts, fact) is None else "folder" if getattr(own, fact) is None else "name"
+        for fact in FACTS
+    }
+    return {"loop_id": loop_id, "path": path, **vars(facts), **sources}
+
+
+def _folders(path: str, folder: str) -> tuple[str, ...]:
+    """Names of the folders from the file's own up to the scanned one."""
+    depth = len(Path(folder).parts) + 1
+    return tuple(parent.name for parent in list(Path(path).parents)[:depth])
+
+
+@cache
+def _folder_facts(folders: tuple[str, ...]) -> NameFacts:
+    facts = NameFacts()
+    for name in folders:
+        facts = merge(facts, parse_name(name, is_folder=True))
+    return facts
+
+
+def _heard(path: str) -> Heard:
+    try:
+        return estimate_from_audio(path)
+    except AudioError:  # the scan has listed the reason, and the fault checks list it again
+        return Heard(None, None)
+
+
+def _filled(row: dict[Any, Any], heard: Heard) -> dict[str, Any]:
+    """What hearing adds to a row."""
+    new: dict[str, Any] = {}
+    for fact, value in (("bpm", heard.bpm), ("key", heard.key)):
+        if value is not None and not row[f"{fact}_source"]:
+            new |= {fact: value, f"{fact}_source": "audio"}
+    return new
+
+
+def _frame(rows: Sequence[dict[Any, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {name: pd.Series([row[name] for row in rows], dtype="object") for name in METADATA_COLUMNS},
+    )
+    texts = {f"{fact}_source": "str" for fact in FACTS}
+    return table.astype({"loop_id": "str", "bpm": "float64", **texts})
