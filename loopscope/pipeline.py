@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopscope.config import DEFAULT_PERCENTILE
-from loopscope.detectors import Detector, make_detector
+from loopscope.detectors import make_detector
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import DataError
+from loopscope.fitting import BaseDetector
 from loopscope.library import Library, scan_folder
 from loopscope.progress import (
     EpochCallback,
@@ -39,7 +40,7 @@ class ScoredLoops:
     for loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`.
     """
 
-    detector: Detector
+    detector: BaseDetector
     scores: pd.DataFrame
     latents: NDArray[np.float32]
 
@@ -71,7 +72,7 @@ class Analysis:
     rejected: pd.DataFrame
 
     @property
-    def detector(self) -> Detector:
+    def detector(self) -> BaseDetector:
         """The fitted detector."""
         return self.scored.detector
 
@@ -101,7 +102,7 @@ def fit_detector(
     return ScoredLoops(model, scores, np.asarray(model.latents_, dtype=np.float32))
 
 
-def score_new(embeddings: EmbeddingSet, detector: Detector) -> ScoredLoops:
+def score_new(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
     """Scores loops that the detector was not fitted on. Raises `DataError` when another encoder made the embeddings."""
     if detector.encoder_id is not None and detector.encoder_id != embeddings.encoder_id:
         raise DataError(

@@ -73,8 +73,9 @@ def embed_step() -> None:
     with st.container(border=True):
         name, weights_file = choose_encoder()
         label = "Embed the loops" if state.embeddings is None else "Embed again with this encoder"
-        kind = "primary" if state.embeddings is None else "secondary"
-        if st.button(label, type=kind, disabled=running, key="embed-start"):
+        if st.button(
+            label, type="primary" if state.embeddings is None else "secondary", disabled=running, key="embed-start"
+        ):
             _warn_missing(weights_file)
             start_embedding(state.library, name, weights_file)
             st.rerun()

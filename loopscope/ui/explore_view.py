@@ -3,8 +3,10 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from loopscope.library import Library
 from loopscope.neighbours import nearest
@@ -98,7 +100,7 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
     return view
 
 
-def _neighbours(state: SessionState, loops: pd.DataFrame) -> "pd.api.typing.NDArray | None":
+def _neighbours(state: SessionState, loops: pd.DataFrame) -> NDArray[np.int64] | None:
     """Nearest loops by embedding, as rows of `loops`."""
     if state.embeddings is None or len(loops) < 3:
         return None

@@ -1,9 +1,15 @@
-"""Taking a list away from the Explore page: which loops, and in what form."""
+"""Taking a list away from the Explore page: which loops, as a table, a playlist, or a folder of copies."""
+
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from loopscope.ui.components import printable_table, store
+from loopscope.errors import LoopscopeError
+from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
+from loopscope.roots import is_allowed
+from loopscope.ui.components import encoder_name, plain, printable, printable_table, store
+from loopscope.ui.folder_browser import roots
 from loopscope.ui.state import SessionState
 
 COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "mark", "duration_s", "path"]
@@ -13,12 +19,16 @@ FORMATS = {
     "is_anomaly": st.column_config.CheckboxColumn("flagged"),
     "duration_s": st.column_config.NumberColumn("duration (s)", format="%.2f"),
 }
+UNDO_KEY = "takeaway-undo"
 
 
 def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None:
-    """The flagged, selected or marked loops as a table. `table` has one row per file, most anomalous first."""
-    marks = {loop_id: mark.mark for loop_id, mark in store().get_marks().items() if mark.mark}
-    table = table.assign(mark=table["loop_id"].map(marks).fillna(""))
+    """The flagged, selected or marked loops. `table` has one row per file, most anomalous first."""
+    marks = {loop_id: mark for loop_id, mark in store().get_marks().items() if mark.mark}
+    table = table.assign(
+        mark=[marks[loop_id].mark or "" if loop_id in marks else "" for loop_id in table["loop_id"]],
+        note=[marks[loop_id].note if loop_id in marks else "" for loop_id in table["loop_id"]],
+    )
     lists = {
         "Flagged": table[table["is_anomaly"]],
         "Lasso selection": table[table["loop_id"].isin(state.lasso)],
@@ -28,7 +38,13 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
     st.subheader("Take a list away", anchor=False)
     labels = {name: f"{name} ({len(rows):,})" for name, rows in lists.items()}
     chosen = st.segmented_control(
-        "Loops", list(lists), format_func=labels.__getitem__, default="Flagged", required=True, key="takeaway-list"
+        "Loops",
+        list(lists),
+        format_func=labels.__getitem__,
+        default="Flagged",
+        required=True,
+        key="takeaway-list",
+        label_visibility="collapsed",
     )
     rows = lists[chosen or "Flagged"]
     st.caption(f"{len(rows):,} files · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}")
@@ -36,3 +52,85 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
         st.info("No loop is in this list yet.")
         return
     st.dataframe(printable_table(rows[COLUMNS]), hide_index=True, height=260, column_config=FORMATS)
+    _downloads(state, rows, threshold)
+    _copies(state, rows)
+
+
+def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> None:
+    context: dict[str, str | float] = {
+        "model": state.active or "",
+        "threshold": threshold,
+        "threshold_percentile": state.percentile,
+        "encoder": encoder_name(),
+        "encoder_id": state.embeddings.encoder_id if state.embeddings is not None else "",
+    }
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV (all columns)",
+            csv_bytes(rows, context),
+            file_name="loopscope.csv",
+            mime="text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+            key="download-csv",
+        )
+        st.download_button(
+            "Playlist (M3U8)",
+            m3u8_bytes(rows),
+            file_name="loopscope.m3u8",
+            mime="audio/x-mpegurl",
+            icon=":material/queue_music:",
+            on_click="ignore",
+            key="download-m3u8",
+        )
+
+
+def _copies(state: SessionState, rows: pd.DataFrame) -> None:
+    """Copying or moving into a folder: always a dry run first, never overwriting, with an undo file."""
+    with st.expander("Copy or move these files into a folder", icon=":material/drive_file_move:"):
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        typed = left.text_input("Destination", placeholder="/Users/me/Music/To check", key="copy-to").strip()
+        move = right.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
+        if typed and (destination := _destination(typed)) is not None:
+            try:
+                _plan(plan_copy(rows, destination, move=move, root=state.library.root if state.library else None))
+            except LoopscopeError as error:
+                st.error(plain(printable(str(error))))
+        _undo()
+
+
+def _destination(typed: str) -> Path | None:
+    folder = Path(typed).expanduser()
+    if folder.is_absolute() and is_allowed(folder, roots()):
+        return folder
+    st.error("The destination must be a full path inside the folders this app may open; see the Library page.")
+    return None
+
+
+def _plan(plan: CopyPlan) -> None:
+    verb = "Move" if plan.move else "Copy"
+    size = sum(item.size_bytes for item in plan.items) / 1e6
+    counts = f"**{len(plan.items):,} files** ({size:,.1f} MB), leaving out {len(plan.skipped):,}"
+    st.markdown(f"Would {verb.lower()} {counts}.")
+    if not plan.skipped.empty:
+        st.dataframe(printable_table(plan.skipped), hide_index=True, height=140)
+    if plan.items and st.button(f"{verb} {len(plan.items):,} files", key="copy-go"):
+        st.session_state[UNDO_KEY] = str(execute(plan))
+        st.toast(f"{len(plan.items):,} files done", icon=":material/check:")
+
+
+def _undo() -> None:
+    file = st.session_state.get(UNDO_KEY)
+    if file is None:
+        return
+    st.caption(f"Undo file: {plain(printable(file))}")
+    if st.button("Undo the last copy or move", key="copy-undo"):
+        try:
+            report = undo(Path(file))
+        except LoopscopeError as error:
+            st.error(plain(printable(str(error))))
+            return
+        del st.session_state[UNDO_KEY]
+        st.toast(f"{report.undone:,} files taken back", icon=":material/undo:")
+        if not report.left.empty:
+            st.dataframe(printable_table(report.left), hide_index=True)
