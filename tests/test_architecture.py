@@ -20,8 +20,8 @@ LAYERS = (
     ("robust_svdd", "baselines", "paper_detector"),
     ("robust_detector",),
     ("detectors", "thresholds", "projection"),
-    ("evaluation", "faults", "metadata", "neighbours", "loudness"),
-    ("figures", "exports", "models"),
+    ("evaluation", "faults", "metadata", "neighbours", "loudness", "loop_structure"),
+    ("figures", "exports", "models", "triage"),
     ("pipeline",),
     ("ui",),
 )

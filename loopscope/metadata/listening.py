@@ -19,6 +19,7 @@ RATE = 22050
 HOP = 256
 LONGEST_S = 60.0
 SHORTEST_S = 1.0
+SHORTEST_HEARD_S = 3.0  # the lowest octave needs this much; shorter loops are played again
 QUIETEST = 1e-3  # peak, full scale; below it there is nothing to hear
 
 SLOWEST, FASTEST = 60.0, 190.0
@@ -75,6 +76,7 @@ def estimate_tempo(x: npt.NDArray[np.float32], sample_rate: int) -> float | None
 def estimate_key(x: npt.NDArray[np.float32], sample_rate: int) -> str | None:
     """Key of (n,) samples, or None where no profile stands out."""
     lowest = librosa.note_to_hz("C1")
+    x = np.tile(x, int(np.ceil(SHORTEST_HEARD_S * sample_rate / len(x))))
     chroma = librosa.feature.chroma_cqt(y=x, sr=sample_rate, fmin=lowest, n_octaves=7).mean(axis=1)
     if float(chroma.std()) == 0.0:
         return None

@@ -1,0 +1,131 @@
+"""Does it loop? Bars cut by the tempo, compared with each other.
+
+After Han, Ihm, Lee and Lim, Symbolic music loop generation with neural discrete representations (ISMIR 2022), where
+loops are found as phrases whose bars correlate; here the bars are mel spectrograms instead of notes. Conventions:
+bars are 4 beats unless said otherwise and start at the first sample; correlations are Pearson's, -1 … 1; the score is
+the mean correlation of different bars, higher = more repetition, NaN where there are not two bars to compare.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import PathLike
+
+import librosa
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from loopscope import audio
+from loopscope.errors import AudioError, Cancelled, DataError
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+RATE = 22050
+N_MELS = 64
+N_FFT = 1024
+FRAMES_PER_BAR = 64  # a sixty-fourth of a bar: 31 ms at 120 BPM
+MAX_BARS = 64
+WHOLE_BAR = 0.98  # of a bar: an end cut this much too early still counts as a bar
+RANGE_DB = 60.0
+SLOWEST, FASTEST = 20.0, 400.0
+BATCH = 16
+MAX_WORKERS = 8
+STRUCTURE_COLUMNS = ("loop_id", "n_bars", "loop_structure")
+
+
+@dataclass(frozen=True)
+class LoopStructure:
+    """`correlation` (bars, bars) float32, symmetric with ones on the diagonal; `score` its mean off the diagonal."""
+
+    correlation: npt.NDArray[np.float32]
+    score: float
+    bar_s: float
+
+    @property
+    def n_bars(self) -> int:
+        """Whole bars that were compared."""
+        return len(self.correlation)
+
+
+def loop_structure(
+    samples: npt.NDArray[np.float32], sample_rate: int, bpm: float, beats_per_bar: int = 4
+) -> LoopStructure:
+    """Compare the bars of one loop: `samples` (n,) mono, `bpm` beats per minute.
+
+    Bars beyond the 64th are left out, as is an incomplete last one. Raises DataError for a tempo outside 20 to 400 BPM,
+    for fewer than one beat a bar, or for samples that are not mono.
+    """
+    if not SLOWEST <= bpm <= FASTEST or beats_per_bar < 1:
+        raise DataError(f"Bars of {beats_per_bar} beats at {bpm:g} BPM cannot be cut; give a tempo from 20 to 400 BPM.")
+    if samples.ndim != 1:
+        raise DataError(f"Bars are compared in mono samples (n,), not in an array of shape {samples.shape}.")
+    bar_s = beats_per_bar * 60.0 / bpm
+    n_bars = min(int(len(samples) / sample_rate / bar_s + 1 - WHOLE_BAR), MAX_BARS)
+    if n_bars == 0:
+        return LoopStructure(np.empty((0, 0), np.float32), float("nan"), bar_s)
+    correlation = _correlation(_bars(samples, sample_rate, bar_s, n_bars))
+    different = correlation[~np.eye(n_bars, dtype=bool)]
+    return LoopStructure(correlation, float(different.mean()) if len(different) else float("nan"), bar_s)
+
+
+def structure_of_file(path: str | PathLike[str], bpm: float, beats_per_bar: int = 4) -> LoopStructure:
+    """`loop_structure` of a file. Raises AudioError with the reason if it cannot be decoded."""
+    longest_s = MAX_BARS * beats_per_bar * 60.0 / max(bpm, SLOWEST)
+    return loop_structure(audio.decode(path, RATE, duration_s=longest_s).samples, RATE, bpm, beats_per_bar)
+
+
+def structure_scores(
+    tempi: pd.DataFrame, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+) -> pd.DataFrame:
+    """One row per loop of `tempi` (loop_id, path, bpm): columns STRUCTURE_COLUMNS.
+
+    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. Raises Cancelled when
+    `should_stop` says so.
+    """
+    unique = tempi.drop_duplicates("loop_id")
+    jobs = list(zip(unique["path"], unique["bpm"].astype("float64"), strict=True))
+    found: list[tuple[int, float]] = []
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="bars") as pool:
+        for start in range(0, len(jobs), BATCH):
+            if should_stop():
+                raise Cancelled("Comparing bars was stopped.")
+            found += pool.map(_score, jobs[start : start + BATCH])
+            on_progress(Progress("Comparing bars", len(found), len(jobs), unit="loops"))
+    columns = {
+        "loop_id": list(unique["loop_id"]),
+        "n_bars": [n for n, _ in found],
+        "loop_structure": [s for _, s in found],
+    }
+    return pd.DataFrame(columns).astype({"n_bars": "int64", "loop_structure": "float64"})
+
+
+def _score(job: tuple[str, float]) -> tuple[int, float]:
+    path, bpm = job
+    if np.isnan(bpm):
+        return 0, float("nan")
+    try:
+        structure = structure_of_file(path, bpm)
+    except AudioError:  # listed by the scan or by the fault checks
+        return 0, float("nan")
+    return structure.n_bars, structure.score
+
+
+def _bars(samples: npt.NDArray[np.float32], sample_rate: int, bar_s: float, n_bars: int) -> npt.NDArray[np.float32]:
+    """(n_bars, FRAMES_PER_BAR * N_MELS) log-mel pictures, each frame centred on the same place of its bar."""
+    places_s = (np.arange(n_bars)[:, None] + (np.arange(FRAMES_PER_BAR) + 0.5) / FRAMES_PER_BAR) * bar_s
+    first = np.round(places_s.ravel() * sample_rate).astype(np.int64)  # of the frame, in the padded signal
+    padded = np.pad(samples, (N_FFT // 2, N_FFT + int(bar_s * sample_rate)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[first] * np.hanning(N_FFT).astype(np.float32)
+    mel = np.abs(np.fft.rfft(frames, axis=1)) ** 2 @ librosa.filters.mel(sr=sample_rate, n_fft=N_FFT, n_mels=N_MELS).T
+    level = librosa.power_to_db(mel, ref=np.max, top_db=RANGE_DB)
+    return np.asarray(level.reshape(n_bars, -1), dtype=np.float32)
+
+
+def _correlation(bars: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(n, n) Pearson correlations; a bar without any change correlates with nothing but itself."""
+    centred = bars - bars.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = centred / np.where(length > 1e-6, length, np.inf)
+    correlation = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation, dtype=np.float32)
