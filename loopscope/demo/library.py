@@ -1,0 +1,140 @@
+"""Write the demo library: complete or absent.
+
+Takes are rendered into a hidden folder beside the target, which is renamed when everything is there. A hidden file
+names the version and the seed; while it matches, the library is used as it stands. A folder without it is never
+touched.
+"""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import soundfile
+
+from loopscope.config import paths
+from loopscope.demo.catalogue import Take, plan_takes
+from loopscope.demo.render import render_take
+from loopscope.errors import Cancelled, LibraryError
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+VERSION = 1  # raise with every change of what is heard or written
+MANIFEST = ".loopscope-demo.json"
+LABELS = "labels.csv"
+LABEL_COLUMNS = ("path", "instrument", "label", "category", "bpm", "key", "duration_s")
+STAGE = "demo"
+THREADS = 2
+STALE_S = 3600.0
+
+
+def make_demo_library(
+    folder: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> Path:
+    """The folder of the demo library (default: in the cache folder), made now if it is not yet there.
+
+    It holds loops in Bass/<style> and Guitar/<style> and `labels.csv` (path, instrument, label normal or anomaly,
+    category of the anomaly, bpm, key, duration_s). Raises LibraryError if it cannot be written or if the folder holds
+    something else, Cancelled if told to stop; neither leaves anything behind.
+    """
+    target = Path(folder).expanduser() if folder is not None else paths().demo
+    takes = plan_takes(seed)
+    if _is_complete(target, seed, takes):
+        return target
+    if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise LibraryError(f"The folder {target} holds something else; choose a new folder for the demo library.")
+    try:
+        return _make(target, seed, takes, on_progress, should_stop)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise LibraryError(f"The demo library cannot be written to {target} ({error}); free some space.") from error
+
+
+def _make(
+    target: Path, seed: int, takes: Sequence[Take], on_progress: ProgressCallback, should_stop: StopCheck
+) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    part = Path(tempfile.mkdtemp(prefix=_part_prefix(target), dir=target.parent))
+    try:
+        _write_takes(part, seed, takes, on_progress, should_stop)
+        _write_labels(part / LABELS, takes)
+        (part / MANIFEST).write_text(json.dumps({"version": VERSION, "seed": seed}), encoding="utf-8")
+        part.chmod(0o755)  # mkdtemp makes folders that only the owner may open
+        _put_in_place(part, target, seed, takes)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _write_takes(
+    part: Path, seed: int, takes: Sequence[Take], on_progress: ProgressCallback, should_stop: StopCheck
+) -> None:
+    for parent in {(part / take.path).parent for take in takes}:
+        parent.mkdir(parents=True)
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="demo") as threads:
+        waiting = [threads.submit(_write_take, part, take, seed) for take in takes]
+        for done, future in enumerate(waiting, start=1):
+            future.result()
+            on_progress(Progress(STAGE, done, len(takes), unit="loops"))
+            if should_stop():
+                threads.shutdown(cancel_futures=True)
+                raise Cancelled("The demo library was stopped before it was complete; nothing was kept.")
+
+
+def _write_take(part: Path, take: Take, seed: int) -> None:
+    samples = render_take(take, seed)
+    soundfile.write(str(part / take.path), samples.T, take.sample_rate, subtype=take.subtype)
+
+
+def _write_labels(path: Path, takes: Sequence[Take]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(LABEL_COLUMNS)
+        for take in takes:
+            label = "anomaly" if take.oddity else "normal"
+            duration_s = f"{take.n_samples / take.sample_rate:.4f}"
+            writer.writerow([take.path, take.instrument.lower(), label, take.oddity, take.bpm, take.key, duration_s])
+
+
+def _is_complete(target: Path, seed: int, takes: Sequence[Take]) -> bool:
+    """Whether the manifest is ours and every file is still there."""
+    try:
+        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if manifest != {"version": VERSION, "seed": seed}:
+        return False
+    return (target / LABELS).is_file() and all((target / take.path).is_file() for take in takes)
+
+
+def _put_in_place(part: Path, target: Path, seed: int, takes: Sequence[Take]) -> None:
+    """Rename the finished folder to its name; an older demo library there makes room first."""
+    if target.exists():
+        old = Path(tempfile.mkdtemp(prefix=_part_prefix(target), dir=target.parent))
+        target.rename(old / "old")
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        part.rename(target)
+    except OSError:
+        if not _is_complete(target, seed, takes):  # else another process was faster
+            raise
+
+
+def _part_prefix(target: Path) -> str:
+    return f".{target.name}.part-"
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed process left behind long ago."""
+    for left in target.parent.glob(_part_prefix(target) + "*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
