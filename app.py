@@ -30,5 +30,6 @@ else:
             st.Page("pages/diagnostics.py", title="Diagnostics", icon=":material/monitor_heart:"),
         ]
     )
+    st.html("<style>.stMainBlockContainer{padding-top:3.2rem;padding-bottom:3rem}</style>")
     page.run()
     show_status()  # after the page, which may just have taken over a result

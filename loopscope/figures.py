@@ -46,7 +46,7 @@ def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -
     ):
         figure.add_scatter(x=epochs, y=values, name=name, mode="lines", line={"color": colour, "width": 2})
     if all(report.train_loss > 0 and report.validation_loss > 0 for report in reports):
-        figure.update_yaxes(type="log")
+        figure.update_yaxes(type="log", dtick="D2")
     else:
         figure.update_yaxes(title="loss")
     return figure
@@ -74,7 +74,7 @@ def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Fig
             boxpoints="outliers",
             marker={"color": SPLIT_COLOURS.get(str(split), NEUTRAL), "size": 4},
         )
-    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_yaxes(type="log", dtick="D2")
     return figure
 
 

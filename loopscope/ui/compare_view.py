@@ -7,7 +7,7 @@ from loopscope.figures import joined_ranks, rank_scatter, score_boxes, score_his
 from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import plain, printable_table, show_notice
+from loopscope.ui.components import plain, printable_table, show_provenance
 from loopscope.ui.state import SessionState, session
 
 SHOWN = 50
@@ -18,7 +18,7 @@ def compare_step() -> None:
     state = session()
     if state.library is None or not state.models:
         return
-    show_notice()
+    show_provenance()
     st.subheader("Scores of every fitted model", anchor=False)
     st.caption("Each model has its own scale, so compare the shapes: does validation sit where training sits?")
     figure = score_boxes({label: scored.scores for label, scored in state.models.items()})

@@ -74,19 +74,27 @@ def show_status() -> None:
 
 
 def encoder_name() -> str:
-    """The encoder behind the session's numbers, as its description begins."""
+    """The encoder behind the session's numbers, in a few words."""
     state = session()
     if state.encoder is not None:
-        return state.encoder.description
+        return state.encoder.description.partition(",")[0]
     return state.embeddings.encoder_id if state.embeddings is not None else "none yet"
 
 
 def show_notice() -> None:
-    """The sentence about a fall-back encoder, wherever its numbers are shown."""
+    """The whole sentence about the encoder and its fall-back, where encoders are chosen."""
     encoder = session().encoder
-    notice = getattr(encoder, "notice", "")
-    if notice:
-        st.warning(plain(notice), icon=":material/info:")
+    if encoder is not None:
+        st.caption(f"Encoder: {plain(encoder.description)}")
+        if encoder.notice:
+            st.warning(plain(encoder.notice), icon=":material/info:")
+
+
+def show_provenance() -> None:
+    """One line on which encoder made the numbers on this page."""
+    encoder = session().encoder
+    fallback = " · offline stand-in for CLAP, see Embed" if encoder is not None and encoder.notice else ""
+    st.caption(f":material/info: Numbers made with {plain(encoder_name())}{fallback}")
 
 
 def duration(seconds: float) -> str:

@@ -96,9 +96,8 @@ def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
     show_notice()
     columns = st.columns(3)
     columns[0].metric("Loops embedded", f"{len(embeddings.loop_ids):,}")
-    columns[1].metric("Features a loop", f"{embeddings.X.shape[1]:,}")
+    columns[1].metric("Features a loop", f"{embeddings.X.shape[1]:,}", help=f"Encoder id: {embeddings.encoder_id}")
     columns[2].metric("Left out", f"{len(left_out(library, embeddings)):,}", help="Files with a reason, listed below.")
-    st.caption(f"Encoder id: {plain(embeddings.encoder_id)}")
     if not embeddings.rejected.empty:
         st.subheader("Failed to embed", anchor=False)
         rejected: pd.DataFrame = embeddings.rejected[["path", "reason"]]

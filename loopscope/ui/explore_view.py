@@ -13,7 +13,7 @@ from loopscope.neighbours import nearest
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.projection import project
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import printable_table, show_notice, store
+from loopscope.ui.components import printable_table, show_provenance, store
 from loopscope.ui.explorer import ExplorerView, explorer
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
@@ -30,7 +30,7 @@ def explore_step() -> None:
     state = session()
     if state.library is None or state.model is None or state.active is None:
         return
-    show_notice()
+    show_provenance()
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     labels = list(state.models)
     chosen = left.selectbox("Model", labels, index=labels.index(state.active), key="explore-model")
@@ -85,10 +85,9 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
     columns = ["loop_id", "name", "folder", "duration_s"]
     loops = scored.scores.merge(library.unique[columns], on="loop_id", how="left", validate="one_to_one")
     projection = project(scored.latents, n_components=COMPONENTS)
-    encoder = state.encoder.description if state.encoder is not None else ""
     view = ExplorerView(
         version=version,
-        title=f"{label} · {encoder}",
+        title=f"{label} · {encoder_name()}",
         loops=printable_table(loops),
         coordinates=projection.coordinates,
         explained_variance=projection.explained_variance,

@@ -133,6 +133,7 @@ def explorer(
     result = _component()(
         key=key,
         data={
+            "key": key,
             "assets": media.assets_address(),
             "plotly": media.plotly_address(),
             "token": token,

@@ -9,7 +9,7 @@ from loopscope.figures import PHASE_TITLES, loss_curves
 from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
 from loopscope.thresholds import is_anomaly, threshold_at
-from loopscope.ui.components import duration, ended, next_step, plain, show_notice, show_task
+from loopscope.ui.components import duration, ended, next_step, plain, show_provenance, show_task
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 
@@ -59,7 +59,7 @@ def train_step() -> None:
     running = task is not None and task.running
     if state.embeddings is None:
         return
-    show_notice()
+    show_provenance()
     with st.container(border=True):
         name, preset, seed = choose_detector()
         if st.button("Train", type="primary", disabled=running, key="train-start"):

@@ -1,0 +1,179 @@
+"""The whole walk in a real browser: demo library, automatic encoder, AEwRES, every page; the clicked loop is what sounds.
+
+Nothing is mocked: the server is `streamlit run app.py`, the sound's bytes are hashed and compared with the loop_id.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from loopscope.checkpoints import AISFX
+from tests.browser.driving import ROOT, plot_pixels, serve, wait_until, wait_until_plays
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+LONG = 240_000  # milliseconds; a busy machine is slow
+
+
+@pytest.fixture(scope="module")
+def app(browser: Browser, fetched_aisfx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address and home of the real app with the offline encoder's weights at hand and no model hub."""
+    home = tmp_path_factory.mktemp("walk")
+    weights = home / "cache" / "weights" / AISFX.stored.name
+    weights.parent.mkdir(parents=True)
+    weights.symlink_to(fetched_aisfx)
+    with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1") as url:
+        yield url, home
+
+
+def press(page: Page, name: str, exact: bool = False) -> None:
+    page.get_by_test_id("stMain").get_by_role("button", name=name, exact=exact).click()
+
+
+def visit(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def loops_in_view(page: Page) -> pd.DataFrame:
+    """The loops as the browser holds them, least anomalous first."""
+    held: dict[str, Any] = page.evaluate(
+        """() => {
+            const { loops, session } = window.__loopscope.explorer;
+            return { loop_id: loops.ids, score: [...loops.scores],
+                     x: [...loops.component(0)], y: [...loops.component(1)],
+                     flagged: loops.ids.map((_, row) => session.isFlagged(row)) };
+        }"""
+    )
+    return pd.DataFrame(held)
+
+
+def assert_is_sound_of(page: Page, state: dict[str, Any], loop_id: str, library: dict[str, str]) -> None:
+    """The playing address serves the very bytes that loop_id names, which are those of a file of the demo library."""
+    assert state["url"].endswith(f"/{loop_id}")
+    body = page.request.get(state["url"]).body()
+    assert hashlib.blake2b(body, digest_size=16).hexdigest() == loop_id
+    assert loop_id in library
+
+
+def isolated(page: Page, loops: pd.DataFrame) -> pd.Series:
+    """Which points have no other within six pixels, so that a click there can only mean them."""
+    pixels = np.array(plot_pixels(page, "scatter", loops["x"].tolist(), loops["y"].tolist()))
+    gaps = np.linalg.norm(pixels[:, None] - pixels[None], axis=2) + np.diag(np.full(len(loops), np.inf))
+    return pd.Series(gaps.min(axis=1) > 6, index=loops.index)
+
+
+def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
+    url, home = app
+    page.goto(url)
+
+    press(page, "Open the demo library")
+    expect(page.get_by_role("heading", name=re.compile(r"^Loops \(1[6-9]\d\)$"))).to_be_visible(timeout=LONG)
+    demo = home / "cache" / "demo-library"
+    files = [path for path in demo.rglob("*") if path.suffix in {".wav", ".flac"}]
+    library = {hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(): path.name for path in files}
+    assert len(library) >= 160
+
+    press(page, "Embed the loops")
+    expect(page.get_by_role("heading", name="Embed", exact=True)).to_be_visible()
+    press(page, "Embed the loops")
+    expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stMain").get_by_text("aiSFX").first).to_be_visible()
+
+    press(page, "Train a detector")
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    press(page, "Train", exact=True)
+    growth = curve_growth(page)
+    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    assert growth, "the loss curves did not grow while training"
+
+    press(page, "Explore the scores")
+    page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    listen(page, library)
+
+    for name in ("Compare", "Diagnostics", "Library", "Embed", "Train"):
+        visit(page, name)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    log = (home / "server.log").read_text(encoding="utf-8")
+    assert "Traceback" not in log, log
+
+
+def curve_growth(page: Page) -> bool:
+    """Whether the number of drawn epochs grows between two looks."""
+    count = """() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')]
+                .map((plot) => plot.data?.[0]?.x?.length ?? plot.data?.[0]?._inputLength ?? 0))"""
+    first = wait_until(lambda: page.evaluate(count), "a first epoch on the curves", limit_s=LONG / 1000)
+    return bool(wait_until(lambda: page.evaluate(count) > first, "more epochs on the curves", limit_s=60))
+
+
+def listen(page: Page, library: dict[str, str]) -> None:
+    """Points of both colours, a bar and a heatmap row each sound the loop they stand for; the slider recounts."""
+    loops = loops_in_view(page)
+    assert set(loops["loop_id"]) == set(library)
+    alone = isolated(page, loops)
+    assert loops["flagged"].any() and not loops["flagged"].all(), "both colours must be on screen"
+    for colour in (True, False):
+        row = loops[alone & (loops["flagged"] == colour)].iloc[-1]
+        page.mouse.click(*plot_pixels(page, "scatter", [row["x"]], [row["y"]])[0])
+        assert_is_sound_of(page, wait_until_plays(page, row["loop_id"]), row["loop_id"], library)
+
+    middle, band = page.evaluate(
+        """() => {
+            const y = [...document.querySelector('.ls-heatmap .ls-plot').data[0].y];
+            return [(y[0] + y[1]) / 2, [Math.round(y[0] + 0.5), Math.round(y[1] - 0.5)]];
+        }"""
+    )
+    best_of_band = loops["loop_id"].iloc[-int(band[0])]
+    page.mouse.click(*plot_pixels(page, "heatmap", [3], [middle])[0])
+    assert_is_sound_of(page, wait_until_plays(page, best_of_band), best_of_band, library)
+
+    press(page, "Clear all")
+    bar = page.evaluate(
+        """() => {
+            const plot = document.querySelector('.ls-histogram .ls-plot');
+            const log = /log/.test(plot.layout.xaxis.title.text);
+            const { x, width, y } = plot.data[1].y.some((v) => v > 0) ? plot.data[1] : plot.data[0];
+            const centre = x[[...y].findIndex((v) => v > 0)];
+            const score = (u) => (log ? 10 ** u : u);
+            return { centre, low: score(centre - width / 2), high: score(centre + width / 2) };
+        }"""
+    )
+    inside = loops[(loops["score"] >= bar["low"]) & (loops["score"] < bar["high"])]
+    page.mouse.click(*plot_pixels(page, "histogram", [bar["centre"]], [0.7])[0])
+    expected = inside["loop_id"].iloc[-1]
+    assert_is_sound_of(page, wait_until_plays(page, expected), expected, library)
+
+    before = int(loops["flagged"].sum())
+    page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { settled: true })")
+    wait_until(lambda: int(loops_in_view(page)["flagged"].sum()) > before, "a lower threshold flags more")
+    flagged = int(loops_in_view(page)["flagged"].sum())
+    expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
+
+
+def test_a_hostile_name_stays_text(page: Page, app: tuple[str, Path], tmp_path: Path) -> None:
+    """Names that are markup, Markdown or formulas are shown as they are on the Library page."""
+    names = ["<img src=x onerror=alert(1)>.wav", "**bold** $x$ :red[y].wav", "=cmd|' !A0.wav"]
+    pack = Path.home() / f".loopscope-test-{tmp_path.name}" / "<b>Pack</b>"
+    pack.mkdir(parents=True)
+    try:
+        for name in names:
+            (pack / name).write_bytes(b"not audio")
+        dialogs: list[str] = []
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(app[0])
+        page.get_by_label("Path").fill(str(pack))
+        press(page, "Scan", exact=True)
+        expect(page.get_by_text("None of the 3 audio files")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("<b>Pack</b>").first).to_be_visible()
+        assert page.locator("img[src='x']").count() == 0
+        assert not dialogs
+    finally:
+        for path in sorted(pack.parent.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        pack.parent.rmdir()
