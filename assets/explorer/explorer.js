@@ -24,9 +24,10 @@ export class Explorer {
   }
 
   /** Fetch the loops, show list and player at once, then draw. */
-  async open() {
+  async open(styles) {
     const plotly = loadPlotly(this.addresses.base + this.component.data.plotly);
-    const [table, points] = await Promise.all([fetchTable(this.addresses), fetchArrays(this.addresses, "points")]);
+    plotly.catch(() => {}); // awaited below; until then a failure must not count as unhandled
+    const [table, points] = await Promise.all([fetchTable(this.addresses), fetchArrays(this.addresses, "points"), styles]);
     if (this.closed) return;
     const { data } = this.component;
     this.loops = new Loops(table, points);
@@ -35,13 +36,16 @@ export class Explorer {
     applyTheme(this.root, this.session.theme);
     this.wire = new Wire(this.session, this.component);
     this.#build();
+    performance.mark("loopscope:listed");
     const Plotly = await plotly;
     for (const view of [this.histogram, this.scatter]) if (!this.closed) await view.draw(Plotly);
+    performance.mark("loopscope:ready");
     this.root.dataset.ready = "true";
     const latents = await fetchArrays(this.addresses, "latents");
     if (this.closed) return;
     this.loops.addLatents(latents);
     await this.heatmap.draw(Plotly);
+    performance.mark("loopscope:complete");
     this.root.dataset.complete = "true";
   }
 
@@ -59,13 +63,21 @@ export class Explorer {
     this.player.show();
   }
 
+  /** Back on the page, possibly under another parent: what a detached element forgets is put right. */
+  returned() {
+    if (!this.session) return;
+    this.ranking.returned();
+    if (this.session.focus.lasso) this.wire.lasso(this.session.focus.lasso, this.version); // Python forgot it
+    if (this.focused?.isConnected && document.activeElement === document.body) this.focused.focus({ preventScroll: true });
+  }
+
   close() {
     this.closed = true;
     this.unlisten?.();
     this.engine.close();
     this.wire?.close();
     for (const view of [this.histogram, this.scatter, this.heatmap, this.ranking, this.player]) view?.close();
-    this.root.replaceChildren();
+    this.root.remove();
   }
 
   #build() {
@@ -92,6 +104,7 @@ export class Explorer {
       this.status,
     );
     this.unlisten = listen(this.root, this.#actions());
+    this.root.addEventListener("focusin", (event) => (this.focused = event.target));
     const unlock = () => this.engine.unlock(); // so that the audio clock runs by the time a click has become one
     this.root.addEventListener("pointerdown", unlock, { capture: true, once: true });
     session.on("settled", () => this.announce(`${format.count(session.flagged)} of ${format.loops(this.loops.n)} flagged`));

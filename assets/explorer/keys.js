@@ -43,10 +43,10 @@ export function listen(root, actions) {
   return () => document.removeEventListener("keydown", onKey);
 }
 
-/** Keys are ours inside the explorer and where nothing has the focus; never where they mean something to a control. */
+/** Keys are ours inside the explorer and where only the page around it has the focus; never where a control needs them. */
 function belongsHere(event, root) {
   const { target, key } = event;
-  if (target !== document.body && !root.contains(target)) return false;
+  if (!target.contains(root) && !root.contains(target)) return false;
   if (target.closest?.("dialog[open]")) return false;
   if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])")) return key === "Escape" && target.type === "search";
   if (target.matches("input[type=range], [role=slider]")) return !key.startsWith("Arrow");

@@ -24,7 +24,7 @@ export class Ranking {
     );
     this.element = h("section", { class: "ls-ranking", "aria-label": "Loops" }, h("header", {}, h("h3", {}, "Loops"), h("div", { class: "ls-tools" }, this.tabs)), this.summary, this.scroller);
     this.render = perFrame(() => this.#render());
-    this.scroller.addEventListener("scroll", this.render, { passive: true });
+    this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.spacer.addEventListener("click", (event) => this.#pick(event));
     this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
     session.on("threshold marks", () => this.render());
@@ -38,6 +38,12 @@ export class Ranking {
 
   close() {
     this.resizing.disconnect();
+  }
+
+  /** A detached element forgets where it was scrolled to. */
+  returned() {
+    this.scroller.scrollTop = this.top ?? 0;
+    this.render();
   }
 
   setMode(mode) {
@@ -78,6 +84,11 @@ export class Ranking {
     const place = this.placeOf(this.session.selected);
     const target = place < 0 ? 0 : place + steps;
     return target < 0 || target >= this.rows.length ? -1 : this.rows[target];
+  }
+
+  #scrolled() {
+    if (this.scroller.isConnected) this.top = this.scroller.scrollTop;
+    this.render();
   }
 
   #follow() {

@@ -466,3 +466,37 @@ def test_the_newest_of_many_quick_requests_wins(explorer: Page) -> None:
     explorer.wait_for_timeout(500)
     assert audio(explorer)["loopId"] == RANKING[59]
     assert explorer.evaluate("window.__loopscope.explorer.session.selectedId") == RANKING[59]
+
+
+def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothing_happened(explorer: Page) -> None:
+    """Streamlit unmounts and remounts a component when two fragment reruns overlap; here its parent does so by hand."""
+    row = isolated_rows(explorer)[2]
+    click_scatter(explorer, row)
+    playing = wait_until_plays(explorer, IDS[row])
+    explorer.locator(".ls-scroller").focus()
+    explorer.evaluate("document.querySelector('.ls-scroller').scrollTop = 3200")
+    explorer.wait_for_timeout(300)
+    explorer.evaluate(
+        """() => {
+            const { root, component } = window.__loopscope.explorer;
+            const address = document.querySelector("link[href$='/explorer.css']").href;
+            const parent = root.parentElement;
+            window.moved = import(address.replace("explorer.css", "main.js")).then(({ mount }) => {
+                const first = mount(component, window.__loopscope.explorer.addresses.base);
+                first();
+                window.absent = !root.isConnected;
+                const next = parent.parentElement.appendChild(document.createElement("div"));
+                mount({ ...component, parentElement: next }, window.__loopscope.explorer.addresses.base);
+            });
+            return window.moved;
+        }"""
+    )
+    assert explorer.evaluate("window.absent")
+    assert explorer.locator(".ls-root").count() == 1
+    explorer.wait_for_timeout(1000)
+    now = audio(explorer)
+    assert (now["loopId"], now["startedAt"], now["playing"]) == (IDS[row], playing["startedAt"], True)
+    assert explorer.evaluate("document.querySelector('.ls-scroller').scrollTop") == 3200
+    assert explorer.evaluate("document.activeElement.className") == "ls-scroller"
+    click_scatter(explorer, isolated_rows(explorer)[4])
+    wait_until_plays(explorer, IDS[isolated_rows(explorer)[4]])

@@ -1,4 +1,4 @@
-"""The whole walk in a real browser: demo library, automatic encoder, AEwRES, every page; the clicked loop is what sounds.
+"""The whole walk in a real browser: demo library, automatic encoder, AEwRES, every page; what was clicked sounds.
 
 Nothing is mocked: the server is `streamlit run app.py`, the sound's bytes are hashed and compared with the loop_id.
 """
