@@ -7,6 +7,7 @@ import streamlit as st
 
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, encoder_names, load_encoder
+from loopscope.faults import check_library
 from loopscope.library import Library
 from loopscope.pipeline import left_out
 from loopscope.progress import ProgressCallback
@@ -45,15 +46,16 @@ def choose_encoder() -> tuple[str, str | None]:
 
 
 def start_embedding(library: Library, name: str, weights_file: str | None) -> None:
-    """Loads the encoder and embeds in a worker; what is in the database already is not computed again."""
+    """Embeds and runs the signal checks in a worker; what is in the database already is not computed again."""
     database = store()
 
-    def work(task: Task) -> tuple[EmbeddingSet, Encoder]:
+    def work(task: Task) -> tuple[EmbeddingSet, Encoder, pd.DataFrame]:
         encoder = _loaded(name, weights_file, task.on_progress)
         embeddings = embed_library(
             library, encoder, store=database, on_progress=task.on_progress, should_stop=task.should_stop
         )
-        return embeddings, encoder
+        faults = check_library(library, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        return embeddings, encoder, faults
 
     task_board().start(KIND, "Embedding", work)
 

@@ -9,11 +9,14 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from loopscope.library import Library
+from loopscope.metadata import read_names
 from loopscope.neighbours import nearest
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.projection import project
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import printable_table, show_provenance, store
+from loopscope.triage import triage_rank
+from loopscope.ui.components import encoder_name, printable_table, show_provenance, store
+from loopscope.ui.explain import explain
 from loopscope.ui.explorer import ExplorerView, explorer
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
@@ -60,6 +63,9 @@ def _view(kind: str) -> None:
     else:
         plain_view(state, state.library, state.model)
     table = score_table(state.library.loops, state.model, state.percentile)
+    if state.faults is not None:
+        table = triage_rank(table, state.faults)
+    explain(state, table)
     takeaway(state, table, threshold_at(state.model.reference_scores, state.percentile))
 
 
@@ -82,8 +88,7 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
     cached: ExplorerView | None = st.session_state.get("explorer-view")
     if cached is not None and cached.version == version:
         return cached
-    columns = ["loop_id", "name", "folder", "duration_s"]
-    loops = scored.scores.merge(library.unique[columns], on="loop_id", how="left", validate="one_to_one")
+    loops = scored.scores.merge(described(state, library), on="loop_id", how="left", validate="one_to_one")
     projection = project(scored.latents, n_components=COMPONENTS)
     view = ExplorerView(
         version=version,
@@ -97,6 +102,18 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
     )
     st.session_state["explorer-view"] = view
     return view
+
+
+def described(state: SessionState, library: Library) -> pd.DataFrame:
+    """One row per loop: name, folder and duration, what its name says, and the faults the signal checks are sure of."""
+    loops = library.unique[["loop_id", "name", "folder", "duration_s"]]
+    known = read_names(library.unique)[["loop_id", "instrument", "bpm", "key"]]
+    loops = loops.merge(known, on="loop_id", how="left", validate="one_to_one")
+    if state.faults is None:
+        return loops
+    sure = state.faults[state.faults["verdict"] == "fault"]
+    kinds = sure.groupby("loop_id")["kind"].agg(lambda kinds: ", ".join(sorted(set(kinds))))
+    return loops.assign(fault=loops["loop_id"].map(kinds).fillna(""))
 
 
 def _neighbours(state: SessionState, loops: pd.DataFrame) -> NDArray[np.int64] | None:

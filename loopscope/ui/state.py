@@ -7,6 +7,7 @@ a new library drops embeddings and models, new embeddings drop models.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from loopscope.config import DEFAULT_PERCENTILE
@@ -26,6 +27,7 @@ class SessionState:
     library: Library | None = None
     encoder: Encoder | None = None
     embeddings: EmbeddingSet | None = None
+    faults: pd.DataFrame | None = None
     models: dict[str, ScoredLoops] = field(default_factory=dict)
     active: str | None = None
     percentiles: dict[str, float] = field(default_factory=dict)
@@ -41,9 +43,11 @@ class SessionState:
         self.selected, self.lasso = None, ()
         self.use_embeddings(None)
 
-    def use_embeddings(self, embeddings: EmbeddingSet | None, encoder: Encoder | None = None) -> None:
-        """Takes an embedding set; models of another one are dropped."""
-        self.embeddings, self.encoder = embeddings, encoder
+    def use_embeddings(
+        self, embeddings: EmbeddingSet | None, encoder: Encoder | None = None, faults: pd.DataFrame | None = None
+    ) -> None:
+        """Takes an embedding set and the findings of the signal checks; models of another set are dropped."""
+        self.embeddings, self.encoder, self.faults = embeddings, encoder, faults
         self.models, self.active, self.percentiles = {}, None, {}
 
     def add_model(self, label: str, scored: ScoredLoops) -> None:

@@ -8,12 +8,29 @@ import streamlit as st
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
 from loopscope.roots import is_allowed
+from loopscope.triage import NORMAL
 from loopscope.ui.components import encoder_name, plain, printable, printable_table, store
 from loopscope.ui.folder_browser import roots
 from loopscope.ui.state import SessionState
 
-COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "mark", "duration_s", "path"]
+COLUMNS = [
+    "triage_rank",
+    "name",
+    "folder",
+    "triage",
+    "reason",
+    "rank",
+    "score",
+    "percentile",
+    "is_anomaly",
+    "mark",
+    "duration_s",
+    "path",
+]
 FORMATS = {
+    "triage_rank": st.column_config.NumberColumn("listen", help="Detector and signal checks joined; 1 = first."),
+    "triage": st.column_config.TextColumn("probably"),
+    "reason": st.column_config.TextColumn(width="large"),
     "score": st.column_config.NumberColumn(format="%.4g"),
     "percentile": st.column_config.NumberColumn(format="%.1f"),
     "is_anomaly": st.column_config.CheckboxColumn("flagged"),
@@ -29,12 +46,16 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
         mark=[marks[loop_id].mark or "" if loop_id in marks else "" for loop_id in table["loop_id"]],
         note=[marks[loop_id].note if loop_id in marks else "" for loop_id in table["loop_id"]],
     )
+    table = table.sort_values(["rank", "path"], ignore_index=True)
     lists = {
         "Flagged": table[table["is_anomaly"]],
         "Lasso selection": table[table["loop_id"].isin(state.lasso)],
         "Marked": table[table["mark"] != ""],
         "All": table,
     }
+    if "triage" in table:
+        listening = table[table["triage"] != NORMAL].sort_values(["triage_rank", "path"])
+        lists = {"Listen first": listening, **lists}
     st.subheader("Take a list away", anchor=False)
     labels = {name: f"{name} ({len(rows):,})" for name, rows in lists.items()}
     chosen = st.segmented_control(
@@ -51,7 +72,8 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
     if rows.empty:
         st.info("No loop is in this list yet.")
         return
-    st.dataframe(printable_table(rows[COLUMNS]), hide_index=True, height=260, column_config=FORMATS)
+    shown = [column for column in COLUMNS if column in rows]
+    st.dataframe(printable_table(rows[shown]), hide_index=True, height=260, column_config=FORMATS)
     _downloads(state, rows, threshold)
     _copies(state, rows)
 

@@ -10,6 +10,7 @@ from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
 from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.ui.components import duration, ended, next_step, plain, show_provenance, show_task
+from loopscope.ui.saved_models import saved_models, show_among_old
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 
@@ -69,6 +70,8 @@ def train_step() -> None:
         show_task(KIND, cancel_label="Stop", body=live_curves)
     elif state.model is not None and state.active is not None:
         show_report(state.active, state.model)
+    if not running:
+        saved_models()
 
 
 def live_curves(task: Task) -> None:
@@ -113,6 +116,8 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     columns[1].metric("Epochs", f"{report.epochs:,}" if report.epochs else "none")
     columns[2].metric("Spread after ÷ before", _ratio(report.spread_after, report.spread_before))
     columns[3].metric("Flagged at the 95th percentile", f"{int(flagged):,} of {len(scored.scores):,}")
+    if (scored.scores["split"] == "new").all():
+        show_among_old(scored)
     if report.history:
         draw_curves(list(report.history), "final")
     if report.measures:
