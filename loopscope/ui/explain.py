@@ -35,7 +35,8 @@ def _findings(state: SessionState, loop_id: str) -> list[str]:
     found = state.faults[state.faults["loop_id"] == loop_id]
     if found.empty:
         return ["No click, clipping, dropout, hum or other fault was found."]
-    return [f"{plain(printable(finding.sentence))}{_times(finding.times)}" for finding in found.itertuples(index=False)]
+    pairs = zip(found["sentence"], found["times"], strict=True)
+    return [f"{plain(printable(sentence))}{_times(times_s)}" for sentence, times_s in pairs]
 
 
 def _times(times_s: tuple[float, ...]) -> str:
