@@ -8,6 +8,7 @@ from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import threshold_at
 from loopscope.ui.components import plain, printable_table, show_provenance
+from loopscope.ui.evaluation_view import evaluation_step
 from loopscope.ui.state import SessionState, session
 
 SHOWN = 50
@@ -25,8 +26,9 @@ def compare_step() -> None:
     st.plotly_chart(figure, key="score-boxes", config=_download("loopscope-score-boxes"))
     if len(state.models) < 2:
         st.info("Train a second detector or seed to see where two models disagree.", icon=":material/arrow_forward:")
-        return
-    _two_models(state, state.library)
+    else:
+        _two_models(state, state.library)
+    evaluation_step()
 
 
 def _two_models(state: SessionState, library: Library) -> None:
