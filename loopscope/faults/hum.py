@@ -1,4 +1,4 @@
-"""Mains hum and a broadband noise floor: what is still there when the music pauses.
+"""Mains hum: lines that are still there when the music pauses.
 
 Hum is a comb of lines at multiples of exactly 50 or 60 Hz whose strength and frequency do not move while notes come
 and go. Notes tuned to A = 440 Hz lie at least 1 % beside almost every line.
@@ -16,10 +16,12 @@ N_LINES = 9
 FRAME_S = 0.4
 HOP_S = 0.1
 MIN_FRAMES = 7
+MIN_PAIRS = 4  # of neighbouring quiet frames, between which phases are compared
+QUIETEST = 0.5  # share of the frames
 LOW_RATE = 2400  # Hz, enough for 9 · 60 Hz
 TOLERANCE = 0.004  # of the line's frequency; mains drifts by 0.2 %, the nearest notes are further off
 FREQUENCY_ERROR_HZ = 0.05
-MIN_LINE = 3e-4  # full scale, -70 dBFS: nobody hears less under music
+MIN_LINE = 6e-4  # full scale, -64 dBFS: nobody hears less under music
 SIDE_HZ = 6.5  # where the window of 0.4 s has let go of the line
 
 
@@ -47,16 +49,28 @@ def _comb(x: FloatArray, rate: float, mains: float) -> tuple[npt.NDArray[np.floa
     lines = mains * np.arange(1, N_LINES + 1)
     z = _demodulate(x, rate, np.concatenate([lines, lines - SIDE_HZ, lines + SIDE_HZ]))
     line, size = z[:, :N_LINES], np.abs(z)
-    typical = np.median(size, axis=0)
+    quiet = _quietest(size)
+    typical = np.median(size[quiet], axis=0)
     amplitude, side = typical[:N_LINES], np.maximum(typical[N_LINES : 2 * N_LINES], typical[2 * N_LINES :])
-    steady = np.percentile(size[:, :N_LINES], 10, axis=0) / (amplitude + 1e-12)
-    turn = line[1:] * line[:-1].conj()
+    steady = np.percentile(size[quiet, :N_LINES], 10, axis=0) / (amplitude + 1e-12)
+    pairs = quiet[1:] & quiet[:-1]
+    if np.count_nonzero(pairs) < MIN_PAIRS:
+        return np.zeros(N_LINES), np.zeros(N_LINES)
+    turn = line[1:][pairs] * line[:-1][pairs].conj()
     turn /= np.abs(turn) + 1e-20
     mean_turn = np.median(turn.real, axis=0) + 1j * np.median(turn.imag, axis=0)
     detuned_hz = np.abs(np.angle(mean_turn)) / (2 * np.pi * HOP_S)
     valid = (detuned_hz < TOLERANCE * lines + FREQUENCY_ERROR_HZ) & (amplitude > MIN_LINE)
     contrast = np.clip(np.log(amplitude / (side + 1e-7) + 1e-9) / 2, 0, 1)
     return np.where(valid, np.abs(mean_turn) * steady * contrast, 0.0), amplitude.astype(np.float64)
+
+
+def _quietest(size: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(frames,) which frames hold the least music; `size` (frames, lines and their sides)."""
+    energy = np.einsum("fl,fl->f", size, size)
+    quiet = np.zeros(len(energy), dtype=np.bool_)
+    quiet[np.argsort(energy)[: max(int(QUIETEST * len(energy)), MIN_FRAMES)]] = True
+    return quiet
 
 
 def _demodulate(x: FloatArray, rate: float, hz: npt.NDArray[np.float64]) -> npt.NDArray[np.complex64]:

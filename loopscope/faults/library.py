@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from loopscope.store import Store
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times")
-CHECKS_REVISION = 1  # raise it whenever a check would find something else in the same file
+CHECKS_REVISION = 2  # raise it whenever a check would find something else in the same file
 BATCH = 64  # files between two writes to the store
 MAX_WORKERS = 8
 

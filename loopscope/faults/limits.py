@@ -39,7 +39,7 @@ LIMITS: dict[str, Limit] = {
     "dropout": Limit("Dropout", "dB", 20, 28, 45, "releases of notes stay below 10 dB"),
     "digital_silence": Limit("Digital silence", "share", 0.6, 0.9, 1.0, "a rest of a bar in two is music"),
     "dc_offset": Limit("DC offset", "% of full scale", 1, 3, 10, "inaudible, but halves headroom at 50 %"),
-    "hum": Limit("Mains hum", "lines", 1.2, 1.6, 5, "IEC 60038 (50 and 60 Hz); music in tune stays below 1.2 lines"),
+    "hum": Limit("Mains hum", "lines", 1.5, 2.0, 5, "IEC 60038 (50 and 60 Hz); music in tune stays below one line"),
     "noise": Limit("Noise floor", "dB", -48, -38, -20, "minimum statistics, Martin 2001"),
     "stereo_phase": Limit("Stereo phase", "correlation", 0.3, 0.7, 1.0, "0: 3 dB lost in mono; -1: nothing left"),
     "dead_channel": Limit("Dead channel", "dB", 30, 50, 100, "beyond any panning"),
