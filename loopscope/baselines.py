@@ -16,10 +16,10 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
+from loopscope.density import standardisation, standardise
 from loopscope.errors import DataError
-from loopscope.guards import FloatArray
 from loopscope.fitting import BaseDetector, FitReport, Fitted, fold_numbers, validation_mask
-from loopscope.members import CLIP, standardisation
+from loopscope.guards import FloatArray
 from loopscope.progress import EpochCallback, StopCheck
 
 VALIDATION_FRACTION = 0.2  # paper section 4.3
@@ -95,11 +95,11 @@ class BaselineDetector(BaseDetector):
         self._members: list[tuple[FloatArray, FloatArray, ScoreRows]] = []
         for rows in train_rows:
             mean, scale = standardisation(X[rows])
-            score = BASELINES[self.name](_standardised(X[rows], mean, scale), self.seed, **self.options)
+            score = BASELINES[self.name](standardise(X[rows], mean, scale), self.seed, **self.options)
             self._members.append((mean, scale, score))
 
     def _by_member(self, X: FloatArray) -> FloatArray:
-        return np.stack([score(_standardised(X, mean, scale)) for mean, scale, score in self._members])
+        return np.stack([score(standardise(X, mean, scale)) for mean, scale, score in self._members])
 
     def _scores(self, X: FloatArray) -> FloatArray:
         mean: FloatArray = self._by_member(X).mean(axis=0)
@@ -116,7 +116,3 @@ class BaselineDetector(BaseDetector):
         """Fit again on the saved rows."""
         self.n_features = state["X"].shape[1]
         self._fit_members(state["X"], state["train_rows"].astype(bool))
-
-
-def _standardised(X: FloatArray, mean: FloatArray, scale: FloatArray) -> FloatArray:
-    return np.clip((X - mean) / scale, -CLIP, CLIP)

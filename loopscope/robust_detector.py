@@ -1,9 +1,10 @@
 """AE and AEwRES as cross-fitted ensembles behind the contract of all detectors (preset "robust", the default).
 
-Conventions: a fitted loop is scored by the member that did not train on it, a new loop by the mean over all members.
-The score is a weighted geometric mean of calibrated parts (`components_`): positive, 1 is the typical loop. Latents are
-those of member 0, whose held-out fold is what `split_` calls "validation": members have coordinate systems of their
-own.
+Conventions: the score has four parts (`components_`, robust z-scores, 0 is typical): distance to the centre of the
+Deep SVDD latents, reconstruction error of the autoencoder, and local density in two views of the embeddings. A fitted
+loop is scored by the members that did not train on it and without itself as a neighbour, a new loop by the mean over
+all members. Scores are positive, 1 is typical. Latents are those of the first member, whose held-out fold is what
+`split_` calls "validation": members have coordinate systems of their own.
 """
 
 from collections.abc import Mapping
@@ -12,103 +13,132 @@ from typing import Any
 import numpy as np
 import torch
 
+from loopscope import members
+from loopscope.calibration import fuse, log_part, median_and_scale
+from loopscope.density import LocalDensity, loneliest
 from loopscope.fitting import BaseDetector, FitReport, Fitted, fold_numbers
-from loopscope.guards import FloatArray, effective_rank, is_collapsed, rank_agreement
-from loopscope.members import fuse
+from loopscope.guards import FloatArray, is_collapsed, mean_agreement
+from loopscope.members import Members
 from loopscope.progress import EpochCallback, StopCheck
-from loopscope.robust_svdd import RobustFit, RobustPreset, fit_members, new_members
+from loopscope.robust_svdd import RobustFit, RobustPreset, fit_repeats, new_members
 
-STOPPED_EARLY = (
-    "Training was stopped before its end, so the ranking is that of a half-trained model; train again for a full one."
-)
+STOPPED_EARLY = "Training was stopped before its end, so the deep parts of the score are half-trained; train again."
+CALIBRATION = ("locations", "scales", "density_calibration")
 
 
 class RobustDetector(BaseDetector):
-    """K members, each trained without one fold. `options` replace fields of `RobustPreset`."""
+    """Repeats of K members, each trained without one fold. `options` replace fields of `RobustPreset`."""
 
     def __init__(self, name: str, preset: str = "robust", seed: int = 0, **options: Any) -> None:
         super().__init__(name, preset, seed, options)
         self.settings = RobustPreset(**options)
+        self._density = LocalDensity(self.settings.density_neighbours)
 
     @property
     def centre_(self) -> FloatArray:
         """c in the space of `latents_`, (32,)."""
-        out: FloatArray = self._members.centre[0, 0].numpy()
+        out: FloatArray = self._repeats[0].centre[0, 0].numpy()
         return out
 
     def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
-        fold = fold_numbers(groups, self.settings.n_folds, np.random.default_rng(self.seed))
-        train_rows = fold != np.unique(fold)[:, None]
-        fit = fit_members(X, train_rows, self.name == "AEwRES", self.settings, self.seed, on_epoch, should_stop)
-        self._members = fit.members
-        by_member = self._components(X)
-        rows = np.arange(len(X))
-        components = {name: part[fold, rows] for name, part in by_member.items()}
-        measures = self._measures(fit, X, fold)
-        report = FitReport(
-            history=fit.history,
-            epochs=len(fit.history),
-            spread_before=measures["spread_before"],
-            spread_after=measures["spread_after"],
-            collapsed=is_collapsed(measures["spread_before"], measures["spread_after"]),
-            warnings=(STOPPED_EARLY,) if fit.stopped else (),
-            measures=measures,
+        rng = np.random.default_rng(self.seed)
+        folds = np.stack([fold_numbers(groups, self.settings.n_folds, rng) for _ in range(self.settings.n_repeats)])
+        held_out = folds[:, None] == np.unique(folds)[None, :, None]
+        lonely = loneliest(X, groups, self.settings.trimmed)
+        density = self._density.fit_scores(X, groups, lonely)
+        fit = fit_repeats(
+            X, ~held_out & ~lonely, held_out, self.name == "AEwRES", self.settings, self.seed, on_epoch, should_stop
         )
-        return Fitted(fuse(components, self.settings.weights), fold == 0, self._latents(X), report, components)
+        self._repeats = fit.repeats
+        of_repeats = self._out_of_fold(folds, self._log_deep(X))
+        lone = self._calibrated_density(density, fit=True)
+        parts = dict(zip(members.PARTS, of_repeats.mean(axis=0), strict=True)) | lone
+        each = [fuse(dict(zip(members.PARTS, deep, strict=True)) | lone) for deep in of_repeats]
+        report = _report(fit, mean_agreement(each))
+        return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts)
 
-    def _components(self, X: FloatArray) -> dict[str, FloatArray]:
-        """Name -> (n_members, n), calibrated."""
-        return {name: part.numpy() for name, part in self._members.components(torch.from_numpy(X)).items()}
+    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
+        """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
+        return self._parts(self._check_new(X, encoder_id))
 
     def _scores(self, X: FloatArray) -> FloatArray:
-        by_member = fuse(self._components(X), self.settings.weights)
-        mean: FloatArray = np.exp(np.log(by_member).mean(axis=0))
-        return mean
+        return fuse(self._parts(X))
+
+    def _parts(self, X: FloatArray) -> dict[str, FloatArray]:
+        deep = (self._log_deep(X) - self._locations) / self._scales
+        parts = dict(zip(members.PARTS, deep.mean(axis=(0, 1)), strict=True))
+        return parts | self._calibrated_density(self._density.scores(X))
 
     def _latents(self, X: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            out: FloatArray = self._members.latents(torch.from_numpy(X))[0].numpy()
+            pieces = [self._repeats[0].latents(x)[0] for x in torch.split(torch.from_numpy(X), members.CHUNK)]
+        out: FloatArray = torch.cat(pieces).numpy()
         return out
 
-    def _measures(self, fit: RobustFit, X: FloatArray, fold: FloatArray) -> dict[str, float]:
-        """Guards, each a mean over members on the rows they did not train on."""
-        members, rows = self._members, torch.from_numpy(X)
-        with torch.inference_mode():
-            white = members.whitened(rows)
-            before = members.distance(fit.pretrained(white)).numpy()
-            latents = members.encoder(white).numpy()
-            after = members.distance(torch.from_numpy(latents)).numpy()
-            lost = members.reconstruction_error(rows).numpy()
-            without = members.reconstruction_error(rows, with_skips=False).numpy()
-            variance = np.square(members.standardised(rows).numpy()).mean(axis=2)
-        held = [np.flatnonzero(fold == k) for k in range(len(before))]
+    def _log_deep(self, X: FloatArray) -> FloatArray:
+        """Uncalibrated deep parts, (n_repeats, n_members, n_parts, n)."""
+        raw = [np.stack(list(repeat.scores(X).values()), axis=1) for repeat in self._repeats]
+        return log_part(np.stack(raw))
 
-        def mean_held_out(values: FloatArray) -> float:
-            return float(np.mean([values[k, rows].mean() for k, rows in enumerate(held)]))
+    def _out_of_fold(self, folds: FloatArray, logs: FloatArray) -> FloatArray:
+        """Calibrate on held-out rows and return their z-scores, (n_repeats, n_parts, n); `folds` is (n_repeats, n).
 
-        measures = {
-            "spread_before": mean_held_out(before),
-            "spread_after": mean_held_out(after),
-            "effective_rank": float(np.mean([effective_rank(latents[k, rows]) for k, rows in enumerate(held)])),
-            "latent_size": float(latents.shape[2]),
-            "variance_lost": mean_held_out(lost) / max(mean_held_out(variance), 1e-12),
-            "agreement_with_pretrained": float(
-                np.mean([rank_agreement(before[k, rows], after[k, rows]) for k, rows in enumerate(held)])
-            ),
-        }
-        if self.name == "AEwRES":
-            measures["variance_lost_without_skips"] = mean_held_out(without) / max(mean_held_out(variance), 1e-12)
-        return measures
+        Every member has a location of its own (members differ), all share one scale (a fold alone is too small for it).
+        """
+        self._locations = np.empty((*logs.shape[:3], 1))
+        for repeat, member in np.ndindex(logs.shape[:2]):
+            held_out = logs[repeat, member][:, folds[repeat] == member]
+            self._locations[repeat, member, :, 0] = np.median(held_out, axis=1)
+        own = folds[:, None, None, :]
+        centred = np.take_along_axis(logs - self._locations, own, axis=1)[:, 0]
+        scales = [median_and_scale(centred[:, part].ravel())[1] for part in range(len(members.PARTS))]
+        self._scales = np.array(scales)[:, None]
+        out: FloatArray = centred / self._scales
+        return out
+
+    def _calibrated_density(self, raw: Mapping[str, FloatArray], fit: bool = False) -> dict[str, FloatArray]:
+        if fit:
+            self._density_calibration = np.array([median_and_scale(log_part(part)) for part in raw.values()])
+        pairs = zip(raw.items(), self._density_calibration, strict=True)
+        return {name: (log_part(part) - location) / scale for (name, part), (location, scale) in pairs}
 
     def state(self) -> dict[str, FloatArray]:
-        """Weights, preprocessing, centres, calibration and the training rows that neighbours are sought among."""
-        return {name: tensor.numpy() for name, tensor in self._members.state_dict().items()}
+        """Weights, preprocessing and centres of all members, their calibration, and the rows neighbours are among."""
+        weights = {
+            f"repeat{i}.{name}": tensor.numpy()
+            for i, repeat in enumerate(self._repeats)
+            for name, tensor in repeat.state_dict().items()
+        }
+        calibration = {name: getattr(self, f"_{name}") for name in CALIBRATION}
+        return {**weights, **calibration, "reference": self._density.reference}
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
-        """Build members for the saved arrays and fill them."""
-        n_members, shape = len(state["train_rows"]), state["fitted"].shape
-        self.n_features = shape[1]
+        """Build members for the saved arrays and fill them; local densities are computed again from their rows."""
+        for name in CALIBRATION:
+            setattr(self, f"_{name}", state[name])
+        self._density.fit(state["reference"])
+        self.n_features = state["reference"].shape[1]
+        n_repeats, n_members = state["locations"].shape[:2]
+        self._repeats = tuple(self._restored(state, f"repeat{i}.", n_members) for i in range(n_repeats))
+
+    def _restored(self, state: Mapping[str, FloatArray], prefix: str, n_members: int) -> Members:
         generator = torch.Generator().manual_seed(self.seed)
-        self._members = new_members(n_members, shape, self.name == "AEwRES", self.settings, generator)
-        self._members.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
-        self._members.eval()
+        repeat, _ = new_members(n_members, self.n_features, self.name == "AEwRES", self.settings, generator)
+        own = {name: torch.from_numpy(np.array(state[prefix + name])) for name in repeat.state_dict()}
+        repeat.load_state_dict(own)
+        repeat.eval()
+        return repeat
+
+
+def _report(fit: RobustFit, agreement: float) -> FitReport:
+    """Guards are means over the repeats; the weakest sphere decides whether the model has collapsed."""
+    measures = {name: float(np.mean([each[name] for each in fit.measures])) for name in fit.measures[0]}
+    return FitReport(
+        history=fit.history,
+        epochs=len(fit.history),
+        spread_before=measures["spread_before"],
+        spread_after=measures["spread_after"],
+        collapsed=any(is_collapsed(each["spread_before"], each["spread_after"]) for each in fit.measures),
+        warnings=(STOPPED_EARLY,) if fit.stopped else (),
+        measures={**measures, "agreement_over_seeds": agreement},
+    )

@@ -9,7 +9,7 @@ from loopscope.progress import EpochReport
 
 N_FEATURES = 48
 FAST = {
-    "robust": {"min_steps": 20, "min_epochs": 2},
+    "robust": {"min_steps": 20, "min_passes": 1},
     "paper": {"max_epochs": 15, "patience": 5},
 }
 ALL = [(name, preset) for name in detector_names() for preset in PRESETS]

@@ -14,7 +14,7 @@ from loopscope.errors import ModelError
 from loopscope.models import damaged, delete_model, list_models, load_model, model_card, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
-FAST = {"robust": {"min_steps": 10, "min_epochs": 2}, "paper": {"max_epochs": 5}}
+FAST = {"robust": {"min_steps": 10, "min_passes": 1}, "paper": {"max_epochs": 5}}
 ALL = [(name, preset) for name in detector_names() for preset in PRESETS]
 X = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
 NEW = np.random.default_rng(1).normal(size=(10, 24)).astype(np.float32)
