@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.benchmarks.devtools import DevTools, chromium_at
 from tests.browser import synthetic
 from tests.browser.driving import CHROMIUM, FLAGS, audio, open_explorer, plot_pixels, serve, wait_until
 
@@ -58,7 +59,7 @@ def run() -> str:
                     sounds += click_to_sound(page, n)
                     drags.append(drag(page, n))
                 if n == SIZES[0]:
-                    memory = memory_after_auditions(browser, url)
+                    memory = memory_after_auditions(url)
             with served(n, EXPLORER_NATIVE="1") as url:
                 pictures.append(native_pictures(browser, url, n))
                 with opened(browser) as page:
@@ -241,17 +242,15 @@ def drag(page: Page, n: int) -> str:
     return f"| {n:,} | {rate:.0f} | {frames['gap']:.0f} | {during} | {sum(sent) - during} |"
 
 
-def memory_after_auditions(browser: Browser, url: str) -> str:
+def memory_after_auditions(url: str) -> str:
     """Growth of the page's process over many auditions, once its cache of decoded loops is full."""
-    with opened(browser) as page:
-        open_explorer(page, url)
-        system = browser.new_browser_cdp_session()
-        session = page.context.new_cdp_session(page)
+    with chromium_at(url) as page:
+        wait_until(lambda: page.evaluate("Boolean(document.querySelector('.ls-root[data-complete]'))"), "pictures", 60)
         audition(page, 100)
-        before = resident_mib(system, session)
+        before = page.resident_mib()
         audition(page, AUDITIONS)
-        after = resident_mib(system, session)
-        held = audio(page)["clips"]
+        after = page.resident_mib()
+        held = page.evaluate("window.__loopscope.audio().clips")
     return (
         f"{AUDITIONS} auditions with the cache of decoded loops full ({held['clips']} loops, "
         f"{held['bytes'] / 2**20:.0f} MiB): the page's process went from {before:.0f} to {after:.0f} MiB "
@@ -259,21 +258,7 @@ def memory_after_auditions(browser: Browser, url: str) -> str:
     )
 
 
-def audition(page: Page, times: int) -> None:
+def audition(page: DevTools, times: int) -> None:
     for _ in range(times):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(60)
-
-
-def resident_mib(system: CDPSession, session: CDPSession) -> float:
-    """Resident memory of the largest renderer, after a garbage collection."""
-    for _ in range(3):
-        session.send("HeapProfiler.collectGarbage")
-        time.sleep(1.0)
-    processes = system.send("SystemInfo.getProcessInfo")["processInfo"]
-    sizes = []
-    for process in processes:
-        if process["type"] == "renderer":
-            status = Path(f"/proc/{process['id']}/status").read_text(encoding="ascii")
-            sizes.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
-    return max(sizes)
+        page.press("ArrowRight")
+        time.sleep(0.06)
