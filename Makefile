@@ -5,7 +5,7 @@ ADDRESS ?= 127.0.0.1
 PORT ?= 8501
 PYTEST_ARGS ?=
 
-.PHONY: install run test check format bench demo lock clean
+.PHONY: install run test check format bench screenshots lock clean
 
 install: $(VENV)/.weights
 
@@ -26,6 +26,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+screenshots: $(VENV)/.dev $(VENV)/.weights
+	$(BIN)/python -m tests.browser.screenshots
 
 lock: $(VENV)/.dev
 	$(BIN)/python tests/lock_constraints.py

@@ -1,0 +1,92 @@
+"""`make screenshots`: walks the demo library in a real browser and keeps pictures of every page in docs/screenshots.
+
+Both themes, 1440 and 900 CSS pixels wide. Look at them after a change of layout.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from loopscope.checkpoints import AISFX, fetch
+from tests.browser.driving import CHROMIUM, FLAGS, ROOT, serve
+
+FOLDER = ROOT / "docs" / "screenshots"
+SIZES = ((1440, 1000), (900, 1000))
+LONG = 600_000  # milliseconds
+QUIET_MS = 1500
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing runs and charts have been drawn."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
+    page.wait_for_timeout(QUIET_MS)
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button of the page, not of the sidebar."""
+    page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).click()
+
+
+def walk(page: Page, url: str, suffix: str) -> None:
+    """Every page, with the demo library and two models."""
+
+    def keep(name: str) -> None:
+        settle(page)
+        page.screenshot(path=FOLDER / f"{name}-{suffix}.png")
+
+    page.goto(url)
+    press(page, "Open the demo library")
+    expect(page.get_by_text("No file was left out.")).to_be_attached(timeout=LONG)
+    keep("library")
+    press(page, "Embed the loops")
+    expect(page.get_by_role("heading", name="Embed", exact=True)).to_be_visible()
+    press(page, "Embed the loops")
+    expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
+    keep("embed")
+    press(page, "Train a detector")
+    for detector in ("pca", "AEwRES"):
+        page.get_by_label("Detector").click()
+        page.get_by_role("option", name=detector).click()
+        settle(page)
+        press(page, "Train")
+        expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
+        expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    keep("train")
+    press(page, "Explore the scores")
+    page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    page.keyboard.press("Escape")
+    page.locator(".ls-option").nth(2).click()
+    keep("explore")
+    for name in ("Compare", "Diagnostics"):
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        keep(name.lower())
+
+
+def main() -> None:
+    """All themes and sizes against one server, so that the work is done once."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        home = Path(folder)
+        weights = home / "cache" / "weights" / AISFX.stored.name
+        source = fetch(AISFX)
+        weights.parent.mkdir(parents=True)
+        weights.symlink_to(source)
+        browser: Browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1") as url:
+            for theme in ("light", "dark"):
+                for width, height in SIZES:
+                    context = browser.new_context(
+                        viewport={"width": width, "height": height},
+                        color_scheme="dark" if theme == "dark" else "light",
+                    )
+                    walk(context.new_page(), url, f"{theme}-{width}")
+                    context.close()
+                    sys.stdout.write(f"{theme} {width}\n")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
