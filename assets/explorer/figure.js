@@ -29,6 +29,8 @@ export class Figure {
     this.plotly = Plotly;
     // No double click: Plotly takes two quick clicks on different points for one, and would reset the view.
     const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
+    this.#describe();
+    this.session.on("settled focus", () => this.#describe());
     await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the picture.
     this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), { capture: true });
@@ -127,6 +129,15 @@ export class Figure {
     this.tip.replaceChildren(h("strong", {}, said[0]), h("span", {}, said[1]));
     const flip = left > box.width / 2;
     this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 14px)" : "14px"}, -50%)`;
+  }
+
+  /** What the picture shows, in words. */
+  describe() {
+    return "";
+  }
+
+  #describe() {
+    this.plot.setAttribute("aria-label", this.describe());
   }
 
   #downloads() {

@@ -75,6 +75,11 @@ export class Heatmap extends Figure {
     };
   }
 
+  describe() {
+    const { loops } = this.session;
+    return `Heatmap of ${loops.dimensions.length} latent dimensions of ${format.loops(loops.n)}, most anomalous on top. The list beside it holds the same loops in the same order.`;
+  }
+
   place() {
     if (!this.plotly) return;
     const { session, x, y } = this;

@@ -12,7 +12,7 @@ const [BACKDROP, TRAINING, VALIDATION] = [0, 1, 2];
 
 export class Histogram extends Figure {
   constructor(session) {
-    const axis = h("button", { type: "button", class: "ls-quiet", "aria-label": "Score axis" });
+    const axis = h("button", { type: "button", class: "ls-quiet" });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });
     const { scores, n } = session.loops;
     this.note.append(h("span", { class: "ls-key-filled" }), "training", h("span", { class: "ls-key-outlined" }), "validation");
@@ -58,6 +58,11 @@ export class Histogram extends Figure {
     };
   }
 
+  describe() {
+    const { loops, flagged, threshold } = this.session;
+    return `Histogram of ${format.count(loops.n)} anomaly scores; ${format.count(flagged)} lie above the threshold of ${format.score(threshold)}`;
+  }
+
   place() {
     if (!this.plotly) return;
     const { session } = this;
@@ -99,7 +104,7 @@ export class Histogram extends Figure {
     this.centres = Array.from({ length: bars }, (_, bar) => low + (bar + 0.5) * this.width);
     this.bars = Int32Array.from(values, (value) => Math.min(bars - 1, Math.floor((value - low) / this.width)));
     this.range = [low - this.width, high + this.width];
-    this.axisButton.textContent = this.log ? "log" : "linear";
+    this.axisButton.textContent = this.log ? "log axis" : "linear axis";
     this.axisButton.hidden = !this.canLog;
     this.axisButton.title = `Score axis is ${this.log ? "logarithmic; click for linear" : "linear; click for logarithmic"}`;
   }

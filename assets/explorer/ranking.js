@@ -123,14 +123,13 @@ export class Ranking {
     const { loops } = session;
     const row = this.rows[place];
     const [mark, flagged, folder] = [session.markOf(row), session.isFlagged(row), loops.category("folder", row)];
-    const spoken = [`Rank ${loops.rank(row)}`, loops.names[row], `score ${format.score(loops.scores[row])}`, flagged && "flagged", mark].filter(Boolean).join(", ");
+    const unseen = [flagged && "flagged", mark].filter(Boolean).join(", "); // what sighted users read from colour and icon
     return h(
       "div",
       {
         id: `${this.prefix}-${place}`,
         class: `ls-option${flagged ? " ls-is-flagged" : ""}`,
         role: "option",
-        "aria-label": spoken,
         "aria-selected": String(row === session.selected),
         "aria-posinset": place + 1,
         "aria-setsize": this.rows.length,
@@ -141,6 +140,7 @@ export class Ranking {
       h("span", { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] }, loops.names[row]),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
+      h("span", { class: "ls-spoken" }, unseen),
     );
   }
 

@@ -62,6 +62,11 @@ export class Scatter extends Figure {
     };
   }
 
+  describe() {
+    const { loops, flagged } = this.session;
+    return `Scatter of ${format.loops(loops.n)}, ${format.count(flagged)} flagged: ${this.#axisTitle(0)} against ${this.#axisTitle(1)}. The list beside it holds the same loops.`;
+  }
+
   place() {
     if (!this.plotly) return;
     this.tip.hidden = true;

@@ -1,0 +1,55 @@
+"""axe-core finds no serious fault in the explorer, in both themes, at rest and with help, menu and filters open."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.driving import open_explorer, wait_until
+
+pytestmark = pytest.mark.browser
+AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from npm into a temporary folder."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not there to fetch axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", AXE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    if done.returncode:
+        pytest.skip(f"npm could not fetch {AXE}: {done.stderr.strip()[-200:]}")
+    return Path(folder, "node_modules", "axe-core", "axe.min.js").read_text(encoding="utf-8")
+
+
+def faults(page: Page, axe: str) -> list[str]:
+    """Serious and critical violations within the explorer, one line each."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run('.ls-root', { resultTypes: ['violations'] })")
+    return [
+        f"{violation['id']} ({violation['impact']}): {violation['help']}: {node['html'][:120]}"
+        for violation in found["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_accessibility_fault(page: Page, explorer_url: str, axe: str, theme: str) -> None:
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    open_explorer(page, explorer_url)
+    assert page.locator(".ls-root").get_attribute("data-theme") == theme
+    assert not faults(page, axe)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("k")
+    page.get_by_role("searchbox").fill("bass")
+    wait_until(lambda: page.get_by_role("button", name="Clear all").count(), "filters in force")
+    page.locator("summary").first.click()
+    assert not faults(page, axe)
+    page.locator(".ls-scroller").focus()
+    page.keyboard.press("?")
+    assert not faults(page, axe)
