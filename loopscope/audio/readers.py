@@ -78,13 +78,13 @@ class SoundFileReader:
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
         )
-        check_info(self.info)
         self._check_complete(status.st_size)
+        check_info(self.info)
 
     def _check_complete(self, size_bytes: int) -> None:
         """Raise if sound is missing at the end; fewer than 10 ms are rounding of careless writers and pass."""
         lost_s = self._missing / max(size_bytes, 1) * self.info.duration_s
-        if self._missing and (self.info.format == "OGG" or lost_s > MIN_DURATION_S):
+        if self._missing and (self.info.format == "OGG" or self._frames == 0 or lost_s > MIN_DURATION_S):
             raise AudioError(_cut_short(self.info.duration_s))
 
     def blocks(self, offset_s: float = 0.0, duration_s: float | None = None) -> Iterator[Samples]:
