@@ -1,4 +1,4 @@
-"""How long tasks report and are stopped: plain callables, so that no module below ui/ knows about threads or screens."""
+"""How long tasks report and are stopped: plain callables, so that no module below ui/ knows of threads or screens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -141,11 +141,10 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:  # roll back whatever stopped the work, an interrupt too, and pass it on
-        if connection.in_transaction:
+    finally:
+        if connection.in_transaction:  # it was stopped, by an error or an interrupt
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-        raise
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
