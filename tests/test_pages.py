@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
@@ -131,13 +130,8 @@ def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     assert "Where they disagree" in texts(at)
 
 
-def explored(at: AppTest) -> pd.DataFrame:
-    model = state_of(at).model
-    assert model is not None
-    return model.scores
-
-
-def test_the_plain_view_recounts_with_the_slider(pack: Path, aisfx_weights: Path) -> None:
+def trained(pack: Path, detector: str = "pca") -> AppTest:
+    """A session that has walked up to a fitted model."""
     at = start()
     at.session_state["loopscope"].browsed = pack
     at.run()
@@ -148,18 +142,70 @@ def test_the_plain_view_recounts_with_the_slider(pack: Path, aisfx_weights: Path
     at.button(key="embed-start").click().run()
     settle(at)
     at.switch_page("pages/train.py").run()
-    at.selectbox(key="detector-name").set_value("pca").run()
+    at.selectbox(key="detector-name").set_value(detector).run()
     at.button(key="train-start").click().run()
     settle(at)
+    return at
+
+
+def n_flagged(at: AppTest) -> int:
+    return int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
+
+
+def test_the_plain_view_recounts_with_the_slider(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
     at.switch_page("pages/explore.py").run()
     at.session_state["explore-view"] = "plain"
     at.run()
-    assert "of 24 flagged" in texts(at)
     at.slider(key="plain-threshold").set_value(0.0).run()
-    low = int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
+    low = n_flagged(at)
     at.slider(key="plain-threshold").set_value(100.0).run()
-    high = int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
-    assert low > 20 > high
+    assert low > 20 > n_flagged(at)
     at.switch_page("pages/library.py").run()
     at.switch_page("pages/explore.py").run()
-    assert state_of(at).percentile == 100.0
+    assert state_of(at).percentile == 100.0, "the threshold survives a page switch"
+
+
+def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
+    scores = state_of(at).model.scores  # type: ignore[union-attr]
+    library = state_of(at).library
+    assert library is not None
+    hostile = library.unique.loc[library.unique["name"] == HOSTILE, "loop_id"].item()
+    at.session_state["loopscope"].selected = hostile
+    at.switch_page("pages/explore.py").run()
+    assert not at.exception
+    rank = int((scores["score"] > scores.loc[scores["loop_id"] == hostile, "score"].item()).sum()) + 1
+    assert f"Rank {rank} of 24" in texts(at)
+    assert "<img src=x" not in texts(at).replace("\\<img", ""), "names are escaped before they reach Markdown"
+
+
+def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
+    at.button(key="save-model").click().run()
+    assert not at.error
+    at.run()
+    at.button(key="use-model").click().run()
+    assert not at.exception
+    label = state_of(at).active
+    assert label is not None and label.endswith("(saved)")
+    models = state_of(at).models
+    first, again = models["pca · robust · seed 0"], models[label]
+    both = first.scores.merge(again.scores, on="loop_id", validate="one_to_one")
+    assert len(both) == 24
+    assert both["score_x"].corr(both["score_y"], method="spearman") > 0.5
+    assert set(again.scores["split"]) == {"new"}
+    at.button(key="delete-model").click().run()
+    assert "No model is saved yet" in texts(at)
+
+
+def test_a_new_folder_drops_what_was_computed_from_the_old_one(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
+    at.switch_page("pages/library.py").run()
+    at.session_state["loopscope"].browsed = pack / "Bass"
+    at.run()
+    at.button(key="scan-here").click().run()
+    settle(at)
+    state = state_of(at)
+    assert state.library is not None and len(state.library.loops) == 24
+    assert state.embeddings is None and not state.models and state.model is None
