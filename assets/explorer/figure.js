@@ -3,6 +3,7 @@
 // empties the selection.
 
 import { h, menuButton, perFrame } from "./dom.js";
+import { downloadPage } from "./download.js";
 import { layoutOf } from "./theme.js";
 
 export class Figure {
@@ -99,11 +100,13 @@ export class Figure {
   }
 
   /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
-  download(format) {
+  async download(format) {
     const { width, height } = this.frame.getBoundingClientRect();
     const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
     const figure = { data: this.plot.data, layout };
-    return this.plotly.downloadImage(figure, { format, width, height, scale: 2, filename: `loopscope-${this.name}` });
+    const filename = `loopscope-${this.name}`;
+    if (format === "html") await downloadPage(figure, filename);
+    else await this.plotly.downloadImage(figure, { format, width, height, scale: 2, filename });
   }
 
   /**
@@ -127,8 +130,10 @@ export class Figure {
     const box = this.frame.getBoundingClientRect();
     const [left, top] = [event.clientX - box.left, event.clientY - box.top];
     this.tip.replaceChildren(h("strong", {}, said[0]), h("span", {}, said[1]));
-    const flip = left > box.width / 2;
-    this.tip.style.transform = `translate(${left}px, ${top}px) translate(${flip ? "calc(-100% - 14px)" : "14px"}, -50%)`;
+    const half = this.tip.offsetWidth / 2 + 2;
+    const centre = Math.min(Math.max(left, half), box.width - half);
+    const below = top < this.tip.offsetHeight + 16;
+    this.tip.style.transform = `translate(${centre}px, ${top}px) translate(-50%, ${below ? "18px" : "calc(-100% - 12px)"})`;
   }
 
   /** What the picture shows, in words. */
@@ -142,7 +147,7 @@ export class Figure {
 
   #downloads() {
     const choice = (format) => [`Download as ${format}`, () => this.plotly && this.download(format.toLowerCase())];
-    return menuButton("download", `Download the ${this.name}`, ["PNG", "SVG"].map(choice));
+    return menuButton("download", `Download the ${this.name}`, ["PNG", "SVG", "HTML"].map(choice));
   }
 
   #keepZoom(layout) {

@@ -9,7 +9,7 @@ import * as format from "./format.js";
 import { axisOf } from "./theme.js";
 
 const PIXELS_PER_ROW = 2;
-const LIMIT_SD = 3;
+const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means over many loops stay near 0
 const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
 
 export class Heatmap extends Figure {
@@ -18,6 +18,8 @@ export class Heatmap extends Figure {
     super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });
     reset.addEventListener("click", () => this.plotly && this.#show([0, session.loops.n], true));
     this.onHover = onHover;
+    this.caption = h("span", {});
+    this.note.append(this.caption, " · densities:", h("span", { class: "ls-key-line" }), "flagged", h("span", { class: "ls-key-area" }), "rest");
     this.line = h("div", { class: "ls-cut", hidden: true });
     this.strip = h("div", { class: "ls-flagged-strip" });
     this.cursor = h("div", { class: "ls-row-cursor", hidden: true });
@@ -46,31 +48,34 @@ export class Heatmap extends Figure {
     this.step = Math.max(1, Math.ceil((last - first) / Math.max(1, Math.floor(height / PIXELS_PER_ROW))));
     this.bands = Math.ceil((last - first) / this.step);
     const edges = Array.from({ length: this.bands + 1 }, (_, band) => Math.min(last, first + band * this.step) + 0.5);
-    this.note.textContent =
+    this.caption.textContent =
       (this.step === 1 ? "one row per loop" : `${this.step} loops per row, mean`) +
       (loops.dimensions.length < loops.totalDimensions ? ` · the ${loops.dimensions.length} of ${loops.totalDimensions} dimensions that vary most` : "");
+    const z = this.#means();
+    const limit = limitOf(z);
     return [
       {
         type: "heatmap",
-        z: this.#means(),
+        z,
         x: loops.dimensions.map((_, i) => i),
         y: edges,
-        zmin: -LIMIT_SD,
-        zmax: LIMIT_SD,
+        zmin: -limit,
+        zmax: limit,
         colorscale: [[0, theme.low], [0.5, theme.background], [1, theme.high]],
-        colorbar: { thickness: 8, len: 1, outlinewidth: 0, tickvals: [-3, 0, 3], ticktext: ["−3 sd", "mean", "+3 sd"], tickfont: { size: 10 }, x: 1.005, xpad: 4 },
+        colorbar: { thickness: 8, len: 1, outlinewidth: 0, tickvals: [-limit, 0, limit], ticktext: [`−${limit} sd`, "mean", `+${limit} sd`], tickfont: { size: 10 }, x: 1.005, xpad: 4 },
       },
     ];
   }
 
   layout() {
     const { theme, loops } = this.session;
-    const every = Math.ceil(loops.dimensions.length / 32);
+    const room = Math.max(1, Math.floor(((this.frame.clientWidth || 800) - MARGIN.l - 64) / 22)); // labels that fit
+    const every = Math.ceil(loops.dimensions.length / room);
     const shown = loops.dimensions.map((_, i) => i).filter((i) => i % every === 0);
     return {
       margin: { ...MARGIN, r: 64 },
       dragmode: "zoom",
-      xaxis: axisOf(theme, "Latent dimension", { tickvals: shown, ticktext: shown.map((i) => String(loops.dimensions[i] + 1)), fixedrange: true, showgrid: false, ticks: "" }),
+      xaxis: axisOf(theme, "Latent dimension", { tickvals: shown, ticktext: shown.map((i) => String(loops.dimensions[i] + 1)), tickangle: 0, fixedrange: true, showgrid: false, ticks: "" }),
       yaxis: axisOf(theme, "Rank by score", { range: [this.span[1] + 0.5, this.span[0] + 0.5], showgrid: false }),
     };
   }
@@ -178,8 +183,9 @@ export class Heatmap extends Figure {
   async #show(span, reset) {
     this.span = span;
     const traces = this.traces();
+    const { z, y, zmin, zmax, colorbar } = traces[0];
     const layout = reset ? { "yaxis.range": [span[1] + 0.5, span[0] + 0.5] } : {};
-    await this.plotly.update(this.plot, { z: [traces[0].z], y: [traces[0].y] }, layout);
+    await this.plotly.update(this.plot, { z: [z], y: [y], zmin, zmax, colorbar }, layout);
     this.place();
   }
 
@@ -191,4 +197,11 @@ export class Heatmap extends Figure {
     await super.repaint();
     this.#drawDensities();
   }
+}
+
+/** Symmetric colour limit in standard deviations, in halves: the 99th percentile of the magnitudes. */
+function limitOf(z) {
+  const sizes = Float32Array.from(z.flatMap((row) => Array.from(row, Math.abs))).sort();
+  const high = sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 1;
+  return Math.min(Math.max(Math.ceil(2 * high) / 2, SMALLEST_LIMIT_SD), GREATEST_LIMIT_SD);
 }

@@ -27,8 +27,7 @@ export class Player {
       { class: "ls-player", "aria-label": "Player" },
       h("div", { class: "ls-transport" }, iconButton("previous", "Previous in the list (←)", () => actions.step(-1)), this.button, iconButton("next", "Next in the list (→)", () => actions.step(1))),
       h("div", { class: "ls-now" }, this.title, this.facts),
-      this.waveform.element,
-      h("div", { class: "ls-level", role: "presentation" }, this.level),
+      h("div", { class: "ls-signal" }, this.waveform.element, h("div", { class: "ls-level", role: "presentation" }, this.level)),
       h("div", { class: "ls-marks", role: "group", "aria-label": "Mark this loop" }, this.marks),
       h("div", { class: "ls-options" }, this.#toggles(), this.#volume(), this.gain),
     );

@@ -28,7 +28,10 @@ export class Ranking {
     this.spacer.addEventListener("click", (event) => this.#pick(event));
     this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
     session.on("threshold marks", () => this.render());
-    session.on("focus", () => this.refill());
+    session.on("focus", () => {
+      this.refill();
+      this.#follow();
+    });
     session.on("settled", () => this.mode === "border" && this.refill());
     session.on("selection", () => this.#follow());
     this.resizing = new ResizeObserver(this.render);

@@ -5,6 +5,7 @@ import * as format from "./format.js";
 
 const DRAG_PIXELS = 5;
 const SHORTEST_REGION_S = 0.02;
+const QUIETEST = 1e-3; // full scale; below, silence stays a flat line
 
 export class Waveform {
   constructor(session, engine) {
@@ -47,14 +48,14 @@ export class Waveform {
       context.fillStyle = theme.faint;
       context.fillRect(pixels[0], 0, pixels[1] - pixels[0], height);
     }
-    const buffer = this.engine.clip?.buffer;
     const middle = height / 2;
     context.fillStyle = theme.grid;
     context.fillRect(0, middle - 0.5, width, 1);
-    if (!buffer) return;
-    for (const [x, [low, high]] of this.#peaksOf(buffer, Math.floor(width)).entries()) {
+    if (!this.#measure(Math.floor(width))) return;
+    const scale = (0.94 * middle) / Math.max(this.peaks.highest, QUIETEST); // the shape counts here; the level has its own meter
+    for (const [x, [low, high]] of this.peaks.pairs.entries()) {
       context.fillStyle = pixels && (x < pixels[0] || x > pixels[1]) ? theme.normal : theme.selected;
-      context.fillRect(x, middle - high * middle, 1, Math.max(1, (high - low) * middle));
+      context.fillRect(x, middle - high * scale, 1, Math.max(1, (high - low) * scale));
     }
   }
 
@@ -75,8 +76,11 @@ export class Waveform {
     this.element.setAttribute("aria-valuetext", `${format.seconds(position)} of ${format.seconds(this.duration)}`);
   }
 
-  #peaksOf(buffer, width) {
-    if (this.peaks?.buffer === buffer && this.peaks.width === width) return this.peaks.pairs;
+  /** Extremes per pixel of the loop that plays; false where it is not decoded. */
+  #measure(width) {
+    const buffer = this.engine.clip?.buffer;
+    if (!buffer) return false;
+    if (this.peaks?.buffer === buffer && this.peaks.width === width) return true;
     const channels = Array.from({ length: buffer.numberOfChannels }, (_, c) => buffer.getChannelData(c));
     const pairs = Array.from({ length: width }, (_, x) => {
       const [from, to] = [x, x + 1].map((edge) => Math.floor((edge * buffer.length) / width));
@@ -89,8 +93,9 @@ export class Waveform {
       }
       return [low, high];
     });
-    this.peaks = { buffer, width, pairs };
-    return pairs;
+    const highest = pairs.reduce((most, [low, high]) => Math.max(most, high, -low), 0);
+    this.peaks = { buffer, width, pairs, highest };
+    return true;
   }
 
   #time(event) {

@@ -500,3 +500,36 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
     assert explorer.evaluate("document.activeElement.className") == "ls-scroller"
     click_scatter(explorer, isolated_rows(explorer)[4])
     wait_until_plays(explorer, IDS[isolated_rows(explorer)[4]])
+
+
+@pytest.mark.parametrize("figure", ["histogram", "scatter", "heatmap"])
+def test_every_picture_can_be_taken_away(explorer: Page, figure: str) -> None:
+    explorer.keyboard.press("ArrowRight")
+    starts = {"PNG": b"\x89PNG", "SVG": b"<svg", "HTML": b"<!doctype html>"}
+    for format_, start in starts.items():
+        explorer.locator(f".ls-{figure} summary").click()
+        with explorer.expect_download() as download:
+            explorer.get_by_role("button", name=f"Download as {format_}").click()
+        path = download.value.path()
+        assert download.value.suggested_filename == f"loopscope-{figure}.{format_.lower()}"
+        assert path.read_bytes().startswith(start)
+    fresh = explorer.context.new_page()  # the HTML stands on its own
+    fresh.set_content(path.read_text(encoding="utf-8"))
+    fresh.wait_for_selector("#figure .xtick")
+    assert fresh.evaluate("document.querySelector('#figure').layout.shapes.length") >= 1, "marks of the page come along"
+
+
+def test_similar_and_border_lists_are_in_the_order_they_promise(explorer: Page) -> None:
+    def listed() -> list[str]:
+        rows = explorer.locator(".ls-option").evaluate_all("nodes => nodes.map((node) => Number(node.dataset.row))")
+        return [explorer.evaluate("row => window.__loopscope.explorer.loops.ids[row]", row) for row in rows[:12]]
+
+    explorer.get_by_role("button", name="Border").click()
+    wait_until(lambda: listed() == IDS[np.argsort(np.abs(scores - THRESHOLD))][:12].tolist(), "the border queue")
+    explorer.get_by_role("button", name="Ranking").click()
+    explorer.locator(".ls-option").nth(4).click()
+    wait_until_plays(explorer, RANKING[4])
+    explorer.get_by_role("button", name="Similar").click()
+    latents = VIEW.latents.astype(float)
+    distance = ((latents - latents[IDS.tolist().index(RANKING[4])]) ** 2).sum(axis=1)
+    wait_until(lambda: listed() == IDS[np.argsort(distance)][:12].tolist(), "nearest first, the loop itself on top")
