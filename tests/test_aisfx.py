@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from loopscope.encoders.aisfx import SAMPLE_RATE, load
+from loopscope.checkpoints import AISFX, load_weights
+from loopscope.encoders.aisfx import SAMPLE_RATE, load, make
 from loopscope.encoders.base import encoder_names
 from loopscope.encoders.views import ViewEncoder
 from loopscope.errors import EncoderError
@@ -27,11 +28,21 @@ def encoder(aisfx_weights: object) -> ViewEncoder:
 def test_embeddings_are_those_of_the_published_pipeline(encoder: ViewEncoder) -> None:
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     expected = np.array(list(golden.values()))
-    found = encoder.embed([plucked(float(duration_s), SAMPLE_RATE) for duration_s in golden])
+    clips = [plucked(float(duration_s), SAMPLE_RATE) for duration_s in golden]
+    exact = make(load_weights(AISFX), precision="float32")
+    found = exact.embed(clips)
     assert found.dtype == np.float32
     assert found.shape == (len(golden), encoder.n_features)
-    assert cosine(found, expected) > 0.9999
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert exact.precision == "float32"
+    assert cosine(encoder.embed(clips), expected) > 0.999
+
+
+def test_reduced_precision_keeps_the_direction_and_says_so(aisfx_weights: object) -> None:
+    clip = plucked(3.0, SAMPLE_RATE)
+    exact, reduced = (make(load_weights(AISFX), precision=name) for name in ("float32", "bfloat16"))
+    assert cosine(exact.embed([clip]), reduced.embed([clip])) > 0.999
+    assert reduced.encoder_id == f"{exact.encoder_id}-bf16"
 
 
 def test_neither_company_nor_order_nor_pieces_change_an_embedding(encoder: ViewEncoder) -> None:

@@ -14,6 +14,8 @@ from loopscope.encoders.base import Encoder, Samples, StagedEncoder
 from loopscope.errors import AudioError, Cancelled, EncoderError
 from loopscope.progress import StopCheck, never_stop
 
+DEFAULT_BATCH = 16
+
 
 @dataclass(frozen=True)
 class ClipFile:
@@ -72,8 +74,19 @@ def clips_of(loops: pd.DataFrame) -> list[Clip]:
     return [Clip(loop_id, tuple(copies)) for loop_id, copies in files.items()]
 
 
+def batches_of(clips: Sequence[Clip], encoder: Encoder) -> list[Sequence[Clip]]:
+    """The same batches on every engine and at every run."""
+    size = int(getattr(encoder, "batch_size", DEFAULT_BATCH))
+    return [clips[start : start + size] for start in range(0, len(clips), size)]
+
+
+def embed_batch(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck = never_stop) -> BatchResult:
+    """Takes a batch from files to embeddings. Raises `Cancelled` between two pieces of sound."""
+    return embed_ready([make_ready(clip, encoder, should_stop) for clip in clips], encoder)
+
+
 def make_ready(clip: Clip, encoder: Encoder, should_stop: StopCheck = never_stop) -> ReadyClip:
-    """Reads a loop and runs the encoder's front end on it. Raises `Cancelled` between two pieces of sound."""
+    """Reads a loop and runs the encoder's front end on it."""
     rejections = []
     for file in clip.files:
         try:

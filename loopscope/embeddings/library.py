@@ -31,8 +31,8 @@ def embed_library(
 ) -> EmbeddingSet:
     """One embedding for each loop of the library that can be read; the others are in `.rejected` with a reason.
 
-    With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored, so
-    that a stopped or killed run goes on where it was. Raises `Cancelled` when `should_stop` says so.
+    With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored,
+    so that a stopped or killed run goes on where it was. Raises `Cancelled` when `should_stop` says so.
     """
     clips = clips_of(library.loops)
     found: dict[str, Samples] = {}

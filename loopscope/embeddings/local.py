@@ -1,50 +1,30 @@
-"""The engine of one machine: threads read and prepare the next loops while the network works on the present batch."""
+"""The engine of one machine: a few threads, each taking the next batch through reading, front end and network."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import as_completed
+from threading import Event
 
-from loopscope.embeddings.clips import BatchResult, Clip, ReadyClip, embed_ready, make_ready
-from loopscope.embeddings.threads import reader_pool
+from loopscope.embeddings.clips import BatchResult, Clip, batches_of, embed_batch
+from loopscope.embeddings.threads import lanes
 from loopscope.encoders.base import Encoder
-from loopscope.errors import Cancelled
 from loopscope.progress import StopCheck
-
-DEFAULT_BATCH = 16
 
 
 def embed_clips(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck) -> Iterator[BatchResult]:
-    """Yields finished batches in order. Raises `Cancelled` between batches."""
-    batch_size = getattr(encoder, "batch_size", DEFAULT_BATCH)
-    with reader_pool() as pool:
-        batch: list[ReadyClip] = []
-        for ready in _prepared(pool, clips, encoder, should_stop, ahead=2 * batch_size):
-            batch.append(ready)
-            if len(batch) == batch_size:
-                yield embed_ready(batch, encoder)
-                batch = []
-        if batch:
-            yield embed_ready(batch, encoder)
+    """Yields finished batches as they come. Raises `Cancelled` soon after `should_stop` says so."""
+    batches = batches_of(clips, encoder)
+    abandoned = Event()
 
+    def stopped() -> bool:
+        return abandoned.is_set() or should_stop()
 
-def _prepared(
-    pool: ThreadPoolExecutor, clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck, ahead: int
-) -> Iterator[ReadyClip]:
-    """Clips in order, at most `ahead` of them prepared before they are asked for, so that memory stays flat."""
-    waiting: deque[Future[ReadyClip]] = deque()
-    try:
-        for clip in clips:
-            waiting.append(pool.submit(make_ready, clip, encoder, should_stop))
-            if len(waiting) > ahead:
-                yield _next(waiting, should_stop)
-        while waiting:
-            yield _next(waiting, should_stop)
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _next(waiting: deque[Future[ReadyClip]], should_stop: StopCheck) -> ReadyClip:
-    if should_stop():
-        raise Cancelled("The embedding was stopped; what was finished is kept.")
-    return waiting.popleft().result()
+    with lanes(len(batches)) as pool:
+        futures = [pool.submit(embed_batch, batch, encoder, stopped) for batch in batches]
+        try:
+            for future in as_completed(futures):
+                futures.remove(future)
+                yield future.result()
+        finally:
+            abandoned.set()
+            for future in futures:
+                future.cancel()

@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from loopscope.checkpoints import AISFX, load_weights
+from loopscope.checkpoints import AISFX, Weights, load_weights
 from loopscope.encoders.frontend import MelSpectrogram
+from loopscope.encoders.runtime import Precision
 from loopscope.encoders.views import ViewEncoder, fill
 from loopscope.progress import ProgressCallback, ignore_progress
 
@@ -41,7 +43,8 @@ class AisfxFrontEnd:
         """(n_blocks, 100, 96) of one clip that arrives in pieces of (n,) samples, `n_samples` in all."""
         peaks = [0.0]
         power = torch.cat(list(self._mel.stream(_noting_peaks(pieces, peaks))))
-        # The spectrogram of the peak-normalised clip: power goes with the square, so the peak may be known afterwards.
+        # The spectrogram of the peak-normalised clip: power goes with the square, so the peak may be known
+        # afterwards.
         power = power / (max(peaks) or 1.0) ** 2
         return _blocks(torch.log10(1 + 10_000 * power) / LOG_SCALE)
 
@@ -59,52 +62,70 @@ def _blocks(frames: Tensor) -> Tensor:
 
 
 class ConvBlock(nn.Module):
-    """Two 3×3 convolutions, each with batch normalisation and ReLU, then max pooling."""
+    """Two 3×3 convolutions, each with batch normalisation; the names are those of the published weights."""
 
-    def __init__(self, n_in: int, n_out: int, pool: int) -> None:
+    def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(n_out)
         self.bn2 = nn.BatchNorm2d(n_out)
-        self.pool = pool
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, n_in, time, mel) → (n, n_out, time // pool, mel // pool)."""
-        x = functional.relu_(self.bn1(self.conv1(x)))
-        x = functional.relu_(self.bn2(self.conv2(x)))
-        return functional.max_pool2d(x, self.pool) if self.pool > 1 else x
+    def folded(self, pool: int) -> nn.Sequential:
+        """(n, n_in, time, mel) → (n, n_out, time // pool, mel // pool), normalisation folded into the convolutions."""
+        self.eval()
+        first, second = fuse_conv_bn_eval(self.conv1, self.bn1), fuse_conv_bn_eval(self.conv2, self.bn2)
+        return nn.Sequential(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True), nn.MaxPool2d(pool))
 
 
 class AisfxNetwork(nn.Module):
-    """(n, frames, mels) → (n, 512): mean over mel bands, maximum over time, of the last block's maps."""
+    """The published network's parameters; `frozen` gives the network itself."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_block1 = ConvBlock(1, 64, pool=2)
-        self.conv_block2 = ConvBlock(64, 128, pool=2)
-        self.conv_block3 = ConvBlock(128, 256, pool=2)
-        self.conv_block4 = ConvBlock(256, 512, pool=1)
+        self.conv_block1 = ConvBlock(1, 64)
+        self.conv_block2 = ConvBlock(64, 128)
+        self.conv_block3 = ConvBlock(128, 256)
+        self.conv_block4 = ConvBlock(256, 512)
+
+    def frozen(self, dtype: torch.dtype) -> "FrozenAisfx":
+        """The network for inference in `dtype`."""
+        blocks = (self.conv_block1, self.conv_block2, self.conv_block3, self.conv_block4)
+        pools = (2, 2, 2, 1)
+        return FrozenAisfx([block.folded(pool) for block, pool in zip(blocks, pools, strict=True)], dtype)
+
+
+class FrozenAisfx(nn.Module):
+    """(n, frames, mels) → (n, 512) float32: mean over mel bands, then maximum over time, of the last block's maps."""
+
+    def __init__(self, blocks: list[nn.Sequential], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.layers = nn.Sequential(*blocks).to(dtype=dtype)
+        self.layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, views: Tensor) -> Tensor:
         """Embeds each view by itself."""
-        x = views[:, None]
-        for block in (self.conv_block1, self.conv_block2, self.conv_block3, self.conv_block4):
-            x = block(x)
-        return x.mean(dim=3).amax(dim=2)
+        maps: Tensor = self.layers(views[:, None].to(self.dtype, memory_format=torch.channels_last))
+        return maps.float().mean(dim=3).amax(dim=2)
 
 
 def load(weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress) -> ViewEncoder:
     """The encoder with its published weights, fetched at first use. Raises `WeightsError`."""
-    weights = load_weights(AISFX, weights_file, on_progress)
+    return make(load_weights(AISFX, weights_file, on_progress))
+
+
+def make(weights: Weights, precision: Precision = "auto") -> ViewEncoder:
+    """The encoder of these weights."""
     network = AisfxNetwork()
     fill(network, weights, AISFX)
     return ViewEncoder(
         name=f"{AISFX.encoder}-1",
         description="aiSFX (Ma and Lerch 2022), trained on sound effects; 512 features, maximum over blocks of 2.3 s",
         front_end=AisfxFrontEnd(),
-        network=network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        make_network=network.frozen,
         pooling="max",
         n_features=N_FEATURES,
         weights_sha256=weights.sha256,
+        precision=precision,
     )

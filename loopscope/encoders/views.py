@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from loopscope.checkpoints import Checkpoint, Weights
 from loopscope.checkpoints.reading import first_line
 from loopscope.encoders.base import Samples
-from loopscope.encoders.runtime import Runtime
+from loopscope.encoders.runtime import MakeNetwork, Precision, Runtime
 from loopscope.errors import EncoderError, WeightsError
 
 Pooling = Literal["max", "mean"]
-MAX_VIEWS = 16  # views in one pass of the network: enough to keep it busy, few enough to keep memory flat
+MAX_VIEWS = 16  # views in one pass of the network, so that long clips do not decide how much memory it takes
+BATCH_SIZE, ACCELERATED_BATCH_SIZE = 8, 32  # clips; larger ones gain nothing on processors
 
 
 class FrontEnd(Protocol):
@@ -29,23 +30,23 @@ class FrontEnd(Protocol):
 
 
 class ViewEncoder:
-    """Embeds every view of a clip with `network`, then takes the maximum or mean over the views.
+    """Embeds every view of a clip with a frozen network, then takes the maximum or mean over the views.
 
-    `network` maps (n, n_frames, n_mels) to (n, n_features); it is frozen here. `name` and `weights_sha256` go into the
-    encoder_id. See `loopscope.encoders.base.StagedEncoder` for the methods.
+    `make_network(dtype)` gives a network from (n, n_frames, n_mels) to (n, n_features); `Runtime` chooses device and
+    precision. `name` and `weights_sha256` go into the encoder_id. See `loopscope.encoders.base.StagedEncoder` for the
+    methods.
     """
-
-    batch_size = MAX_VIEWS
 
     def __init__(
         self,
         name: str,
         description: str,
         front_end: FrontEnd,
-        network: nn.Module,
+        make_network: MakeNetwork,
         pooling: Pooling,
         n_features: int,
         weights_sha256: str,
+        precision: Precision = "auto",
     ) -> None:
         self.description = description
         self.notice = ""
@@ -54,8 +55,15 @@ class ViewEncoder:
         self.weights_sha256 = weights_sha256
         self._front_end = front_end
         self._pooling = pooling
-        self._runtime = Runtime(network)
-        self.encoder_id = f"{name}-{weights_sha256[:12]}"
+        probe = torch.cat([self.prepare([sound], len(sound)) for sound in _probe_sounds(self.sample_rate)])
+        self._runtime = Runtime(make_network, probe, precision)
+        self.batch_size = BATCH_SIZE if self._runtime.device.type == "cpu" else ACCELERATED_BATCH_SIZE
+        self.encoder_id = f"{name}-{weights_sha256[:12]}{self._runtime.tag}"
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in: "float32" or "bfloat16"."""
+        return str(self._runtime.dtype).removeprefix("torch.")
 
     def embed(self, waveforms: Sequence[Samples]) -> Samples:
         """(n, n_features) of n waveforms (n_samples,) at `sample_rate`; see `base.Encoder`."""
@@ -79,6 +87,14 @@ class ViewEncoder:
         embedded = self._runtime.run(torch.cat(list(features)), MAX_VIEWS)
         clips = torch.split(embedded, [len(views) for views in features])
         return torch.stack([rows.amax(0) if self._pooling == "max" else rows.mean(0) for rows in clips])
+
+
+def _probe_sounds(sample_rate: int) -> list[Samples]:
+    """Five seconds each of decaying notes, white noise, and both: what the trial of precisions listens to."""
+    seconds = np.arange(5 * sample_rate) / sample_rate
+    notes = 0.7 * np.sin(2 * np.pi * 110 * seconds) * np.exp(-6 * (seconds % 0.5))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(seconds))
+    return [sound.astype(np.float32) for sound in (notes, noise, notes + noise)]
 
 
 def _checked(piece: Samples) -> Tensor:

@@ -3,16 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+NOTE_S, STEP_S = 0.8, 0.3125
+
 
 def plucked(duration_s: float, sample_rate: int, seed: int = 0) -> NDArray[np.float32]:
-    """(n,) float32: decaying notes over a soft noise floor, peak about 0.7; a stand-in for a bass loop."""
+    """(n,) float32: decaying notes over a soft noise floor, peak 0.7; a stand-in for a bass loop."""
     rng = np.random.default_rng(seed)
-    time = np.arange(round(duration_s * sample_rate)) / sample_rate
-    sound = 0.003 * rng.standard_normal(len(time))
-    for start in np.arange(0, duration_s, 0.3125):
-        since = np.clip(time - start, 0, None)
+    sound = 0.003 * rng.standard_normal(round(duration_s * sample_rate))
+    since = np.arange(round(NOTE_S * sample_rate)) / sample_rate
+    envelope = np.exp(-5 * since) * np.clip(since / 0.004, 0, 1)
+    for start in np.arange(0, len(sound), round(STEP_S * sample_rate)):
         frequency = 41.2 * 2 ** (rng.integers(0, 25) / 12)
-        envelope = np.exp(-4 * since) * (time >= start) * np.clip(since / 0.004, 0, 1)
-        for harmonic in range(1, 9):
-            sound += 0.3 / harmonic**1.2 * envelope * np.sin(2 * np.pi * frequency * harmonic * since)
+        note = sum(np.sin(2 * np.pi * frequency * h * since) / h**1.2 for h in range(1, 9)) * envelope
+        sound[start : start + len(note)] += 0.3 * note[: len(sound) - start]
     return (0.7 * sound / np.abs(sound).max()).astype(np.float32)
