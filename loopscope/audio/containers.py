@@ -152,10 +152,12 @@ def _missing_in_w64(file: BinaryIO, size_bytes: int) -> int:
     """Chunks are a 16-byte GUID, which begins like a RIFF name, and a 64-bit size that counts its own header."""
     position = 40
     for _ in range(MAX_CHUNKS):
+        if position > size_bytes:  # a size of 2^63 would not even be a place to seek to
+            return 0
         file.seek(position)
         header = file.read(24)
         size = int.from_bytes(header[16:24], "little")
-        if len(header) < 24 or size < 24 or position > size_bytes:
+        if len(header) < 24 or size < 24:
             return 0
         if header[:4] == b"data":
             return max(0, size - (size_bytes - position))

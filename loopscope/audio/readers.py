@@ -22,6 +22,7 @@ from loopscope.errors import AudioError
 
 BLOCK_SAMPLES = 1 << 18
 MIN_DURATION_S = 0.010  # shorter sound holds no full period of a low bass note
+MP3_TOLERANCE_S = 0.1  # a few frames: encoders differ in what they count, and a bad frame is skipped
 MAX_DURATION_S = 3600.0  # bounds the time spent on one file; no loop is an hour long
 MAX_CHANNELS = 32
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 384_000
@@ -104,8 +105,11 @@ class SoundFileReader:
                 yield block
         except soundfile.LibsndfileError as error:
             raise AudioError(_undecodable(start / rate, error.error_string)) from error
-        if (end - start) / rate > MIN_DURATION_S:
-            raise AudioError(_cut_short(start / rate))
+        if (end - start) / rate > (MP3_TOLERANCE_S if self.info.format == "MP3" else MIN_DURATION_S):
+            raise AudioError(
+                f"The file is damaged or cut short: only {start / rate:.2f} of {self.info.duration_s:.2f} s can be "
+                "read; copy it again."
+            )
 
 
 class AudioreadReader:
@@ -202,8 +206,10 @@ def reader_of(file: BinaryIO, path: FilePath) -> Iterator[Reader]:
 def _audioread_reader(path: FilePath, kind: str, status: os.stat_result, reason: str) -> Iterator[Reader]:
     import audioread  # type: ignore[import-untyped]
 
+    # Not the readers in plain Python: they know nothing that libsndfile does not, and trust every header.
+    backends = [backend for backend in audioread.available_backends() if backend.__name__ != "RawAudioFile"]
     try:
-        opened = audioread.audio_open(os.fspath(path))
+        opened = audioread.audio_open(os.fspath(path), backends)
     except (audioread.DecodeError, OSError, EOFError, ValueError) as error:
         raise AudioError(_undecodable(0.0, reason)) from error
     with opened as sound:
