@@ -25,8 +25,8 @@ def run() -> str:
     if folder is None:
         return "## The walk\n\nNot run: the labelled loops are not on this machine.\n"
     parts = [
-        "## The walk\n\n`analyse_folder` on each instrument's folder, anomalies among the training loops, encoder aiSFX, "
-        "seed 0. AUROC: 0.5 is chance; higher is better."
+        "## The walk\n\n`analyse_folder` on each instrument's folder, anomalies among the training loops, "
+        "encoder aiSFX, seed 0. AUROC: 0.5 is chance; higher is better."
     ]
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
         rows = [_row(part.name, name, preset) for name, preset in RUNS]
