@@ -44,5 +44,5 @@ class ExportError(LoopscopeError):
     """A list or copy plan cannot be written."""
 
 
-class Cancelled(LoopscopeError):
+class Cancelled(LoopscopeError):  # noqa: N818 (the wish of the user, not an error)
     """The user stopped a task; what was finished is kept."""
