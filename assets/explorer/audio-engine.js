@@ -56,7 +56,8 @@ export class AudioEngine extends EventTarget {
       this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(voice) });
       voice.setGain(this.gainOf(voice));
       voice.startedAt = context.currentTime;
-      await voice.start();
+      const starting = voice.start();
+      if (starting) await starting; // a buffer has started already: no detour over the task queue
     } catch (error) {
       if (ticket === this.#ticket && error.name !== "AbortError") this.#fail(error);
       return false;

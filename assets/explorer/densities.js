@@ -10,15 +10,14 @@ const GAP = 0.14; // share of a column left empty between curves
 
 export function drawDensities(canvas, heatmap) {
   const { x, y, session } = heatmap;
-  const { loops, theme, cut, selected } = session;
+  const { loops, theme, selected } = session;
   canvas.style.cssText = `left:${x._offset}px;top:${y._offset - HEIGHT - 4}px;width:${x._length}px;height:${HEIGHT}px`;
   const context = fitCanvas(canvas, x._length, HEIGHT);
   context.clearRect(0, 0, x._length, HEIGHT);
   const column = x._length / loops.dimensions.length;
+  const all = densitiesOf(heatmap);
   for (let d = 0; d < loops.dimensions.length; d += 1) {
-    const place = (value) => (value - heatmap.means[d]) / heatmap.deviations[d] / (2 * LIMIT_SD) + 0.5;
-    const values = loops.dimension(d);
-    const curves = [density(values, 0, cut, place), density(values, cut, loops.n, place)];
+    const curves = all[d];
     const tallest = Math.max(...curves.flat(), 1e-9);
     const width = column * (1 - GAP);
     const left = d * column + (column - width) / 2;
@@ -33,9 +32,28 @@ export function drawDensities(canvas, heatmap) {
     }
     if (selected >= 0) {
       context.fillStyle = theme.selected;
-      context.fillRect(left + Math.min(Math.max(place(values[selected]), 0), 1) * width - 1, HEIGHT - 10, 2, 10);
+      context.fillRect(left + Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1) * width - 1, HEIGHT - 10, 2, 10);
     }
   }
+}
+
+/** Pairs of curves per dimension; kept until the cut between flagged and rest moves. */
+function densitiesOf(heatmap) {
+  const { loops, cut } = heatmap.session;
+  if (heatmap.curves?.cut === cut) return heatmap.curves.pairs;
+  const pairs = loops.dimensions.map((_, d) => {
+    const values = loops.dimension(d);
+    const place = placeIn(heatmap, d);
+    return [density(values, 0, cut, place), density(values, cut, loops.n, place)];
+  });
+  heatmap.curves = { cut, pairs };
+  return pairs;
+}
+
+/** Where a value of dimension d stands in its column, 0 to 1 for −4 to +4 standard deviations. */
+function placeIn(heatmap, d) {
+  const [mean, scale] = [heatmap.means[d], 2 * LIMIT_SD * heatmap.deviations[d]];
+  return (value) => (value - mean) / scale + 0.5;
 }
 
 /** Kernel density of values[from:to] on a grid; Gaussian kernel with Scott's bandwidth for unit deviation. */

@@ -15,6 +15,8 @@ export const KEYS = [
   ["?", "this help"],
 ];
 
+const REPEAT_MS = 90; // a held key moves on this often: fast enough to skim, slow enough for each loop to begin
+
 /** Listen on the page while the explorer is shown; returns a function that stops listening. */
 export function listen(root, actions) {
   const table = {
@@ -31,12 +33,15 @@ export function listen(root, actions) {
     Escape: () => actions.clear(),
     "?": () => actions.help(),
   };
+  let last = 0;
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (!belongsHere(event, root)) return;
     const action = table[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
+    if (event.repeat && event.timeStamp - last < REPEAT_MS) return;
+    last = event.timeStamp;
     action();
   };
   document.addEventListener("keydown", onKey);

@@ -127,7 +127,15 @@ export function firstAbove(ascending, value) {
   return low;
 }
 
+/** Indices of the `most` smallest values, smallest first. */
 function smallest(values, most) {
-  const rows = Uint32Array.from(values.keys());
-  return [...rows.sort((a, b) => values[a] - values[b]).subarray(0, most)];
+  const best = [];
+  for (let i = 0; i < values.length; i += 1) {
+    if (best.length === most && values[i] >= values[best[most - 1]]) continue;
+    let place = best.length;
+    while (place > 0 && values[best[place - 1]] > values[i]) place -= 1;
+    best.splice(place, 0, i);
+    if (best.length > most) best.pop();
+  }
+  return best;
 }
