@@ -1,5 +1,6 @@
 """Embedding a library: every file is embedded or has a reason, nothing is done twice, nothing finished is lost."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,12 +92,19 @@ def test_a_new_file_costs_one_embedding_and_another_encoder_all_of_them(folder: 
 
 
 def test_stopping_keeps_what_was_finished_and_the_next_run_goes_on(folder: Path, store: Store) -> None:
+    class Unhurried(Spectrum):
+        batch_size = 4
+
+        def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+            time.sleep(0.05)
+            return super().embed(waveforms)
+
     library = scan_folder(folder)
     reports: list[Progress] = []
     with pytest.raises(Cancelled):
-        embed_library(library, Spectrum(), store, reports.append, should_stop=lambda: reports[-1].done >= 16)
+        embed_library(library, Unhurried(), store, reports.append, should_stop=lambda: reports[-1].done >= 8)
     kept = len(store.get_embeddings(library.unique["loop_id"], "spectrum-1"))
-    assert 16 <= kept < 40
+    assert 8 <= kept < 40
     rest = Spectrum()
     resumed = embed_library(library, rest, store)
     assert len(rest.seen) == 40 - kept

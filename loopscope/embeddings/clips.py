@@ -15,6 +15,7 @@ from loopscope.errors import AudioError, Cancelled, EncoderError
 from loopscope.progress import StopCheck, never_stop
 
 DEFAULT_BATCH = 16
+STOPPED = "The embedding was stopped; what was finished is kept."
 
 
 @dataclass(frozen=True)
@@ -135,5 +136,5 @@ def _features(file: ClipFile, encoder: Encoder, should_stop: StopCheck) -> Any:
 def _stoppable(pieces: Iterator[Samples], should_stop: StopCheck) -> Iterator[Samples]:
     for piece in pieces:
         if should_stop():
-            raise Cancelled("The embedding was stopped; what was finished is kept.")
+            raise Cancelled(STOPPED)
         yield piece

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loopscope.store import Store
 
 Engine = Callable[[Sequence[Clip], Encoder, StopCheck], Iterator[BatchResult]]
-ENGINES = ("threads",)
+ENGINES = ("threads", "dask")
 
 
 def embed_library(
@@ -32,7 +32,8 @@ def embed_library(
     """One embedding for each loop of the library that can be read; the others are in `.rejected` with a reason.
 
     With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored,
-    so that a stopped or killed run goes on where it was. Raises `Cancelled` when `should_stop` says so.
+    so that a stopped or killed run goes on where it was. `engine` "threads" uses this machine, "dask" the cluster of
+    the Dask client in force. Raises `Cancelled` when `should_stop` says so.
     """
     clips = clips_of(library.loops)
     found: dict[str, Samples] = {}
@@ -55,6 +56,10 @@ def embed_library(
 def _engine(name: str) -> Engine:
     if name == "threads":
         return embed_clips
+    if name == "dask":
+        from loopscope.embeddings.cluster import embed_clips_on_cluster
+
+        return embed_clips_on_cluster
     raise EncoderError(f'There is no embedding engine "{name}"; choose one of {", ".join(ENGINES)}.')
 
 

@@ -31,7 +31,7 @@ class Htsat(nn.Module):
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         self.register_buffer("mel_scale", scale.detach())
         self.register_buffer("mel_shift", (norm.bias - norm.running_mean * scale).detach())
-        self.patch_embed = original.patch_embed
+        self.patches = PatchEmbedding(original.patch_embed)
         self.stages = nn.ModuleList(Stage(layer, dtype) for layer in original.layers)
         self.norm = original.norm
         height, width = original.layers[0].input_resolution
@@ -40,10 +40,8 @@ class Htsat(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Views of one clip are fused by attention when there are four: the global view first, then three crops."""
         mel = mel[:, None] if mel.ndim == 3 else mel
-        n_clips, n_views = mel.shape[:2]
         image = _image(self.stretch(torch.addcmul(self.mel_shift, mel, self.mel_scale)))
-        x = self.patch_embed(image, range(n_clips) if n_views > 1 else [])
-        x = x.index_select(1, self.first_order).to(self.dtype)
+        x = self.patches(image).index_select(1, self.first_order).to(self.dtype)
         for stage in self.stages:
             x = stage(x)
         normalised: Tensor = self.norm(x.float())
@@ -80,6 +78,39 @@ def _image(x: Tensor) -> Tensor:
     """(n, v, 1024, 64) → (n, v, 256, 256): four stretches of 256 frames below each other, mel upwards in each."""
     n_clips, n_views, n_frames, n_mels = x.shape
     return x.mT.reshape(n_clips, n_views, n_mels, 4, n_frames // 4).transpose(2, 3).reshape(n_clips, n_views, 256, 256)
+
+
+class PatchEmbedding(nn.Module):
+    """Patches of 4×4 to tokens: (n, v, 256, 256) → (n, L, C), in raster order.
+
+    Fusion (Dai et al., "Attentional Feature Fusion", WACV 2021): the crops, three times coarser in time and side by
+    side, are weighed against the global view token by token.
+    """
+
+    def __init__(self, original: Any) -> None:
+        super().__init__()
+        self.proj, self.norm = original.proj, original.norm
+        if original.enable_fusion:
+            self.crop_proj = original.mel_conv2d
+            self.local_attention = original.fusion_model.local_att
+            self.global_attention = original.fusion_model.global_att
+
+    def forward(self, image: Tensor) -> Tensor:
+        """One view or four, the global one first."""
+        x: Tensor = self.proj(image[:, :1])
+        if image.shape[1] > 1:
+            x = self._fused(x, image[:, 1:])
+        tokens: Tensor = self.norm(x.flatten(2).mT)
+        return tokens
+
+    def _fused(self, x: Tensor, crops: Tensor) -> Tensor:
+        n_clips, n_crops = crops.shape[:2]
+        local = self.crop_proj(crops.flatten(0, 1)[:, None]).unflatten(0, (n_clips, n_crops))
+        local = local.permute(0, 2, 3, 1, 4).flatten(3)
+        local = functional.pad(local, (0, x.shape[-1] - local.shape[-1]))
+        both = x + local
+        weight = torch.sigmoid(self.local_attention(both) + self.global_attention(both))
+        return 2 * x * weight + 2 * local * (1 - weight)
 
 
 def window_order(height: int, width: int, window: int) -> Tensor:
