@@ -1,5 +1,7 @@
 """Embedding a library: every file is embedded or has a reason, nothing is done twice, nothing finished is lost."""
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,6 +136,18 @@ def test_files_that_fail_become_reasons_and_stop_nobody(folder: Path) -> None:
     assert "no longer" in reasons["03.wav"]
     assert "changed" in reasons["05.wav"]
     assert len(embeddings.loop_ids) == 37
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are always UTF-8 there")
+def test_file_names_that_are_not_utf8_are_embedded_or_listed(folder: Path) -> None:
+    for number, name in enumerate((b"caf\xe9.wav", b"gone\xff.wav")):
+        write(folder / "new.wav", plucked(0.4, RATE, seed=70 + number))
+        (folder / "new.wav").rename(os.fsdecode(bytes(folder) + b"/" + name))
+    library = scan_folder(folder)
+    Path(os.fsdecode(bytes(folder) + b"/gone\xff.wav")).unlink()
+    embeddings = embed_library(library, Spectrum())
+    assert len(embeddings.loop_ids) == 41
+    assert [os.fsencode(path).rpartition(b"/")[2] for path in embeddings.rejected["path"]] == [b"gone\xff.wav"]
 
 
 def test_an_embedding_that_is_not_finite_is_a_reason_and_never_stored(folder: Path, store: Store) -> None:

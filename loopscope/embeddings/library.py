@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from loopscope.embeddings.clips import BatchResult, Clip, Rejection, clips_of
 from loopscope.embeddings.local import embed_clips
-from loopscope.embeddings.table import EmbeddingSet, no_rejections
+from loopscope.embeddings.table import EmbeddingSet, rejection_table
 from loopscope.encoders.base import Encoder, Samples
 from loopscope.errors import EncoderError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -69,5 +68,4 @@ def _assembled(
     """Rows in the order of the library, whatever the order in which they were made."""
     kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
     X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, encoder.n_features), np.float32)
-    rejected = pd.DataFrame([(item.path, item.reason) for item in rejections], columns=["path", "reason"])
-    return EmbeddingSet(kept, X, encoder.encoder_id, rejected if rejections else no_rejections())
+    return EmbeddingSet(kept, X, encoder.encoder_id, rejection_table(rejections))
