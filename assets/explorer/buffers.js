@@ -68,7 +68,9 @@ export class ClipCache {
   async #load(id, priority) {
     const response = await fetch(this.locate(id), { priority });
     if (!response.ok) {
-      throw new Error(response.status === 415 ? "This loop cannot be decoded." : `This loop cannot be fetched (${response.status}).`);
+      throw new Error(
+        response.status === 415 ? "This loop cannot be decoded." : `This loop cannot be fetched (${response.status}).`,
+      );
     }
     const bytes = await response.arrayBuffer();
     const decoder = this.context() ?? (this.#decoder ??= new OfflineAudioContext(1, 1, OFFLINE_RATE));

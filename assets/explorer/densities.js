@@ -32,7 +32,12 @@ export function drawDensities(canvas, heatmap) {
     }
     if (selected >= 0) {
       context.fillStyle = theme.selected;
-      context.fillRect(left + Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1) * width - 1, HEIGHT - 10, 2, 10);
+      context.fillRect(
+        left + Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1) * width - 1,
+        HEIGHT - 10,
+        2,
+        10,
+      );
     }
   }
 }
@@ -65,7 +70,9 @@ function density(values, from, to, place) {
     if (bin >= 0 && bin < BINS) counts[bin] += 1 / total;
   }
   const kernel = kernelFor((Math.max(1, total) ** -0.2 * BINS) / (2 * LIMIT_SD));
-  return Array.from(counts, (_, i) => kernel.reduce((sum, weight, j) => sum + weight * (counts[i + j - (kernel.length >> 1)] ?? 0), 0));
+  return Array.from(counts, (_, i) =>
+    kernel.reduce((sum, weight, j) => sum + weight * (counts[i + j - (kernel.length >> 1)] ?? 0), 0),
+  );
 }
 
 /** Gaussian weights that sum to one; `width` in bins. */
@@ -79,6 +86,8 @@ function kernelFor(width) {
 function trace(context, curve, left, width, tallest) {
   context.beginPath();
   context.moveTo(left, HEIGHT);
-  curve.forEach((value, i) => context.lineTo(left + ((i + 0.5) / BINS) * width, HEIGHT - (value / tallest) * (HEIGHT - 3)));
+  curve.forEach((value, i) =>
+    context.lineTo(left + ((i + 0.5) / BINS) * width, HEIGHT - (value / tallest) * (HEIGHT - 3)),
+  );
   context.lineTo(left + width, HEIGHT);
 }

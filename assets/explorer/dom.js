@@ -41,17 +41,31 @@ export function icon(name) {
 
 /** A push button with an icon and a spoken name. */
 export function iconButton(name, label, onclick, extra = {}) {
-  return h("button", { type: "button", class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra },
+    icon(name),
+  );
 }
 
 /** A button that opens a small menu of [label, action] choices. */
 export function menuButton(name, label, choices) {
-  const menu = h("details", { class: "ls-menu" }, h("summary", { class: "ls-quiet", "aria-label": label, title: label }, icon(name)));
+  const menu = h(
+    "details",
+    { class: "ls-menu" },
+    h("summary", { class: "ls-quiet", "aria-label": label, title: label }, icon(name)),
+  );
   const pick = (action) => () => {
     menu.open = false;
     action();
   };
-  menu.append(h("div", { class: "ls-menu-items" }, choices.map(([text, action]) => h("button", { type: "button", class: "ls-quiet", onclick: pick(action) }, text))));
+  menu.append(
+    h(
+      "div",
+      { class: "ls-menu-items" },
+      choices.map(([text, action]) => h("button", { type: "button", class: "ls-quiet", onclick: pick(action) }, text)),
+    ),
+  );
   menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
   return menu;
 }

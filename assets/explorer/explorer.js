@@ -27,7 +27,11 @@ export class Explorer {
   async open(styles) {
     const plotly = loadPlotly(this.addresses.base + this.component.data.plotly);
     plotly.catch(() => {}); // awaited below; until then a failure must not count as unhandled
-    const [table, points] = await Promise.all([fetchTable(this.addresses), fetchArrays(this.addresses, "points"), styles]);
+    const [table, points] = await Promise.all([
+      fetchTable(this.addresses),
+      fetchArrays(this.addresses, "points"),
+      styles,
+    ]);
     if (this.closed) return;
     const { data } = this.component;
     this.loops = new Loops(table, points);
@@ -68,7 +72,8 @@ export class Explorer {
     if (!this.session) return;
     this.ranking.returned();
     if (this.session.focus.lasso) this.wire.lasso(this.session.focus.lasso, this.version); // Python forgot it
-    if (this.focused?.isConnected && document.activeElement === document.body) this.focused.focus({ preventScroll: true });
+    if (this.focused?.isConnected && document.activeElement === document.body)
+      this.focused.focus({ preventScroll: true });
   }
 
   close() {
@@ -92,13 +97,29 @@ export class Explorer {
     this.filters = new Filters(session, { onClearLasso: () => this.#clearLasso() });
     this.status = h("div", { class: "ls-spoken", role: "status", "aria-live": "polite" });
     this.help = helpDialog();
-    const helpButton = h("button", { type: "button", class: "ls-quiet ls-keys", title: "What the keys do (?)", onclick: () => this.help.showModal() }, "Keys");
+    const helpButton = h(
+      "button",
+      {
+        type: "button",
+        class: "ls-quiet ls-keys",
+        title: "What the keys do (?)",
+        onclick: () => this.help.showModal(),
+      },
+      "Keys",
+    );
     this.filters.element.append(helpButton);
     this.root.style.setProperty("--ls-height", `${data.height}px`);
     this.root.replaceChildren(
       h("header", { class: "ls-head" }, h("h2", {}, data.title), new ThresholdControl(session).element),
       this.filters.element,
-      h("div", { class: "ls-views" }, this.histogram.element, this.scatter.element, this.ranking.element, this.heatmap.element),
+      h(
+        "div",
+        { class: "ls-views" },
+        this.histogram.element,
+        this.scatter.element,
+        this.ranking.element,
+        this.heatmap.element,
+      ),
       this.player.element,
       this.help,
       this.status,
@@ -107,7 +128,9 @@ export class Explorer {
     this.root.addEventListener("focusin", (event) => (this.focused = event.target));
     const unlock = () => this.engine.unlock(); // so that the audio clock runs by the time a click has become one
     this.root.addEventListener("pointerdown", unlock, { capture: true, once: true });
-    session.on("settled", () => this.announce(`${format.count(session.flagged)} of ${format.loops(this.loops.n)} flagged`));
+    session.on("settled", () =>
+      this.announce(`${format.count(session.flagged)} of ${format.loops(this.loops.n)} flagged`),
+    );
   }
 
   announce(text) {
@@ -135,14 +158,17 @@ export class Explorer {
     if (row === undefined || row < 0) return this.announce(otherwise);
     this.session.audition(row);
     const { loops } = this;
-    this.announce(`${loops.names[row]}, rank ${loops.rank(row)}, score ${format.score(loops.scores[row])}${this.session.isFlagged(row) ? ", flagged" : ""}`);
+    this.announce(
+      `${loops.names[row]}, rank ${loops.rank(row)}, score ${format.score(loops.scores[row])}${this.session.isFlagged(row) ? ", flagged" : ""}`,
+    );
   }
 
   /** Walk outwards from the loop that was selected when the walk began. */
   #similar(steps) {
     const { session, loops } = this;
     if (session.selected < 0) return -1;
-    if (this.walk?.at !== session.selected) this.walk = { rows: [session.selected, ...loops.neighbours(session.selected)], place: 0 };
+    if (this.walk?.at !== session.selected)
+      this.walk = { rows: [session.selected, ...loops.neighbours(session.selected)], place: 0 };
     const place = this.walk.place + steps;
     if (place < 0 || place >= this.walk.rows.length) return -1;
     this.walk.place = place;
@@ -155,7 +181,8 @@ export class Explorer {
     const { session, loops } = this;
     if (this.queue?.threshold !== session.threshold) this.queue = { threshold: session.threshold, heard: new Set() };
     const { heard } = this.queue;
-    const row = loops.atTheBorder(session.threshold, (r) => session.focus.has(r) && !heard.has(r) && !session.markOf(r))[0] ?? -1;
+    const row =
+      loops.atTheBorder(session.threshold, (r) => session.focus.has(r) && !heard.has(r) && !session.markOf(r))[0] ?? -1;
     heard.add(row);
     return row;
   }
@@ -166,7 +193,11 @@ export class Explorer {
     const next = session.markOf(session.selected) === mark ? null : mark;
     session.setMark(session.selected, next);
     this.wire.mark(session.selectedId, next);
-    this.announce(next ? `Marked ${next}: ${this.loops.names[session.selected]}` : `Mark removed: ${this.loops.names[session.selected]}`);
+    this.announce(
+      next
+        ? `Marked ${next}: ${this.loops.names[session.selected]}`
+        : `Mark removed: ${this.loops.names[session.selected]}`,
+    );
   }
 
   #clearLasso() {

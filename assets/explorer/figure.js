@@ -34,7 +34,9 @@ export class Figure {
     this.session.on("settled focus", () => this.#describe());
     await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the picture.
-    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), { capture: true });
+    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), {
+      capture: true,
+    });
     this.#listen();
     this.plot.on("plotly_relayout", () => this.place());
     this.plot.on("plotly_relayouting", () => this.place());
@@ -88,7 +90,8 @@ export class Figure {
   /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
   put(node, left, top, slack = 1) {
     const { x, y } = this;
-    const inside = (axis, at) => at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
+    const inside = (axis, at) =>
+      at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
     node.hidden = !(inside(x, left) && inside(y, top));
     if (node.hidden) return;
     node.style.transform = `translate(${left ?? x._offset}px, ${top ?? y._offset}px)`;

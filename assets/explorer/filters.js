@@ -3,24 +3,57 @@
 import { debounce, h, icon } from "./dom.js";
 import * as format from "./format.js";
 
-const CATEGORIES = [["folder", "Folder"], ["instrument", "Instrument"], ["category", "Category"], ["key", "Key"], ["fault", "Fault"]];
+const CATEGORIES = [
+  ["folder", "Folder"],
+  ["instrument", "Instrument"],
+  ["category", "Category"],
+  ["key", "Key"],
+  ["fault", "Fault"],
+];
 const MOST_LEVELS = 500;
 
 export class Filters {
   constructor(session, { onClearLasso }) {
     this.session = session;
     this.onClearLasso = onClearLasso;
-    this.search = h("input", { type: "search", class: "ls-search", placeholder: "Search names", "aria-label": "Search names" });
-    this.search.addEventListener("input", debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120));
+    this.search = h("input", {
+      type: "search",
+      class: "ls-search",
+      placeholder: "Search names",
+      "aria-label": "Search names",
+    });
+    this.search.addEventListener(
+      "input",
+      debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120),
+    );
     this.selects = new Map();
     for (const [column, label] of CATEGORIES) {
       const levels = session.loops.levels[column] ?? [];
-      if (levels.length > 1 && levels.length <= MOST_LEVELS) this.selects.set(column, this.#select(column, label, levels));
+      if (levels.length > 1 && levels.length <= MOST_LEVELS)
+        this.selects.set(column, this.#select(column, label, levels));
     }
-    this.marks = h("select", { "aria-label": "Mark" }, [["", "Any mark"], ["none", "Unmarked"], ["keep", "Keep"], ["quarantine", "Quarantine"], ["love", "Love"]].map(([value, label]) => h("option", { value }, label)));
+    this.marks = h(
+      "select",
+      { "aria-label": "Mark" },
+      [
+        ["", "Any mark"],
+        ["none", "Unmarked"],
+        ["keep", "Keep"],
+        ["quarantine", "Quarantine"],
+        ["love", "Love"],
+      ].map(([value, label]) => h("option", { value }, label)),
+    );
     this.marks.addEventListener("change", () => session.refocus((focus) => (focus.mark = this.marks.value)));
     this.chips = h("span", { class: "ls-chips" });
-    this.element = h("div", { class: "ls-filters", role: "search", "aria-label": "Filter loops" }, this.search, [...this.selects.values()], this.#tempo(), this.marks, this.chips);
+    this.element = h(
+      "div",
+      { class: "ls-filters", role: "search", "aria-label": "Filter loops" },
+      this.search,
+      [...this.selects.values()],
+      this.#tempo(),
+      this.marks,
+      this.chips,
+    );
     session.on("focus", () => this.#showChips());
   }
 
@@ -33,16 +66,25 @@ export class Filters {
 
   #select(column, label, levels) {
     const all = { folder: "All folders", category: "All categories" }[column] ?? `Any ${label.toLowerCase()}`;
-    const select = h("select", { "aria-label": label }, h("option", { value: "" }, all), levels.map((level) => h("option", { value: level }, level || "(top folder)")));
+    const select = h(
+      "select",
+      { "aria-label": label },
+      h("option", { value: "" }, all),
+      levels.map((level) => h("option", { value: level }, level || "(top folder)")),
+    );
     select.addEventListener("change", () =>
-      this.session.refocus(({ categories }) => (select.selectedIndex > 0 ? categories.set(column, select.value) : categories.delete(column))),
+      this.session.refocus(({ categories }) =>
+        select.selectedIndex > 0 ? categories.set(column, select.value) : categories.delete(column),
+      ),
     );
     return select;
   }
 
   #tempo() {
     if (!this.session.loops.points["value:bpm"]?.some((value) => value > 0)) return null;
-    this.ends = ["from", "to"].map((end) => h("input", { type: "number", min: 0, max: 400, placeholder: end, "aria-label": `Tempo ${end}, in BPM` }));
+    this.ends = ["from", "to"].map((end) =>
+      h("input", { type: "number", min: 0, max: 400, placeholder: end, "aria-label": `Tempo ${end}, in BPM` }),
+    );
     const apply = debounce(() => {
       const [low, high] = this.ends.map((input) => input.valueAsNumber);
       this.session.refocus(({ ranges }) => {
@@ -70,6 +112,11 @@ export class Filters {
   }
 
   #chip(label, onclick) {
-    return h("button", { type: "button", class: "ls-chip", "aria-label": `Remove filter: ${label}`, onclick }, label, icon("close"));
+    return h(
+      "button",
+      { type: "button", class: "ls-chip", "aria-label": `Remove filter: ${label}`, onclick },
+      label,
+      icon("close"),
+    );
   }
 }

@@ -15,7 +15,8 @@ export function score(value) {
 }
 
 /** An axis label: two significant digits, no trailing zeros. */
-export const tick = (value) => (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(0) : String(Number(value.toPrecision(2))));
+export const tick = (value) =>
+  Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(0) : String(Number(value.toPrecision(2)));
 
 export function seconds(value) {
   if (value < 60) return `${value.toFixed(1)} s`;

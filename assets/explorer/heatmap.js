@@ -19,7 +19,14 @@ export class Heatmap extends Figure {
     reset.addEventListener("click", () => this.plotly && this.#show([0, session.loops.n], true));
     this.onHover = onHover;
     this.caption = h("span", {});
-    this.note.append(this.caption, " · densities:", h("span", { class: "ls-key-line" }), "flagged", h("span", { class: "ls-key-area" }), "rest");
+    this.note.append(
+      this.caption,
+      " · densities:",
+      h("span", { class: "ls-key-line" }),
+      "flagged",
+      h("span", { class: "ls-key-area" }),
+      "rest",
+    );
     this.line = h("div", { class: "ls-cut", hidden: true });
     this.strip = h("div", { class: "ls-flagged-strip" });
     this.cursor = h("div", { class: "ls-row-cursor", hidden: true });
@@ -50,7 +57,9 @@ export class Heatmap extends Figure {
     const edges = Array.from({ length: this.bands + 1 }, (_, band) => Math.min(last, first + band * this.step) + 0.5);
     this.caption.textContent =
       (this.step === 1 ? "one row per loop" : `${this.step} loops per row, mean`) +
-      (loops.dimensions.length < loops.totalDimensions ? ` · the ${loops.dimensions.length} of ${loops.totalDimensions} dimensions that vary most` : "");
+      (loops.dimensions.length < loops.totalDimensions
+        ? ` · the ${loops.dimensions.length} of ${loops.totalDimensions} dimensions that vary most`
+        : "");
     const z = this.#means();
     const limit = limitOf(z);
     return [
@@ -61,8 +70,21 @@ export class Heatmap extends Figure {
         y: edges,
         zmin: -limit,
         zmax: limit,
-        colorscale: [[0, theme.low], [0.5, theme.background], [1, theme.high]],
-        colorbar: { thickness: 8, len: 1, outlinewidth: 0, tickvals: [-limit, 0, limit], ticktext: [`−${limit} sd`, "mean", `+${limit} sd`], tickfont: { size: 10 }, x: 1.005, xpad: 4 },
+        colorscale: [
+          [0, theme.low],
+          [0.5, theme.background],
+          [1, theme.high],
+        ],
+        colorbar: {
+          thickness: 8,
+          len: 1,
+          outlinewidth: 0,
+          tickvals: [-limit, 0, limit],
+          ticktext: [`−${limit} sd`, "mean", `+${limit} sd`],
+          tickfont: { size: 10 },
+          x: 1.005,
+          xpad: 4,
+        },
       },
     ];
   }
@@ -75,7 +97,14 @@ export class Heatmap extends Figure {
     return {
       margin: { ...MARGIN, r: 64 },
       dragmode: "zoom",
-      xaxis: axisOf(theme, "Latent dimension", { tickvals: shown, ticktext: shown.map((i) => String(loops.dimensions[i] + 1)), tickangle: 0, fixedrange: true, showgrid: false, ticks: "" }),
+      xaxis: axisOf(theme, "Latent dimension", {
+        tickvals: shown,
+        ticktext: shown.map((i) => String(loops.dimensions[i] + 1)),
+        tickangle: 0,
+        fixedrange: true,
+        showgrid: false,
+        ticks: "",
+      }),
       yaxis: axisOf(theme, "Rank by score", { range: [this.span[1] + 0.5, this.span[0] + 0.5], showgrid: false }),
     };
   }
@@ -100,7 +129,17 @@ export class Heatmap extends Figure {
 
   shapes() {
     const at = this.session.flagged + 0.5;
-    return [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: at, y1: at, line: { color: this.session.theme.flagged, width: 2 } }];
+    return [
+      {
+        type: "line",
+        xref: "paper",
+        x0: 0,
+        x1: 1,
+        y0: at,
+        y1: at,
+        line: { color: this.session.theme.flagged, width: 2 },
+      },
+    ];
   }
 
   /** Rows in the band at a place of the ranking (0 = most anomalous), most anomalous first. */
@@ -167,7 +206,8 @@ export class Heatmap extends Figure {
     const rows = this.rowsAt(this.#placeUnder(event));
     this.onHover(rows[0]);
     const scores = [rows.at(-1), rows[0]].map((row) => format.score(loops.scores[row]));
-    if (rows.length === 1) return [loops.names[rows[0]], `score ${scores[0]} · rank ${format.count(loops.rank(rows[0]))}`];
+    if (rows.length === 1)
+      return [loops.names[rows[0]], `score ${scores[0]} · rank ${format.count(loops.rank(rows[0]))}`];
     return [this.#label(rows), `${format.loops(rows.length)} · score ${scores.join(" to ")}`];
   }
 

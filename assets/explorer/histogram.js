@@ -2,10 +2,11 @@
 //
 // A log score axis is drawn as a linear axis of log10(score) with ticks of its own.
 
-import { debounce, h, perFrame } from "./dom.js";
+import { h, perFrame } from "./dom.js";
 import { Figure } from "./figure.js";
 import * as format from "./format.js";
 import { axisOf } from "./theme.js";
+import { describeHandle, thresholdHandle } from "./threshold-handle.js";
 
 const LOG_FROM_RATIO = 8; // largest score over median: from here on a linear axis squeezes nearly all into the first bars
 const [BACKDROP, TRAINING, VALIDATION] = [0, 1, 2];
@@ -15,16 +16,24 @@ export class Histogram extends Figure {
     const axis = h("button", { type: "button", class: "ls-quiet" });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });
     const { scores, n } = session.loops;
-    this.note.append(h("span", { class: "ls-key-filled" }), "training", h("span", { class: "ls-key-outlined" }), "validation");
+    this.note.append(
+      h("span", { class: "ls-key-filled" }),
+      "training",
+      h("span", { class: "ls-key-outlined" }),
+      "validation",
+    );
     this.canLog = n > 0 && scores[0] > 0;
     this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
     this.axisButton = axis;
     axis.addEventListener("click", () => this.#toggleAxis());
-    this.handle = this.#makeHandle();
+    this.handle = thresholdHandle(session, (event) => this.#score(this.valueAt(this.x, event)));
     this.cursor = h("div", { class: "ls-cursor", hidden: true });
     this.layer.append(this.cursor, this.handle);
     this.#bin();
-    session.on("threshold", perFrame(() => this.#live()));
+    session.on(
+      "threshold",
+      perFrame(() => this.#live()),
+    );
     session.on("settled focus", () => this.#settle());
     session.on("selection", () => this.place());
   }
@@ -53,8 +62,18 @@ export class Histogram extends Figure {
       barmode: "overlay",
       bargap: 0,
       dragmode: false,
-      xaxis: axisOf(theme, this.log ? "Anomaly score (log scale)" : "Anomaly score", { ...this.#ticks(), range: this.range, showgrid: false }),
-      yaxis: axisOf(theme, "Loops per bar (log scale)", { type: "log", fixedrange: true, dtick: 1, range: this.#heights(), exponentformat: "none" }),
+      xaxis: axisOf(theme, this.log ? "Anomaly score (log scale)" : "Anomaly score", {
+        ...this.#ticks(),
+        range: this.range,
+        showgrid: false,
+      }),
+      yaxis: axisOf(theme, "Loops per bar (log scale)", {
+        type: "log",
+        fixedrange: true,
+        dtick: 1,
+        range: this.#heights(),
+        exponentformat: "none",
+      }),
     };
   }
 
@@ -75,7 +94,17 @@ export class Histogram extends Figure {
 
   shapes() {
     const at = this.#axisValue(this.session.threshold);
-    return [{ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: this.session.theme.flagged, width: 2 } }];
+    return [
+      {
+        type: "line",
+        x0: at,
+        x1: at,
+        yref: "paper",
+        y0: 0,
+        y1: 1,
+        line: { color: this.session.theme.flagged, width: 2 },
+      },
+    ];
   }
 
   /** Rows of one bar, most anomalous first. */
@@ -145,13 +174,14 @@ export class Histogram extends Figure {
   /** While the threshold moves: recolour the bars' own SVG nodes, without Plotly. */
   #live() {
     const { session } = this;
-    const percent = session.percentile.toFixed(2);
-    this.handle.setAttribute("aria-valuenow", percent);
-    this.handle.setAttribute("aria-valuetext", `percentile ${percent}, score ${format.score(session.threshold)}, ${session.flagged} loops flagged`);
+    describeHandle(this.handle, session);
     if (!this.plotly) return;
     this.place();
     const at = this.#axisValue(session.threshold);
-    for (const [trace, property] of [[TRAINING, "fill"], [VALIDATION, "stroke"]]) {
+    for (const [trace, property] of [
+      [TRAINING, "fill"],
+      [VALIDATION, "stroke"],
+    ]) {
       for (const point of this.#barNodes(trace)) {
         const colour = point.__data__.p > at ? session.theme.flagged : session.theme.normal;
         const path = point.firstElementChild;
@@ -193,7 +223,10 @@ export class Histogram extends Figure {
     const bar = this.#barUnder(event);
     const { training, validation } = this.counts;
     if (!(training[bar] + validation[bar])) return null;
-    return [this.#label(bar), `${format.loops(training[bar])} of training, ${format.count(validation[bar])} of validation`];
+    return [
+      this.#label(bar),
+      `${format.loops(training[bar])} of training, ${format.count(validation[bar])} of validation`,
+    ];
   }
 
   #barUnder(event) {
@@ -211,41 +244,5 @@ export class Histogram extends Figure {
     if (!this.plotly) return;
     await this.plotly.react(this.plot, this.traces(), { ...this.plot.layout, ...this.layout() });
     this.#live();
-  }
-
-  #makeHandle() {
-    const handle = h(
-      "div",
-      {
-        class: "ls-handle",
-        role: "slider",
-        tabindex: "0",
-        "aria-label": "Threshold",
-        "aria-valuemin": "0",
-        "aria-valuemax": "100",
-        "aria-valuenow": "0",
-        hidden: true,
-      },
-      h("span", { class: "ls-grip" }),
-    );
-    const move = (event) => this.session.setPercentile(this.session.loops.percentileAt(this.#score(this.valueAt(this.x, event))));
-    const release = () => this.session.setPercentile(this.session.percentile, { settled: true });
-    handle.addEventListener("pointerdown", (event) => {
-      handle.setPointerCapture(event.pointerId);
-      handle.focus({ preventScroll: true });
-      event.preventDefault();
-    });
-    handle.addEventListener("pointermove", (event) => handle.hasPointerCapture(event.pointerId) && move(event));
-    handle.addEventListener("lostpointercapture", release);
-    const settle = debounce(release, 350);
-    handle.addEventListener("keydown", (event) => {
-      const steps = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, PageDown: -1, PageUp: 1, Home: -100, End: 100 };
-      if (!(event.key in steps)) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.session.setPercentile(this.session.percentile + steps[event.key]);
-      settle();
-    });
-    return handle;
   }
 }

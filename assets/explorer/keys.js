@@ -53,7 +53,8 @@ function belongsHere(event, root) {
   const { target, key } = event;
   if (!target.contains(root) && !root.contains(target)) return false;
   if (target.closest?.("dialog[open]")) return false;
-  if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])")) return key === "Escape" && target.type === "search";
+  if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])"))
+    return key === "Escape" && target.type === "search";
   if (target.matches("input[type=range], [role=slider]")) return !key.startsWith("Arrow");
   if (target.matches("button, input[type=checkbox]")) return key !== " ";
   return true;
@@ -62,8 +63,21 @@ function belongsHere(event, root) {
 /** The help dialog; `.showModal()` opens it. */
 export function helpDialog() {
   const close = h("button", { type: "button", class: "ls-quiet", autofocus: true }, "Close");
-  const rows = KEYS.map(([key, meaning]) => [h("dt", {}, key.split(" ").map((part) => h("kbd", {}, part))), h("dd", {}, meaning)]);
-  const dialog = h("dialog", { class: "ls-help", "aria-label": "Keys of the explorer" }, h("h3", {}, "Keys"), h("dl", {}, rows), close);
+  const rows = KEYS.map(([key, meaning]) => [
+    h(
+      "dt",
+      {},
+      key.split(" ").map((part) => h("kbd", {}, part)),
+    ),
+    h("dd", {}, meaning),
+  ]);
+  const dialog = h(
+    "dialog",
+    { class: "ls-help", "aria-label": "Keys of the explorer" },
+    h("h3", {}, "Keys"),
+    h("dl", {}, rows),
+    close,
+  );
   close.addEventListener("click", () => dialog.close());
   return dialog;
 }

@@ -35,7 +35,13 @@ function create(component, base) {
   const styles = loadStyles(`${base}${data.assets}/explorer.css`);
   explorer.open(styles).catch((error) => {
     console.error(error);
-    root.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, `The explorer could not be shown: ${error.message}. Reload the page to try again.`));
+    root.replaceChildren(
+      h(
+        "p",
+        { class: "ls-failed", role: "alert" },
+        `The explorer could not be shown: ${error.message}. Reload the page to try again.`,
+      ),
+    );
   });
   return explorer;
 }
@@ -56,5 +62,8 @@ function leave(explorer, parent, key) {
     if (explorers.get(key) === explorer) explorers.delete(key);
     if (window.__loopscope?.explorer === explorer) delete window.__loopscope;
   };
-  explorer.leaving = [setTimeout(() => explorer.engine.stop(), SILENT_AFTER_MS), setTimeout(forget, FORGOTTEN_AFTER_MS)];
+  explorer.leaving = [
+    setTimeout(() => explorer.engine.stop(), SILENT_AFTER_MS),
+    setTimeout(forget, FORGOTTEN_AFTER_MS),
+  ];
 }

@@ -8,26 +8,47 @@ import { recall, remember } from "./preferences.js";
 import { Waveform } from "./waveform.js";
 
 const METER_FLOOR_DB = -60;
-const MARKS = [["keep", "Keep (K)"], ["quarantine", "Quarantine (Q)"], ["love", "Love (L)"]];
+const MARKS = [
+  ["keep", "Keep (K)"],
+  ["quarantine", "Quarantine (Q)"],
+  ["love", "Love (L)"],
+];
 
 export class Player {
   constructor(session, engine, actions) {
     Object.assign(this, { session, engine, actions });
     session.autoplay = recall("autoplay", true);
-    Object.assign(engine, { loop: recall("loop", true), matchLoudness: recall("matchLoudness", true), volume: recall("volume", 0.8) });
+    Object.assign(engine, {
+      loop: recall("loop", true),
+      matchLoudness: recall("matchLoudness", true),
+      volume: recall("volume", 0.8),
+    });
     this.waveform = new Waveform(session, engine);
     this.title = h("strong", { class: "ls-title" }, "Nothing selected");
     this.facts = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
     this.button = iconButton("play", "Play or stop (space)", () => this.toggle(), { class: "ls-icon-button ls-main" });
     this.level = h("span", { class: "ls-level-fill" });
     this.gain = h("span", { class: "ls-note ls-gain" });
-    this.marks = MARKS.map(([mark, label]) => iconButton(mark, label, () => actions.mark(mark), { "aria-pressed": "false", "data-mark": mark }));
+    this.marks = MARKS.map(([mark, label]) =>
+      iconButton(mark, label, () => actions.mark(mark), { "aria-pressed": "false", "data-mark": mark }),
+    );
     this.element = h(
       "section",
       { class: "ls-player", "aria-label": "Player" },
-      h("div", { class: "ls-transport" }, iconButton("previous", "Previous in the list (←)", () => actions.step(-1)), this.button, iconButton("next", "Next in the list (→)", () => actions.step(1))),
+      h(
+        "div",
+        { class: "ls-transport" },
+        iconButton("previous", "Previous in the list (←)", () => actions.step(-1)),
+        this.button,
+        iconButton("next", "Next in the list (→)", () => actions.step(1)),
+      ),
       h("div", { class: "ls-now" }, this.title, this.facts),
-      h("div", { class: "ls-signal" }, this.waveform.element, h("div", { class: "ls-level", role: "presentation" }, this.level)),
+      h(
+        "div",
+        { class: "ls-signal" },
+        this.waveform.element,
+        h("div", { class: "ls-level", role: "presentation" }, this.level),
+      ),
       h("div", { class: "ls-marks", role: "group", "aria-label": "Mark this loop" }, this.marks),
       h("div", { class: "ls-options" }, this.#toggles(), this.#volume(), this.gain),
     );
@@ -131,14 +152,28 @@ export class Player {
       return h("label", { class: "ls-toggle", title }, box, label);
     };
     return [
-      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => remember("autoplay", (session.autoplay = on))),
+      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) =>
+        remember("autoplay", (session.autoplay = on)),
+      ),
       toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(remember("loop", on))),
-      toggle("Match loudness", "Bring every loop to the same loudness (EBU R128, −18 LUFS)", engine.matchLoudness, (on) => engine.setMatchLoudness(remember("matchLoudness", on))),
+      toggle(
+        "Match loudness",
+        "Bring every loop to the same loudness (EBU R128, −18 LUFS)",
+        engine.matchLoudness,
+        (on) => engine.setMatchLoudness(remember("matchLoudness", on)),
+      ),
     ];
   }
 
   #volume() {
-    const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: this.engine.volume, "aria-label": "Volume" });
+    const slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: this.engine.volume,
+      "aria-label": "Volume",
+    });
     slider.addEventListener("input", () => this.engine.setVolume(remember("volume", slider.valueAsNumber ** 2)));
     slider.value = Math.sqrt(this.engine.volume);
     return h("span", { class: "ls-field ls-volume" }, icon("volume"), slider);

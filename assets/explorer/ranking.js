@@ -6,7 +6,11 @@ import * as format from "./format.js";
 
 const ROW = 32; // CSS pixels
 const SPARE = 6; // rows beyond the edges, so that fast scrolling shows no gaps
-const MODES = [["ranking", "Ranking", "Most anomalous first"], ["border", "Border", "Nearest to the threshold first"], ["similar", "Similar", "Nearest to the selected loop first"]];
+const MODES = [
+  ["ranking", "Ranking", "Most anomalous first"],
+  ["border", "Border", "Nearest to the threshold first"],
+  ["similar", "Similar", "Nearest to the selected loop first"],
+];
 
 let lists = 0;
 
@@ -17,12 +21,32 @@ export class Ranking {
     this.mode = "ranking";
     this.prefix = `ls-list-${(lists += 1)}`;
     this.spacer = h("div", { class: "ls-spacer", role: "presentation" });
-    this.scroller = h("div", { class: "ls-scroller", role: "listbox", tabindex: "0", "aria-label": "Loops by anomaly score" }, this.spacer);
+    this.scroller = h(
+      "div",
+      { class: "ls-scroller", role: "listbox", tabindex: "0", "aria-label": "Loops by anomaly score" },
+      this.spacer,
+    );
     this.summary = h("p", { class: "ls-summary" });
     this.tabs = MODES.map(([mode, label, title]) =>
-      h("button", { type: "button", class: "ls-quiet", title, "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, label),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "ls-quiet",
+          title,
+          "aria-pressed": String(mode === this.mode),
+          onclick: () => this.setMode(mode),
+        },
+        label,
+      ),
     );
-    this.element = h("section", { class: "ls-ranking", "aria-label": "Loops" }, h("header", {}, h("h3", {}, "Loops"), h("div", { class: "ls-tools" }, this.tabs)), this.summary, this.scroller);
+    this.element = h(
+      "section",
+      { class: "ls-ranking", "aria-label": "Loops" },
+      h("header", {}, h("h3", {}, "Loops"), h("div", { class: "ls-tools" }, this.tabs)),
+      this.summary,
+      this.scroller,
+    );
     this.render = perFrame(() => this.#render());
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.spacer.addEventListener("click", (event) => this.#pick(event));
@@ -61,7 +85,11 @@ export class Ranking {
     const { session } = this;
     const { loops, focus } = session;
     if (this.mode === "border") this.rows = loops.atTheBorder(session.threshold, (row) => focus.has(row));
-    else if (this.mode === "similar") this.rows = session.selected < 0 ? [] : [session.selected, ...loops.neighbours(session.selected).filter((row) => focus.has(row))];
+    else if (this.mode === "similar")
+      this.rows =
+        session.selected < 0
+          ? []
+          : [session.selected, ...loops.neighbours(session.selected).filter((row) => focus.has(row))];
     else {
       this.rows = new Int32Array(focus.count);
       for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) this.rows[i++] = row;
@@ -98,7 +126,8 @@ export class Ranking {
     const place = this.placeOf(this.session.selected);
     if (place >= 0) {
       const [top, height] = [this.scroller.scrollTop, this.scroller.clientHeight];
-      if (place * ROW < top || (place + 1) * ROW > top + height) this.scroller.scrollTop = place * ROW - height / 2 + ROW / 2;
+      if (place * ROW < top || (place + 1) * ROW > top + height)
+        this.scroller.scrollTop = place * ROW - height / 2 + ROW / 2;
     }
     this.render();
   }
@@ -106,18 +135,26 @@ export class Ranking {
   #summarise() {
     const { group, active } = this.session.focus;
     const shown = format.loops(this.rows.length);
-    if (group) this.summary.textContent = `${group.label}: ${shown}, playing ${group.index + 1} of ${group.rows.length}`;
-    else this.summary.textContent = this.rows.length ? `${shown}${active ? " in focus" : ""}` : "No loop matches. Clear a filter to see more.";
+    if (group)
+      this.summary.textContent = `${group.label}: ${shown}, playing ${group.index + 1} of ${group.rows.length}`;
+    else
+      this.summary.textContent = this.rows.length
+        ? `${shown}${active ? " in focus" : ""}`
+        : "No loop matches. Clear a filter to see more.";
   }
 
   #render() {
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / ROW) - SPARE);
-    const last = Math.min(this.rows.length, Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / ROW) + SPARE);
+    const last = Math.min(
+      this.rows.length,
+      Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / ROW) + SPARE,
+    );
     const options = [];
     for (let place = first; place < last; place += 1) options.push(this.#option(place));
     this.spacer.replaceChildren(...options);
     const active = this.placeOf(this.session.selected);
-    if (active >= first && active < last) this.scroller.setAttribute("aria-activedescendant", `${this.prefix}-${active}`);
+    if (active >= first && active < last)
+      this.scroller.setAttribute("aria-activedescendant", `${this.prefix}-${active}`);
     else this.scroller.removeAttribute("aria-activedescendant");
   }
 
@@ -140,7 +177,11 @@ export class Ranking {
         style: `top:${place * ROW}px`,
       },
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
-      h("span", { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] }, loops.names[row]),
+      h(
+        "span",
+        { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] },
+        loops.names[row],
+      ),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
       h("span", { class: "ls-spoken" }, unseen),

@@ -23,7 +23,10 @@ export class Scatter extends Figure {
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
     this.layer.prepend(this.overlay, this.ring);
     this.drawnCut = session.cut;
-    session.on("threshold", perFrame(() => this.#live()));
+    session.on(
+      "threshold",
+      perFrame(() => this.#live()),
+    );
     session.on("settled focus", () => this.#recolour());
     session.on("selection", () => this.place());
   }
@@ -44,7 +47,16 @@ export class Scatter extends Figure {
         mode: "markers",
         x: loops.component(this.shown[0]),
         y: loops.component(this.shown[1]),
-        marker: { size: this.#size(), opacity: 0.85, color: this.#codes(), cmin: -0.5, cmax: 2.5, colorscale: scaleOf(theme), showscale: false, line: { width: 0 } },
+        marker: {
+          size: this.#size(),
+          opacity: 0.85,
+          color: this.#codes(),
+          cmin: -0.5,
+          cmax: 2.5,
+          colorscale: scaleOf(theme),
+          showscale: false,
+          line: { width: 0 },
+        },
         selected: kept, // greying out is done by colour code, for lasso and filters alike
         unselected: kept,
       },
@@ -85,7 +97,10 @@ export class Scatter extends Figure {
 
   #pixels(row) {
     const { loops } = this.session;
-    return [this.pixel(this.x, loops.component(this.shown[0])[row]), this.pixel(this.y, loops.component(this.shown[1])[row])];
+    return [
+      this.pixel(this.x, loops.component(this.shown[0])[row]),
+      this.pixel(this.y, loops.component(this.shown[1])[row]),
+    ];
   }
 
   #size() {
@@ -131,7 +146,10 @@ export class Scatter extends Figure {
     this.plot.querySelector(".nsewdrag").style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return null;
     this.onHover(row);
-    return [loops.names[row], `score ${format.score(loops.scores[row])} · rank ${format.count(loops.rank(row))} · ${format.seconds(loops.durations[row])}`];
+    return [
+      loops.names[row],
+      `score ${format.score(loops.scores[row])} · rank ${format.count(loops.rank(row))} · ${format.seconds(loops.durations[row])}`,
+    ];
   }
 
   /** The row whose point is nearest to the pointer, −1 where none is near; of equally near ones the one drawn on top. */
@@ -183,12 +201,22 @@ export class Scatter extends Figure {
   }
 
   #dragTools() {
-    const buttons = [["pan", "Move"], ["select", "Box"], ["lasso", "Lasso"]].map(([mode, label]) =>
-      h("button", { type: "button", class: "ls-quiet", "aria-pressed": String(mode === "pan"), onclick: () => choose(mode) }, label),
+    const buttons = [
+      ["pan", "Move"],
+      ["select", "Box"],
+      ["lasso", "Lasso"],
+    ].map(([mode, label]) =>
+      h(
+        "button",
+        { type: "button", class: "ls-quiet", "aria-pressed": String(mode === "pan"), onclick: () => choose(mode) },
+        label,
+      ),
     );
     const choose = (mode) => {
       this.dragmode = mode;
-      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(["pan", "select", "lasso"][i] === mode)));
+      buttons.forEach((button, i) =>
+        button.setAttribute("aria-pressed", String(["pan", "select", "lasso"][i] === mode)),
+      );
       this.plotly?.relayout(this.plot, { dragmode: mode });
     };
     const reset = () => this.plotly?.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
@@ -196,7 +224,14 @@ export class Scatter extends Figure {
   }
 }
 
-const scaleOf = ({ normal, flagged, faint }) => [[0, normal], [1 / 3, normal], [1 / 3, flagged], [2 / 3, flagged], [2 / 3, faint], [1, faint]];
+const scaleOf = ({ normal, flagged, faint }) => [
+  [0, normal],
+  [1 / 3, normal],
+  [1 / 3, flagged],
+  [2 / 3, flagged],
+  [2 / 3, faint],
+  [1, faint],
+];
 
 function boxTest({ x, y }) {
   const within = (value, [a, b]) => value >= Math.min(a, b) && value <= Math.max(a, b);

@@ -1,8 +1,22 @@
 // Colours of this theme, from Streamlit's CSS variables. Two accents, safe for colour-blind eyes (after Okabe and Ito):
 // vermillion for flagged loops, blue for the loop that is selected or plays; everything else is grey.
 
-const LIGHT = { flagged: "#c8500a", flaggedText: "#a63f00", selected: "#0069b4", normal: "#7d8795", low: "#2c6aa0", high: "#b8860b" };
-const DARK = { flagged: "#ff8c42", flaggedText: "#ff9d5c", selected: "#5cb8f0", normal: "#8b97a8", low: "#62a8dd", high: "#e0b040" };
+const LIGHT = {
+  flagged: "#c8500a",
+  flaggedText: "#a63f00",
+  selected: "#0069b4",
+  normal: "#7d8795",
+  low: "#2c6aa0",
+  high: "#b8860b",
+};
+const DARK = {
+  flagged: "#ff8c42",
+  flaggedText: "#ff9d5c",
+  selected: "#5cb8f0",
+  normal: "#8b97a8",
+  low: "#62a8dd",
+  high: "#e0b040",
+};
 
 export function readTheme(root) {
   const style = getComputedStyle(root);
@@ -25,7 +39,8 @@ export function readTheme(root) {
 /** Write the accents where the style sheet finds them. */
 export function applyTheme(root, theme) {
   root.dataset.theme = theme.dark ? "dark" : "light";
-  for (const name of ["flagged", "selected", "normal", "muted", "grid", "faint"]) root.style.setProperty(`--ls-${name}`, theme[name]);
+  for (const name of ["flagged", "selected", "normal", "muted", "grid", "faint"])
+    root.style.setProperty(`--ls-${name}`, theme[name]);
   root.style.setProperty("--ls-flagged-text", theme.flaggedText);
 }
 

@@ -9,10 +9,20 @@ export class ThresholdControl {
   constructor(session) {
     this.session = session;
     this.slider = h("input", { type: "range", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile" });
-    this.number = h("input", { type: "number", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile, typed" });
+    this.number = h("input", {
+      type: "number",
+      min: 0,
+      max: 100,
+      step: 0.1,
+      "aria-label": "Threshold percentile, typed",
+    });
     this.score = h("output", { class: "ls-value" });
     this.flagged = h("output", { class: "ls-flagged-count" });
-    this.reset = h("button", { type: "button", class: "ls-quiet", title: "Back to the 95th percentile, the paper's threshold" }, "Reset to 95th");
+    this.reset = h(
+      "button",
+      { type: "button", class: "ls-quiet", title: "Back to the 95th percentile, the paper's threshold" },
+      "Reset to 95th",
+    );
     this.element = h(
       "div",
       { class: "ls-threshold" },
@@ -39,10 +49,16 @@ export class ThresholdControl {
   show() {
     const { session } = this;
     this.slider.value = session.percentile;
-    this.slider.setAttribute("aria-valuetext", `percentile ${session.percentile}, ${session.flagged} of ${session.loops.n} loops flagged`);
+    this.slider.setAttribute(
+      "aria-valuetext",
+      `percentile ${session.percentile}, ${session.flagged} of ${session.loops.n} loops flagged`,
+    );
     if (document.activeElement !== this.number) this.number.value = session.percentile;
     this.score.textContent = format.score(session.threshold);
-    this.flagged.replaceChildren(h("strong", {}, format.count(session.flagged)), ` of ${format.count(session.loops.n)} flagged`);
+    this.flagged.replaceChildren(
+      h("strong", {}, format.count(session.flagged)),
+      ` of ${format.count(session.loops.n)} flagged`,
+    );
     this.reset.disabled = session.percentile === PAPER_PERCENTILE;
   }
 }

@@ -20,10 +20,13 @@ class Voice {
     const gain = this.gain.gain;
     gain.cancelScheduledValues(this.context.currentTime);
     gain.setTargetAtTime(0, this.context.currentTime, FADE_S / 3);
-    setTimeout(() => {
-      end();
-      this.gain.disconnect();
-    }, 4 * 1000 * FADE_S);
+    setTimeout(
+      () => {
+        end();
+        this.gain.disconnect();
+      },
+      4 * 1000 * FADE_S,
+    );
   }
 
   get span() {

@@ -14,7 +14,15 @@ export class Waveform {
     this.head = h("div", { class: "ls-playhead", hidden: true });
     this.element = h(
       "div",
-      { class: "ls-waveform", role: "slider", tabindex: "0", "aria-label": "Position in the loop", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0" },
+      {
+        class: "ls-waveform",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": "Position in the loop",
+        "aria-valuemin": "0",
+        "aria-valuemax": "0",
+        "aria-valuenow": "0",
+      },
       this.canvas,
       this.head,
     );

@@ -17,7 +17,10 @@ export class Wire {
     this.last = { percentile: component.data.percentile, selected: component.data.selected };
     this.sendSelection = debounce(() => this.#commit("selected", session.selectedId), SELECTION_DELAY_MS);
     session.on("selection", this.sendSelection);
-    session.on("settled", () => session.percentile !== this.echoes.percentile.at(-1) && this.#commit("percentile", session.percentile));
+    session.on(
+      "settled",
+      () => session.percentile !== this.echoes.percentile.at(-1) && this.#commit("percentile", session.percentile),
+    );
   }
 
   close() {
@@ -85,7 +88,8 @@ export class Wire {
       else delete merged[value[0]];
     }
     const now = this.session.marks;
-    const same = Object.keys(merged).length === now.size && Object.entries(merged).every(([id, mark]) => now.get(id) === mark);
+    const same =
+      Object.keys(merged).length === now.size && Object.entries(merged).every(([id, mark]) => now.get(id) === mark);
     if (!same) this.session.replaceMarks(merged);
   }
 }

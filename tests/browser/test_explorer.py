@@ -533,3 +533,18 @@ def test_similar_and_border_lists_are_in_the_order_they_promise(explorer: Page) 
     latents = VIEW.latents.astype(float)
     distance = ((latents - latents[IDS.tolist().index(RANKING[4])]) ** 2).sum(axis=1)
     wait_until(lambda: listed() == IDS[np.argsort(distance)][:12].tolist(), "nearest first, the loop itself on top")
+
+
+def test_the_threshold_moves_by_keyboard_and_python_hears_where_it_rests(explorer: Page) -> None:
+    handle = explorer.locator(".ls-handle")
+    handle.focus()
+    for _ in range(3):
+        explorer.keyboard.press("ArrowLeft")
+    explorer.keyboard.press("PageDown")
+    assert handle.get_attribute("aria-valuenow") == "93.70"
+    flagged = int((scores > np.percentile(scores, 93.7)).sum())
+    assert explorer.locator(".ls-flagged-count").inner_text() == f"{flagged} of {N} flagged"
+    wait_until(lambda: heard(explorer)["percentile"] == 93.7, "Python hears the keys")
+    assert not audio(explorer)["playing"], "arrow keys on the handle do not audition"
+    explorer.get_by_role("button", name="Reset to 95th").click()
+    wait_until(lambda: heard(explorer)["percentile"] == 95.0, "the paper's percentile")

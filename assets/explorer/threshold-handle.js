@@ -1,0 +1,61 @@
+// The handle on the histogram: pulled with the pointer, or moved with the arrow keys as a slider in percentile.
+
+import { debounce, h } from "./dom.js";
+import * as format from "./format.js";
+
+const REST_MS = 350; // without a key press: the threshold rests, and Python hears it
+const STEPS = {
+  ArrowLeft: -0.1,
+  ArrowDown: -0.1,
+  ArrowRight: 0.1,
+  ArrowUp: 0.1,
+  PageDown: -1,
+  PageUp: 1,
+  Home: -100,
+  End: 100,
+};
+
+/** `scoreUnder` gives the score under a pointer event. */
+export function thresholdHandle(session, scoreUnder) {
+  const handle = h(
+    "div",
+    {
+      class: "ls-handle",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": "Threshold",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-valuenow": "0",
+      hidden: true,
+    },
+    h("span", { class: "ls-grip" }),
+  );
+  const rest = () => session.setPercentile(session.percentile, { settled: true });
+  const restSoon = debounce(rest, REST_MS);
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    handle.focus({ preventScroll: true });
+    event.preventDefault();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (handle.hasPointerCapture(event.pointerId)) session.setPercentile(session.loops.percentileAt(scoreUnder(event)));
+  });
+  handle.addEventListener("lostpointercapture", rest);
+  handle.addEventListener("keydown", (event) => {
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    session.setPercentile(session.percentile + STEPS[event.key]);
+    restSoon();
+  });
+  return handle;
+}
+
+/** Percentile, score and count, as assistive technology reads them. */
+export function describeHandle(handle, session) {
+  const percentile = session.percentile.toFixed(2);
+  const said = `percentile ${percentile}, score ${format.score(session.threshold)}, ${session.flagged} loops flagged`;
+  handle.setAttribute("aria-valuenow", percentile);
+  handle.setAttribute("aria-valuetext", said);
+}
