@@ -1,6 +1,7 @@
 """Decoding is exact where the format is, a part is a part of the whole, and everything else is a reason."""
 
 import os
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -421,6 +422,15 @@ def test_a_crashing_or_hanging_decoder_costs_one_file(tmp_path: Path, monkeypatc
     assert "crashed" in str(found["crash.wav"])
     assert "took longer than" in str(found["hang.wav"])
     assert "memory" in str(found["memory.wav"])
+
+
+def test_a_stop_does_not_wait_for_a_hanging_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "hang.wav", stereo(0.1))
+    started = time.monotonic()
+    with dangerous_decoder(monkeypatch), InspectionPool(1, seconds=30) as pool:
+        found = list(pool.inspect_all([str(path)], should_stop=lambda: time.monotonic() - started > 1.0))
+    assert found == []
+    assert time.monotonic() - started < 10
 
 
 def test_the_child_says_what_the_parent_would(tmp_path: Path) -> None:

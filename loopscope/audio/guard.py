@@ -23,10 +23,12 @@ import loopscope
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.readers import AudioInfo, TransientAudioError
 from loopscope.errors import AudioError, LibraryError
+from loopscope.progress import StopCheck, never_stop
 
 SECONDS_A_FILE = 60.0
 MAX_WORKERS = 4
 QUEUED_A_WORKER = 8
+STOP_CHECK_S = 0.25  # how late a stop is noticed while a slow file is decoded
 
 Result = Inspection | AudioError
 
@@ -94,16 +96,16 @@ class InspectionPool:
             worker.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def inspect_all(self, paths: Iterable[str]) -> Iterator[tuple[str, Result]]:
-        """Yield (path, result) for every path, in the order in which they are finished."""
+    def inspect_all(self, paths: Iterable[str], should_stop: StopCheck = never_stop) -> Iterator[tuple[str, Result]]:
+        """Yield (path, result) for every path, in the order in which they are finished; end early if told to stop."""
         waiting = iter(paths)
         pending: dict[Future[Result], str] = {}
-        while True:
+        while not should_stop():
             for path in islice(waiting, QUEUED_A_WORKER * len(self._workers) - len(pending)):
                 pending[self._threads.submit(self._inspect, path)] = path
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            for future in wait(pending, timeout=STOP_CHECK_S, return_when=FIRST_COMPLETED).done:
                 yield pending.pop(future), future.result()
 
     def _inspect(self, path: str) -> Result:

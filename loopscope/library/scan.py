@@ -140,12 +140,12 @@ def _inspect(keys: list[FileKey], scan: _Scan, should_stop: StopCheck) -> None:
     by_path = {key.path: key for key in keys}
     try:
         with InspectionPool(min(len(keys), os.cpu_count() or 1) or 1) as pool:
-            for path, result in pool.inspect_all(by_path):
+            for path, result in pool.inspect_all(by_path, should_stop):
                 scan.add(by_path[path], result)
-                if should_stop():
-                    raise Cancelled(f"The scan was stopped; {len(scan.rows)} files are done and need no second look.")
     finally:
         scan.write()
+    if should_stop():
+        raise Cancelled(f"The scan was stopped; {len(scan.rows)} files are done and need no second look.")
 
 
 def _is_same(key: FileKey, found: Inspection) -> bool:
