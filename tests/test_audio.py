@@ -17,7 +17,7 @@ from loopscope.audio import guard as guard_module
 from loopscope.audio.containers import identify
 from loopscope.audio.guard import InspectionPool, InspectionWorker
 from loopscope.audio.inspection import Inspection
-from loopscope.errors import AudioError
+from loopscope.errors import AudioError, LibraryError
 
 RATE = 44100
 LOSSLESS = [
@@ -431,6 +431,24 @@ def test_a_stop_does_not_wait_for_a_hanging_file(tmp_path: Path, monkeypatch: py
         found = list(pool.inspect_all([str(path)], should_stop=lambda: time.monotonic() - started > 1.0))
     assert found == []
     assert time.monotonic() - started < 10
+
+
+def test_a_child_that_never_comes_up_is_no_file_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a.wav", stereo(0.1))
+    monkeypatch.setattr(guard_module.sys, "executable", "/bin/false")
+    with pytest.raises(LibraryError, match="ended while starting"), InspectionPool(1) as pool:
+        list(pool.inspect_all([str(path)]))
+    monkeypatch.setattr(guard_module.sys, "executable", str(tmp_path / "nowhere"))
+    with pytest.raises(LibraryError, match="cannot be started"), InspectionPool(1) as pool:
+        list(pool.inspect_all([str(path)]))
+
+
+def test_modules_beside_the_working_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    path = written(tmp_path / "a.wav", stereo(0.1))
+    monkeypatch.chdir(tmp_path)
+    with InspectionPool(1) as pool:
+        assert [isinstance(result, Inspection) for _, result in pool.inspect_all([str(path)])] == [True]
 
 
 def test_the_child_says_what_the_parent_would(tmp_path: Path) -> None:

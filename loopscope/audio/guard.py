@@ -22,6 +22,7 @@ from typing import Any, Self
 import loopscope
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.readers import AudioInfo, TransientAudioError
+from loopscope.audio.worker import READY
 from loopscope.errors import AudioError, LibraryError
 from loopscope.progress import StopCheck, never_stop
 
@@ -120,8 +121,8 @@ def _start(seconds: float) -> subprocess.Popen[str]:
     package_home = str(Path(loopscope.__file__).resolve().parents[1])
     search = os.pathsep.join(filter(None, (package_home, os.environ.get("PYTHONPATH"))))
     try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "loopscope.audio.worker", str(seconds)],
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "loopscope.audio.worker", str(seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -130,6 +131,11 @@ def _start(seconds: float) -> subprocess.Popen[str]:
         )
     except OSError as error:
         raise LibraryError(f"The process that checks files cannot be started: {error.strerror}.") from error
+    if process.stdout is None or process.stdout.readline() != READY:
+        process.kill()
+        _reap(process)
+        raise LibraryError(f"The process that checks files ended while starting (status {process.returncode}).")
+    return process
 
 
 def _ask(process: subprocess.Popen[str], path: str) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
 """The child process that inspects files, so that a decoder brought down by a hostile file takes nothing else with it.
 
-Started by `guard` as `python -m loopscope.audio.worker SECONDS`. One path a line on standard input (hex of the file
-system's bytes), one JSON object a line in return. A timer ends the process when one file takes longer than SECONDS,
-even if the parent is gone; the end of standard input ends it too.
+Started by `guard` as `python -m loopscope.audio.worker SECONDS`. A first line on standard output says that the process
+is up; then one path a line comes in on standard input (hex of the file system's bytes) and one JSON object a line goes
+out. A timer ends the process when one file takes longer than SECONDS, even if the parent is gone; the end of standard
+input ends it too.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from loopscope.audio.inspection import inspect_file
 from loopscope.audio.readers import TransientAudioError
 from loopscope.errors import AudioError
 
+READY = "ready\n"  # tells a decoder that crashed from a process that never came up
 MEMORY_BYTES = 4 << 30  # address space; ordinary files need a tenth of it
 
 
@@ -24,6 +26,8 @@ def main(seconds: float) -> None:
     """Answer until standard input ends."""
     answers = _private_output()
     _limit_memory()
+    answers.write(READY)
+    answers.flush()
     for line in sys.stdin:
         _set_timer(seconds)
         answer = answer_to(os.fsdecode(bytes.fromhex(line.strip())))
