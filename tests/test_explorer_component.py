@@ -100,6 +100,14 @@ def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version
     assert say(app, lasso={"value": "no base64!", "version": VIEW.version, "serial": 3}).lasso == ()
 
 
+def test_what_is_no_id_number_or_mark_of_this_view_is_passed_over(app: AppTest) -> None:
+    assert say(app, selected={"value": "no such loop", "serial": 1}).selected is None
+    assert say(app, percentile={"value": "high", "serial": 2}).percentile == 95.0
+    assert say(app, percentile={"value": 50.0, "version": "another model", "serial": 3}).percentile == 95.0
+    for wrong in (["no such loop", "keep"], [loop_id(1), "burn"], loop_id(1), None, [[], "keep"]):
+        assert say(app, mark={"value": wrong, "serial": 4}).mark is None
+
+
 def test_bare_values_stand_for_themselves(app: AppTest) -> None:
     assert say(app, selected=loop_id(5)).selected == loop_id(5)
 

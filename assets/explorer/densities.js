@@ -57,8 +57,8 @@ function densitiesOf(heatmap) {
 
 /** Where a value of dimension d stands in its column, 0 to 1 for −4 to +4 standard deviations. */
 function placeIn(heatmap, d) {
-  const [mean, scale] = [heatmap.means[d], 2 * LIMIT_SD * heatmap.deviations[d]];
-  return (value) => (value - mean) / scale + 0.5;
+  const [centre, scale] = [heatmap.centres[d], 2 * LIMIT_SD * heatmap.deviations[d]];
+  return (value) => (value - centre) / scale + 0.5;
 }
 
 /** Kernel density of values[from:to] on a grid; Gaussian kernel with Scott's bandwidth for unit deviation. */

@@ -110,7 +110,12 @@ export class Explorer {
     this.filters.element.append(helpButton);
     this.root.style.setProperty("--ls-height", `${data.height}px`);
     this.root.replaceChildren(
-      h("header", { class: "ls-head" }, h("h2", {}, data.title), new ThresholdControl(session).element),
+      h(
+        "header",
+        { class: "ls-head" },
+        h("h2", { title: data.title }, data.title),
+        new ThresholdControl(session).element,
+      ),
       this.filters.element,
       h(
         "div",

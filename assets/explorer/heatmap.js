@@ -1,4 +1,5 @@
-// Latent heatmap: loops sorted by score (most anomalous on top) × latent dimensions, standardised per dimension.
+// Latent heatmap: loops sorted by score (most anomalous on top) × latent dimensions, standardised per dimension by
+// median and interquartile range.
 // Where there are more loops than pixel rows, a row is the mean of several loops; zooming in splits it.
 // Above it, per dimension, the density of flagged loops and of the rest.
 
@@ -9,6 +10,7 @@ import * as format from "./format.js";
 import { axisOf } from "./theme.js";
 
 const PIXELS_PER_ROW = 2;
+const IQR_OF_NORMAL = 1.349; // standard deviations
 const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means over many loops stay near 0
 const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
 
@@ -80,7 +82,7 @@ export class Heatmap extends Figure {
           len: 1,
           outlinewidth: 0,
           tickvals: [-limit, 0, limit],
-          ticktext: [`−${limit} sd`, "mean", `+${limit} sd`],
+          ticktext: [`−${limit} sd`, "median", `+${limit} sd`],
           tickfont: { size: 10 },
           x: 1.005,
           xpad: 4,
@@ -150,21 +152,16 @@ export class Heatmap extends Figure {
     return places.map((at) => this.session.loops.n - 1 - at);
   }
 
-  /** Mean and standard deviation per dimension. */
+  /** Centre and spread per dimension: median, and interquartile range as a standard deviation; outliers move neither. */
   #standardise() {
     const { loops } = this.session;
-    this.means = [];
+    this.centres = [];
     this.deviations = [];
     for (let d = 0; d < loops.dimensions.length; d += 1) {
-      const values = loops.dimension(d);
-      let [sum, squares] = [0, 0];
-      for (const value of values) {
-        sum += value;
-        squares += value * value;
-      }
-      const mean = sum / values.length;
-      this.means.push(mean);
-      this.deviations.push(Math.sqrt(Math.max(squares / values.length - mean * mean, 0)) || 1);
+      const values = loops.dimension(d).slice().sort();
+      const at = (share) => values[Math.round(share * (values.length - 1))];
+      this.centres.push(at(0.5));
+      this.deviations.push((at(0.75) - at(0.25)) / IQR_OF_NORMAL || at(1) - at(0) || 1);
     }
   }
 
@@ -179,7 +176,7 @@ export class Heatmap extends Figure {
         const end = Math.min(last, start + this.step);
         let sum = 0;
         for (let place = start; place < end; place += 1) sum += values[loops.n - 1 - place];
-        z[band][d] = (sum / (end - start) - this.means[d]) / this.deviations[d];
+        z[band][d] = (sum / (end - start) - this.centres[d]) / this.deviations[d];
       }
     }
     return z;

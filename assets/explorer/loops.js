@@ -1,6 +1,8 @@
 // The loops and their numbers. Rows are sorted by score, ascending: row n−1 is the most anomalous, and the flagged
 // loops are the rows from a cut to the end.
 
+import * as format from "./format.js";
+
 export class Loops {
   constructor(table, points) {
     this.ids = table.ids;
@@ -43,6 +45,14 @@ export class Loops {
 
   number(column, row) {
     return this.points[`value:${column}`]?.[row] ?? NaN;
+  }
+
+  /** What it is and where it lies, as far as known: "2.3 s · 120 BPM · Em · folder". */
+  facts(row) {
+    const tempo = this.number("bpm", row);
+    const parts = [format.seconds(this.durations[row]), tempo > 0 ? `${Math.round(tempo)} BPM` : ""];
+    parts.push(this.category("key", row), this.category("folder", row));
+    return parts.filter(Boolean).join(" · ");
   }
 
   /** Principal component k (from 0) of all loops, as a view without a copy. */

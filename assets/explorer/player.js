@@ -99,17 +99,8 @@ export class Player {
 
   #facts(row) {
     const { loops } = this.session;
-    const tempo = loops.number("bpm", row);
-    return [
-      this.session.isFlagged(row) ? "flagged" : null,
-      `rank ${format.count(loops.rank(row))} of ${format.count(loops.n)}`,
-      `score ${format.score(loops.scores[row])}`,
-      format.seconds(loops.durations[row]),
-      tempo > 0 ? `${Math.round(tempo)} BPM` : null,
-      loops.category("key", row) || null,
-    ]
-      .filter(Boolean)
-      .join(" · ");
+    const flagged = this.session.isFlagged(row) ? "flagged · " : "";
+    return `${flagged}rank ${format.count(loops.rank(row))} of ${format.count(loops.n)} · score ${format.score(loops.scores[row])} · ${loops.facts(row)}`;
   }
 
   #prefetchAround(row) {

@@ -4,7 +4,7 @@
 import { h, icon, perFrame } from "./dom.js";
 import * as format from "./format.js";
 
-const ROW = 32; // CSS pixels
+const ROW = 42; // CSS pixels
 const SPARE = 6; // rows beyond the edges, so that fast scrolling shows no gaps
 const MODES = [
   ["ranking", "Ranking", "Most anomalous first"],
@@ -177,11 +177,8 @@ export class Ranking {
         style: `top:${place * ROW}px`,
       },
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
-      h(
-        "span",
-        { class: "ls-name", title: folder ? `${folder}/${loops.names[row]}` : loops.names[row] },
-        loops.names[row],
-      ),
+      h("span", { class: "ls-name", title: [folder, loops.names[row]].filter(Boolean).join("/") }, loops.names[row]),
+      h("span", { class: "ls-facts" }, loops.facts(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
       h("span", { class: "ls-spoken" }, unseen),

@@ -58,7 +58,8 @@ export class Wire {
 
   #commit(name, value) {
     this.echoes[name].push(value);
-    this.component.setStateValue(name, { value, serial: (serial += 1) });
+    const { version } = this.component.data;
+    this.component.setStateValue(name, { value, version, serial: (serial += 1) });
   }
 
   /** True where Python says something that it was not told from here. */

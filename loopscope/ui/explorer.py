@@ -141,7 +141,7 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": _with_mark(marks or {}, pending if pending != heard.get("mark") else None),
+            "marks": _with_mark(marks or {}, _mark(view, pending) if pending != heard.get("mark") else None),
             "acknowledged": _serial(pending),
             "height": height,
         },
@@ -151,15 +151,15 @@ def explorer(
     fresh = {event for event in _EVENTS if commits[event] is not None and commits[event] != heard.get(event)}
     st.session_state[f"{key}:heard"] = commits
     if "selected" in fresh:
-        selected = _value(commits["selected"])
+        selected = _selected(view, commits["selected"])
     if "percentile" in fresh:
-        percentile = float(np.clip(_value(commits["percentile"]), 0.0, 100.0))
+        percentile = _percentile(view, commits["percentile"], percentile)
     return ExplorerEvent(
         selected=selected,
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile),
         lasso=_lasso(view, commits["lasso"]),
-        mark=_mark(commits["mark"]) if "mark" in fresh else None,
+        mark=_mark(view, commits["mark"]) if "mark" in fresh else None,
     )
 
 
@@ -179,12 +179,9 @@ def _pending(key: str) -> Mapping[str, Any]:
     return states if isinstance(states, Mapping) else {}
 
 
-def _with_mark(marks: Mapping[str, str], commit: Any) -> dict[str, str]:
+def _with_mark(marks: Mapping[str, str], fresh: tuple[str, str | None] | None) -> dict[str, str]:
     """The marks as they will be once the caller has stored the one that this run brings."""
-    merged: dict[str, str | None] = dict(marks)
-    if commit is not None:
-        loop_id, mark = _mark(commit)
-        merged[loop_id] = mark
+    merged = {**marks, **dict([fresh] if fresh else [])}
     return {loop_id: mark for loop_id, mark in merged.items() if mark}
 
 
@@ -197,9 +194,31 @@ def _value(commit: Any) -> Any:
     return commit["value"] if isinstance(commit, Mapping) else commit
 
 
-def _mark(commit: Any) -> tuple[str, str | None]:
-    loop_id, mark = _value(commit)
-    return str(loop_id), mark
+# What comes from a browser is checked: anything but ids and numbers of this view is passed over.
+
+
+def _selected(view: ExplorerView, commit: Any) -> str | None:
+    loop_id = _value(commit)
+    return loop_id if _holds(view, loop_id) else None
+
+
+def _percentile(view: ExplorerView, commit: Any, current: float) -> float:
+    """The percentile committed for this view, else the current one: another view's is no business of this one."""
+    value = _value(commit)
+    if isinstance(commit, Mapping) and commit.get("version", view.version) != view.version:
+        return current
+    return float(np.clip(value, 0.0, 100.0)) if isinstance(value, int | float) and np.isfinite(value) else current
+
+
+def _mark(view: ExplorerView, commit: Any) -> tuple[str, str | None] | None:
+    match _value(commit):
+        case [str(loop_id), ("keep" | "quarantine" | "love" | None) as mark] if _holds(view, loop_id):
+            return loop_id, mark
+    return None
+
+
+def _holds(view: ExplorerView, loop_id: Any) -> bool:
+    return isinstance(loop_id, str) and bool((view.loops["loop_id"] == loop_id).any())
 
 
 def _lasso(view: ExplorerView, commit: Any) -> tuple[str, ...]:

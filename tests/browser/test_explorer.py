@@ -474,7 +474,7 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
     click_scatter(explorer, row)
     playing = wait_until_plays(explorer, IDS[row])
     explorer.locator(".ls-scroller").focus()
-    explorer.evaluate("document.querySelector('.ls-scroller').scrollTop = 3200")
+    explorer.evaluate("document.querySelector('.ls-scroller').scrollTop = 4200")
     explorer.wait_for_timeout(300)
     explorer.evaluate(
         """() => {
@@ -496,7 +496,7 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
     explorer.wait_for_timeout(1000)
     now = audio(explorer)
     assert (now["loopId"], now["startedAt"], now["playing"]) == (IDS[row], playing["startedAt"], True)
-    assert explorer.evaluate("document.querySelector('.ls-scroller').scrollTop") == 3200
+    assert explorer.evaluate("document.querySelector('.ls-scroller').scrollTop") == 4200
     assert explorer.evaluate("document.activeElement.className") == "ls-scroller"
     click_scatter(explorer, isolated_rows(explorer)[4])
     wait_until_plays(explorer, IDS[isolated_rows(explorer)[4]])
@@ -541,7 +541,7 @@ def test_the_threshold_moves_by_keyboard_and_python_hears_where_it_rests(explore
     for _ in range(3):
         explorer.keyboard.press("ArrowLeft")
     explorer.keyboard.press("PageDown")
-    assert handle.get_attribute("aria-valuenow") == "93.70"
+    wait_until(lambda: handle.get_attribute("aria-valuenow") == "93.70", "the handle follows at the next frame")
     flagged = int((scores > np.percentile(scores, 93.7)).sum())
     assert explorer.locator(".ls-flagged-count").inner_text() == f"{flagged} of {N} flagged"
     wait_until(lambda: heard(explorer)["percentile"] == 93.7, "Python hears the keys")
