@@ -62,7 +62,7 @@ def _player(library: Library, loop_id: str) -> None:
     path = library.path_of(loop_id)
     st.markdown(f"**{plain(printable(path.name))}**")
     try:
-        file, mime = playable(path, paths().transcoded)
+        file, mime = playable(path, paths().transcoded, loop_id)
     except AudioError as error:
         st.error(plain(printable(str(error))))
         return
