@@ -8,6 +8,7 @@ all members. Scores are positive, 1 is typical. Latents are those of the first m
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,9 @@ class RobustDetector(BaseDetector):
 
     def _log_deep(self, X: FloatArray) -> FloatArray:
         """Uncalibrated deep parts, (n_repeats, n_members, n_parts, n)."""
-        raw = [np.stack(list(repeat.scores(X).values()), axis=1) for repeat in self._repeats]
-        return log_part(np.stack(raw))
+        with ThreadPoolExecutor(len(self._repeats)) as pool:
+            raw = pool.map(lambda repeat: np.stack(list(repeat.scores(X).values()), axis=1), self._repeats)
+            return log_part(np.stack(list(raw)))
 
     def _out_of_fold(self, folds: FloatArray, logs: FloatArray) -> FloatArray:
         """Calibrate on held-out rows and return their z-scores, (n_repeats, n_parts, n); `folds` is (n_repeats, n).

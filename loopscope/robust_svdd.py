@@ -43,12 +43,13 @@ class RobustPreset:
     trimmed: float = 0.1  # share of the loneliest loops that nothing is learnt from
     density_neighbours: int = 10
     skip_dropout: float = 0.5  # AEwRES only
-    learning_rate: float = 1e-3  # paper section 4.3
+    learning_rate: float = 1e-3  # of pretraining, paper section 4.3
+    finetuning_rate: float = 1e-4  # ten times less keeps the sphere and what pretraining learnt
     min_learning_rate: float = 5e-6  # paper section 4.3
     weight_decay: float = 1e-5  # paper section 4.3
     batch_size: int = 32  # paper section 4.3
     large_batch_size: int = 64  # where min_steps of batch_size do not cover min_passes
-    min_steps: int = 200  # of a phase
+    min_steps: int = 100  # of a phase
     min_passes: int = 2  # over the training rows in a phase
     noise: float = 1.0  # largest deviation of the contrasted noise, in units of the whitened features
 
@@ -167,7 +168,7 @@ class _Training:
         self._loss: Loss = self._reconstruction_loss if phase == "pretrain" else self._sphere_loss
         self._optimizer = torch.optim.AdamW(
             [parameter for module in learning for parameter in module.parameters()],
-            lr=self.preset.learning_rate,
+            lr=self.preset.learning_rate if phase == "pretrain" else self.preset.finetuning_rate,
             weight_decay=self.preset.weight_decay,
             fused=True,
         )
