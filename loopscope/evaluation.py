@@ -154,9 +154,13 @@ def label_loops(
 ) -> LabelledSet:
     """Join a labels table to a library's `loops` below `root` by path, and to embeddings by loop_id.
 
-    Loops without a label or an embedding are left out. Raises DataError when nothing joins.
+    `root` may be a link to the scanned folder. Loops without a label or an embedding, or outside of `root`, are left
+    out. Raises DataError when nothing joins.
     """
-    relative = [Path(path).relative_to(root).as_posix() for path in loops["path"]]
+    real = Path(root).resolve()  # as scan_folder does
+    relative = [
+        path.relative_to(real).as_posix() if path.is_relative_to(real) else "" for path in map(Path, loops["path"])
+    ]
     known = loops.assign(relative=relative).merge(labels, left_on="relative", right_on="path", suffixes=("", "_label"))
     rows = pd.DataFrame({"loop_id": list(loop_ids), "row": range(len(loop_ids))})
     joined = known.drop_duplicates("loop_id").merge(rows, on="loop_id")

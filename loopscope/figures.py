@@ -18,6 +18,7 @@ NEW = "#4fae94"
 ANOMALOUS = "#d55e00"
 NEUTRAL = "#8a949a"
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "new": NEW}
+MANY_DECADES = 3  # from here on ticks are powers of ten only
 PHASE_TITLES = {"pretrain": "Phase 1 · autoencoder", "finetune": "Phase 2 · Deep SVDD"}
 
 
@@ -35,6 +36,16 @@ def _figure(x_title: str, y_title: str, height: int, **layout: object) -> go.Fig
     return figure
 
 
+def _log_axis(figure: go.Figure, values: Sequence[float] | pd.Series) -> None:
+    """A log y axis with every tick written out: Plotly's own labels between decades drop the power of ten."""
+    if not len(values):
+        return
+    low, high = np.log10(np.min(values)), np.log10(np.max(values))
+    steps = (1, 2, 5) if high - low < MANY_DECADES else (1,)
+    ticks = [step * 10.0**decade for decade in range(int(np.floor(low)) - 1, int(np.ceil(high)) + 1) for step in steps]
+    figure.update_yaxes(type="log", tickmode="array", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+
+
 def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -> go.Figure:
     """Training and validation loss of one phase ("pretrain" or "finetune") over its epochs, log scale."""
     figure = _figure("epoch", "loss (log)", height, uirevision=phase)
@@ -46,7 +57,7 @@ def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -
     ):
         figure.add_scatter(x=epochs, y=values, name=name, mode="lines", line={"color": colour, "width": 2})
     if all(report.train_loss > 0 and report.validation_loss > 0 for report in reports):
-        figure.update_yaxes(type="log", dtick="D2")
+        _log_axis(figure, [value for report in reports for value in (report.train_loss, report.validation_loss)])
     else:
         figure.update_yaxes(title="loss")
     return figure
@@ -74,7 +85,7 @@ def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Fig
             boxpoints="outliers",
             marker={"color": SPLIT_COLOURS.get(str(split), NEUTRAL), "size": 4},
         )
-    figure.update_yaxes(type="log", dtick="D2")
+    _log_axis(figure, data["score"])
     return figure
 
 

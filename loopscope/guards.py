@@ -5,6 +5,7 @@ Spearman rank correlations of scores (-1 to 1). Figures are taken on loops the m
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,64 +51,110 @@ def is_collapsed(spread_before: float, spread_after: float) -> bool:
     return not spread_after >= MIN_SPREAD_KEPT * spread_before or spread_before <= 0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """One guard: what was measured, the limit it is held to, and a plain sentence either way."""
+
+    title: str
+    value: str
+    limit: str
+    passed: bool
+    sentence: str
+
+
+def verdicts(measures: Mapping[str, float]) -> tuple[Verdict, ...]:
+    """Every guard that these measures allow to judge; those whose measure is absent or undefined are left out."""
+    found = [check(measures) for check in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
+    return tuple(verdict for verdict in found if verdict is not None)
+
+
 def warnings_for(measures: Mapping[str, float]) -> tuple[str, ...]:
     """One sentence for every guard that was not passed; measures that are absent are not judged."""
-    found = [check(measures) for check in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
-    return tuple(sentence for sentence in found if sentence)
+    return tuple(verdict.sentence for verdict in verdicts(measures) if not verdict.passed)
 
 
-def _spread(m: Mapping[str, float]) -> str:
-    if "spread_before" not in m or not is_collapsed(m["spread_before"], m["spread_after"]):
-        return ""
+def _spread(m: Mapping[str, float]) -> Verdict | None:
+    if "spread_before" not in m:
+        return None
     kept = m["spread_after"] / m["spread_before"] if m["spread_before"] > 0 else 0.0
-    return (
-        f"The sphere has collapsed: fine-tuning shrank the spread of the latents to {kept:.1e} of what it was, so the "
-        "ranking is unreliable; use the robust preset."
+    passed = not is_collapsed(m["spread_before"], m["spread_after"])
+    sentence = (
+        f"The sphere kept its size: held-out loops are spread {kept:.2g} times as far after fine-tuning as before."
+        if passed
+        else f"The sphere has collapsed: fine-tuning shrank the spread of the latents to {kept:.1e} of what it was, so "
+        "the ranking is unreliable; use the robust preset."
+    )
+    return Verdict("Spread after ÷ before", f"{kept:.3g}", f"at least {MIN_SPREAD_KEPT:g}", passed, sentence)
+
+
+def _rank(m: Mapping[str, float]) -> Verdict | None:
+    if "effective_rank" not in m:
+        return None
+    used = f"The latent space uses {m['effective_rank']:.1f} effective dimensions of {m['latent_size']:.0f}"
+    passed = m["effective_rank"] >= MIN_EFFECTIVE_RANK
+    sentence = (
+        f"{used}." if passed else f"{used}: loops differ along almost one direction, so the distance says little."
+    )
+    return Verdict(
+        "Effective dimensions", f"{m['effective_rank']:.1f}", f"at least {MIN_EFFECTIVE_RANK:g}", passed, sentence
     )
 
 
-def _rank(m: Mapping[str, float]) -> str:
-    if m.get("effective_rank", np.inf) >= MIN_EFFECTIVE_RANK:
-        return ""
-    return (
-        f"The latent space uses {m['effective_rank']:.1f} effective dimensions of {m['latent_size']:.0f}: loops differ "
-        "along almost one direction, so the distance says little."
+def _bypass(m: Mapping[str, float]) -> Verdict | None:
+    if "variance_lost_without_skips" not in m:
+        return None
+    lost, without = m["variance_lost"], m["variance_lost_without_skips"]
+    passed = without <= MAX_BOTTLENECK_LOSS or lost > GOOD_RECONSTRUCTION * without
+    figures = f"with skips it loses {lost:.0%} of the variance, without them {without:.0%}"
+    sentence = (
+        f"The decoder does not live on its skip connections alone: {figures}."
+        if passed
+        else f"The decoder passes the bottleneck by: {figures}, so the latent carries little of the sound."
     )
+    limit = f"without skips at most {MAX_BOTTLENECK_LOSS:.0%}, or with skips over half of it"
+    return Verdict("Variance lost with / without skips", f"{lost:.0%} / {without:.0%}", limit, passed, sentence)
 
 
-def _bypass(m: Mapping[str, float]) -> str:
-    if m.get("variance_lost_without_skips", 0.0) <= MAX_BOTTLENECK_LOSS or (
-        m["variance_lost"] > GOOD_RECONSTRUCTION * m["variance_lost_without_skips"]
-    ):
-        return ""
-    return (
-        f"The decoder passes the bottleneck by: with skips it loses {m['variance_lost']:.0%} of the variance, without "
-        f"them {m['variance_lost_without_skips']:.0%}, so the latent carries little of the sound."
+def _pretrained(m: Mapping[str, float]) -> Verdict | None:
+    if "agreement_with_pretrained" not in m:
+        return None
+    agreement = m["agreement_with_pretrained"]
+    passed = agreement >= MIN_AGREEMENT_PRETRAINED
+    sentence = (
+        f"Fine-tuning refined the order of the loops (rank agreement {agreement:.2f} with the pretrained model)."
+        if passed
+        else f"Fine-tuning reordered the loops (rank agreement {agreement:.2f} with the pretrained model); compare "
+        "with the baselines before trusting the ranking."
     )
+    limit = f"at least {MIN_AGREEMENT_PRETRAINED:g}"
+    return Verdict("Agreement with the pretrained model", f"{agreement:.2f}", limit, passed, sentence)
 
 
-def _pretrained(m: Mapping[str, float]) -> str:
-    if m.get("agreement_with_pretrained", 1.0) >= MIN_AGREEMENT_PRETRAINED:
-        return ""
-    return (
-        f"Fine-tuning reordered the loops (rank agreement {m['agreement_with_pretrained']:.2f} with the pretrained "
-        "model); compare with the baselines before trusting the ranking."
+def _seeds(m: Mapping[str, float]) -> Verdict | None:
+    if "agreement_over_seeds" not in m:
+        return None
+    agreement = m["agreement_over_seeds"]
+    passed = agreement >= MIN_AGREEMENT_SEEDS
+    sentence = (
+        f"Two trainings from different seeds rank these loops alike (rank agreement {agreement:.2f})."
+        if passed
+        else f"Two trainings rank these loops differently (agreement {agreement:.2f}); another seed may do so too, so "
+        "add loops or trust only the top of the list."
     )
+    return Verdict("Agreement over seeds", f"{agreement:.2f}", f"at least {MIN_AGREEMENT_SEEDS:g}", passed, sentence)
 
 
-def _seeds(m: Mapping[str, float]) -> str:
-    if m.get("agreement_over_seeds", 1.0) >= MIN_AGREEMENT_SEEDS:
-        return ""
-    return (
-        f"Two trainings rank these loops differently (agreement {m['agreement_over_seeds']:.2f}); another seed may "
-        "do so too, so add loops or trust only the top of the list."
+def _exceedance(m: Mapping[str, float]) -> Verdict | None:
+    share = m.get("held_out_exceedance", np.nan)
+    if np.isnan(share):
+        return None
+    passed = share <= MAX_EXCEEDANCE
+    above = f"{share:.0%} of the held-out loops lie above the 95th percentile of the training scores"
+    sentence = (
+        f"{above} (nominal 5%)."
+        if passed
+        else f"{above} instead of 5%: the model has learnt its training loops by heart, so lower thresholds flag too "
+        "much."
     )
-
-
-def _exceedance(m: Mapping[str, float]) -> str:
-    if not m.get("held_out_exceedance", 0.0) > MAX_EXCEEDANCE:
-        return ""
-    return (
-        f"{m['held_out_exceedance']:.0%} of the held-out loops lie above the 95th percentile of the training scores "
-        "instead of 5%: the model has learnt its training loops by heart, so lower thresholds flag too much."
-    )
+    limit = f"at most {MAX_EXCEEDANCE:.0%}, nominal 5%"
+    return Verdict("Held-out loops above the 95th percentile", f"{share:.1%}", limit, passed, sentence)

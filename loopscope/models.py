@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from loopscope import config
 from loopscope.detectors import FitReport, make_detector
 from loopscope.errors import DataError, ModelError
 from loopscope.fitting import BaseDetector
+from loopscope.guards import verdicts
 from loopscope.progress import EpochReport
 from loopscope.thresholds import threshold_at
 
@@ -140,6 +142,7 @@ def _card(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], sh
         "collapsed": report.collapsed,
         "warnings": list(report.warnings),
         "measures": dict(report.measures),
+        "guards": [asdict(verdict) for verdict in verdicts(report.measures)],
         "training": {
             "seconds": report.seconds,
             "epochs": report.epochs,

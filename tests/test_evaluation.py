@@ -115,6 +115,17 @@ def test_labels_of_another_folder_do_not_join(tmp_path):
         label_loops(loops, tmp_path, labels, ["A"], np.zeros((1, 2)))
 
 
+def test_labels_join_through_a_link_to_the_folder(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    paths = [real / "a.wav", real / "b.wav", tmp_path / "elsewhere.wav"]
+    loops = pd.DataFrame({"loop_id": ["A", "B", "C"], "path": [str(path) for path in paths]})
+    labels = pd.DataFrame({"path": ["a.wav", "b.wav"], "label": [1, 0], "category": ["click", ""]})
+    data = label_loops(loops, link, labels, ["A", "B", "C"], np.zeros((3, 2)))
+    assert dict(zip(data.loop_ids, data.labels, strict=True)) == {"A": 1, "B": 0}
+
+
 def test_triage_marks_are_labels():
     marks = {"a": "quarantine", "b": "keep", "c": "love", "d": None}
     data = label_marks(marks, ["d", "c", "b", "a", "e"], np.arange(5, dtype=np.float32)[:, None])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loopscope.detectors import make_detector
-from loopscope.guards import effective_rank, is_collapsed, mean_agreement, rank_agreement, warnings_for
+from loopscope.guards import effective_rank, is_collapsed, mean_agreement, rank_agreement, verdicts, warnings_for
 
 RNG = np.random.default_rng(0)
 
@@ -67,6 +67,15 @@ def test_every_guard_has_its_sentence(broken, words):
     (sentence,) = warnings_for({**GOOD, **broken})
     assert words in sentence
     assert sentence.endswith(".")
+
+
+def test_every_guard_is_shown_with_its_limit_passed_or_not():
+    judged = verdicts(GOOD)
+    assert len(judged) == 6
+    assert all(verdict.passed and verdict.sentence.endswith(".") and verdict.limit for verdict in judged)
+    broken = verdicts({**GOOD, "spread_after": 1e-4})
+    assert [verdict.title for verdict in broken if not verdict.passed] == ["Spread after ÷ before"]
+    assert verdicts({"held_out_exceedance": float("nan")}) == ()
 
 
 def test_the_paper_recipe_collapses_and_says_so():

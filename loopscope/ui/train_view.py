@@ -1,11 +1,15 @@
 """The Train page's parts: choosing a detector, live curves, the report with its guards."""
 
+import math
+
 import streamlit as st
 
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detectors import detector_info, detector_names
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures import PHASE_TITLES, loss_curves
+from loopscope.fitting import FitReport
+from loopscope.guards import verdicts
 from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
 from loopscope.thresholds import is_anomaly, threshold_at
@@ -19,6 +23,8 @@ PRESET_NOTES = {
     "robust": "Robust: scored by members that did not train on the loop, and guarded against collapse.",
     "paper": "Paper: section 4.3 to the letter; its hypersphere usually collapses, and the report says so.",
 }
+SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
+EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
 PRESETS = {
     "robust": "Robust (recommended)",
     "paper": "Paper, section 4.3",
@@ -113,23 +119,49 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     ).sum()
     columns = st.columns(4)
     columns[0].metric("Training time", duration(report.seconds))
-    columns[1].metric("Epochs", f"{report.epochs:,}" if report.epochs else "none")
-    columns[2].metric("Spread after ÷ before", _ratio(report.spread_after, report.spread_before))
-    columns[3].metric("Flagged at the 95th percentile", f"{int(flagged):,} of {len(scored.scores):,}")
+    columns[1].metric("Spread after ÷ before", _ratio(report.spread_after, report.spread_before), help=SPREAD_HELP)
+    columns[2].metric("Flagged", f"{int(flagged):,} of {len(scored.scores):,}", help="Above the 95th percentile.")
+    columns[3].metric(
+        "Held-out above (nominal 5 %)", _share(report.measures.get("held_out_exceedance")), help=EXCEEDANCE_HELP
+    )
+    if report.epochs and report.spread_before is not None and report.spread_after is not None:
+        st.caption(
+            f"{report.epochs:,} epochs in both phases; spread {report.spread_before:.3g} before fine-tuning, "
+            f"{report.spread_after:.3g} after."
+        )
     if (scored.scores["split"] == "new").all():
         show_among_old(scored)
     if report.history:
         draw_curves(list(report.history), "final")
-    if report.measures:
-        with st.expander("Measures and guards"):
-            st.dataframe(
-                [
-                    {"measure": name.replace("_", " "), "value": f"{value:.4g}"}
-                    for name, value in report.measures.items()
-                ],
-                hide_index=True,
-            )
+    show_guards(report)
     next_step("explore")
+
+
+def show_guards(report: FitReport) -> None:
+    """Every guard with its limit, passed or not, and what it means; open when one was not passed."""
+    judged = verdicts(report.measures)
+    if not judged:
+        return
+    failed = sum(not verdict.passed for verdict in judged)
+    title = f"Guards · {failed} of {len(judged)} not passed" if failed else f"Guards · all {len(judged)} passed"
+    with st.expander(title, expanded=bool(failed), icon=":material/shield:"):
+        st.dataframe(
+            [
+                {
+                    "guard": verdict.title,
+                    "value": verdict.value,
+                    "limit": verdict.limit,
+                    "passed": "yes" if verdict.passed else "no",
+                    "in words": verdict.sentence,
+                }
+                for verdict in judged
+            ],
+            hide_index=True,
+        )
+
+
+def _share(share: float | None) -> str:
+    return "not measured" if share is None or math.isnan(share) else f"{share:.1%}"
 
 
 def _ratio(after: float | None, before: float | None) -> str:
