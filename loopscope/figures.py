@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from loopscope.progress import EpochReport
+from loopscope.projection import project
 
 TRAIN = "#5b8fb0"
 VALIDATION = "#e0a33e"
@@ -125,6 +126,19 @@ def rank_scatter(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]
     )
     figure.update_xaxes(autorange="reversed")
     figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def new_among_old(old: NDArray[np.float32], new: NDArray[np.float32], height: int = 300) -> go.Figure:
+    """Latents of new loops (n, d) on the first two principal axes of the old ones, (m, d)."""
+    shown = project(old, n_components=2)
+    placed = project(new, n_components=2, reference=old)
+    titles = [f"PC {axis} · {share:.1%} of variance" for axis, share in enumerate(shown.explained_variance, start=1)]
+    figure = _figure(titles[0], titles[-1] if len(titles) > 1 else "", height)
+    for name, colour, points in (("old", NEUTRAL, shown.coordinates), ("new", NEW, placed.coordinates)):
+        figure.add_scattergl(
+            x=points[:, 0], y=points[:, -1], name=name, mode="markers", marker={"color": colour, "size": 6}
+        )
     return figure
 
 

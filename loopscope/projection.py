@@ -21,24 +21,36 @@ class Projection:
     explained_variance: NDArray[np.float64]
 
 
-def project(latents: ArrayLike, n_components: int = 8, seed: int = 0) -> Projection:
+def project(latents: ArrayLike, n_components: int = 8, seed: int = 0, reference: ArrayLike | None = None) -> Projection:
     """PCA coordinates of latents (n, d). k is `n_components`, or fewer where n or d are smaller.
 
-    `seed` matters above 2,000 features only, where the decomposition is randomised. Raises DataError for values that
-    are not finite or fewer than two rows.
+    With `reference` (m, d) the axes, their origin and their variance are those of its rows, so that new loops land on
+    the map of old ones. `seed` matters above 2,000 features only, where the decomposition is randomised. Raises
+    DataError for values that are not finite or fewer than two rows.
     """
-    Z = np.asarray(latents, dtype=np.float64)
-    if Z.ndim != 2 or len(Z) < 2 or not np.isfinite(Z).all():
-        raise DataError(f"Latents of shape {Z.shape} cannot be projected; pass at least two rows of finite numbers.")
     if n_components < 1:
         raise DataError(f"{n_components} components were asked for; ask for at least 1.")
-    k = min(n_components, *Z.shape)
-    Z = Z - Z.mean(axis=0)
-    if not Z.any():  # PCA divides by the variance
+    Z = _rows(latents, at_least=2 if reference is None else 1)
+    R = Z if reference is None else _rows(reference, at_least=2)
+    if Z.shape[1] != R.shape[1]:
+        raise DataError(f"Latents of {Z.shape[1]} dimensions have no place on a map of {R.shape[1]}; pass equal ones.")
+    k = min(n_components, *R.shape)
+    origin = R.mean(axis=0)
+    Z, R = Z - origin, R - origin
+    if not R.any():  # PCA divides by the variance
         return Projection(np.zeros((len(Z), k), dtype=np.float32), np.zeros(k))
-    solver = "covariance_eigh" if Z.shape[1] <= 2000 else "randomized"
-    model = PCA(n_components=k, svd_solver=solver, random_state=seed).fit(Z)
+    solver = "covariance_eigh" if R.shape[1] <= 2000 else "randomized"
+    model = PCA(n_components=k, svd_solver=solver, random_state=seed).fit(R)
     largest = np.abs(model.components_).argmax(axis=1)
     signs = np.sign(model.components_[np.arange(k), largest])
     coordinates = (Z @ model.components_.T) * signs
     return Projection(coordinates.astype(np.float32), np.maximum(model.explained_variance_ratio_, 0.0))
+
+
+def _rows(latents: ArrayLike, at_least: int) -> NDArray[np.float64]:
+    Z = np.asarray(latents, dtype=np.float64)
+    if Z.ndim != 2 or len(Z) < at_least or not np.isfinite(Z).all():
+        raise DataError(
+            f"Latents of shape {Z.shape} cannot be projected; pass at least {at_least} row(s) of finite numbers."
+        )
+    return Z

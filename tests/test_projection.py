@@ -31,6 +31,15 @@ def test_the_picture_does_not_depend_on_the_order_or_mirror_itself():
     np.testing.assert_allclose(project(Z).coordinates[order], project(Z[order]).coordinates, atol=1e-4)
 
 
+def test_new_rows_land_where_their_twins_are_on_the_map_of_the_old_ones():
+    Z = stretched(60)
+    placed = project(Z[7:8], reference=Z)
+    np.testing.assert_allclose(placed.coordinates[0], project(Z).coordinates[7], atol=1e-4)
+    np.testing.assert_allclose(placed.explained_variance, project(Z).explained_variance)
+    with pytest.raises(DataError, match="no place on a map of 6"):
+        project(Z[:, :5], reference=Z)
+
+
 @pytest.mark.parametrize(("shape", "k"), [((3, 10), 3), ((50, 2), 2), ((50, 1), 1), ((2, 2500), 2)])
 def test_fewer_axes_where_there_are_fewer(shape, k):
     projection = project(np.random.default_rng(0).normal(size=shape))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
-from loopscope.figures import score_histogram
+from loopscope.figures import new_among_old, score_histogram
 from loopscope.models import damaged, delete_model, list_models, load_model, save_model
 from loopscope.pipeline import ScoredLoops, score_new
 from loopscope.thresholds import threshold_at
@@ -84,4 +84,7 @@ def show_among_old(scored: ScoredLoops) -> None:
         "this model was trained on."
     )
     both = pd.concat([old, scored.scores[["score", "split"]]], ignore_index=True)
-    st.plotly_chart(score_histogram(both, threshold), key="among-old", alt="Scores of new loops among the old ones")
+    left, right = st.columns(2)
+    left.plotly_chart(score_histogram(both, threshold), key="among-old", alt="Scores of new loops among the old ones")
+    figure = new_among_old(detector.latents_, scored.latents)
+    right.plotly_chart(figure, key="map-among-old", alt="New loops on the map of the old ones")
