@@ -12,13 +12,15 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from loopscope.ui.headers import SecurityHeaders
 from loopscope.ui.media import routes
 
 if get_script_run_ctx(suppress_warning=True) is None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     from loopscope.ui.components import show_status
 

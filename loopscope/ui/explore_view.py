@@ -44,7 +44,7 @@ def explore_step() -> None:
     )
     if state.model.detector.report_.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
-    publish_library(session_token(), _paths(state.library))
+    publish_library(session_token(), _paths(state.library), state.library.root)
     _view(kind or "linked")
 
 

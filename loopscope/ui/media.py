@@ -10,7 +10,6 @@ Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does no
 import functools
 import gzip
 import hashlib
-import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -27,8 +26,6 @@ from starlette.routing import Route
 from loopscope import audio, config, loudness
 from loopscope.errors import AudioError
 
-logger = logging.getLogger(__name__)
-
 ASSETS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "explorer"
 _ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _VERSIONS_KEPT = 4  # of arrays per session: the models a user switches between
@@ -41,6 +38,7 @@ class _Published:
     """What one session may fetch."""
 
     paths: dict[str, Path] = field(default_factory=dict)
+    root: Path | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
 
 
@@ -51,10 +49,11 @@ class MediaRegistry:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Published] = {}
 
-    def publish_library(self, token: str, paths: Mapping[str, Path]) -> None:
-        """Replace the loops that this session may hear."""
+    def publish_library(self, token: str, paths: Mapping[str, Path], root: Path | None = None) -> None:
+        """Replace the loops that this session may hear, and the folder that none of them may lead out of."""
         with self._lock:
-            self._sessions.setdefault(token, _Published()).paths = dict(paths)
+            session = self._sessions.setdefault(token, _Published())
+            session.paths, session.root = dict(paths), root
 
     def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Keep the gzipped blobs of one version; `make` is called only where the version is not held yet."""
@@ -70,10 +69,13 @@ class MediaRegistry:
                 session.blobs.popitem(last=False)
 
     def path(self, token: str, loop_id: str) -> Path | None:
-        """The file behind a loop, None for an unknown session or loop."""
+        """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
         with self._lock:
             session = self._sessions.get(token)
-            return session.paths.get(loop_id) if session else None
+            path, root = (session.paths.get(loop_id), session.root) if session else (None, None)
+        if path is None or (root is not None and not path.resolve().is_relative_to(root)):
+            return None
+        return path
 
     def blob(self, token: str, version: str, name: str) -> bytes | None:
         """One gzipped blob, None where session, version or name is unknown."""
@@ -103,9 +105,9 @@ def session_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def publish_library(token: str, paths: Mapping[str, Path]) -> None:
-    """Let the session fetch these loops, and no others: loop_id → file."""
-    media_registry().publish_library(token, paths)
+def publish_library(token: str, paths: Mapping[str, Path], root: Path | None = None) -> None:
+    """Let the session fetch these loops, and no others: loop_id → file. What leads out of `root` is refused."""
+    media_registry().publish_library(token, paths, root)
 
 
 def publish_arrays(token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
@@ -125,6 +127,7 @@ def routes() -> list[Route]:
         Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
+        Route(f"{prefix}/{{rest:path}}", _nothing, methods=["GET"]),  # else Streamlit answers with its start page
     ]
 
 
@@ -134,13 +137,13 @@ def routes() -> list[Route]:
 def _audio(request: Request) -> Response:
     path = media_registry().path(request.path_params["token"], request.path_params["loop_id"])
     if path is None or not path.is_file():
-        return _not_found("audio")
+        return _not_found()
     try:
         playable, mime = audio.playable(path, config.paths().transcoded, request.path_params["loop_id"])
         stat = playable.stat()
         measured = _loudness(path, stat.st_mtime_ns, stat.st_size)
     except FileNotFoundError:
-        return _not_found("audio")
+        return _not_found()
     except AudioError:
         return PlainTextResponse("This loop cannot be decoded.", status_code=415, headers=_GUARDS)
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
@@ -153,7 +156,7 @@ def _audio(request: Request) -> Response:
 def _data(request: Request) -> Response:
     blob = media_registry().blob(*(request.path_params[name] for name in ("token", "version", "name")))
     if blob is None:
-        return _not_found("data")
+        return _not_found()
     return _send_gzipped(request, blob, "application/octet-stream")
 
 
@@ -165,12 +168,15 @@ def _asset(request: Request) -> Response:
     name = request.path_params["name"]
     assets = _assets_gzipped()
     if name not in assets:
-        return _not_found("asset")
+        return _not_found()
     return _send_gzipped(request, assets[name], _ASSET_TYPES[Path(name).suffix])
 
 
-def _not_found(kind: str) -> Response:
-    logger.info("%s request refused: unknown session or name", kind)  # never the address: it carries the token
+def _nothing(request: Request) -> Response:
+    return _not_found()
+
+
+def _not_found() -> Response:
     return PlainTextResponse("Not found", status_code=404, headers=_GUARDS)
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.ui.explorer import ExplorerView, explorer
+from loopscope.ui.headers import SecurityHeaders
 from loopscope.ui.media import publish_library, routes, session_token
 from tests.browser import synthetic
 
@@ -101,6 +103,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     page()
