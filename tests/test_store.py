@@ -106,12 +106,36 @@ def test_marks_are_set_changed_and_removed(path: Path) -> None:
         assert (mark.mark, mark.note) == ("keep", "nice <b>")
         assert before - 1 <= mark.updated_at <= time.time() + 1
         assert set(store.get_marks()) == {"a", "b", "c"}
-        store.set_mark("a", None)
+        store.set_mark("a", None, "")
         store.set_mark("b", None, "only a note")
         assert set(store.get_marks(["a", "b"])) == {"b"}
         with pytest.raises(DataError, match="Unknown mark 'burn'; give one of keep, quarantine, love or None"):
             store.set_marks({"d": "keep", "e": "burn"})
         assert "d" not in store.get_marks()
+
+
+def test_notes_and_marks_do_not_disturb_each_other(path: Path) -> None:
+    with Store(path) as store:
+        store.set_note("a", "= what a <take>")
+        store.set_mark("a", "love")
+        store.set_marks({"a": "keep", "b": "keep"})
+        assert {key: (mark.mark, mark.note) for key, mark in store.get_marks().items()} == {
+            "a": ("keep", "= what a <take>"),
+            "b": ("keep", ""),
+        }
+        store.set_mark("a", None)
+        store.set_note("b", "again")
+        assert (store.get_marks()["a"].mark, store.get_marks()["a"].note) == (None, "= what a <take>")
+        assert (store.get_marks()["b"].mark, store.get_marks()["b"].note) == ("keep", "again")
+        store.set_note("a", "")
+        assert set(store.get_marks()) == {"b"}
+
+
+def test_measurements_are_kept_by_version(path: Path) -> None:
+    with Store(path) as store:
+        store.put_measurements({"a": {"bpm": 120.0, "key": None}}, "heard 1")
+        assert store.get_measurements(["a", "b"], "heard 1") == {"a": {"bpm": 120.0, "key": None}}
+        assert store.get_measurements(["a"], "heard 2") == {} == store.get_faults(["a"], "heard 1")
 
 
 def test_faults_and_settings_hold_what_json_holds(path: Path) -> None:
@@ -134,11 +158,12 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
         store.put_embeddings(ids(500), "e", vectors(500, 512))
         store.put_files({FileKey("/a", 1, 1): ROW})
         store.put_faults({"a": 1}, "1")
+        store.put_measurements({"a": 1}, "1")
         store.set_mark("a", "keep")
         store.put_setting("k", 1)
         before = store.size_bytes()
         store.clear_cache()
-        assert store.counts() == {"files": 0, "embeddings": 0, "faults": 0, "marks": 1, "settings": 1}
+        assert store.counts() == {"files": 0, "embeddings": 0, "faults": 0, "measurements": 0, "marks": 1, "settings": 1}
         assert store.size_bytes() < before / 10
 
 

@@ -1,4 +1,4 @@
-"""The one SQLite file: what was found in files, embeddings, faults, triage marks and settings.
+"""The one SQLite file: what was found in files, embeddings, faults, measurements, triage marks and settings.
 
 Conventions: everything about sound is keyed by `loop_id` (content hash), file rows by (path, size, mtime_ns). Paths are
 kept as the bytes the file system uses, so that names in invalid UTF-8 survive. Vectors are little-endian float32 with

@@ -1,7 +1,7 @@
 """The tables and how older databases become the present one.
 
 `MIGRATIONS[i]` takes a database from version i to i + 1; the version is SQLite's own `user_version`. Migrations are
-only ever appended. Files, embeddings and faults can be computed again; marks and settings cannot, and are saved from a
+only ever appended. Files, embeddings, faults and measurements can be computed again; marks and settings cannot, and are saved from a
 damaged database where they can still be read.
 """
 
@@ -46,10 +46,18 @@ MIGRATIONS = (
         value TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE measurements (
+        version TEXT NOT NULL,
+        loop_id TEXT NOT NULL,
+        report TEXT NOT NULL,
+        PRIMARY KEY (version, loop_id)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 IRREPLACEABLE = {"marks": ("loop_id", "mark", "note", "updated_at"), "settings": ("key", "value")}
-RECOMPUTABLE = ("files", "embeddings", "faults")
+RECOMPUTABLE = ("files", "embeddings", "faults", "measurements")
 COMPACT = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")  # VACUUM writes through the log, which then needs emptying
 
 

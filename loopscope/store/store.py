@@ -22,6 +22,7 @@ from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark
 from loopscope.store.schema import COMPACT, RECOMPUTABLE
 
 _FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
+_FORGET_EMPTY = "DELETE FROM marks WHERE loop_id = ? AND mark IS NULL AND note = ''"
 _VECTOR = np.dtype("<f4")
 
 
@@ -112,18 +113,32 @@ class Store:
 
     def get_faults(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
         """The reports of the signal checks of this version, by loop_id."""
+        return self._get_reports("faults", loop_ids, version)
+
+    def put_faults(self, reports: Mapping[str, Any], version: str) -> None:
+        """Remember reports (anything JSON can hold) by loop_id."""
+        self._put_reports("faults", reports, version)
+
+    def get_measurements(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
+        """What was measured by ear (tempo, key, bars), by loop_id; `version` names what and how."""
+        return self._get_reports("measurements", loop_ids, version)
+
+    def put_measurements(self, reports: Mapping[str, Any], version: str) -> None:
+        """Remember measurements (anything JSON can hold) by loop_id."""
+        self._put_reports("measurements", reports, version)
+
+    def _get_reports(self, table: str, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
         found = self._database.rows_in(
-            "SELECT loop_id, report FROM faults WHERE version = ? AND loop_id IN ({marks})",
+            f"SELECT loop_id, report FROM {table} WHERE version = ? AND loop_id IN ({{marks}})",
             (version,),
             sorted(set(loop_ids)),
         )
         return {loop_id: json.loads(report) for loop_id, report in found}
 
-    def put_faults(self, reports: Mapping[str, Any], version: str) -> None:
-        """Remember reports (anything JSON can hold) by loop_id."""
+    def _put_reports(self, table: str, reports: Mapping[str, Any], version: str) -> None:
         self._database.write(
             (
-                "INSERT OR REPLACE INTO faults (version, loop_id, report) VALUES (?, ?, ?)",
+                f"INSERT OR REPLACE INTO {table} (version, loop_id, report) VALUES (?, ?, ?)",
                 [(version, loop_id, json.dumps(report)) for loop_id, report in reports.items()],
             )
         )
@@ -138,21 +153,35 @@ class Store:
         )
         return {row[0]: Mark(*row[1:]) for row in found}
 
-    def set_mark(self, loop_id: str, mark: str | None, note: str = "") -> None:
-        """Set, or with None and an empty note remove, a loop's mark. Raises DataError for an unknown mark."""
+    def set_mark(self, loop_id: str, mark: str | None, note: str | None = None) -> None:
+        """Set a loop's mark, None removes it; without a `note` the present one stays. Raises DataError."""
         self.set_marks({loop_id: mark}, note)
 
-    def set_marks(self, marks: Mapping[str, str | None], note: str = "") -> None:
-        """Set many marks at once, all or none."""
+    def set_marks(self, marks: Mapping[str, str | None], note: str | None = None) -> None:
+        """Set many marks at once, all or none; without a `note` the present ones stay. Raises DataError."""
         unknown = {mark for mark in marks.values() if mark is not None and mark not in MARK_NAMES}
         if unknown:
             raise DataError(f"Unknown mark {sorted(unknown)[0]!r}; give one of {', '.join(MARK_NAMES)} or None.")
         now = time.time()
-        kept: list[Row] = [(loop_id, mark, note, now) for loop_id, mark in marks.items() if mark is not None or note]
-        removed: list[Row] = [(loop_id,) for loop_id, mark in marks.items() if mark is None and not note]
         self._database.write(
-            ("INSERT OR REPLACE INTO marks (loop_id, mark, note, updated_at) VALUES (?, ?, ?, ?)", kept),
-            ("DELETE FROM marks WHERE loop_id = ?", removed),
+            (
+                "INSERT INTO marks (loop_id, mark, note, updated_at) VALUES (?, ?, coalesce(?, ''), ?) "
+                "ON CONFLICT (loop_id) DO UPDATE SET mark = excluded.mark, note = coalesce(?, note), "
+                "updated_at = excluded.updated_at",
+                [(loop_id, mark, note, now, note) for loop_id, mark in marks.items()],
+            ),
+            (_FORGET_EMPTY, [(loop_id,) for loop_id in marks]),
+        )
+
+    def set_note(self, loop_id: str, note: str) -> None:
+        """Set a loop's note, empty removes it; its mark stays."""
+        self._database.write(
+            (
+                "INSERT INTO marks (loop_id, mark, note, updated_at) VALUES (?, NULL, ?, ?) "
+                "ON CONFLICT (loop_id) DO UPDATE SET note = excluded.note, updated_at = excluded.updated_at",
+                [(loop_id, note, time.time())],
+            ),
+            (_FORGET_EMPTY, [(loop_id,)]),
         )
 
     def get_setting(self, key: str, default: Any = None) -> Any:
@@ -169,7 +198,7 @@ class Store:
         self._database.write(("INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", [(key, text)]))
 
     def clear_cache(self) -> None:
-        """Forget what can be computed again (files, embeddings, faults); marks and settings stay."""
+        """Forget what can be computed again (files, embeddings, faults, measurements); marks and settings stay."""
         self._database.script([*(f"DELETE FROM {table}" for table in RECOMPUTABLE), *COMPACT])
 
     def counts(self) -> dict[str, int]:
