@@ -52,6 +52,7 @@ class Fitted:
     latents: FloatArray  # (n, d)
     report: FitReport
     components: Mapping[str, FloatArray] = field(default_factory=dict)  # name -> (n,), higher = more anomalous
+    repeat_scores: FloatArray | None = None  # (n_repeats, n), what each repeat alone would have said
 
 
 def check_embeddings(X: object, n_features: int | None = None) -> FloatArray:
@@ -114,7 +115,8 @@ class BaseDetector(ABC):
     """The contract around a detector: everything but the fitting and scoring of rows in canonical order.
 
     Attributes after `fit`, all in the row order given to it: `scores_` (n,), `split_` (n,) "train" or "validation",
-    `latents_` (n, d), `components_` name -> (n,) the parts the score is made of. Not joined by position:
+    `latents_` (n, d), `components_` name -> (n,) the parts the score is made of, `repeat_scores_` (n_repeats, n) what
+    each of several independent trainings alone would have said ((0, n) where there are none). Not joined by position:
     `reference_scores_` (m,), the ascending scores of the training rows that a percentile threshold refers to.
     """
 
@@ -156,6 +158,8 @@ class BaseDetector(ABC):
         self.split_ = np.where(fitted.validation[back], "validation", "train")
         self.latents_ = fitted.latents[back].astype(np.float32)
         self.components_ = {name: part[back].astype(np.float64) for name, part in fitted.components.items()}
+        repeats = np.empty((0, len(back))) if fitted.repeat_scores is None else fitted.repeat_scores
+        self.repeat_scores_ = repeats[:, back].astype(np.float64)
         self.reference_scores_ = np.sort(self.scores_[self.split_ == "train"])
         measures = {"held_out_exceedance": exceedance(fitted.scores, fitted.validation), **fitted.report.measures}
         warnings = (*fitted.report.warnings, *warnings_for(measures))
@@ -171,6 +175,14 @@ class BaseDetector(ABC):
     def latents(self, X: object, encoder_id: str | None = None) -> FloatArray:
         """Where the loops lie in the space that the pictures show, (n, d) float32."""
         return self._latents(self._check_new(X, encoder_id)).astype(np.float32)
+
+    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
+        """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
+        return {name: self.anomaly_scores(X, encoder_id) for name in self.components_}
+
+    def repeat_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+        """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""
+        return np.empty((0, len(self._check_new(X, encoder_id))))
 
     def _check_new(self, X: object, encoder_id: str | None) -> FloatArray:
         if not hasattr(self, "n_features"):

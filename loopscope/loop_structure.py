@@ -7,9 +7,11 @@ the mean correlation of different bars, higher = more repetition, NaN where ther
 """
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import librosa
 import numpy as np
@@ -19,6 +21,9 @@ import pandas as pd
 from loopscope import audio
 from loopscope.errors import AudioError, Cancelled, DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+if TYPE_CHECKING:
+    from loopscope.store import Store
 
 RATE = 22050
 N_MELS = 64
@@ -31,6 +36,10 @@ SLOWEST, FASTEST = 20.0, 400.0
 BATCH = 16
 MAX_WORKERS = 8
 STRUCTURE_COLUMNS = ("loop_id", "n_bars", "loop_structure")
+STRUCTURE_VERSION = "bars-1"  # raise it whenever the same file at the same tempo would score otherwise
+
+Job = tuple[str, str, float]  # loop_id, path, beats per minute
+Report = dict[str, Any]  # bpm, n_bars, loop_structure (None where there are not two bars)
 
 
 @dataclass(frozen=True)
@@ -75,39 +84,78 @@ def structure_of_file(path: str | PathLike[str], bpm: float, beats_per_bar: int 
 
 
 def structure_scores(
-    tempi: pd.DataFrame, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+    tempi: pd.DataFrame,
+    store: "Store | None" = None,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
     """One row per loop of `tempi` (loop_id, path, bpm): columns STRUCTURE_COLUMNS.
 
-    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. Raises Cancelled when
-    `should_stop` says so.
+    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. With a `store` no loop is cut
+    twice at one tempo. Raises Cancelled when `should_stop` says so.
     """
     unique = tempi.drop_duplicates("loop_id")
-    jobs = list(zip(unique["path"], unique["bpm"].astype("float64"), strict=True))
-    found: list[tuple[int, float]] = []
+    known = _known(unique, store)
+    missing = [job for job in _jobs(unique) if job[0] not in known]
+    n_jobs = len(known) + len(missing)
+    on_progress(Progress("Comparing bars", len(known), n_jobs, unit="loops"))
     with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="bars") as pool:
-        for start in range(0, len(jobs), BATCH):
+        for start in range(0, len(missing), BATCH):
             if should_stop():
-                raise Cancelled("Comparing bars was stopped.")
-            found += pool.map(_score, jobs[start : start + BATCH])
-            on_progress(Progress("Comparing bars", len(found), len(jobs), unit="loops"))
+                raise Cancelled("Comparing bars was stopped; what was compared is kept.")
+            batch = missing[start : start + BATCH]
+            found = {
+                loop_id: score
+                for loop_id, score in zip([job[0] for job in batch], pool.map(_score, batch), strict=True)
+                if score
+            }
+            if store is not None:
+                store.put_measurements(found, STRUCTURE_VERSION)
+            known |= found
+            on_progress(Progress("Comparing bars", n_jobs - len(missing) + start + len(batch), n_jobs, unit="loops"))
+    return _structures(unique, known)
+
+
+def known_structures(tempi: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, int]:
+    """What `structure_scores` found before, and how many loops with a known tempo were never cut at it."""
+    unique = tempi.drop_duplicates("loop_id")
+    known = _known(unique, store)
+    return _structures(unique, known), len(_jobs(unique)) - len(known)
+
+
+def _jobs(tempi: pd.DataFrame) -> list[Job]:
+    """The loops whose tempo can cut bars."""
+    known = tempi[tempi["bpm"].astype("float64").between(SLOWEST, FASTEST)]
+    return list(zip(known["loop_id"], known["path"], known["bpm"].astype("float64"), strict=True))
+
+
+def _known(tempi: pd.DataFrame, store: "Store | None") -> dict[str, Report]:
+    """Reports of the store that were made at the tempo that holds now."""
+    tempo = {loop_id: bpm for loop_id, _, bpm in _jobs(tempi)}
+    found = {} if store is None else store.get_measurements(tempo, STRUCTURE_VERSION)
+    return {loop_id: report for loop_id, report in found.items() if report["bpm"] == tempo[loop_id]}
+
+
+def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFrame:
+    reports = [known.get(loop_id, {}) for loop_id in unique["loop_id"]]
+    scores = [report.get("loop_structure") for report in reports]
     columns = {
         "loop_id": list(unique["loop_id"]),
-        "n_bars": [n for n, _ in found],
-        "loop_structure": [s for _, s in found],
+        "n_bars": [report.get("n_bars", 0) for report in reports],
+        "loop_structure": [float("nan") if score is None else score for score in scores],
     }
     return pd.DataFrame(columns).astype({"n_bars": "int64", "loop_structure": "float64"})
 
 
-def _score(job: tuple[str, float]) -> tuple[int, float]:
-    path, bpm = job
-    if np.isnan(bpm):
-        return 0, float("nan")
+def _score(job: Job) -> Report | None:
+    """What the store keeps of one loop; None where the file cannot be read."""
+    _, path, bpm = job
     try:
         structure = structure_of_file(path, bpm)
     except AudioError:  # listed by the scan or by the fault checks
-        return 0, float("nan")
-    return structure.n_bars, structure.score
+        return None
+    score = None if np.isnan(structure.score) else structure.score
+    return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 
 
 def _bars(samples: npt.NDArray[np.float32], sample_rate: int, bar_s: float, n_bars: int) -> npt.NDArray[np.float32]:

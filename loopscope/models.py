@@ -162,6 +162,7 @@ def _arrays(detector: BaseDetector) -> dict[str, np.ndarray[Any, Any]]:
         "validation": detector.split_ == "validation",
         "latents": detector.latents_,
         "probe_scores": detector.anomaly_scores(_probe(detector.n_features)),
+        "repeat_scores": detector.repeat_scores_,
         **{f"component.{name}": part for name, part in detector.components_.items()},
         **{STATE + name: array for name, array in detector.state().items()},
     }
@@ -179,6 +180,7 @@ def _fill(detector: BaseDetector, card: Mapping[str, Any], arrays: Mapping[str, 
     detector.scores_, detector.latents_ = arrays["scores"], arrays["latents"]
     detector.split_ = np.where(arrays["validation"], "validation", "train")
     detector.components_ = {name: arrays[f"component.{name}"] for name in card["components"]}
+    detector.repeat_scores_ = arrays.get("repeat_scores", np.empty((0, len(detector.scores_))))
     detector.reference_scores_ = np.sort(detector.scores_[~arrays["validation"]])
     training = card["training"]
     detector.report_ = FitReport(

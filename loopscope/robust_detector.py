@@ -56,19 +56,30 @@ class RobustDetector(BaseDetector):
         parts = dict(zip(members.PARTS, of_repeats.mean(axis=0), strict=True)) | lone
         each = [fuse(dict(zip(members.PARTS, deep, strict=True)) | lone) for deep in of_repeats]
         report = _report(fit, mean_agreement(each))
-        return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts)
+        return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts, np.stack(each))
 
     def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
         """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
         return self._parts(self._check_new(X, encoder_id))
 
+    def repeat_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+        """What each repeat alone says of loops that were not trained on, (n_repeats, n)."""
+        X = self._check_new(X, encoder_id)
+        lone = self._calibrated_density(self._density.scores(X))
+        deep = self._deep(X).mean(axis=1)
+        return np.stack([fuse(dict(zip(members.PARTS, parts, strict=True)) | lone) for parts in deep])
+
     def _scores(self, X: FloatArray) -> FloatArray:
         return fuse(self._parts(X))
 
     def _parts(self, X: FloatArray) -> dict[str, FloatArray]:
-        deep = (self._log_deep(X) - self._locations) / self._scales
-        parts = dict(zip(members.PARTS, deep.mean(axis=(0, 1)), strict=True))
+        parts = dict(zip(members.PARTS, self._deep(X).mean(axis=(0, 1)), strict=True))
         return parts | self._calibrated_density(self._density.scores(X))
+
+    def _deep(self, X: FloatArray) -> FloatArray:
+        """Calibrated deep parts, (n_repeats, n_members, n_parts, n)."""
+        out: FloatArray = (self._log_deep(X) - self._locations) / self._scales
+        return out
 
     def _latents(self, X: FloatArray) -> FloatArray:
         with torch.inference_mode():

@@ -20,9 +20,11 @@ LAYERS = (
     ("robust_svdd", "baselines", "paper_detector"),
     ("robust_detector",),
     ("detectors", "thresholds", "projection"),
-    ("evaluation", "faults", "metadata", "neighbours", "loudness", "loop_structure"),
-    ("figures", "exports", "models", "triage"),
+    ("evaluation", "faults", "metadata", "neighbours", "loudness", "loop_structure", "picture"),
+    ("figures", "exports", "models", "triage", "facts"),
     ("pipeline",),
+    ("explanation",),
+    ("loop_figures",),
     ("ui",),
 )
 SOURCES = sorted([ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *PACKAGE.rglob("*.py")])

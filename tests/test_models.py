@@ -38,7 +38,7 @@ def test_a_loaded_model_is_the_saved_one(name, preset):
     loaded = load_model(save_model(detector, "My pack", {"folder": "pack", "loops": 40}))
     np.testing.assert_allclose(loaded.anomaly_scores(NEW), detector.anomaly_scores(NEW), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(loaded.latents(NEW), detector.latents(NEW), rtol=1e-5, atol=1e-6)
-    for field in ("scores_", "split_", "latents_", "reference_scores_"):
+    for field in ("scores_", "split_", "latents_", "reference_scores_", "repeat_scores_"):
         np.testing.assert_array_equal(getattr(loaded, field), getattr(detector, field))
     assert loaded.components_.keys() == detector.components_.keys()
     assert (loaded.name, loaded.preset, loaded.seed) == (name, preset, 3)

@@ -163,7 +163,14 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
         store.put_setting("k", 1)
         before = store.size_bytes()
         store.clear_cache()
-        assert store.counts() == {"files": 0, "embeddings": 0, "faults": 0, "measurements": 0, "marks": 1, "settings": 1}
+        assert store.counts() == {
+            "files": 0,
+            "embeddings": 0,
+            "faults": 0,
+            "measurements": 0,
+            "marks": 1,
+            "settings": 1,
+        }
         assert store.size_bytes() < before / 10
 
 

@@ -2,7 +2,7 @@
 
 from loopscope.metadata.listening import Heard, estimate_from_audio
 from loopscope.metadata.names import NameFacts, parse_name
-from loopscope.metadata.table import METADATA_COLUMNS, fill_from_audio, read_names
+from loopscope.metadata.table import METADATA_COLUMNS, fill_from_audio, fill_from_store, read_names
 
 __all__ = [
     "METADATA_COLUMNS",
@@ -10,6 +10,7 @@ __all__ = [
     "NameFacts",
     "estimate_from_audio",
     "fill_from_audio",
+    "fill_from_store",
     "parse_name",
     "read_names",
 ]

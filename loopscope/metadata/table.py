@@ -5,11 +5,11 @@ Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,8 +18,12 @@ from loopscope.metadata.listening import Heard, estimate_from_audio
 from loopscope.metadata.names import NameFacts, merge, parse_name
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
+if TYPE_CHECKING:
+    from loopscope.store import Store
+
 FACTS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FACTS, *(f"{fact}_source" for fact in FACTS))
+HEARD_VERSION = "heard-1"  # raise it whenever `estimate_from_audio` would hear something else in the same file
 BATCH = 16
 MAX_WORKERS = 8
 
@@ -34,23 +38,58 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
 
 
 def fill_from_audio(
-    names: pd.DataFrame, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+    names: pd.DataFrame,
+    store: "Store | None" = None,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
     """`names` (as from `read_names`) with tempo and key by ear where they are unknown.
 
-    A file that cannot be read keeps its gaps. Raises Cancelled when `should_stop` says so.
+    With a `store` no loop is listened to twice and a stopped run goes on where it was. A file that cannot be read keeps
+    its gaps. Raises Cancelled when `should_stop` says so.
     """
-    rows = names.to_dict("records")
-    gaps = [row for row in rows if not (row["bpm_source"] and row["key_source"])]
+    gaps = _gaps(names)
+    heard = _heard_before(gaps, store)
+    missing = [(loop_id, path) for loop_id, path in gaps.items() if loop_id not in heard]
+    on_progress(Progress("Listening for tempo and key", len(heard), len(gaps), unit="loops"))
     with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="listen") as pool:
-        for start in range(0, len(gaps), BATCH):
+        for start in range(0, len(missing), BATCH):
             if should_stop():
-                raise Cancelled("Listening for tempo and key was stopped.")
-            batch = gaps[start : start + BATCH]
-            for row, heard in zip(batch, pool.map(_heard, [row["path"] for row in batch]), strict=True):
-                row.update(_filled(row, heard))
-            on_progress(Progress("Listening", start + len(batch), len(gaps)))
-    return _frame(rows)
+                raise Cancelled("Listening for tempo and key was stopped; what was heard is kept.")
+            batch = missing[start : start + BATCH]
+            found = dict(
+                zip([loop_id for loop_id, _ in batch], pool.map(_heard, [path for _, path in batch]), strict=True)
+            )
+            fresh = {loop_id: result for loop_id, result in found.items() if result is not None}
+            if store is not None:
+                store.put_measurements({key: vars(result) for key, result in fresh.items()}, HEARD_VERSION)
+            heard |= fresh
+            done = len(gaps) - len(missing) + start + len(batch)
+            on_progress(Progress("Listening for tempo and key", done, len(gaps), unit="loops"))
+    return _with_heard(names, heard)
+
+
+def fill_from_store(names: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, int]:
+    """`names` with what was heard before, and how many loops have gaps that nobody has listened to yet."""
+    gaps = _gaps(names)
+    heard = _heard_before(gaps, store)
+    return _with_heard(names, heard), len(gaps) - len(heard)
+
+
+def _gaps(names: pd.DataFrame) -> dict[str, str]:
+    """loop_id -> path of the loops whose tempo or key is unknown."""
+    unknown = names[(names["bpm_source"] == "") | (names["key_source"] == "")].drop_duplicates("loop_id")
+    return dict(zip(unknown["loop_id"], unknown["path"], strict=True))
+
+
+def _heard_before(gaps: Mapping[str, str], store: "Store | None") -> dict[str, Heard]:
+    found = {} if store is None else store.get_measurements(gaps, HEARD_VERSION)
+    return {loop_id: Heard(report["bpm"], report["key"]) for loop_id, report in found.items()}
+
+
+def _with_heard(names: pd.DataFrame, heard: Mapping[str, Heard]) -> pd.DataFrame:
+    rows = [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
+    return _frame([row | _filled(row, heard[row["loop_id"]]) if row["loop_id"] in heard else row for row in rows])
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
@@ -77,11 +116,11 @@ def _folder_facts(folders: tuple[str, ...]) -> NameFacts:
     return facts
 
 
-def _heard(path: str) -> Heard:
+def _heard(path: str) -> Heard | None:
     try:
         return estimate_from_audio(path)
     except AudioError:  # the scan has listed the reason, and the fault checks list it again
-        return Heard(None, None)
+        return None
 
 
 def _filled(row: dict[Any, Any], heard: Heard) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The tables and how older databases become the present one.
 
 `MIGRATIONS[i]` takes a database from version i to i + 1; the version is SQLite's own `user_version`. Migrations are
-only ever appended. Files, embeddings, faults and measurements can be computed again; marks and settings cannot, and are saved from a
-damaged database where they can still be read.
+only ever appended. Files, embeddings, faults and measurements can be computed again; marks and settings cannot, and are
+saved from a damaged database where they can still be read.
 """
 
 import sqlite3

@@ -1,0 +1,78 @@
+"""What listening found is kept by content: nothing is listened to twice, and a stopped run goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from loopscope import loop_structure, metadata
+from loopscope.errors import Cancelled
+from loopscope.facts import FACT_COLUMNS, known_facts, measure_facts
+from loopscope.library import scan_folder
+from loopscope.progress import Progress
+from loopscope.store import Store
+from tests.test_loop_structure import BPM, RATE, loop
+
+NAMES = ("Bass_120_Em.wav", "untitled.wav", "Guitar_90bpm_A.wav")
+
+
+@pytest.fixture
+def loops(tmp_path: Path) -> pd.DataFrame:
+    for name, pattern in zip(NAMES, ("ABAB", "AAAA", "AB"), strict=True):
+        soundfile.write(tmp_path / name, loop(pattern), RATE)
+    return scan_folder(tmp_path).loops.sort_values("name", ignore_index=True)
+
+
+@pytest.fixture
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store") / "facts.sqlite3")
+
+
+def refuse(*_: object) -> None:
+    raise AssertionError("what is known must not be listened to again")
+
+
+def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFrame, store: Store) -> None:
+    facts = known_facts(loops, store)
+    assert tuple(facts.table.columns) == FACT_COLUMNS
+    assert (facts.n_unheard, facts.n_uncut) == (1, 2)
+    by_name = facts.table.assign(name=loops["name"]).set_index("name")
+    assert by_name.loc["Bass_120_Em.wav", ["bpm", "bpm_source", "key", "instrument"]].tolist() == [
+        BPM,
+        "name",
+        "Em",
+        "bass",
+    ]
+    assert np.isnan(by_name.loc["untitled.wav", "bpm"])
+
+
+def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[Progress] = []
+    measured = measure_facts(loops, store, on_progress=reports.append)
+    by_name = measured.table.assign(name=loops["name"]).set_index("name")
+    assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
+    assert by_name.loc["untitled.wav", "bpm"] in (60, 120)
+    assert by_name.loc["Bass_120_Em.wav", "n_bars"] == 4
+    assert by_name.loc["untitled.wav", "loop_structure"] > 0.9 > by_name.loc["Bass_120_Em.wav", "loop_structure"]
+    assert {report.stage for report in reports} == {"Listening for tempo and key", "Comparing bars"}
+    assert all(report.done <= report.total for report in reports)
+    monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
+    monkeypatch.setattr(loop_structure, "structure_of_file", refuse)
+    known = known_facts(loops, store)
+    assert known.n_missing == 0
+    pd.testing.assert_frame_equal(known.table, measured.table)
+    pd.testing.assert_frame_equal(measure_facts(loops, store).table, measured.table)
+
+
+def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store) -> None:
+    heard: list[Progress] = []
+
+    def stop() -> bool:
+        return any(report.stage == "Comparing bars" for report in heard)
+
+    with pytest.raises(Cancelled, match="what was compared is kept"):
+        measure_facts(loops, store, on_progress=heard.append, should_stop=stop)
+    assert known_facts(loops, store).n_unheard == 0
+    assert known_facts(loops, store).n_uncut == 3
