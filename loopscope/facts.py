@@ -19,23 +19,23 @@ FACT_COLUMNS = (*METADATA_COLUMNS, "n_bars", "loop_structure")
 
 @dataclass(frozen=True)
 class Facts:
-    """`table` has FACT_COLUMNS; `n_unheard` loops were never listened to, `n_uncut` have a tempo but no bars."""
+    """`table` has FACT_COLUMNS; `missing` holds the loop_ids that were not listened to, or not cut into bars."""
 
     table: pd.DataFrame
-    n_unheard: int
-    n_uncut: int
+    missing: frozenset[str] = frozenset()
 
-    @property
-    def n_missing(self) -> int:
-        """Pieces of listening that `measure_facts` would do at least."""
-        return self.n_unheard + self.n_uncut
+    def updated(self, newer: "Facts") -> "Facts":
+        """The same files with what `newer` knows of some of them."""
+        others = self.table[~self.table["path"].isin(set(newer.table["path"]))]
+        table = pd.concat([others, newer.table], ignore_index=True)
+        return Facts(table, (self.missing - frozenset(newer.table["loop_id"])) | newer.missing)
 
 
 def known_facts(loops: pd.DataFrame, store: Store) -> Facts:
     """What names say of `loops` (as in Library.loops) and what was measured before; listens to nothing."""
-    filled, n_unheard = fill_from_store(read_names(loops), store)
-    structures, n_uncut = known_structures(filled, store)
-    return Facts(_joined(filled, structures), n_unheard, n_uncut)
+    filled, unheard = fill_from_store(read_names(loops), store)
+    structures, uncut = known_structures(filled, store)
+    return Facts(_joined(filled, structures), unheard | uncut)
 
 
 def measure_facts(
@@ -46,8 +46,7 @@ def measure_facts(
 ) -> Facts:
     """The same after listening to all that was missing. Raises Cancelled when stopped; what was done is kept."""
     filled = fill_from_audio(read_names(loops), store, on_progress, should_stop)
-    structures = structure_scores(filled, store, on_progress, should_stop)
-    return Facts(_joined(filled, structures), 0, 0)
+    return Facts(_joined(filled, structure_scores(filled, store, on_progress, should_stop)))
 
 
 def _joined(metadata: pd.DataFrame, structures: pd.DataFrame) -> pd.DataFrame:

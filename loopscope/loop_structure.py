@@ -116,11 +116,11 @@ def structure_scores(
     return _structures(unique, known)
 
 
-def known_structures(tempi: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, int]:
-    """What `structure_scores` found before, and how many loops with a known tempo were never cut at it."""
+def known_structures(tempi: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
+    """What `structure_scores` found before, and the loops with a known tempo that were never cut at it."""
     unique = tempi.drop_duplicates("loop_id")
     known = _known(unique, store)
-    return _structures(unique, known), len(_jobs(unique)) - len(known)
+    return _structures(unique, known), frozenset(job[0] for job in _jobs(unique)) - frozenset(known)
 
 
 def _jobs(tempi: pd.DataFrame) -> list[Job]:

@@ -37,7 +37,7 @@ def refuse(*_: object) -> None:
 def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFrame, store: Store) -> None:
     facts = known_facts(loops, store)
     assert tuple(facts.table.columns) == FACT_COLUMNS
-    assert (facts.n_unheard, facts.n_uncut) == (1, 2)
+    assert facts.missing == set(loops["loop_id"]), "one was never heard, two were never cut into bars"
     by_name = facts.table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["Bass_120_Em.wav", ["bpm", "bpm_source", "key", "instrument"]].tolist() == [
         BPM,
@@ -61,7 +61,7 @@ def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatc
     monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
     monkeypatch.setattr(loop_structure, "structure_of_file", refuse)
     known = known_facts(loops, store)
-    assert known.n_missing == 0
+    assert known.missing == measured.missing == frozenset()
     pd.testing.assert_frame_equal(known.table, measured.table)
     pd.testing.assert_frame_equal(measure_facts(loops, store).table, measured.table)
 
@@ -74,5 +74,19 @@ def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store) -
 
     with pytest.raises(Cancelled, match="what was compared is kept"):
         measure_facts(loops, store, on_progress=heard.append, should_stop=stop)
-    assert known_facts(loops, store).n_unheard == 0
-    assert known_facts(loops, store).n_uncut == 3
+    by_name = known_facts(loops, store).table.assign(name=loops["name"]).set_index("name")
+    assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
+    assert by_name["loop_structure"].isna().all()
+
+
+def test_one_loop_measured_alone_updates_its_files_and_no_other(loops: pd.DataFrame, store: Store) -> None:
+    before = known_facts(loops, store)
+    one = loops[loops["name"] == "untitled.wav"]
+    after = before.updated(measure_facts(one, store))
+    assert after.missing == before.missing - set(one["loop_id"])
+    changed = after.table.set_index("path").loc[list(one["path"])]
+    assert changed["n_bars"].tolist() == [4] or changed["n_bars"].tolist() == [2]
+    others = loops[loops["name"] != "untitled.wav"]["path"]
+    pd.testing.assert_frame_equal(
+        after.table.set_index("path").loc[list(others)], before.table.set_index("path").loc[list(others)]
+    )

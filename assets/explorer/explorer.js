@@ -1,6 +1,7 @@
 // One explorer on the page: builds the views around one session and wires them to keys and to Python.
 
 import { AudioEngine } from "./audio-engine.js";
+import { Bridge } from "./bridge.js";
 import { h } from "./dom.js";
 import { Filters } from "./filters.js";
 import * as format from "./format.js";
@@ -48,6 +49,7 @@ export class Explorer {
     const latents = await fetchArrays(this.addresses, "latents");
     if (this.closed) return;
     this.loops.addLatents(latents);
+    this.scatter.place();
     await this.heatmap.draw(Plotly);
     performance.mark("loopscope:complete");
     this.root.dataset.complete = "true";
@@ -81,6 +83,7 @@ export class Explorer {
     this.unlisten?.();
     this.engine.close();
     this.wire?.close();
+    this.bridge?.close();
     for (const view of [this.histogram, this.scatter, this.heatmap, this.ranking, this.player]) view?.close();
     this.root.remove();
   }
@@ -129,6 +132,7 @@ export class Explorer {
       this.help,
       this.status,
     );
+    this.bridge = new Bridge(this);
     this.unlisten = listen(this.root, this.#actions());
     this.root.addEventListener("focusin", (event) => (this.focused = event.target));
     const unlock = () => this.engine.unlock(); // so that the audio clock runs by the time a click has become one

@@ -6,6 +6,7 @@ import * as format from "./format.js";
 const CATEGORIES = [
   ["folder", "Folder"],
   ["instrument", "Instrument"],
+  ["genre", "Genre"],
   ["category", "Category"],
   ["key", "Key"],
   ["fault", "Fault"],
@@ -27,6 +28,7 @@ export class Filters {
       debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120),
     );
     this.selects = new Map();
+    this.ends = [];
     for (const [column, label] of CATEGORIES) {
       const levels = session.loops.levels[column] ?? [];
       if (levels.length > 1 && levels.length <= MOST_LEVELS)
@@ -50,7 +52,8 @@ export class Filters {
       { class: "ls-filters", role: "search", "aria-label": "Filter loops" },
       this.search,
       [...this.selects.values()],
-      this.#tempo(),
+      this.#range("bpm", "Tempo in BPM", "BPM", [0, 400, 1]),
+      this.#range("loop_structure", "Loop structure", "loop structure", [-1, 1, 0.05]),
       this.marks,
       this.chips,
     );
@@ -59,7 +62,7 @@ export class Filters {
 
   clear() {
     this.search.value = "";
-    for (const control of [...this.selects.values(), this.marks, ...(this.ends ?? [])]) control.value = "";
+    for (const control of [...this.selects.values(), this.marks, ...this.ends]) control.value = "";
     this.onClearLasso();
     this.session.refocus((focus) => focus.clear());
   }
@@ -80,20 +83,22 @@ export class Filters {
     return select;
   }
 
-  #tempo() {
-    if (!this.session.loops.points["value:bpm"]?.some((value) => value > 0)) return null;
-    this.ends = ["from", "to"].map((end) =>
-      h("input", { type: "number", min: 0, max: 400, placeholder: end, "aria-label": `Tempo ${end}, in BPM` }),
+  /** Two boxes for the ends of a range; none where the column knows nothing. */
+  #range(column, label, unit, [lowest, highest, step]) {
+    if (!this.session.loops.points[`value:${column}`]?.some((value) => value)) return null; // neither 0 nor NaN
+    const ends = ["from", "to"].map((end) =>
+      h("input", { type: "number", min: lowest, max: highest, step, placeholder: end, "aria-label": `${label} ${end}` }),
     );
     const apply = debounce(() => {
-      const [low, high] = this.ends.map((input) => input.valueAsNumber);
+      const [low, high] = ends.map((input) => input.valueAsNumber);
       this.session.refocus(({ ranges }) => {
-        if (Number.isNaN(low) && Number.isNaN(high)) ranges.delete("bpm");
-        else ranges.set("bpm", [Number.isNaN(low) ? 0 : low, Number.isNaN(high) ? Infinity : high]);
+        if (Number.isNaN(low) && Number.isNaN(high)) ranges.delete(column);
+        else ranges.set(column, [Number.isNaN(low) ? lowest : low, Number.isNaN(high) ? Infinity : high]);
       });
     }, 200);
-    for (const input of this.ends) input.addEventListener("input", apply);
-    return h("span", { class: "ls-field" }, this.ends, "BPM");
+    for (const input of ends) input.addEventListener("input", apply);
+    this.ends.push(...ends);
+    return h("span", { class: "ls-field" }, ends, unit);
   }
 
   #showChips() {

@@ -99,6 +99,8 @@ export class Player {
 
   #facts(row) {
     const { loops } = this.session;
+    const beside = this.engine.id && this.engine.id !== loops.ids[row] ? loops.row(this.engine.id) : -1;
+    if (beside >= 0) return `You hear for comparison: ${loops.names[beside]}`;
     const flagged = this.session.isFlagged(row) ? "flagged · " : "";
     return `${flagged}rank ${format.count(loops.rank(row))} of ${format.count(loops.n)} · score ${format.score(loops.scores[row])} · ${loops.facts(row)}`;
   }
@@ -116,7 +118,7 @@ export class Player {
     this.element.dataset.playing = engine.id ?? "";
     const gain = engine.matchingGain();
     this.gain.textContent = engine.playing && gain ? `${format.decibels(gain)}` : "";
-    this.waveform.draw();
+    this.show();
     this.waveform.speak();
     cancelAnimationFrame(this.frame);
     this.#tick();

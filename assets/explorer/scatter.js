@@ -5,6 +5,7 @@
 import { h, perFrame } from "./dom.js";
 import { Figure } from "./figure.js";
 import * as format from "./format.js";
+import { NearRings } from "./near-rings.js";
 import { paintRows } from "./scatter-overlay.js";
 import { axisOf } from "./theme.js";
 
@@ -21,6 +22,7 @@ export class Scatter extends Figure {
     this.tools.prepend(...this.#dragTools());
     this.ring = h("div", { class: "ls-ring", hidden: true });
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
+    this.near = new NearRings(this);
     this.layer.prepend(this.overlay, this.ring);
     this.drawnCut = session.cut;
     session.on(
@@ -85,6 +87,7 @@ export class Scatter extends Figure {
     const { selected } = this.session;
     if (selected < 0) this.ring.hidden = true;
     else this.put(this.ring, ...this.#pixels(selected));
+    this.near.place((row) => this.#pixels(row));
     if (!this.overlay.hidden) this.#live();
   }
 

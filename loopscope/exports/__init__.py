@@ -5,7 +5,7 @@ files are UTF-8 and appear whole or not at all. Nothing that exists is ever over
 """
 
 from loopscope.exports.copying import CopyItem, CopyPlan, execute, plan_copy
-from loopscope.exports.files import write_new_file
+from loopscope.exports.files import display, write_new_file
 from loopscope.exports.tables import csv_bytes, m3u8_bytes, read_csv, write_csv, write_m3u8
 from loopscope.exports.undo import UndoReport, undo
 
@@ -14,6 +14,7 @@ __all__ = [
     "CopyPlan",
     "UndoReport",
     "csv_bytes",
+    "display",
     "execute",
     "m3u8_bytes",
     "plan_copy",

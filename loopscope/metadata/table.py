@@ -69,11 +69,11 @@ def fill_from_audio(
     return _with_heard(names, heard)
 
 
-def fill_from_store(names: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, int]:
-    """`names` with what was heard before, and how many loops have gaps that nobody has listened to yet."""
+def fill_from_store(names: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
+    """`names` with what was heard before, and the loops with gaps that nobody has listened to yet."""
     gaps = _gaps(names)
     heard = _heard_before(gaps, store)
-    return _with_heard(names, heard), len(gaps) - len(heard)
+    return _with_heard(names, heard), frozenset(gaps) - frozenset(heard)
 
 
 def _gaps(names: pd.DataFrame) -> dict[str, str]:

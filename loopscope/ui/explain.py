@@ -1,46 +1,64 @@
-"""Why is it flagged? What the detector and the signal checks say of the selected loop, in words."""
+"""Why is it flagged? The panel on the selected loop: its sound, the evidence, what to hear beside it, what to note."""
 
 import pandas as pd
 import streamlit as st
 
+from loopscope.library import Library
+from loopscope.pipeline import ScoredLoops
+from loopscope.triage import FAULTY, INTERESTING
+from loopscope.ui.companions import companions_list, companions_players
 from loopscope.ui.components import plain, printable
+from loopscope.ui.explain_data import Selected, companions, selected_loop
+from loopscope.ui.explain_facts import loop_facts, note_and_path
+from loopscope.ui.explain_score import score_in_words, score_parts
+from loopscope.ui.explain_sound import signal_findings, sound_picture
 from loopscope.ui.state import SessionState
 
-SHOWN_TIMES = 8
+BADGES = {FAULTY: "orange", INTERESTING: "blue"}
 
 
-def explain(state: SessionState, table: pd.DataFrame) -> None:
-    """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run."""
-    chosen = table[table["loop_id"] == state.selected] if state.selected else table.head(0)
+def explain(
+    state: SessionState, library: Library, scored: ScoredLoops, table: pd.DataFrame, *, has_explorer: bool
+) -> None:
+    """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run.
+
+    `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare.
+    """
     st.subheader("Why?", anchor=False)
-    if chosen.empty:
-        st.caption("Select a loop to read what speaks for and against it.")
+    chosen = selected_loop(state, scored, table)
+    if chosen is None:
+        st.caption("Select a loop to see and hear what speaks for and against it.")
         return
-    row = chosen.iloc[0]
-    st.markdown(f"**{plain(printable(str(row['name'])))}**" + (f" · {row['triage']}" if "triage" in row else ""))
-    left, right = st.columns(2)
-    left.markdown("Detector")
-    left.caption(
-        f"Rank {int(row['rank']):,} of {table['loop_id'].nunique():,}: its score {row['score']:.4g} lies above "
-        f"{row['percentile']:.1f} % of the training scores, so it is {'' if row['is_anomaly'] else 'not '}flagged."
-    )
-    right.markdown("Signal checks")
-    for sentence in _findings(state, str(row["loop_id"])):
-        right.caption(sentence)
+    _title(chosen)
+    with st.container(border=True):
+        _evidence(state, library, scored, chosen, table)
+    left, right = st.columns(2, gap="medium")
+    with left.container(border=True):
+        st.markdown("**Hear it beside others**")
+        show = companions_list if has_explorer else lambda beside, similar: companions_players(library, beside, similar)
+        show(*companions(scored, chosen, table))
+    with left.container(border=True):
+        note_and_path(library, chosen.loop_id)
+    with right.container(border=True):
+        score_parts(scored, chosen)
+    with right.container(border=True):
+        loop_facts(state, library, chosen.loop_id)
 
 
-def _findings(state: SessionState, loop_id: str) -> list[str]:
-    if state.faults is None:
-        return ["The signal checks have not run in this session."]
-    found = state.faults[state.faults["loop_id"] == loop_id]
-    if found.empty:
-        return ["No click, clipping, dropout, hum or other fault was found."]
-    pairs = zip(found["sentence"], found["times"], strict=True)
-    return [f"{plain(printable(sentence))}{_times(times_s)}" for sentence, times_s in pairs]
+def _title(chosen: Selected) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(printable(str(chosen.row['name'])))}**", width="content")
+        if "triage" in chosen.row:
+            label = str(chosen.row["triage"])
+            st.badge(label, color=BADGES.get(label, "gray"))  # type: ignore[arg-type]
 
 
-def _times(times_s: tuple[float, ...]) -> str:
-    if not times_s:
-        return ""
-    more = f" and {len(times_s) - SHOWN_TIMES} more" if len(times_s) > SHOWN_TIMES else ""
-    return f" (at {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more})"
+def _evidence(
+    state: SessionState, library: Library, scored: ScoredLoops, chosen: Selected, table: pd.DataFrame
+) -> None:
+    picture, words = st.columns([5, 3], gap="medium")
+    with picture:
+        sound_picture(state, library, chosen.loop_id)
+    with words:
+        signal_findings(state, chosen.loop_id)
+        score_in_words(scored, chosen, table, state.percentile)

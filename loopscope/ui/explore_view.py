@@ -9,7 +9,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from loopscope.library import Library
-from loopscope.metadata import read_names
 from loopscope.neighbours import nearest
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.projection import project
@@ -17,6 +16,7 @@ from loopscope.thresholds import threshold_at
 from loopscope.triage import triage_rank
 from loopscope.ui.components import encoder_name, printable_table, show_provenance, store
 from loopscope.ui.explain import explain
+from loopscope.ui.explain_facts import facts_of, listening_task
 from loopscope.ui.explorer import ExplorerView, explorer
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
@@ -65,7 +65,10 @@ def _view(kind: str) -> None:
     table = score_table(state.library.loops, state.model, state.percentile)
     if state.faults is not None:
         table = triage_rank(table, state.faults)
-    explain(state, table)
+    explain(state, state.library, state.model, table, has_explorer=kind == "linked")
+    listening_task(state, state.library)
+    facts = facts_of(state, state.library).table.drop(columns="loop_id")
+    table = table.merge(facts, on="path", how="left", validate="one_to_one")
     takeaway(state, table, threshold_at(state.model.reference_scores, state.percentile))
 
 
@@ -84,7 +87,8 @@ def _linked(state: SessionState, library: Library, label: str, scored: ScoredLoo
 
 def explorer_view(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> ExplorerView:
     """The arrays of one model for the browser, made once per fitted model."""
-    version = hashlib.blake2b(f"{label} {state.generation} {session_token()}".encode(), digest_size=8).hexdigest()
+    content = f"{label} {state.generation} {state.heard} {session_token()}"
+    version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
     cached: ExplorerView | None = st.session_state.get("explorer-view")
     if cached is not None and cached.version == version:
         return cached
@@ -107,7 +111,8 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
 def described(state: SessionState, library: Library) -> pd.DataFrame:
     """One row per loop: name, folder and duration, what its name says, and the faults the signal checks are sure of."""
     loops = library.unique[["loop_id", "name", "folder", "duration_s"]]
-    known = read_names(library.unique)[["loop_id", "instrument", "bpm", "key"]]
+    known = facts_of(state, library).table.drop_duplicates("loop_id")
+    known = known[["loop_id", "instrument", "genre", "bpm", "key", "loop_structure"]]
     loops = loops.merge(known, on="loop_id", how="left", validate="one_to_one")
     if state.faults is None:
         return loops

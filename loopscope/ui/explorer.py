@@ -24,25 +24,11 @@ from numpy.typing import NDArray
 from loopscope import config, thresholds
 from loopscope.errors import DataError
 from loopscope.ui import media, packing
+from loopscope.ui.browser_modules import bootstrap
 
 DEFAULT_HEIGHT = 900  # CSS pixels of the pictures and the list, without the player bar
 _COLUMNS = ("loop_id", "name", "folder", "duration_s", "score", "split")
 _EVENTS = ("selected", "percentile", "lasso", "mark")
-
-# All the rest comes over the assets route: this text travels with every rerun.
-_BOOTSTRAP = """
-export default async function (component) {
-  const script = document.querySelector('script[src*="/static/js/"]');
-  const base = script ? script.src.split("/static/js/")[0] + "/" : new URL("./", document.baseURI).href;
-  try {
-    const { mount } = await import(base + component.data.assets + "/main.js");
-    return mount(component, base);
-  } catch (error) {
-    component.parentElement.textContent =
-      `The explorer could not be loaded (${error.message}). Start the app with "streamlit run app.py".`;
-  }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -166,7 +152,9 @@ def explorer(
 @functools.lru_cache(maxsize=1)
 def _component() -> Any:
     # isolate_styles=False: Plotly writes its style sheet into the document's head, where a shadow root cannot see it.
-    return st.components.v2.component("loopscope_explorer", js=_BOOTSTRAP, isolate_styles=False)
+    return st.components.v2.component(
+        "loopscope_explorer", js=bootstrap("main.js", "The explorer"), isolate_styles=False
+    )
 
 
 def _ignore() -> None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimensions that vary most stand for all
-CATEGORICAL_COLUMNS = ("folder", "instrument", "category", "key", "fault")
-NUMERIC_COLUMNS = ("bpm",)
+CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault")
+NUMERIC_COLUMNS = ("bpm", "loop_structure")
 _DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
 

@@ -13,6 +13,7 @@ import streamlit as st
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder
+from loopscope.facts import Facts
 from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops
 from loopscope.store import Store
@@ -28,6 +29,7 @@ class SessionState:
     encoder: Encoder | None = None
     embeddings: EmbeddingSet | None = None
     faults: pd.DataFrame | None = None
+    facts: Facts | None = None
     models: dict[str, ScoredLoops] = field(default_factory=dict)
     active: str | None = None
     percentiles: dict[str, float] = field(default_factory=dict)
@@ -36,10 +38,11 @@ class SessionState:
     browsed: Path | None = None
     allowed: tuple[Path, ...] = ()
     generation: int = 0
+    heard: int = 0
 
     def use_library(self, library: Library) -> None:
         """Takes a scanned folder; what was computed from another one is dropped."""
-        self.library = library
+        self.library, self.facts = library, None
         self.selected, self.lasso = None, ()
         self.use_embeddings(None)
 

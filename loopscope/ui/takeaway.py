@@ -24,7 +24,16 @@ COLUMNS = [
     "percentile",
     "is_anomaly",
     "mark",
+    "note",
     "duration_s",
+    "instrument",
+    "genre",
+    "bpm",
+    "bpm_source",
+    "key",
+    "key_source",
+    "n_bars",
+    "loop_structure",
     "path",
 ]
 FORMATS = {
@@ -35,13 +44,20 @@ FORMATS = {
     "percentile": st.column_config.NumberColumn(format="%.1f"),
     "is_anomaly": st.column_config.CheckboxColumn("flagged"),
     "duration_s": st.column_config.NumberColumn("duration (s)", format="%.2f"),
+    "bpm": st.column_config.NumberColumn("BPM", format="%g"),
+    "bpm_source": st.column_config.TextColumn("BPM from"),
+    "key_source": st.column_config.TextColumn("key from"),
+    "n_bars": st.column_config.NumberColumn("bars"),
+    "loop_structure": st.column_config.NumberColumn(
+        "loop structure", format="%.2f", help="Mean correlation of different bars; 1 = every bar the same."
+    ),
 }
 UNDO_KEY = "takeaway-undo"
 
 
 def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None:
     """The flagged, selected or marked loops. `table` has one row per file, most anomalous first."""
-    marks = {loop_id: mark for loop_id, mark in store().get_marks().items() if mark.mark}
+    marks = store().get_marks()
     table = table.assign(
         mark=[marks[loop_id].mark or "" if loop_id in marks else "" for loop_id in table["loop_id"]],
         note=[marks[loop_id].note if loop_id in marks else "" for loop_id in table["loop_id"]],

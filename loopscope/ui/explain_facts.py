@@ -1,0 +1,135 @@
+"""What is known of the selected loop beside its score: tempo, key and where from, whether it loops, a note, its path.
+
+Listening to one loop takes a moment and happens when it is selected; listening to all is a task with a button.
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.errors import AudioError
+from loopscope.exports import display
+from loopscope.facts import Facts, known_facts, measure_facts
+from loopscope.library import Library
+from loopscope.loop_figures import bars_figure
+from loopscope.loop_structure import LoopStructure, structure_of_file
+from loopscope.ui.components import ended, plain, show_task, store
+from loopscope.ui.explain_sound import is_dark
+from loopscope.ui.state import SessionState
+from loopscope.ui.tasks import Task, task_board
+
+KIND = "listen"
+SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
+LONGEST_NOTE = 2000  # characters
+_STRUCTURE = "explain-structure"
+LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
+
+
+def facts_of(state: SessionState, library: Library) -> Facts:
+    """What is known now; after a finished task, what it heard."""
+    if state.facts is None:
+        state.facts = known_facts(library.loops, store())
+    return state.facts
+
+
+def listening_task(state: SessionState, library: Library) -> None:
+    """The button that listens to everything not yet heard, and the running task."""
+    finished = ended(KIND)
+    if finished is not None:
+        state.facts = finished.result if finished.state == "done" else None
+        state.heard += 1
+        st.rerun()  # the filters above are to know it too
+    missing = facts_of(state, library).missing
+    task = task_board().get(KIND)
+    if task is not None and task.running:
+        show_task(KIND)
+    elif missing:
+        left, right = st.columns([3, 1], vertical_alignment="center")
+        left.caption(
+            f"{len(missing):,} of {len(library.unique):,} loops have not been listened to for tempo, key and loop "
+            "structure. Listening fills these columns and filters; it runs in the background and is done once."
+        )
+        if right.button("Listen to all", icon=":material/hearing:", key="listen-start", width="stretch"):
+            _start(library)
+            st.rerun()
+
+
+def _start(library: Library) -> None:
+    database = store()
+
+    def work(task: Task) -> Facts:
+        return measure_facts(library.loops, database, task.on_progress, task.should_stop)
+
+    task_board().start(KIND, "Listening", work)
+
+
+def loop_facts(state: SessionState, library: Library, loop_id: str) -> None:
+    """Tempo, key, instrument and genre with their sources; the correlation of its bars."""
+    st.markdown("**Does it loop?**")
+    facts = facts_of(state, library)
+    if loop_id in facts.missing:
+        rows = library.loops[library.loops["loop_id"] == loop_id]
+        facts = state.facts = facts.updated(measure_facts(rows, store()))
+    known = facts.table[facts.table["loop_id"] == loop_id].iloc[0]
+    st.caption(facts_in_words(known))
+    if math.isnan(known["bpm"]):
+        st.caption("Without a tempo there are no bars to compare.")
+        return
+    try:
+        structure = _structure(library, loop_id, float(known["bpm"]))
+    except AudioError as error:
+        st.error(plain(str(error)))
+        return
+    if structure.n_bars < 2:
+        st.caption(f"Shorter than two bars of {structure.bar_s:.2f} s, so there is nothing to compare.")
+        return
+    words = next(words for limit, words in LOOPING if structure.score >= limit)
+    st.caption(
+        f"{structure.n_bars} bars of {structure.bar_s:.2f} s (4 beats); "
+        f"mean correlation {structure.score:.2f}: {words}."
+    )
+    st.plotly_chart(
+        bars_figure(structure, dark=is_dark()),
+        key="explain-bars",
+        config={"displayModeBar": False},
+        alt=f"Correlations between {structure.n_bars} bars, {structure.score:.2f} on average",
+    )
+
+
+def facts_in_words(known: "pd.Series[Any]") -> str:
+    """One sentence: each fact with its source, or that nothing is known."""
+    said = []
+    for fact, words in (("bpm", "{:g} BPM"), ("key", "key {}"), ("instrument", "{}"), ("genre", "{}")):
+        if known[f"{fact}_source"]:
+            said.append(f"{words.format(known[fact])} ({SOURCES[known[f'{fact}_source']]})")
+    return plain(", ".join(said) or "Neither its name nor its sound says tempo, key, instrument or genre") + "."
+
+
+def note_and_path(library: Library, loop_id: str) -> None:
+    """A note that stays with the content, and every path of it to copy."""
+    mark = store().get_marks([loop_id]).get(loop_id)
+    key = f"note-{loop_id}"
+    st.text_area(
+        "Note",
+        value=mark.note if mark else "",
+        max_chars=LONGEST_NOTE,
+        height=90,
+        key=key,
+        placeholder="What did you hear?",
+        help="Kept with the sound itself, so it survives renaming, and exported with the CSV.",
+        on_change=lambda: store().set_note(loop_id, st.session_state[key]),
+    )
+    paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
+    st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
+    st.code("\n".join(display(path) for path in paths), language=None, wrap_lines=True)
+
+
+def _structure(library: Library, loop_id: str, bpm: float) -> LoopStructure:
+    """Kept for the loop in view."""
+    kept: tuple[tuple[str, float], LoopStructure] | None = st.session_state.get(_STRUCTURE)
+    if kept is None or kept[0] != (loop_id, bpm):
+        found = structure_of_file(library.path_of(loop_id), bpm)
+        kept = st.session_state[_STRUCTURE] = ((loop_id, bpm), found)
+    return kept[1]
