@@ -1,7 +1,7 @@
 """Pictures of one loop as Plotly figures: its sound with what was found in it, what carries its score, its bars.
 
 Colours as in `figures`: blue for sound, vermillion for what speaks against a loop; both hold on light and dark ground.
-Names of kinds come from the table of limits, never from a file. `dark` says which ground the picture will lie on.
+Names of kinds come from the table of limits, never from a file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,19 @@ from loopscope.loop_structure import LoopStructure
 from loopscope.picture import RANGE_DB, LoopPicture
 from loopscope.triage import TITLES
 
-SOUND = {False: "#0b3c5d", True: "#a9daf3"}
+SOUND = (43, 123, 176)  # red, green, blue: stands out from both grounds; what is quiet lets the ground through
 MARK_COLOURS = (ANOMALOUS, "#cc79a7", "#009e73", "#e69f00", "#56b4e9")
 MARK_SYMBOLS = ("triangle-down", "diamond", "square", "star", "cross")
 SHOWN_CARRIERS = 12
-FREQUENCIES = (100, 300, 1000, 3000, 10000)
+FREQUENCIES = (200, 1000, 3000, 10000)
+MOST_NUMBERED = 8  # bars whose correlations fit into their cells as numbers
 
 
-def sound_figure(
-    picture: LoopPicture, marks: Mapping[str, Sequence[float]], dark: bool = False, height: int = 330
-) -> go.Figure:
+def sound_figure(picture: LoopPicture, marks: Mapping[str, Sequence[float]], height: int = 340) -> go.Figure:
     """Waveform above mel spectrogram on one time axis; `marks`: kind of fault -> times in seconds."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.42, 0.58])
     _outline(figure, picture)
-    _mel(figure, picture, SOUND[dark])
+    _mel(figure, picture)
     highest = max(float(np.abs(picture.low).max()), float(np.abs(picture.high).max()), 1e-3)
     for i, (kind, times_s) in enumerate(marks.items()):
         colour, symbol = MARK_COLOURS[i % len(MARK_COLOURS)], MARK_SYMBOLS[i % len(MARK_SYMBOLS)]
@@ -67,7 +66,7 @@ def carriers_figure(carriers: Carriers, height: int = 260) -> go.Figure:
     return figure
 
 
-def bars_figure(structure: LoopStructure, dark: bool = False, height: int = 250) -> go.Figure:
+def bars_figure(structure: LoopStructure, height: int = 250) -> go.Figure:
     """Correlation of every bar with every other, -1 to 1; bars count from 1."""
     numbers = list(range(1, structure.n_bars + 1))
     figure = go.Figure()
@@ -77,7 +76,8 @@ def bars_figure(structure: LoopStructure, dark: bool = False, height: int = 250)
         y=numbers,
         zmin=-1,
         zmax=1,
-        colorscale=[[0, ANOMALOUS], [0.5, "#222a30" if dark else "#f4f4f2"], [1, SOUND[dark]]],
+        colorscale=[[0, ANOMALOUS], [0.5, "rgba(138,148,154,0.12)"], [1, f"rgb{SOUND}"]],
+        texttemplate="%{z:.2f}" if structure.n_bars <= MOST_NUMBERED else None,
         xgap=1,
         ygap=1,
         colorbar={"thickness": 8, "len": 0.95, "tickvals": [-1, 0, 1]},
@@ -96,16 +96,15 @@ def _outline(figure: go.Figure, picture: LoopPicture) -> None:
     figure.add_scatter(x=picture.times_s, y=picture.high, **style, fill="tonexty", fillcolor=TRAIN, row=1, col=1)
 
 
-def _mel(figure: go.Figure, picture: LoopPicture, colour: str) -> None:
-    """Rows are mel bins, evenly spaced; ticks name their frequencies. Quiet cells let the ground through."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+def _mel(figure: go.Figure, picture: LoopPicture) -> None:
+    """Rows are mel bins, evenly spaced; ticks name their frequencies."""
     figure.add_heatmap(
         x=picture.frame_s,
         y=np.arange(len(picture.mel_hz)),
         z=np.round(picture.mel_db).astype(np.int8),
         zmin=-RANGE_DB,
         zmax=0,
-        colorscale=[[0, f"rgba({red},{green},{blue},0)"], [1, f"rgba({red},{green},{blue},1)"]],
+        colorscale=[[0, f"rgba{(*SOUND, 0)}"], [1, f"rgba{(*SOUND, 1)}"]],
         showscale=False,
         hovertemplate="%{x:.2f} s: %{z} dB below the loudest<extra></extra>",
         row=2,

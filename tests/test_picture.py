@@ -55,7 +55,7 @@ def test_the_shortest_sounds_and_silence_have_a_picture(n: int, tmp_path: Path) 
 
 
 def test_marks_stand_at_their_times_under_their_titles() -> None:
-    figure = sound_figure(draw(tone(2.0)[None], RATE), {"click": (0.5, 1.25), "dropout": (1.0,)}, dark=True)
+    figure = sound_figure(draw(tone(2.0)[None], RATE), {"click": (0.5, 1.25), "dropout": (1.0,)})
     marks = {trace.name: list(trace.x) for trace in figure.select_traces({"mode": "markers"})}
     assert marks == {"Clicks": [0.5, 1.25], "Dropout": [1.0]}
     assert figure.layout.showlegend

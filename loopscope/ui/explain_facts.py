@@ -16,7 +16,6 @@ from loopscope.library import Library
 from loopscope.loop_figures import bars_figure
 from loopscope.loop_structure import LoopStructure, structure_of_file
 from loopscope.ui.components import ended, plain, show_task, store
-from loopscope.ui.explain_sound import is_dark
 from loopscope.ui.state import SessionState
 from loopscope.ui.tasks import Task, task_board
 
@@ -91,7 +90,7 @@ def loop_facts(state: SessionState, library: Library, loop_id: str) -> None:
         f"mean correlation {structure.score:.2f}: {words}."
     )
     st.plotly_chart(
-        bars_figure(structure, dark=is_dark()),
+        bars_figure(structure),
         key="explain-bars",
         config={"displayModeBar": False},
         alt=f"Correlations between {structure.n_bars} bars, {structure.score:.2f} on average",

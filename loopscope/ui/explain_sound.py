@@ -23,7 +23,7 @@ def sound_picture(state: SessionState, library: Library, loop_id: str) -> None:
         return
     found = findings_of(state, loop_id)
     marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
-    figure = sound_figure(picture, marks, dark=is_dark())
+    figure = sound_figure(picture, marks)
     count = sum(map(len, marks.values()))
     st.plotly_chart(
         figure,
@@ -62,11 +62,6 @@ def times_in_words(times_s: tuple[float, ...]) -> str:
         return ""
     more = f" and {len(times_s) - SHOWN_TIMES} more" if len(times_s) > SHOWN_TIMES else ""
     return f" (at {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more})"
-
-
-def is_dark() -> bool:
-    """Whether the browser shows the dark theme."""
-    return st.context.theme.type == "dark"
 
 
 def _picture(library: Library, loop_id: str) -> LoopPicture:

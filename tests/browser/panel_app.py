@@ -1,0 +1,80 @@
+"""The Explore page alone, on a small pack made of tones with hostile names, clicks in one loop and made-up embeddings.
+
+Nothing is trained but a baseline and nothing is mocked: scan, checks, store, media routes and page are the app's own.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from loopscope.embeddings import EmbeddingSet
+from loopscope.faults import check_library
+from loopscope.library import Library, scan_folder
+from loopscope.pipeline import ScoredLoops, fit_detector
+from loopscope.ui.explore_view import explore_step
+from loopscope.ui.media import routes
+from loopscope.ui.state import session
+
+RATE = 22_050
+N_LOOPS = 24
+OUTLIER = "Bass_120_Em_odd.wav"
+MARKUP = "<img src=x onerror=alert(1)>.wav"
+FORMULA = "=cmd|' !A0.wav"
+CLICKS_S = (0.83, 2.41)
+LABEL = "pca · robust · seed 0"
+
+
+def write_pack(folder: Path) -> None:
+    """Four bars of eighths at 120 BPM each, every loop at a pitch of its own; the odd one has two clicks."""
+    names = [OUTLIER, MARKUP, FORMULA, *(f"Bass_120_Em_{i:02d}.wav" for i in range(N_LOOPS - 3))]
+    time = np.arange(8 * RATE) / RATE
+    for i, name in enumerate(names):
+        pitch = 110 * 2 ** (i / 12) * np.where(time % 2 < 1, 1.0, 1.5)
+        beat = time % 0.25
+        envelope = np.exp(-14 * beat) * np.minimum(beat / 0.01, 1) * np.minimum((0.25 - beat) / 0.01, 1)
+        samples = 0.4 * np.sin(2 * np.pi * pitch * time) * envelope
+        if name == OUTLIER:
+            for second in CLICKS_S:
+                at = int(second * RATE)
+                samples[at : at + 3] += 0.5
+                samples[at + 3 : at + 6] -= 0.5
+        soundfile.write(folder / name, samples, RATE)
+
+
+def embeddings_of(library: Library) -> EmbeddingSet:
+    """One cluster in 16 dimensions, the odd loop far from it."""
+    loops = library.unique.sort_values("name", ignore_index=True)
+    X = 3 + np.random.default_rng(0).normal(size=(len(loops), 16)).astype(np.float32)
+    X[loops["name"] == OUTLIER, :4] += 12
+    return EmbeddingSet(tuple(loops["loop_id"]), X, "made-up", pd.DataFrame({"path": [], "reason": []}))
+
+
+@st.cache_resource(show_spinner=False)
+def prepared() -> tuple[Library, EmbeddingSet, pd.DataFrame, ScoredLoops]:
+    folder = Path(os.environ["PANEL_PACK"])
+    write_pack(folder)
+    library = scan_folder(folder)
+    embeddings = embeddings_of(library)
+    return library, embeddings, check_library(library), fit_detector(embeddings, "pca")
+
+
+def page() -> None:
+    st.set_page_config(layout="wide")
+    state = session()
+    if state.library is None:
+        library, embeddings, faults, scored = prepared()
+        state.use_library(library)
+        state.use_embeddings(embeddings, None, faults)
+        state.add_model(LABEL, scored)
+    explore_step()
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, routes=routes())
+else:
+    page()

@@ -1,0 +1,162 @@
+"""The panel in a real browser: an outlier is selected, heard, compared by ear, seen with its marks, and taken away."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from loopscope.exports import read_csv
+from tests.browser.driving import audio, open_explorer, serve, wait_until, wait_until_plays
+from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+LONG = 60_000  # milliseconds; a busy machine is slow
+
+
+@pytest.fixture(scope="module")
+def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home, pack = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("pack")
+    with serve(Path(__file__).with_name("panel_app.py"), home, PANEL_PACK=str(pack)) as address:
+        yield address
+
+
+@pytest.fixture
+def panel(page: Page, url: str) -> Page:
+    """The page with the outlier selected and explained."""
+    open_explorer(page, url)
+    page.get_by_role("option").filter(has_text=OUTLIER).click()
+    expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
+    return page
+
+
+def loops(page: Page) -> dict[str, Any]:
+    """name → loop_id and whether it is flagged, as the browser holds them; and what is selected."""
+    held: dict[str, Any] = page.evaluate(
+        """() => {
+            const { loops, session } = window.__loopscope.explorer;
+            const ids = Object.fromEntries(loops.names.map((name, row) => [name, loops.ids[row]]));
+            const flagged = loops.ids.filter((_, row) => session.isFlagged(row));
+            return { ids, flagged, selected: session.selectedId };
+        }"""
+    )
+    return held
+
+
+def play(page: Page, role: str) -> str:
+    """Press the play button of a companion; its loop_id."""
+    button = page.locator(f".ls-card[data-role={role}] button[data-loop]")
+    button.click()
+    return str(button.get_attribute("data-loop"))
+
+
+def assert_sounds(page: Page, loop_id: str) -> None:
+    """What flows to the speakers is this loop, and its address serves the very bytes that loop_id names."""
+    state = wait_until_plays(page, loop_id)
+    body = page.request.get(state["url"]).body()
+    assert hashlib.blake2b(body, digest_size=16).hexdigest() == loop_id
+
+
+def test_the_outlier_is_heard_beside_its_nearest_normal_loop_and_stays_selected(panel: Page) -> None:
+    outlier = loops(panel)["ids"][OUTLIER]
+    assert_sounds(panel, outlier)
+    normal = play(panel, "nearest-normal")
+    assert_sounds(panel, normal)
+    assert normal not in loops(panel)["flagged"] and normal != outlier
+    assert loops(panel)["selected"] == outlier
+    expect(panel.locator(".ls-now")).to_contain_text("You hear for comparison")
+    assert_sounds(panel, play(panel, "most-central"))
+    assert_sounds(panel, play(panel, "selected"))
+    expect(panel.locator(".ls-now")).not_to_contain_text("You hear for comparison")
+    play(panel, "selected")
+    wait_until(lambda: not audio(panel)["playing"], "the same button stops the sound")
+
+
+def test_its_marks_stand_where_the_clicks_are(panel: Page) -> None:
+    panel.wait_for_selector(".st-key-explain-sound .js-plotly-plot .main-svg", timeout=LONG)
+    marks = panel.evaluate(
+        """() => {
+            const { data } = document.querySelector(".st-key-explain-sound .js-plotly-plot");
+            const clicks = data.find((trace) => trace.name === "Clicks");
+            return Array.from(clicks?._inputArray ?? clicks?.x ?? []);
+        }"""
+    )
+    np.testing.assert_allclose(marks, CLICKS_S, atol=0.01)
+    expect(panel.get_by_text("probably faulty").first).to_be_visible()
+    expect(panel.get_by_text("4 bars of 2.00 s", exact=False)).to_be_visible()
+
+
+def test_a_similar_loop_sounds_and_its_name_selects_it(panel: Page) -> None:
+    row = panel.locator(".ls-like").nth(1)
+    similar = str(row.locator("button[data-loop]").get_attribute("data-loop"))
+    row.locator("button[data-loop]").click()
+    assert_sounds(panel, similar)
+    name = row.locator(".ls-link").inner_text()
+    row.locator(".ls-link").click()
+    assert loops(panel)["selected"] == similar
+    expect(panel.locator(".ls-card[data-role=selected]")).to_contain_text(name, timeout=LONG)
+    assert panel.locator(".ls-near:visible").count() > 0, "similar loops are ringed on the map"
+
+
+def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
+    dialogs: list[str] = []
+    panel.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    panel.get_by_role("textbox", name="Note").fill('=HYPERLINK("x") <b>two clicks</b>')
+    panel.get_by_role("textbox", name="Note").blur()
+    plot = panel.locator(".ls-scatter .ls-plot")
+    panel.locator(".ls-scatter").get_by_role("button", name="Box").click()
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    panel.mouse.move(box["x"] + 56, box["y"] + 12)
+    panel.mouse.down()
+    panel.mouse.move(box["x"] + box["width"] - 16, box["y"] + box["height"] - 48, steps=6)
+    panel.mouse.up()
+    panel.get_by_role("radio", name=f"Lasso selection ({N_LOOPS})").click(timeout=LONG)
+    expect(panel.get_by_text(f"{N_LOOPS} files · threshold", exact=False)).to_be_visible(timeout=LONG)
+    with panel.expect_download(timeout=LONG) as download:
+        panel.get_by_role("button", name="CSV (all columns)").click()
+    content = Path(download.value.path()).read_bytes()
+    table = read_csv(content)
+    held = loops(panel)
+    assert dict(zip(table["name"], table["loop_id"], strict=True)) == held["ids"]
+    assert set(table.loc[table["is_anomaly"], "loop_id"]) == set(held["flagged"])
+    assert table.set_index("name").loc[OUTLIER, "note"] == '=HYPERLINK("x") <b>two clicks</b>'
+    assert {"triage", "reason", "bpm", "bpm_source", "key", "loop_structure", "model", "encoder"} <= set(table.columns)
+    cells = [cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]
+    assert all(number(cell) for cell in cells if cell.startswith("-"))
+    assert not dialogs
+
+
+def number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", [MARKUP, FORMULA])
+def test_a_hostile_name_is_only_text(panel: Page, name: str) -> None:
+    dialogs: list[str] = []
+    panel.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    panel.get_by_role("option").filter(has_text=name).click()
+    expect(panel.locator(".ls-card[data-role=selected]")).to_contain_text(name, timeout=LONG)
+    assert_sounds(panel, loops(panel)["ids"][name])
+    assert panel.locator("img[src='x']").count() == 0
+    assert not dialogs
+
+
+def test_the_plain_view_compares_with_native_players(page: Page, url: str) -> None:
+    open_explorer(page, url)
+    page.get_by_role("option").filter(has_text=OUTLIER).click()
+    expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
+    page.get_by_role("radio", name="Plain table").click()
+    expect(page.get_by_text("Nearest normal loop", exact=False)).to_be_visible(timeout=LONG)
+    expect(page.locator("audio")).to_have_count(4, timeout=LONG)  # the view's own and three to compare
