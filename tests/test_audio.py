@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import audioread
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +18,7 @@ from loopscope.audio import guard as guard_module
 from loopscope.audio.containers import identify
 from loopscope.audio.guard import InspectionPool, InspectionWorker
 from loopscope.audio.inspection import Inspection
+from loopscope.audio.streaming import resampled_length, stream
 from loopscope.errors import AudioError, LibraryError
 
 RATE = 44100
@@ -473,3 +475,17 @@ def test_leaving_the_pool_ends_its_processes(tmp_path: Path, monkeypatch: pytest
         next(pool.inspect_all(paths))
     assert started
     assert all(process.poll() is not None for process in started)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "own_rate", "rate"), [(220_500, 44_100, 48_000), (88_200, 44_100, 48_000), (33_333, 48_000, 44_100)]
+)
+def test_a_stream_is_what_librosa_loads_to_the_last_sample(
+    tmp_path: Path, n_samples: int, own_rate: int, rate: int
+) -> None:
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, n_samples)
+    path = written(tmp_path / "a.wav", sound, own_rate, subtype="FLOAT")
+    expected, _ = librosa.load(path, sr=rate)
+    found = np.concatenate(list(stream(path, rate)))
+    assert len(found) == len(expected) == resampled_length(n_samples, own_rate, rate)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

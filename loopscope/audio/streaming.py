@@ -2,11 +2,12 @@
 
 Pieces are (n,) float32, mono (mean over channels), at the wanted rate, in order. Resampling is the same soxr HQ
 filter as in `decode`, fed block by block: the samples are equal to those of the whole file. As in librosa, the
-resampled sound is ceil(n · ratio) samples long, with a zero at the end where the filter gives one fewer.
+resampled sound is ceil(n · ratio) samples long, with a zero at the end where the filter gives one fewer. The ratio is
+librosa's rounded one too: 5 s at 44.1 kHz become 240,001 samples at 48 kHz, not 240,000, and a network that repeats
+short clips to fill 10 s then repeats this one once instead of twice (CLAP: cosine 0.82 between the two).
 """
 
 from collections.abc import Iterator
-from fractions import Fraction
 from math import ceil
 
 import numpy as np
@@ -26,7 +27,7 @@ def stream(path: FilePath, sample_rate: int) -> Iterator[Samples]:
 
 def resampled_length(n_samples: int, own_rate: int, sample_rate: int) -> int:
     """How many samples `stream` yields for a file of `n_samples` at `own_rate` Hz."""
-    return ceil(Fraction(n_samples * sample_rate, own_rate))
+    return ceil(n_samples * (float(sample_rate) / own_rate))
 
 
 def _mono(block: Samples) -> Samples:
