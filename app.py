@@ -3,7 +3,6 @@
 Without a script-run context this file defines the server with its audio and data routes; within one it draws the pages.
 """
 
-import logging
 import os
 from pathlib import Path
 
@@ -16,13 +15,15 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.ui.headers import SecurityHeaders
+from loopscope.ui.logged import start_logging
 from loopscope.ui.media import routes
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_logging()
     app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
-    from loopscope.ui.components import show_status
+    from loopscope.errors import LoopscopeError
+    from loopscope.ui.components import show_failure, show_status
 
     st.set_page_config(
         page_title="loopscope", page_icon=str(Path(__file__).with_name("assets") / "icon.png"), layout="wide"
@@ -38,5 +39,8 @@ else:
         ]
     )
     st.html("<style>.stMainBlockContainer{padding-top:3.2rem;padding-bottom:3rem}</style>")
-    page.run()
-    show_status()  # after the page, which may just have taken over a result
+    try:
+        page.run()
+        show_status()  # after the page, which may just have taken over a result
+    except LoopscopeError as error:
+        show_failure(error)

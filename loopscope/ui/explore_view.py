@@ -1,20 +1,19 @@
 """The Explore page's parts: the linked explorer, a plain view of the same scores, and taking the list away."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from loopscope.errors import StoreError
 from loopscope.library import Library
 from loopscope.neighbours import nearest
 from loopscope.pipeline import ScoredLoops, score_table
-from loopscope.projection import project
-from loopscope.thresholds import threshold_at
+from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.triage import triage_rank
-from loopscope.ui.components import encoder_name, printable_table, show_provenance, store
+from loopscope.ui.components import encoder_name, printable_table, show_failure, show_provenance, store
 from loopscope.ui.explain import explain
 from loopscope.ui.explain_facts import facts_of, listening_task
 from loopscope.ui.explorer import ExplorerView, explorer
@@ -23,8 +22,8 @@ from loopscope.ui.plain_view import plain_view
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.takeaway import takeaway
 
-COMPONENTS = 8
 NEIGHBOURS = 12
+NEIGHBOURS_LIMIT = 6000  # all against all costs n²: 1 s here, a minute at 50,000; above it the browser compares latents
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
 
 
@@ -48,9 +47,9 @@ def explore_step() -> None:
     _view(kind or "linked")
 
 
-def _paths(library: Library) -> dict[str, Path]:
+def _paths(library: Library) -> dict[str, str]:
     unique = library.unique
-    return dict(zip(unique["loop_id"], map(Path, unique["path"]), strict=True))
+    return dict(zip(unique["loop_id"], unique["path"], strict=True))
 
 
 @st.fragment
@@ -62,14 +61,29 @@ def _view(kind: str) -> None:
         _linked(state, state.library, state.active, state.model)
     else:
         plain_view(state, state.library, state.model)
-    table = score_table(state.library.loops, state.model, state.percentile)
-    if state.faults is not None:
-        table = triage_rank(table, state.faults)
+    threshold = threshold_at(state.model.reference_scores, state.percentile)
+    ranked = _ranked(state, state.library, state.active, state.model)
+    table = ranked.assign(is_anomaly=is_anomaly(ranked["score"].to_numpy(), threshold))
     explain(state, state.library, state.model, table, has_explorer=kind == "linked")
     listening_task(state, state.library)
     facts = facts_of(state, state.library).table.drop(columns="loop_id")
-    table = table.merge(facts, on="path", how="left", validate="one_to_one")
-    takeaway(state, table, threshold_at(state.model.reference_scores, state.percentile))
+    takeaway(state, table.merge(facts, on="path", how="left", validate="one_to_one"), threshold)
+
+
+def _ranked(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> pd.DataFrame:
+    """One row per file, ranked and with the triage of the signal checks: made once per model, whatever the threshold.
+
+    Events of the explorer come here several times a second; at 50,000 loops joining and ranking take longer than that.
+    """
+    of = (label, state.generation)
+    kept: tuple[tuple[str, int], pd.DataFrame] | None = st.session_state.get("ranked")
+    if kept is not None and kept[0] == of:
+        return kept[1]
+    table = score_table(library.loops, scored, state.percentile)
+    if state.faults is not None:
+        table = triage_rank(table, state.faults)
+    st.session_state["ranked"] = (of, table)
+    return table
 
 
 def _linked(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> None:
@@ -79,10 +93,13 @@ def _linked(state: SessionState, library: Library, label: str, scored: ScoredLoo
         loop_id: mark.mark for loop_id, mark in database.get_marks(list(view.loops["loop_id"])).items() if mark.mark
     }
     event = explorer(view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks)
-    if event.mark is not None:
-        database.set_mark(*event.mark)
     state.selected, state.lasso = event.selected, event.lasso
     state.percentiles[label] = event.percentile
+    if event.mark is not None:
+        try:
+            database.set_mark(*event.mark)
+        except StoreError as error:  # a full disk, say: the mark is not kept, and that must be seen
+            show_failure(error)
 
 
 def explorer_view(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> ExplorerView:
@@ -93,13 +110,12 @@ def explorer_view(state: SessionState, library: Library, label: str, scored: Sco
     if cached is not None and cached.version == version:
         return cached
     loops = scored.scores.merge(described(state, library), on="loop_id", how="left", validate="one_to_one")
-    projection = project(scored.latents, n_components=COMPONENTS)
     view = ExplorerView(
         version=version,
         title=f"{label} · {encoder_name()}",
         loops=printable_table(loops),
-        coordinates=projection.coordinates,
-        explained_variance=projection.explained_variance,
+        coordinates=scored.projection.coordinates,
+        explained_variance=scored.projection.explained_variance,
         latents=scored.latents,
         reference_scores=scored.reference_scores,
         neighbours=_neighbours(state, loops),
@@ -123,7 +139,7 @@ def described(state: SessionState, library: Library) -> pd.DataFrame:
 
 def _neighbours(state: SessionState, loops: pd.DataFrame) -> NDArray[np.int64] | None:
     """Nearest loops by embedding, as rows of `loops`."""
-    if state.embeddings is None or len(loops) < 3:
+    if state.embeddings is None or not 3 <= len(loops) <= NEIGHBOURS_LIMIT:
         return None
     rows, _ = nearest(state.embeddings.select(list(loops["loop_id"])).X, k=min(NEIGHBOURS, len(loops) - 1))
     return rows

@@ -77,7 +77,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update({**_FIXED, "Content-Security-Policy": content_security_policy()})
                 if message["status"] >= 400:
-                    log.warning("refused: %s in %s, status %d", scope["method"], _area(scope), message["status"])
+                    log.info("refused: %s in %s, status %d", scope["method"], _area(scope), message["status"])
             await send(message)
 
         await self._app(scope, receive, send_guarded)

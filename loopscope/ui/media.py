@@ -37,7 +37,7 @@ _GUARDS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": 
 class _Published:
     """What one session may fetch."""
 
-    paths: dict[str, Path] = field(default_factory=dict)
+    paths: dict[str, str | Path] = field(default_factory=dict)
     root: Path | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
 
@@ -49,7 +49,7 @@ class MediaRegistry:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Published] = {}
 
-    def publish_library(self, token: str, paths: Mapping[str, Path], root: Path | None = None) -> None:
+    def publish_library(self, token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
         """Replace the loops that this session may hear, and the folder that none of them may lead out of."""
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
@@ -72,7 +72,8 @@ class MediaRegistry:
         """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
         with self._lock:
             session = self._sessions.get(token)
-            path, root = (session.paths.get(loop_id), session.root) if session else (None, None)
+            known, root = (session.paths.get(loop_id), session.root) if session else (None, None)
+        path = Path(known) if known is not None else None
         if path is None or (root is not None and not path.resolve().is_relative_to(root)):
             return None
         return path
@@ -105,7 +106,7 @@ def session_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def publish_library(token: str, paths: Mapping[str, Path], root: Path | None = None) -> None:
+def publish_library(token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
     """Let the session fetch these loops, and no others: loop_id → file. What leads out of `root` is refused."""
     media_registry().publish_library(token, paths, root)
 
