@@ -87,7 +87,10 @@ class BaselineDetector(BaseDetector):
             member_of = fold_numbers(groups, N_FOLDS, rng)
             train_rows, validation = member_of != np.unique(member_of)[:, None], member_of == 0
         self._fit_members(X, train_rows)
-        scores = self._by_member(X)[member_of, np.arange(len(X))]
+        scores = np.empty(len(X))
+        for member in range(len(train_rows)):
+            own = np.flatnonzero(member_of == member)
+            scores[own] = self._score_by(member, X[own])
         return Fitted(scores, validation, X, FitReport(), {self.name: scores})
 
     def _fit_members(self, X: FloatArray, train_rows: FloatArray) -> None:
@@ -98,11 +101,12 @@ class BaselineDetector(BaseDetector):
             score = BASELINES[self.name](standardise(X[rows], mean, scale), self.seed, **self.options)
             self._members.append((mean, scale, score))
 
-    def _by_member(self, X: FloatArray) -> FloatArray:
-        return np.stack([score(standardise(X, mean, scale)) for mean, scale, score in self._members])
+    def _score_by(self, member: int, X: FloatArray) -> FloatArray:
+        mean, scale, score = self._members[member]
+        return score(standardise(X, mean, scale))
 
     def _scores(self, X: FloatArray) -> FloatArray:
-        mean: FloatArray = self._by_member(X).mean(axis=0)
+        mean: FloatArray = np.mean([self._score_by(member, X) for member in range(len(self._members))], axis=0)
         return mean
 
     def _latents(self, X: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ divided between training and validation, nor between folds: a copy must not vouc
 """
 
 import hashlib
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from loopscope.guards import FloatArray, warnings_for
 from loopscope.progress import EpochCallback, EpochReport, StopCheck, ignore_epoch, never_stop
 from loopscope.threading_limits import one_thread
 
+log = logging.getLogger(__name__)
 MIN_LOOPS = 8  # fewer different loops than this do not say what is normal
 LARGEST_VALUE = 1e6  # embeddings of every encoder here stay below 100; the square must fit float32
 
@@ -151,6 +153,17 @@ class BaseDetector(ABC):
         with one_thread():
             fitted = self._fit(X[order], groups, on_epoch, should_stop)
         self._keep(fitted, np.argsort(order), time.perf_counter() - start)
+        report = self.report_
+        log.info(
+            "train: %s, %s, seed %d, %d loops, %d epochs, %d warnings, %.2f s",
+            self.name,
+            self.preset,
+            self.seed,
+            len(X),
+            report.epochs,
+            len(report.warnings),
+            report.seconds,
+        )
         return self
 
     def _keep(self, fitted: Fitted, back: FloatArray, seconds: float) -> None:

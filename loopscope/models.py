@@ -9,6 +9,7 @@ not read is moved to `damaged/` with the reason, neither deleted nor trusted.
 import datetime
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -30,6 +31,8 @@ from loopscope.fitting import BaseDetector
 from loopscope.guards import verdicts
 from loopscope.progress import EpochReport
 from loopscope.thresholds import threshold_at
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 CARD, ARRAYS = "card.json", "arrays.safetensors"
@@ -58,7 +61,9 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
             (content / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
             for file in (content / ARRAYS, content / CARD):
                 _flush(file)
-            return _move_into_place(content, home, name)
+            place = _move_into_place(content, home, name)
+            log.info("save: a model of %d loops, %s, %s", len(detector.scores_), detector.name, detector.preset)
+            return place
     except OSError as error:
         raise ModelError(f"The model {name!r} was not saved in {home} ({error}); free some space.") from error
 
@@ -234,6 +239,7 @@ def _set_aside(path: Path, reason: str) -> str:
     home.mkdir(exist_ok=True)
     target = _free_name(home, path.name)
     path.rename(target)
+    log.warning("A saved model does not read and was set aside.")
     sentence = f"The model {path.name} does not read ({reason}) and was set aside in {target}; train it again."
     (target / REASON).write_text(sentence, encoding="utf-8")
     return sentence

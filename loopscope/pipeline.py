@@ -4,7 +4,10 @@ Pages, benchmarks and scripts use it. Scores: higher = more anomalous. Everythin
 equal content share one loop, one embedding and one score, and still have a row each in the table.
 """
 
+import logging
+import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +29,12 @@ from loopscope.progress import (
     ignore_progress,
     never_stop,
 )
+from loopscope.projection import Projection, project
 from loopscope.store import Store
 from loopscope.thresholds import is_anomaly, percentile_of, threshold_at
 
+log = logging.getLogger(__name__)
+PICTURED_COMPONENTS = 8
 SCORE_COLUMNS = ("score", "percentile", "is_anomaly", "split", "rank")
 
 
@@ -49,6 +55,11 @@ class ScoredLoops:
             raise DataError(
                 f"{len(self.scores)} scores came with {len(self.latents)} latent rows; fit or score the loops again."
             )
+
+    @cached_property
+    def projection(self) -> Projection:
+        """Principal components of the latents, for pictures; computed once."""
+        return project(self.latents, n_components=PICTURED_COMPONENTS)
 
     @property
     def reference_scores(self) -> NDArray[np.float64]:
@@ -109,10 +120,13 @@ def score_new(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
             f"The model was trained on embeddings of {detector.encoder_id} and these are of {embeddings.encoder_id}; "
             "embed the loops with the model's encoder first."
         )
+    started = time.monotonic()
     scores = pd.DataFrame(
         {"loop_id": list(embeddings.loop_ids), "score": detector.anomaly_scores(embeddings.X), "split": "new"}
     )
-    return ScoredLoops(detector, scores, np.asarray(detector.latents(embeddings.X), dtype=np.float32))
+    latents = np.asarray(detector.latents(embeddings.X), dtype=np.float32)
+    log.info("score: %d loops with a saved %s, %.2f s", len(scores), detector.name, time.monotonic() - started)
+    return ScoredLoops(detector, scores, latents)
 
 
 def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DEFAULT_PERCENTILE) -> pd.DataFrame:

@@ -3,10 +3,15 @@
 import streamlit as st
 
 from loopscope.ui.components import heading
-from loopscope.ui.diagnostics_view import show_folders, show_versions
+from loopscope.ui.diagnostics_view import clear_caches, show_errors, show_folders, show_versions, show_weights
 
 heading("Diagnostics", "What to copy into a report when something goes wrong, and what takes room on this machine.")
 st.subheader("Versions", anchor=False)
 show_versions()
+st.subheader("Encoder weights (sha256)", anchor=False)
+show_weights()
+st.subheader("Last errors", anchor=False)
+show_errors()
 st.subheader("Folders", anchor=False)
 show_folders()
+clear_caches()

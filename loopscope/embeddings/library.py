@@ -1,5 +1,7 @@
 """`embed_library`: what is in the store is taken from there, the rest is embedded batch by batch and stored at once."""
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Engine = Callable[[Sequence[Clip], Encoder, StopCheck], Iterator[BatchResult]]
 ENGINES = ("threads", "dask")
 
+log = logging.getLogger(__name__)
+
 
 def embed_library(
     library: "Library",
@@ -34,6 +38,7 @@ def embed_library(
     so that a stopped or killed run goes on where it was. `engine` "threads" uses this machine, "dask" the cluster of
     the Dask client in force. Raises `Cancelled` when `should_stop` says so.
     """
+    started = time.monotonic()
     clips = clips_of(library.loops)
     found: dict[str, Samples] = {}
     if store is not None:
@@ -49,7 +54,16 @@ def embed_library(
         rejections.extend(batch.rejections)
         done += batch.n_clips
         on_progress(Progress("Embedding", done, len(clips), unit="loops"))
-    return _assembled([clip.loop_id for clip in clips], found, rejections, encoder)
+    embeddings = _assembled([clip.loop_id for clip in clips], found, rejections, encoder)
+    log.info(
+        "embed: %d loops, %d left out, %d computed with %s, %.2f s",
+        len(embeddings.loop_ids),
+        len(rejections),
+        len(missing) - len(rejections),
+        encoder.encoder_id,
+        time.monotonic() - started,
+    )
+    return embeddings
 
 
 def _engine(name: str) -> Engine:

@@ -6,7 +6,9 @@ is there already is skipped. What cannot be done is listed with its reason.
 """
 
 import filecmp
+import logging
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from loopscope.exports.files import copy_content, display, link, one_sentence
 from loopscope.exports.undo import UndoFile
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
+log = logging.getLogger(__name__)
 RESERVE_BYTES = 16 * 2**20  # left free, so that the undo file and other programs can go on writing
 
 
@@ -90,6 +93,7 @@ def execute(
     Raises ExportError with one sentence when the disk is full, rights are missing or a name is taken in the meantime,
     Cancelled when `should_stop` says so; what was done until then stays, and the undo file covers it.
     """
+    started = time.monotonic()
     with one_sentence("create the folder", plan.destination):
         plan.destination.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(plan.destination).free
@@ -105,6 +109,8 @@ def execute(
             raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")
         _execute_one(item, plan.move, journal)
         on_progress(Progress("Moving" if plan.move else "Copying", done + 1, len(plan.items)))
+    verb = "move" if plan.move else "copy"
+    log.info("%s: %d files, %d left out, %.2f s", verb, len(plan.items), len(plan.skipped), time.monotonic() - started)
     return journal.path
 
 

@@ -6,7 +6,9 @@ The table has one row per finding: loop_id, kind, strength (0 … 1), verdict ("
 """
 
 import hashlib
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -32,6 +34,8 @@ CHECKS_REVISION = 2  # raise it whenever a check would find something else in th
 BATCH = 64  # files between two writes to the store
 MAX_WORKERS = 8
 
+log = logging.getLogger(__name__)
+
 FileCheck = tuple[str, list[dict[str, Any]]]
 
 
@@ -46,6 +50,7 @@ def check_library(
     With a `store`, loops checked before are not read again and every batch is stored, so that a stopped run goes on
     where it was. Raises Cancelled when `should_stop` says so.
     """
+    started = time.monotonic()
     loops = library.unique
     reports: dict[str, Any] = {} if store is None else store.get_faults(loops["loop_id"], version())
     paths = {row_id: path for row_id, path in zip(loops["loop_id"], loops["path"], strict=True)}
@@ -58,6 +63,13 @@ def check_library(
             store.put_faults({key: rows for key, rows in found.items() if not _unreadable(rows)}, version())
         on_progress(Progress("Checking for faults", len(reports), len(paths), unit="loops"))
     rows = [{"loop_id": loop_id, **row} for loop_id in paths for row in reports[loop_id]]
+    log.info(
+        "faults: %d findings in %d loops, %d checked, %.2f s",
+        len(rows),
+        len(paths),
+        len(missing),
+        time.monotonic() - started,
+    )
     return faults_frame([*rows, *duplicate_rows(library.loops)])
 
 

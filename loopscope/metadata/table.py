@@ -7,7 +7,7 @@ Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, 
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ METADATA_COLUMNS = ("loop_id", "path", *FACTS, *(f"{fact}_source" for fact in FA
 HEARD_VERSION = "heard-1"  # raise it whenever `estimate_from_audio` would hear something else in the same file
 BATCH = 16
 MAX_WORKERS = 8
+CACHED_NAMES = 100_000  # pages read the same names at every visit
 
 
 def read_names(loops: pd.DataFrame) -> pd.DataFrame:
@@ -93,8 +94,9 @@ def _with_heard(names: pd.DataFrame, heard: Mapping[str, Heard]) -> pd.DataFrame
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
-    own = parse_name(Path(path).stem)
-    facts = merge(own, _folder_facts(_folders(path, folder)))
+    parent, name = os.path.split(path)  # pathlib takes as long as all the parsing
+    own = _name_facts(name.rpartition(".")[0] or name)
+    facts = merge(own, _folder_facts(parent, folder))
     sources = {
         f"{fact}_source": "" if getattr(facts, fact) is None else "folder" if getattr(own, fact) is None else "name"
         for fact in FACTS
@@ -102,17 +104,18 @@ def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
     return {"loop_id": loop_id, "path": path, **vars(facts), **sources}
 
 
-def _folders(path: str, folder: str) -> tuple[str, ...]:
-    """Names of the folders from the file's own up to the scanned one."""
-    depth = len(Path(folder).parts) + 1
-    return tuple(parent.name for parent in list(Path(path).parents)[:depth])
+@lru_cache(CACHED_NAMES)
+def _name_facts(stem: str) -> NameFacts:
+    return parse_name(stem)
 
 
-@cache
-def _folder_facts(folders: tuple[str, ...]) -> NameFacts:
+@lru_cache(CACHED_NAMES)
+def _folder_facts(parent: str, folder: str) -> NameFacts:
+    """What the folders say, from the file's own (`parent`) up to the scanned one, `folder` being the part below it."""
     facts = NameFacts()
-    for name in folders:
-        facts = merge(facts, parse_name(name, is_folder=True))
+    depth = len(Path(folder).parts) + 1
+    for place in (Path(parent), *Path(parent).parents)[:depth]:
+        facts = merge(facts, parse_name(place.name, is_folder=True))
     return facts
 
 

@@ -6,6 +6,7 @@ extra flush is not felt. A damaged file is renamed, never deleted and never used
 move to the new file.
 """
 
+import logging
 import sqlite3
 import threading
 import time
@@ -16,6 +17,8 @@ from typing import Any, Self, TypeVar
 
 from loopscope.errors import StoreError
 from loopscope.store.schema import IRREPLACEABLE, VERSION, migrate, version_of
+
+log = logging.getLogger(__name__)
 
 BUSY_S = 30.0
 CHUNK = 900  # SQLite builds older than 3.32 take at most 999 variables a statement
@@ -106,6 +109,7 @@ class Database:
             n_saved = _salvage(aside, connection)
         except sqlite3.DatabaseError as second:
             raise StoreError(_sentence(self.path, second)) from second
+        log.warning("store: a damaged database was set aside, %d marks and settings were saved from it", n_saved)
         self.notice = (
             f"The database was damaged ({error}) and is kept as {aside.name}; a new one was begun with the {n_saved} "
             "marks and settings that could still be read. Embeddings will be computed again."

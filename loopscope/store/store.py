@@ -201,6 +201,15 @@ class Store:
         """Forget what can be computed again (files, embeddings, faults, measurements); marks and settings stay."""
         self._database.script([*(f"DELETE FROM {table}" for table in RECOMPUTABLE), *COMPACT])
 
+    def clear_embeddings(self, encoder_id: str) -> None:
+        """Forget the embeddings of one encoder."""
+        self._database.write(("DELETE FROM embeddings WHERE encoder_id = ?", [(encoder_id,)]))
+        self._database.script(COMPACT)
+
+    def embeddings_by_encoder(self) -> dict[str, int]:
+        """How many embeddings of each encoder are kept."""
+        return dict(self._database.rows("SELECT encoder_id, count(*) FROM embeddings GROUP BY encoder_id"))
+
     def counts(self) -> dict[str, int]:
         """Rows in each table, for the diagnostics."""
         tables = (*RECOMPUTABLE, "marks", "settings")

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.config import paths
+from loopscope.errors import LoopscopeError
 from loopscope.store import Store
 from loopscope.ui.state import open_store, session
 from loopscope.ui.tasks import Task, task_board
@@ -24,6 +25,22 @@ def heading(title: str, purpose: str) -> None:
     """A page's title with one sentence on what it is for."""
     st.header(title, anchor=False)
     st.caption(purpose)
+    _show_store_notice()
+
+
+def _show_store_notice() -> None:
+    """That a damaged database was set aside, on every page until this session has said that it was read."""
+    notice, state = store().notice, session()
+    if notice and notice != state.notice_read:
+        st.warning(plain(printable(notice)), icon=":material/warning:")
+        if st.button("Understood", key="notice-read"):
+            state.notice_read = notice
+            st.rerun()
+
+
+def show_failure(error: LoopscopeError) -> None:
+    """An error that a page could not go on from, as its sentence."""
+    st.error(plain(printable(str(error))), icon=":material/error:")
 
 
 def next_step(name: str, sentence: str = "") -> None:

@@ -9,9 +9,11 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, encoder_names, load_encoder
 from loopscope.faults import check_library
 from loopscope.library import Library
+from loopscope.metadata import read_names
 from loopscope.pipeline import left_out
 from loopscope.progress import ProgressCallback
 from loopscope.ui.components import duration, ended, next_step, plain, printable_table, show_notice, show_task, store
+from loopscope.ui.paging import page_of
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 
@@ -55,6 +57,7 @@ def start_embedding(library: Library, name: str, weights_file: str | None) -> No
             library, encoder, store=database, on_progress=task.on_progress, should_stop=task.should_stop
         )
         faults = check_library(library, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        read_names(library.unique)  # kept by the reader: the Explore page asks again and is not to wait
         return embeddings, encoder, faults
 
     task_board().start(KIND, "Embedding", work)
@@ -103,5 +106,6 @@ def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
     if not embeddings.rejected.empty:
         st.subheader("Failed to embed", anchor=False)
         rejected: pd.DataFrame = embeddings.rejected[["path", "reason"]]
-        st.dataframe(printable_table(rejected), hide_index=True)
+        rows, _ = page_of(rejected, "not-embedded")
+        st.dataframe(printable_table(rows), hide_index=True)
     next_step("train")

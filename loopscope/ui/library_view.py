@@ -9,6 +9,7 @@ from loopscope.figures import duration_histogram
 from loopscope.library import Library, library_statistics, scan_folder
 from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
 from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
+from loopscope.ui.paging import page_of
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 from loopscope.ui.uploads import upload_folder
@@ -95,8 +96,9 @@ def show_library(library: Library) -> None:
         _figures_of(library)
         next_step("embed")
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
+        rows, _ = page_of(loops[LOOP_COLUMNS], "loops")
         st.dataframe(
-            printable_table(loops[LOOP_COLUMNS]),
+            printable_table(rows),
             hide_index=True,
             height=360,
             column_config={
@@ -129,6 +131,6 @@ def _left_out(library: Library) -> None:
         st.caption("No file was left out.")
         return
     st.subheader(f"Left out ({len(library.rejected):,})", anchor=False)
-    table = library.rejected[["path", "reason"]].copy()
-    table["path"] = [str(Path(path).relative_to(library.root)) for path in table["path"]]
+    rows, _ = page_of(library.rejected[["path", "reason"]], "left-out")
+    table = rows.assign(path=[str(Path(path).relative_to(library.root)) for path in rows["path"]])
     st.dataframe(printable_table(table), hide_index=True)

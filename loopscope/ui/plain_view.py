@@ -12,6 +12,7 @@ from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import threshold_at
 from loopscope.ui.components import plain, printable, printable_table
+from loopscope.ui.paging import page_of
 from loopscope.ui.state import SessionState
 
 COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "split", "duration_s"]
@@ -36,13 +37,14 @@ def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> No
     table = score_table(library.unique, scored, percentile)
     st.markdown(f"**{int(table['is_anomaly'].sum()):,} of {len(table):,} flagged** · score above {threshold:.4g}")
     st.plotly_chart(score_histogram(table, threshold), key="plain-histogram", alt="Histogram of anomaly scores")
+    rows, page = page_of(table, "plain")
     choice = st.dataframe(
-        printable_table(table[COLUMNS]),
+        printable_table(rows[COLUMNS]),
         hide_index=True,
         height=360,
         on_select="rerun",
         selection_mode="single-row",
-        key="plain-ranking",
+        key=f"plain-ranking-{page}",  # a row chosen on one page is no row of another
         column_config={
             "score": st.column_config.NumberColumn(format="%.4g"),
             "percentile": st.column_config.NumberColumn(format="%.1f"),
@@ -51,7 +53,7 @@ def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> No
         },
     )
     if choice.selection.rows:
-        state.selected = str(table["loop_id"].iloc[choice.selection.rows[0]])
+        state.selected = str(rows["loop_id"].iloc[choice.selection.rows[0]])
     if state.selected is not None:
         _player(library, state.selected)
     else:

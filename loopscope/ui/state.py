@@ -39,6 +39,7 @@ class SessionState:
     allowed: tuple[Path, ...] = ()
     generation: int = 0
     heard: int = 0
+    notice_read: str = ""
 
     def use_library(self, library: Library) -> None:
         """Takes a scanned folder; what was computed from another one is dropped."""

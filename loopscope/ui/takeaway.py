@@ -1,5 +1,6 @@
 """Taking a list away from the Explore page: which loops, as a table, a playlist, or a folder of copies."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from loopscope.roots import is_allowed
 from loopscope.triage import NORMAL
 from loopscope.ui.components import encoder_name, plain, printable, printable_table, store
 from loopscope.ui.folder_browser import roots
+from loopscope.ui.paging import page_of
 from loopscope.ui.state import SessionState
 
 COLUMNS = [
@@ -89,7 +91,8 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
         st.info("No loop is in this list yet.")
         return
     shown = [column for column in COLUMNS if column in rows]
-    st.dataframe(printable_table(rows[shown]), hide_index=True, height=260, column_config=FORMATS)
+    page, _ = page_of(rows[shown], f"takeaway-{chosen}")
+    st.dataframe(printable_table(page), hide_index=True, height=260, column_config=FORMATS)
     _downloads(state, rows, threshold)
     _copies(state, rows)
 
@@ -105,7 +108,7 @@ def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> Non
     with st.container(horizontal=True):
         st.download_button(
             "CSV (all columns)",
-            csv_bytes(rows, context),
+            partial(csv_bytes, rows, context),  # made when it is asked for
             file_name="loopscope.csv",
             mime="text/csv",
             icon=":material/table:",
@@ -114,7 +117,7 @@ def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> Non
         )
         st.download_button(
             "Playlist (M3U8)",
-            m3u8_bytes(rows),
+            partial(m3u8_bytes, rows),
             file_name="loopscope.m3u8",
             mime="audio/x-mpegurl",
             icon=":material/queue_music:",

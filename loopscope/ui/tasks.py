@@ -3,9 +3,13 @@
 Times are seconds of `time.monotonic`. A task belongs to one session and is told to stop when that session ends.
 """
 
+import datetime
 import logging
+import sys
 import threading
 import time
+import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +21,16 @@ from loopscope.progress import EpochReport, Progress
 
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
+FAILURES_KEPT = 20
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in a task: `when` as ISO time, `error` the sentence, with the traceback of unforeseen errors."""
+
+    when: str
+    title: str
+    error: str
 
 
 @dataclass
@@ -86,6 +100,7 @@ class TaskBoard:
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
+        self._failures: deque[Failure] = deque(maxlen=FAILURES_KEPT)
         self._lock = threading.Lock()
 
     def get(self, kind: str) -> Task | None:
@@ -99,8 +114,14 @@ class TaskBoard:
             if present is not None and present.running:
                 return present
             task = self._tasks[kind] = Task(title)
-        threading.Thread(target=_run, args=(task, work), name=f"loopscope-{kind}", daemon=True).start()
+        threading.Thread(
+            target=_run, args=(task, work, self._failures.append), name=f"loopscope-{kind}", daemon=True
+        ).start()
         return task
+
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed in this session, oldest first."""
+        return tuple(self._failures)
 
     def clear(self, kind: str) -> None:
         """Stops and forgets the task of this kind, once its result was taken over."""
@@ -114,8 +135,8 @@ class TaskBoard:
             task.cancel()
 
 
-def _run(task: Task, work: Callable[[Task], Any]) -> None:
-    state = "failed"
+def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure], None]) -> None:
+    state, details = "failed", ""
     try:
         task.result = work(task)
         state = "done"
@@ -130,10 +151,20 @@ def _run(task: Task, work: Callable[[Task], Any]) -> None:
     finally:
         # An unforeseen error still ends the task (its traceback goes to the server log through threading's hook).
         if state == "failed" and not task.error:
-            task.error = f"{task.title} ended unexpectedly; the server log has the details, please report it."
+            task.error = f"{task.title} ended unexpectedly; Diagnostics has the details, please report it."
+            details = "".join(traceback.format_exception(sys.exception()))
+        if state == "failed":
+            now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+            on_failure(Failure(now, task.title, f"{task.error}\n{details}".strip()))
         task.ended = time.monotonic()
         task.state = state
-        log.info("%s: %s after %.1f s", task.title, state, task.seconds)
+        log.log(
+            logging.WARNING if state == "failed" else logging.INFO,
+            "%s: %s after %.1f s",
+            task.title,
+            state,
+            task.seconds,
+        )
 
 
 def _release(board: TaskBoard) -> None:

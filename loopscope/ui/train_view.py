@@ -51,6 +51,7 @@ def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int) 
 
     def work(task: Task) -> tuple[str, ScoredLoops]:
         scored = fit_detector(embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop)
+        _ = scored.projection  # here rather than when the Explore page opens
         return f"{name} · {preset} · seed {seed}", scored
 
     task_board().start(KIND, f"Training {name}", work)

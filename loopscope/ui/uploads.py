@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import streamlit as st
 
 from loopscope.config import AUDIO_EXTENSIONS, paths
+from loopscope.ui.components import plain
 from loopscope.ui.media import session_token
 
 MAX_FILES = 2000
@@ -38,8 +39,25 @@ def upload_folder() -> Path | None:
     if not st.button("Scan the upload", type="primary", key="upload-scan"):
         return None
     target = paths().uploads / session_token()[:16] / safe_relative(files[0].name).parts[0]
-    for file in files:
-        place = target / safe_relative(file.name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(file.getbuffer())
+    try:
+        for file in files:
+            write_below(target, file.name, file.getbuffer())
+    except OSError as error:
+        st.error(
+            f"The upload could not be kept ({plain(error.strerror or str(error))}); free some space and upload again."
+        )
+        return None
     return target
+
+
+def write_below(target: Path, name: str, content: bytes | memoryview) -> Path:
+    """Write one uploaded file below `target`, whatever its name says; returns where. Raises OSError."""
+    place = target / safe_relative(name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{place.name}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
+    return place
