@@ -96,7 +96,7 @@ def evaluate_detectors(
     for done, (name, preset, seed) in enumerate(jobs):
         if should_stop():
             break
-        on_progress(Progress("evaluate", done, len(jobs), "fits", f"{name}, {preset}, seed {seed}"))
+        on_progress(Progress("Evaluating", done, len(jobs), "fits", f"{name}, {preset}, seed {seed}"))
         labels, scores, categories, seconds = ways[protocol](data, name, preset, seed)
         table = metrics_by_category(labels, scores, categories)
         tables.append(table.assign(detector=name, preset=preset, seed=seed, seconds=seconds))

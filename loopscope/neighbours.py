@@ -48,7 +48,7 @@ def nearest(
             block = unit[start : start + step] @ unit.T
             block[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
             rows[start : start + step], similarity[start : start + step] = _top(block, k)
-            on_progress(Progress("Comparing", min(start + step, len(unit)), len(unit), unit="loops"))
+            on_progress(Progress("Finding neighbours", min(start + step, len(unit)), len(unit), unit="loops"))
     return rows, 1.0 - similarity
 
 

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """One report of a long task. `done` and `total` count items of `unit`; `total` 0 means not yet known."""
+    """One report of a long task. `done` and `total` count items of `unit`; `total` 0 means not yet known.
+
+    `message` says more where figures do not; `at_most`: the work may end before `total` is reached.
+    """
 
     stage: str
     done: int
     total: int
     unit: str = "files"
     message: str = ""
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class EpochReport:
     train_loss: float
     validation_loss: float
     spread: float | None = None
+
+
+PHASES = ("pretrain", "finetune")
+
+
+def training_progress(report: EpochReport) -> Progress:
+    """Epochs of both phases so far; the total is the most there can be, as training may end early."""
+    phase = PHASES.index(report.phase)
+    stage = f"Training, phase {phase + 1} of {len(PHASES)}"
+    done = phase * report.n_epochs + report.epoch
+    return Progress(stage, done, len(PHASES) * report.n_epochs, "epochs", at_most=True)
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -379,7 +379,7 @@ def test_progress_counts_to_the_number_of_files(root: Path, tmp_path: Path) -> N
     with Store(tmp_path / "s.sqlite3") as store:
         scan_folder(root, store, reports.append)
         assert [report.done for report in reports] == [0, 1, 2, 3, 4, 5]
-        assert {(report.total, report.stage) for report in reports} == {(5, "scan")}
+        assert {(report.total, report.stage) for report in reports} == {(5, "Scanning")}
         reports.clear()
         scan_folder(root, store, reports.append)
         assert [report.done for report in reports] == [5]

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from loopscope.errors import AudioError, Cancelled
-from loopscope.progress import Progress
+from loopscope.progress import EpochReport, Progress
+from loopscope.ui.components import task_line
 from loopscope.ui.tasks import Task, TaskBoard
 
 
@@ -78,3 +80,16 @@ def test_rate_and_time_left_follow_the_reports(monkeypatch: pytest.MonkeyPatch) 
     assert task.seconds_left == pytest.approx(16.0)
     task.on_progress(Progress("another stage", 0, 50))
     assert task.rate is None
+
+
+def test_training_moves_the_bar_through_both_phases() -> None:
+    task = Task("Training")
+    shares = []
+    for phase in ("pretrain", "finetune"):
+        for epoch in (1, 2):
+            task.on_epoch(EpochReport(phase, epoch, 2, 1.0, 1.0))
+            assert task.progress is not None
+            shares.append(task.progress.done / task.progress.total)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+    assert task.progress.stage == "Training, phase 2 of 2"
+    assert "at most" in task_line(replace(task, _samples=[(0.0, 2), (1.0, 3)], progress=replace(task.progress, done=3)))

@@ -28,7 +28,7 @@ VERSION = 1  # raise with every change of what is heard or written
 MANIFEST = ".loopscope-demo.json"
 LABELS = "labels.csv"
 LABEL_COLUMNS = ("path", "instrument", "label", "category", "bpm", "key", "duration_s")
-STAGE = "demo"
+STAGE = "Synthesising"
 THREADS = 2
 STALE_S = 3600.0
 

@@ -22,7 +22,7 @@ from loopscope.library.walk import FoundFile, walk
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import FileKey, FileRow, Store
 
-STAGE = "scan"
+STAGE = "Scanning"
 RULES = "1"  # to be raised when inspection judges files differently
 BATCH_FILES = 512
 BATCH_S = 2.0

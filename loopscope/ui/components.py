@@ -129,13 +129,14 @@ def task_line(task: Task) -> str:
     report = task.progress
     if report is None:
         return f"{task.title} · {duration(task.seconds)}"
-    parts = [
-        f"{report.stage} · {report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
-    ]
+    counted = f"{report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
+    parts = [report.stage, (report.message or counted) if not report.total else counted]
+    if report.total and report.message:
+        parts.append(report.message)
     if task.rate:
         parts.append(f"{task.rate:,.1f} {report.unit}/s")
     if task.seconds_left is not None:
-        parts.append(f"{duration(task.seconds_left)} left")
+        parts.append(f"{'at most ' if report.at_most else ''}{duration(task.seconds_left)} left")
     return " · ".join(parts)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import streamlit as st
 
 from loopscope.errors import Cancelled, LoopscopeError
-from loopscope.progress import EpochReport, Progress
+from loopscope.progress import EpochReport, Progress, training_progress
 
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
@@ -58,8 +58,9 @@ class Task:
         self.progress = report
 
     def on_epoch(self, report: EpochReport) -> None:
-        """Appends one epoch to the live curves."""
+        """Appends one epoch to the live curves and moves the bar."""
         self.history.append(report)
+        self.on_progress(training_progress(report))
 
     def should_stop(self) -> bool:
         """Whether the user asked for an end."""
