@@ -174,7 +174,12 @@ class BaseDetector(ABC):
         repeats = np.empty((0, len(back))) if fitted.repeat_scores is None else fitted.repeat_scores
         self.repeat_scores_ = repeats[:, back].astype(np.float64)
         self.reference_scores_ = np.sort(self.scores_[self.split_ == "train"])
-        measures = {"held_out_exceedance": exceedance(fitted.scores, fitted.validation), **fitted.report.measures}
+        measures = {
+            "held_out_exceedance": exceedance(fitted.scores, fitted.validation),
+            "held_out_loops": float(fitted.validation.sum()),
+            "training_loops": float((~fitted.validation).sum()),
+            **fitted.report.measures,
+        }
         warnings = (*fitted.report.warnings, *warnings_for(measures))
         self.report_ = replace(fitted.report, seconds=seconds, measures=measures, warnings=warnings)
 

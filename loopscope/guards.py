@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import hypergeom, rankdata
 
 FloatArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,6 +20,7 @@ GOOD_RECONSTRUCTION = 0.5  # share of the variance lost at most by a decoder tha
 MIN_AGREEMENT_PRETRAINED = 0.3
 MIN_AGREEMENT_SEEDS = 0.5
 MAX_EXCEEDANCE = 0.15  # of held-out loops above the 95th percentile of the training scores (nominal 0.05)
+MIN_CHANCE = 0.01  # with few loops held out, that many above the threshold may be mere chance
 
 
 def effective_rank(latents: FloatArray) -> float:
@@ -148,13 +149,26 @@ def _exceedance(m: Mapping[str, float]) -> Verdict | None:
     share = m.get("held_out_exceedance", np.nan)
     if np.isnan(share):
         return None
-    passed = share <= MAX_EXCEEDANCE
+    chance = exceedance_by_chance(share, m["held_out_loops"], m["training_loops"]) if "held_out_loops" in m else 0.0
+    passed = share <= MAX_EXCEEDANCE or chance >= MIN_CHANCE
     above = f"{share:.0%} of the held-out loops lie above the 95th percentile of the training scores"
     sentence = (
         f"{above} (nominal 5%)."
+        if share <= MAX_EXCEEDANCE
+        else f"{above} instead of 5%, which may be chance: only {m['held_out_loops']:.0f} loops were held out."
         if passed
         else f"{above} instead of 5%: the model has learnt its training loops by heart, so lower thresholds flag too "
         "much."
     )
-    limit = f"at most {MAX_EXCEEDANCE:.0%}, nominal 5%"
+    limit = f"at most {MAX_EXCEEDANCE:.0%} or within chance, nominal 5%"
     return Verdict("Held-out loops above the 95th percentile", f"{share:.1%}", limit, passed, sentence)
+
+
+def exceedance_by_chance(share: float, n_held_out: float, n_training: float) -> float:
+    """Probability that so large a share of the held-out loops lies above the 95th percentile of the training loops
+    although both come from one population: the negative hypergeometric law of order statistics, 0 to 1.
+    """
+    n_above = round(share * n_held_out)
+    n_top = max(1, round(0.05 * n_training))  # training loops above their own 95th percentile
+    total, first = int(n_held_out + n_training), n_above + n_top - 1
+    return float(hypergeom.sf(n_above - 1, total, int(n_held_out), min(first, total)))

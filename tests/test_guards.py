@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from loopscope.detectors import make_detector
-from loopscope.guards import effective_rank, is_collapsed, mean_agreement, rank_agreement, verdicts, warnings_for
+from loopscope.guards import (
+    effective_rank,
+    exceedance_by_chance,
+    is_collapsed,
+    mean_agreement,
+    rank_agreement,
+    verdicts,
+    warnings_for,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -76,6 +84,24 @@ def test_every_guard_is_shown_with_its_limit_passed_or_not():
     broken = verdicts({**GOOD, "spread_after": 1e-4})
     assert [verdict.title for verdict in broken if not verdict.passed] == ["Spread after ÷ before"]
     assert verdicts({"held_out_exceedance": float("nan")}) == ()
+
+
+def test_few_held_out_loops_above_the_threshold_may_be_chance():
+    few = {**GOOD, "held_out_exceedance": 5 / 24, "held_out_loops": 24.0, "training_loops": 94.0}
+    assert warnings_for(few) == ()
+    assert any("may be chance" in verdict.sentence for verdict in verdicts(few))
+    assert warnings_for({**few, "held_out_loops": 240.0, "training_loops": 940.0})
+    assert warnings_for({**few, "held_out_exceedance": 0.5})
+
+
+def test_the_chance_of_an_exceedance_is_what_drawing_gives():
+    rng = np.random.default_rng(0)
+    draws = rng.permuted(np.tile(np.arange(50.0), (4000, 1)), axis=1)
+    held_out, training = draws[:, :10], np.sort(draws[:, 10:], axis=1)
+    above = (held_out > training[:, -2, None]).sum(axis=1)  # 2 of 40 lie in the top 5 %
+    for n_above in (1, 2, 4):
+        expected = (above >= n_above).mean()
+        assert exceedance_by_chance(n_above / 10, 10, 40) == pytest.approx(expected, abs=0.03)
 
 
 def test_the_paper_recipe_collapses_and_says_so():
