@@ -38,7 +38,7 @@ else:
             st.Page("pages/diagnostics.py", title="Diagnostics", icon=":material/monitor_heart:"),
         ]
     )
-    st.html("<style>.stMainBlockContainer{padding-top:3.2rem;padding-bottom:3rem}</style>")
+    st.html("<style>.stMainBlockContainer{padding:3.2rem clamp(1rem,2.6vw,3rem) 3rem}</style>")
     try:
         page.run()
         show_status()  # after the page, which may just have taken over a result

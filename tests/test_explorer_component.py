@@ -167,11 +167,15 @@ def test_the_order_of_the_table_changes_nothing() -> None:
 def test_neighbours_are_renumbered_with_the_rows() -> None:
     distances = ((VIEW.latents[:, None] - VIEW.latents[None]) ** 2).sum(axis=2) + np.diag(np.full(N, np.inf))
     nearest = np.argsort(distances, axis=1)[:, :4]
-    table, _, latents = blobs(replace(VIEW, neighbours=nearest))
+    packed = packing.pack_view(replace(VIEW, neighbours=lambda row: nearest[row]))
+    shown = json.loads(gzip.decompress(packed["table"]))["ids"]
     ids = VIEW.loops["loop_id"].to_numpy()
     for row, loop in enumerate(ids):
-        place = table["ids"].index(loop)
-        assert [table["ids"][i] for i in latents["neighbours"][place]] == list(ids[nearest[row]])
+        answer = packing.unpack_arrays(gzip.decompress(packed[f"near-{shown.index(loop)}"]))["rows"]
+        assert [shown[i] for i in answer] == list(ids[nearest[row]])
+    for unknown in (f"near-{N}", "near--1", "near-x", "near-", "other"):
+        assert unknown not in packed
+    assert "near-0" not in packing.pack_view(VIEW), "the browser finds them itself"
 
 
 def test_wide_inputs_are_cut_to_the_dimensions_that_vary_most() -> None:

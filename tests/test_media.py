@@ -162,7 +162,8 @@ def test_blobs_are_made_once_and_arrive_unpacked_by_the_browser(client: TestClie
     assert client.get("/ls/data/another/v1/points").status_code == 404
 
 
-def test_only_the_newest_versions_are_kept(registry: MediaRegistry) -> None:
+def test_only_the_newest_versions_are_kept(registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "_BYTES_KEPT", 4)
     for version in "abcdef":
         registry.publish_blobs(TOKEN, version, lambda: {"points": b"x"})
         registry.publish_blobs(TOKEN, "a", lambda: {"points": b"x"})  # in use all the time

@@ -1,8 +1,21 @@
-// A figure as one HTML file that needs no network: data, layout and Plotly itself.
+// Figures as files. PNG and SVG come from Plotly; the HTML holds data, layout and Plotly itself and needs no network.
 
-import { h } from "./dom.js";
+import { h, menuButton } from "./dom.js";
 
-export async function downloadPage({ data, layout }, filename) {
+/** The menu of every figure; `save(format)` gets "png", "svg" or "html". */
+export function downloadMenu(label, save) {
+  const choice = (format) => [`Download as ${format}`, () => save(format.toLowerCase())];
+  return menuButton("download", label, ["PNG", "SVG", "HTML"].map(choice));
+}
+
+/** Save {data, layout} under a name without ending; PNG and SVG in the size of `frame`. */
+export async function saveFigure(Plotly, figure, { format, filename, frame }) {
+  const { width, height } = frame.getBoundingClientRect();
+  if (format === "html") await savePage(figure, filename);
+  else await Plotly.downloadImage(figure, { format, width, height, scale: 2, filename });
+}
+
+async function savePage({ data, layout }, filename) {
   const source = document.querySelector('script[src*="plotly.min.js"]').src;
   const plotly = await (await fetch(source)).text();
   const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);

@@ -15,7 +15,7 @@ import { Scatter } from "./scatter.js";
 import { Session } from "./session.js";
 import { applyTheme, readTheme } from "./theme.js";
 import { ThresholdControl } from "./threshold-control.js";
-import { fetchArrays, fetchTable, loadPlotly } from "./transport.js";
+import { fetchArrays, fetchJson, loadPlotly } from "./transport.js";
 import { Wire } from "./wire.js";
 
 export class Explorer {
@@ -29,13 +29,13 @@ export class Explorer {
     const plotly = loadPlotly(this.addresses.base + this.component.data.plotly);
     plotly.catch(() => {}); // awaited below; until then a failure must not count as unhandled
     const [table, points] = await Promise.all([
-      fetchTable(this.addresses),
+      fetchJson(this.addresses, "table"),
       fetchArrays(this.addresses, "points"),
       styles,
     ]);
     if (this.closed) return;
     const { data } = this.component;
-    this.loops = new Loops(table, points);
+    this.loops = new Loops(table, points, async (row) => (await fetchArrays(this.addresses, `near-${row}`)).rows);
     this.session = new Session(this.loops, data);
     this.session.theme = readTheme(this.root);
     applyTheme(this.root, this.session.theme);
@@ -116,7 +116,7 @@ export class Explorer {
       h(
         "header",
         { class: "ls-head" },
-        h("h2", { title: data.title }, data.title),
+        h("h2", { class: "ls-spoken" }, data.title),
         new ThresholdControl(session).element,
       ),
       this.filters.element,
@@ -151,7 +151,7 @@ export class Explorer {
     return (this.actions ??= {
       step: (steps) => this.#hear(this.ranking.next(steps), "The list ends here."),
       peek: (steps) => this.ranking.next(steps),
-      similar: (steps) => this.#hear(this.#similar(steps), "No more similar loops."),
+      similar: async (steps) => this.#hear(await this.#similar(steps), "No more similar loops."),
       border: () => this.#hear(this.#border(), "Every loop in focus at the border has been heard or marked."),
       toggle: () => this.player.toggle(),
       mark: (mark) => this.#mark(mark),
@@ -164,7 +164,8 @@ export class Explorer {
   }
 
   #hear(row, otherwise) {
-    if (row === undefined || row < 0) return this.announce(otherwise);
+    if (row === undefined) return;
+    if (row < 0) return this.announce(otherwise);
     this.session.audition(row);
     const { loops } = this;
     this.announce(
@@ -173,11 +174,15 @@ export class Explorer {
   }
 
   /** Walk outwards from the loop that was selected when the walk began. */
-  #similar(steps) {
+  async #similar(steps) {
     const { session, loops } = this;
-    if (session.selected < 0) return -1;
-    if (this.walk?.at !== session.selected)
-      this.walk = { rows: [session.selected, ...loops.neighbours(session.selected)], place: 0 };
+    const { selected } = session;
+    if (selected < 0) return -1;
+    if (this.walk?.at !== selected) {
+      const rows = [selected, ...(await loops.neighbours(selected))];
+      if (session.selected !== selected) return undefined; // another loop was chosen in the meantime
+      this.walk = { at: selected, rows, place: 0 };
+    }
     const place = this.walk.place + steps;
     if (place < 0 || place >= this.walk.rows.length) return -1;
     this.walk.place = place;

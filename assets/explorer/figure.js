@@ -2,8 +2,8 @@
 // Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
 // empties the selection.
 
-import { h, menuButton, perFrame } from "./dom.js";
-import { downloadPage } from "./download.js";
+import { h, perFrame } from "./dom.js";
+import { downloadMenu, saveFigure } from "./download.js";
 import { layoutOf } from "./theme.js";
 
 export class Figure {
@@ -104,12 +104,9 @@ export class Figure {
 
   /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
   async download(format) {
-    const { width, height } = this.frame.getBoundingClientRect();
     const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
     const figure = { data: this.plot.data, layout };
-    const filename = `loopscope-${this.name}`;
-    if (format === "html") await downloadPage(figure, filename);
-    else await this.plotly.downloadImage(figure, { format, width, height, scale: 2, filename });
+    await saveFigure(this.plotly, figure, { format, filename: `loopscope-${this.name}`, frame: this.frame });
   }
 
   /**
@@ -149,8 +146,7 @@ export class Figure {
   }
 
   #downloads() {
-    const choice = (format) => [`Download as ${format}`, () => this.plotly && this.download(format.toLowerCase())];
-    return menuButton("download", `Download the ${this.name}`, ["PNG", "SVG", "HTML"].map(choice));
+    return downloadMenu(`Download the ${this.name}`, (format) => this.plotly && this.download(format));
   }
 
   #keepZoom(layout) {

@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { drawDensities } from "./densities.js";
 import { Figure } from "./figure.js";
 import * as format from "./format.js";
-import { axisOf } from "./theme.js";
+import { axisOf, divergingOf } from "./theme.js";
 
 const PIXELS_PER_ROW = 2;
 const IQR_OF_NORMAL = 1.349; // standard deviations
@@ -23,7 +23,7 @@ export class Heatmap extends Figure {
     this.caption = h("span", {});
     this.note.append(
       this.caption,
-      " · densities:",
+      " · density of",
       h("span", { class: "ls-key-line" }),
       "flagged",
       h("span", { class: "ls-key-area" }),
@@ -58,10 +58,11 @@ export class Heatmap extends Figure {
     this.bands = Math.ceil((last - first) / this.step);
     const edges = Array.from({ length: this.bands + 1 }, (_, band) => Math.min(last, first + band * this.step) + 0.5);
     this.caption.textContent =
-      (this.step === 1 ? "one row per loop" : `${this.step} loops per row, mean`) +
+      (this.step === 1 ? "one loop a row" : `${this.step} loops a row`) +
       (loops.dimensions.length < loops.totalDimensions
-        ? ` · the ${loops.dimensions.length} of ${loops.totalDimensions} dimensions that vary most`
+        ? ` · ${loops.dimensions.length} of ${loops.totalDimensions} dimensions`
         : "");
+    this.caption.title = "A row of several loops is their mean; of many dimensions those are shown that vary most";
     const z = this.#means();
     const limit = limitOf(z);
     return [
@@ -72,11 +73,7 @@ export class Heatmap extends Figure {
         y: edges,
         zmin: -limit,
         zmax: limit,
-        colorscale: [
-          [0, theme.low],
-          [0.5, theme.background],
-          [1, theme.high],
-        ],
+        colorscale: divergingOf(theme),
         colorbar: {
           thickness: 8,
           len: 1,

@@ -3,8 +3,11 @@
 
 import * as format from "./format.js";
 
+const MOST_NEAR = 256; // answers kept
+
 export class Loops {
-  constructor(table, points) {
+  /** `askNear(row)` promises the rows nearest to a row as Python knows them; used where the table says that it does. */
+  constructor(table, points, askNear) {
     this.ids = table.ids;
     this.names = table.names;
     this.levels = table.levels;
@@ -19,13 +22,13 @@ export class Loops {
     this.n = this.ids.length;
     this.components = points.coordinates.shape[0];
     this.latents = null; // (dimensions, n), after addLatents
-    this.neighbourTable = null;
+    this.askNear = table.near ? askNear : null;
+    this.near = new Map(); // row → promise of rows
     this.rows = new Map(this.ids.map((id, row) => [id, row]));
   }
 
   addLatents(arrays) {
     this.latents = arrays.latents;
-    this.neighbourTable = arrays.neighbours ?? null;
   }
 
   row(id) {
@@ -95,12 +98,27 @@ export class Loops {
     return firstAbove(this.scores, threshold);
   }
 
-  /** Rows nearest to a row, nearest first: as given by Python, else by Euclidean distance of latents (or coordinates). */
-  neighbours(row, most = 24) {
-    if (this.neighbourTable) {
-      const width = this.neighbourTable.shape[1];
-      return [...this.neighbourTable.subarray(row * width, (row + 1) * width)];
+  /** A promise of the rows nearest to a row, nearest first: by embedding where Python knows it, else by latents. */
+  neighbours(row) {
+    if (!this.near.has(row)) {
+      if (this.near.size >= MOST_NEAR) this.near.delete(this.near.keys().next().value);
+      this.near.set(row, this.#neighbours(row));
     }
+    return this.near.get(row);
+  }
+
+  async #neighbours(row) {
+    if (!this.askNear) return this.#nearestByLatents(row);
+    try {
+      return [...(await this.askNear(row))];
+    } catch {
+      this.near.delete(row); // a lost connection: the latents will do, and the next time Python is asked again
+      return this.#nearestByLatents(row);
+    }
+  }
+
+  /** By Euclidean distance of latents, or of coordinates until they are here. */
+  #nearestByLatents(row, most = 24) {
     const matrix = this.latents ?? this.points.coordinates;
     const distance = new Float64Array(this.n);
     for (let d = 0; d < matrix.shape[0]; d += 1) {

@@ -109,7 +109,11 @@ export class Player {
     this.prefetch(this.actions.peek(1));
     this.prefetch(this.actions.peek(-1));
     const soon = window.requestIdleCallback ?? setTimeout;
-    soon(() => this.session.selected === row && this.prefetch(this.session.loops.neighbours(row, 1)[0] ?? -1));
+    soon(async () => {
+      if (this.session.selected !== row) return;
+      const [nearest] = await this.session.loops.neighbours(row);
+      if (this.session.selected === row) this.prefetch(nearest ?? -1);
+    });
   }
 
   #changed() {

@@ -73,8 +73,12 @@ export class Ranking {
     this.render();
   }
 
-  setMode(mode) {
-    this.mode = mode;
+  async setMode(mode) {
+    const { selected, loops } = this.session;
+    this.asked = mode;
+    const alike = mode === "similar" && selected >= 0 ? [selected, ...(await loops.neighbours(selected))] : [];
+    if (this.asked !== mode) return; // another tab was chosen while Python thought
+    Object.assign(this, { mode, alike });
     this.tabs.forEach((tab, i) => tab.setAttribute("aria-pressed", String(MODES[i][0] === mode)));
     this.refill();
     this.scroller.scrollTop = 0;
@@ -85,11 +89,7 @@ export class Ranking {
     const { session } = this;
     const { loops, focus } = session;
     if (this.mode === "border") this.rows = loops.atTheBorder(session.threshold, (row) => focus.has(row));
-    else if (this.mode === "similar")
-      this.rows =
-        session.selected < 0
-          ? []
-          : [session.selected, ...loops.neighbours(session.selected).filter((row) => focus.has(row))];
+    else if (this.mode === "similar") this.rows = this.alike.filter((row) => focus.has(row) || row === this.alike[0]);
     else {
       this.rows = new Int32Array(focus.count);
       for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) this.rows[i++] = row;

@@ -2,7 +2,7 @@
 // score, so flagged points lie on top. While the threshold moves, only the points that change colour are painted, on a
 // canvas above the plot (scatter-overlay.js).
 
-import { h, perFrame } from "./dom.js";
+import { h, icon, perFrame } from "./dom.js";
 import { Figure } from "./figure.js";
 import * as format from "./format.js";
 import { NearRings } from "./near-rings.js";
@@ -16,7 +16,7 @@ const REACH = 6; // pixels around a point that still mean it
 export class Scatter extends Figure {
   constructor(session, { onHover, onLasso }) {
     const choices = ["x", "y"].map((axis) => h("select", { "aria-label": `Component on the ${axis} axis` }));
-    super(session, { name: "scatter", title: "Latent space", tools: choices });
+    super(session, { name: "scatter", title: "Map", tools: choices });
     Object.assign(this, { onHover, onLasso, shown: [0, Math.min(1, session.loops.components - 1)] });
     choices.forEach((choice, axis) => this.#fillChoice(choice, axis));
     this.tools.prepend(...this.#dragTools());
@@ -191,7 +191,7 @@ export class Scatter extends Figure {
   #fillChoice(choice, axis) {
     const { loops } = this.session;
     for (let k = 0; k < loops.components; k += 1) {
-      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]}: PC ${k + 1}`));
+      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]} PC ${k + 1}`));
     }
     choice.addEventListener("change", async () => {
       this.shown[axis] = Number(choice.value);
@@ -204,16 +204,14 @@ export class Scatter extends Figure {
   }
 
   #dragTools() {
+    const tool = (name, label, title, onclick, extra = {}) =>
+      h("button", { type: "button", class: "ls-quiet", "aria-label": label, title, onclick, ...extra }, icon(name));
     const buttons = [
-      ["pan", "Move"],
-      ["select", "Box"],
-      ["lasso", "Lasso"],
-    ].map(([mode, label]) =>
-      h(
-        "button",
-        { type: "button", class: "ls-quiet", "aria-pressed": String(mode === "pan"), onclick: () => choose(mode) },
-        label,
-      ),
+      ["pan", "Move", "Move: drag the map; Ctrl or ⌘ and the wheel zooms"],
+      ["select", "Box", "Box: pick the loops in a rectangle"],
+      ["lasso", "Lasso", "Lasso: pick the loops within a line"],
+    ].map(([mode, label, title]) =>
+      tool(mode, label, title, () => choose(mode), { "aria-pressed": String(mode === "pan") }),
     );
     const choose = (mode) => {
       this.dragmode = mode;
@@ -223,7 +221,7 @@ export class Scatter extends Figure {
       this.plotly?.relayout(this.plot, { dragmode: mode });
     };
     const reset = () => this.plotly?.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
-    return [...buttons, h("button", { type: "button", class: "ls-quiet", onclick: reset }, "Fit")];
+    return [...buttons, tool("fit", "Fit", "Fit: show all loops", reset)];
   }
 }
 

@@ -68,6 +68,30 @@ export function axisOf(theme, title, extra = {}) {
   };
 }
 
+/** Below the middle, the middle, above it; nothing stands out where there is nothing to see. */
+export const divergingOf = ({ low, background, high }) => [
+  [0, low],
+  [0.5, background],
+  [1, high],
+];
+
+/** Template for a figure that brings its own layout: colours and fonts only. */
+export function templateOf(theme) {
+  const axis = { ...axisOf(theme, ""), automargin: true };
+  delete axis.title.text;
+  return {
+    layout: {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: theme.font, size: 12, color: theme.muted },
+      legend: { font: { color: theme.text } },
+      hoverlabel: { bgcolor: theme.text, bordercolor: theme.text, font: { family: theme.font, color: theme.background } },
+      xaxis: axis,
+      yaxis: axis,
+    },
+  };
+}
+
 /** [r, g, b] from any CSS colour. */
 export function rgb(colour) {
   const context = (rgb.canvas ??= document.createElement("canvas")).getContext("2d", { willReadFrequently: true });

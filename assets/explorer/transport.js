@@ -23,7 +23,7 @@ async function answer(url) {
   return response;
 }
 
-export const fetchTable = async (addresses) => (await answer(addresses.data("table"))).json();
+export const fetchJson = async (addresses, name) => (await answer(addresses.data(name))).json();
 
 /** Named typed arrays out of one packed blob (layout: loopscope/ui/packing.py). Matrices are flat, row by row. */
 export async function fetchArrays(addresses, name) {

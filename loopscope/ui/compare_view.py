@@ -1,17 +1,42 @@
-"""The Compare page's parts: two fitted models on the same loops, and the score boxes of all of them."""
+"""The Compare page's parts: the score boxes of all fitted models, and two of them side by side on the same loops."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from loopscope.figures import joined_ranks, rank_scatter, score_boxes, score_histogram
+from loopscope.config import DEFAULT_PERCENTILE
+from loopscope.figures import (
+    joined_ranks,
+    latent_heatmap,
+    latent_scatter,
+    rank_scatter,
+    score_boxes,
+    score_histogram,
+)
 from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import plain, printable_table, show_provenance
+from loopscope.ui.components import printable_table, show_provenance
 from loopscope.ui.evaluation_view import evaluation_step
+from loopscope.ui.picture import picture
+from loopscope.ui.playback import player
 from loopscope.ui.state import SessionState, session
 
-SHOWN = 50
+SHOWN = 100
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two models: its label, a short name that tells it from the other, and its table at its threshold."""
+
+    label: str
+    name: str
+    scored: ScoredLoops
+    table: pd.DataFrame
+    threshold: float
 
 
 def compare_step() -> None:
@@ -20,12 +45,16 @@ def compare_step() -> None:
     if state.library is None or not state.models:
         return
     show_provenance()
-    st.subheader("Scores of every fitted model", anchor=False)
-    st.caption("Each model has its own scale, so compare the shapes: does validation sit where training sits?")
-    figure = score_boxes({label: scored.scores for label, scored in state.models.items()})
-    st.plotly_chart(figure, key="score-boxes", config=_download("loopscope-score-boxes"))
+    picture(
+        score_boxes({label: scored.scores for label, scored in state.models.items()}),
+        key="score-boxes",
+        title="Scores of every fitted model",
+        note="each model has its own scale: does validation sit where training sits?",
+        describe="Box plots of the anomaly scores of each model, for training and validation, on a log axis.",
+    )
     if len(state.models) < 2:
         st.info("Train a second detector or seed to see where two models disagree.", icon=":material/arrow_forward:")
+        _pictures_of(_side(state, state.library, next(iter(state.models)), ""), "only")
     else:
         _two_models(state, state.library)
     evaluation_step()
@@ -33,40 +62,115 @@ def compare_step() -> None:
 
 def _two_models(state: SessionState, library: Library) -> None:
     labels = list(state.models)
+    st.subheader("Two models on the same loops", anchor=False)
     columns = st.columns(2)
     left = columns[0].selectbox("First model", labels, index=0, key="compare-left")
     right = columns[1].selectbox("Second model", labels, index=len(labels) - 1, key="compare-right")
     if left == right:
         st.info("Choose two different models to compare.")
         return
-    loops = library.unique
-    tables = {label: _table(loops, state.models[label], state.percentiles.get(label, 95.0)) for label in (left, right)}
-    for column, label in zip(columns, (left, right), strict=True):
-        threshold = threshold_at(state.models[label].reference_scores, state.percentiles.get(label, 95.0))
-        column.plotly_chart(
-            score_histogram(tables[label], threshold), key=f"histogram-{label}", config=_download("loopscope-scores")
-        )
-    _agreement(tables[left], tables[right], (left, right))
+    names = _short_names(left, right)
+    sides = [_side(state, library, label, name) for label, name in zip((left, right), names, strict=True)]
+    _agreement(library, sides[0], sides[1])
+    for column, side, where in zip(st.columns(2), sides, SIDES, strict=True):
+        with column:
+            _pictures_of(side, where)
 
 
-def _table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float) -> pd.DataFrame:
-    return score_table(loops, scored, percentile)
+def _side(state: SessionState, library: Library, label: str, name: str) -> Side:
+    scored, percentile = state.models[label], state.percentiles.get(label, DEFAULT_PERCENTILE)
+    table = printable_table(score_table(library.unique, scored, percentile))
+    return Side(label, name, scored, table, threshold_at(scored.reference_scores, percentile))
 
 
-def _agreement(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]) -> None:
-    ranks = joined_ranks(left, right)
+def _short_names(left: str, right: str) -> tuple[str, str]:
+    """The parts of "pca · robust · seed 0" in which two labels differ."""
+    parts = [label.split(" · ") for label in (left, right)]
+    if len(parts[0]) != len(parts[1]):
+        return left, right
+    differing = [i for i, pair in enumerate(zip(*parts, strict=True)) if pair[0] != pair[1]]
+    first, second = (" · ".join(part[i] for i in differing) for part in parts)
+    return first, second
+
+
+@st.fragment
+def _agreement(library: Library, left: Side, right: Side) -> None:
+    """Rank by rank, the loops on which the models disagree most, and a player for the one that was chosen.
+
+    A fragment of its own: choosing a loop draws no other figure again.
+    """
+    ranks = joined_ranks(left.table, right.table)
     correlation = ranks["rank_left"].corr(ranks["rank_right"], method="spearman")
-    picture, listing = st.columns([3, 2])
-    picture.markdown(f"**Rank by rank** · Spearman correlation {correlation:.2f}")
-    picture.plotly_chart(rank_scatter(left, right, names), key="rank-scatter", config=_download("loopscope-ranks"))
-    listing.markdown("**Where they disagree most**")
-    shown = printable_table(ranks.head(SHOWN)[["name", "rank_left", "rank_right", "gap"]])
-    listing.dataframe(
-        shown.rename(columns={"rank_left": f"rank by {plain(names[0])}", "rank_right": f"rank by {plain(names[1])}"}),
+    plot, listing = st.columns(2)
+    with plot:
+        clicked = picture(
+            rank_scatter(left.table, right.table, (left.name, right.name)),
+            key="rank-scatter",
+            title="Rank by rank",
+            note=f"Spearman correlation {correlation:.2f} · click a point or choose a row to hear it",
+            describe=f"Rank of each loop by {left.name} against {right.name}; correlation {correlation:.2f}.",
+        )
+    with listing:
+        st.markdown("**Where they disagree most**")
+        chosen = _disagreements(ranks, left.name, right.name)
+        loop_id = _newest(clicked, chosen)
+        if loop_id in set(ranks["loop_id"]):
+            player(library, str(loop_id))
+
+
+def _disagreements(ranks: pd.DataFrame, left: str, right: str) -> str | None:
+    """The table; returns the loop_id of the chosen row."""
+    shown = ranks.head(SHOWN)
+    choice = st.dataframe(
+        shown[["name", "rank_left", "rank_right", "gap"]],
         hide_index=True,
-        height=460,
+        height=452,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"disagreements-{left}-{right}",
+        column_config={
+            "name": st.column_config.TextColumn("loop", width=230),
+            "rank_left": st.column_config.NumberColumn(left, width=72, help=f"Rank by {left}"),
+            "rank_right": st.column_config.NumberColumn(right, width=72, help=f"Rank by {right}"),
+            "gap": st.column_config.NumberColumn(
+                "apart", width=72, format="%.1f ×", help="How many times further down one ranking has the loop"
+            ),
+        },
     )
+    rows = choice.selection.rows
+    return str(shown["loop_id"].iloc[rows[0]]) if rows else None
 
 
-def _download(name: str) -> dict[str, object]:
-    return {"displaylogo": False, "toImageButtonOptions": {"format": "svg", "filename": name}}
+def _newest(clicked: str | None, chosen: str | None) -> str | None:
+    """The loop to hear: the point that was just clicked, else a row that was just chosen, else the one before."""
+    before = st.session_state.get("compare-heard", (None, None))
+    loop_id = clicked or (chosen if chosen and chosen != before[1] else before[0])
+    st.session_state["compare-heard"] = (loop_id, chosen)
+    return loop_id
+
+
+def _pictures_of(side: Side, where: str) -> None:
+    """Score histogram, latent scatter and latent heatmap of one model, as the paper shows them."""
+    prefix = f"{side.name}: " if side.name else ""
+    flagged = int(side.table["is_anomaly"].sum())
+    picture(
+        score_histogram(side.table, side.threshold),
+        key=f"histogram-{where}",
+        title=f"{prefix}scores",
+        note=f"{flagged:,} of {len(side.table):,} above {side.threshold:.4g}",
+        describe=f"Histogram of the scores of {side.label}, training and validation; {flagged} above the threshold.",
+    )
+    in_order = side.scored.scores[["loop_id"]].merge(side.table, on="loop_id", how="left", validate="one_to_one")
+    picture(
+        latent_scatter(side.scored.projection, in_order),
+        key=f"latents-{where}",
+        title=f"{prefix}latent space",
+        describe=f"Principal components of the latents of {side.label}, flagged loops marked.",
+    )
+    order = np.argsort(in_order["rank"].to_numpy(), kind="stable")
+    picture(
+        latent_heatmap(side.scored.latents, order),
+        key=f"heatmap-{where}",
+        title=f"{prefix}latent dimensions",
+        describe=f"Heatmap of the latent dimensions of {side.label}, most anomalous loops on top.",
+    )

@@ -1,6 +1,7 @@
 """The Explore page's parts: the linked explorer, a plain view of the same scores, and taking the list away."""
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from loopscope.errors import StoreError
 from loopscope.library import Library
-from loopscope.neighbours import nearest
+from loopscope.neighbours import nearest_to
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.triage import triage_rank
@@ -23,7 +24,6 @@ from loopscope.ui.state import SessionState, session
 from loopscope.ui.takeaway import takeaway
 
 NEIGHBOURS = 12
-NEIGHBOURS_LIMIT = 6000  # all against all costs n²: 1 s here, a minute at 50,000; above it the browser compares latents
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
 
 
@@ -33,13 +33,21 @@ def explore_step() -> None:
     if state.library is None or state.model is None or state.active is None:
         return
     show_provenance()
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right = st.columns([3, 2], vertical_alignment="center")
     labels = list(state.models)
-    chosen = left.selectbox("Model", labels, index=labels.index(state.active), key="explore-model")
+    chosen = left.selectbox(
+        "Model", labels, index=labels.index(state.active), key="explore-model", label_visibility="collapsed"
+    )
     if chosen != state.active:
         state.active = chosen
     kind = right.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.__getitem__, default="linked", required=True, key="explore-view"
+        "View",
+        list(VIEWS),
+        format_func=VIEWS.__getitem__,
+        default="linked",
+        required=True,
+        key="explore-view",
+        label_visibility="collapsed",
     )
     if state.model.detector.report_.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
@@ -137,9 +145,19 @@ def described(state: SessionState, library: Library) -> pd.DataFrame:
     return loops.assign(fault=loops["loop_id"].map(kinds).fillna(""))
 
 
-def _neighbours(state: SessionState, loops: pd.DataFrame) -> NDArray[np.int64] | None:
-    """Nearest loops by embedding, as rows of `loops`."""
-    if state.embeddings is None or not 3 <= len(loops) <= NEIGHBOURS_LIMIT:
+def _neighbours(state: SessionState, loops: pd.DataFrame) -> Callable[[int], NDArray[np.int64]] | None:
+    """Answers which rows of `loops` lie nearest to one of them by embedding."""
+    embeddings = state.embeddings
+    if embeddings is None or len(loops) < 3:
         return None
-    rows, _ = nearest(state.embeddings.select(list(loops["loop_id"])).X, k=min(NEIGHBOURS, len(loops) - 1))
-    return rows
+    rows = np.array([embeddings.row_of(loop_id) for loop_id in loops["loop_id"]])
+    shown_as = np.full(len(embeddings.X), -1)
+    shown_as[rows] = np.arange(len(rows))
+
+    def near(row: int) -> NDArray[np.int64]:
+        found, _ = nearest_to(embeddings.X[rows[row]], embeddings.X, NEIGHBOURS + 1, shown_as >= 0)
+        others: NDArray[np.int64] = shown_as[found[0]]
+        others = others[others != row]
+        return others[:NEIGHBOURS]
+
+    return near

@@ -12,7 +12,7 @@ waiting for the one before to be acknowledged.
 import base64
 import binascii
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -42,8 +42,8 @@ class ExplorerView:
     coordinates: (n, k) float32, principal components of the latents. explained_variance: (k,) ratios.
     latents: (n, d) float32.
     reference_scores: (m,) ascending; the scores that a percentile threshold refers to.
-    neighbours: (n, m) row numbers within `loops`, nearest first, without the loop itself; None: the browser
-        takes Euclidean distance of the latents.
+    neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
+        threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
     """
 
     version: str
@@ -53,7 +53,7 @@ class ExplorerView:
     explained_variance: NDArray[Any]
     latents: NDArray[Any]
     reference_scores: NDArray[Any]
-    neighbours: NDArray[Any] | None = None
+    neighbours: Callable[[int], NDArray[Any]] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.loops)
@@ -62,9 +62,9 @@ class ExplorerView:
             raise DataError(f"The explorer's table lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
         if not self.loops["loop_id"].is_unique:
             raise DataError("The explorer's table names a loop twice; keep one row per loop_id.")
-        for name in ("coordinates", "latents", "neighbours"):
+        for name in ("coordinates", "latents"):
             array = getattr(self, name)
-            if array is not None and (array.ndim != 2 or len(array) != n):
+            if array.ndim != 2 or len(array) != n:
                 raise DataError(f"{name} has shape {array.shape} for {n} loops; give one row per loop.")
         if not np.isfinite(self.loops["score"].to_numpy(np.float64)).all():
             raise DataError("The explorer's table has scores that are not finite; leave those loops out.")

@@ -10,6 +10,7 @@ from loopscope.library import Library, library_statistics, scan_folder
 from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
 from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
 from loopscope.ui.paging import page_of
+from loopscope.ui.picture import picture
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
 from loopscope.ui.uploads import upload_folder
@@ -122,8 +123,13 @@ def _figures_of(library: Library) -> None:
     left, right = st.columns([2, 3])
     left.markdown("**Dataset statistics**")
     left.dataframe(library_statistics(loops), hide_index=True)
-    right.markdown("**Durations**")
-    right.plotly_chart(duration_histogram(loops["duration_s"]), key="durations", config={"displayModeBar": False})
+    with right:
+        picture(
+            duration_histogram(loops["duration_s"], height=320),
+            key="durations",
+            title="Durations",
+            describe=f"Histogram of the durations of {len(loops):,} loops.",
+        )
 
 
 def _left_out(library: Library) -> None:

@@ -28,7 +28,7 @@ from loopscope.errors import AudioError
 
 ASSETS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "explorer"
 _ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
-_VERSIONS_KEPT = 4  # of arrays per session: the models a user switches between
+_BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 _FOREVER = "private, max-age=31536000, immutable"  # for addresses that carry a version or a content hash
 _GUARDS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
@@ -40,6 +40,10 @@ class _Published:
     paths: dict[str, str | Path] = field(default_factory=dict)
     root: Path | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
+
+    @property
+    def bytes_held(self) -> int:
+        return sum(len(blob) for named in self.blobs.values() for blob in named.values())
 
 
 class MediaRegistry:
@@ -65,7 +69,7 @@ class MediaRegistry:
         blobs = make()
         with self._lock:
             session.blobs[version] = blobs
-            while len(session.blobs) > _VERSIONS_KEPT:
+            while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
                 session.blobs.popitem(last=False)
 
     def path(self, token: str, loop_id: str) -> Path | None:
@@ -82,7 +86,8 @@ class MediaRegistry:
         """One gzipped blob, None where session, version or name is unknown."""
         with self._lock:
             session = self._sessions.get(token)
-            return session.blobs.get(version, {}).get(name) if session else None
+            blobs = session.blobs.get(version, {}) if session else {}
+        return blobs.get(name)  # not under the lock: some blobs are made when they are asked for
 
     def forget(self, token: str) -> None:
         """Drop everything that was published under a token."""

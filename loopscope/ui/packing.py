@@ -1,11 +1,12 @@
 """An explorer view as bytes for the browser: sent once per version, whatever happens to threshold or selection.
 
 Conventions: rows are sorted by score, ascending, so that "flagged" is a range of rows from a cut to the end, for every
-view and at every threshold. Three gzipped blobs:
+view and at every threshold. The blobs, each gzipped:
 
 - `table`: JSON with ids, names, levels of the categorical columns, titles.
 - `points`: scores, split, durations, category codes, PCA coordinates: what the first picture needs.
-- `latents`: what only the heatmap and the walk along neighbours need; asked for after the first picture.
+- `latents`: what only the heatmap needs; asked for after the first picture.
+- `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
 
 A blob of arrays is a little-endian uint32 with the length of a JSON header, the header, and the arrays one after the
 other, each beginning at a multiple of 8 bytes. The header maps a name to dtype, shape and offset (from the end of the
@@ -14,7 +15,7 @@ header).
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +31,32 @@ HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimen
 CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault")
 NUMERIC_COLUMNS = ("bpm", "loop_structure")
 _DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
+_NEAR = "near-"
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
 
 
-def pack_view(view: "ExplorerView") -> dict[str, bytes]:
+class PackedView(Mapping[str, bytes]):
+    """The blobs by name. Those of `near` are made anew at each request and not counted among the rest."""
+
+    def __init__(self, blobs: Mapping[str, bytes], near: Callable[[int], Array] | None, n_loops: int) -> None:
+        self._blobs, self._near, self._n_loops = blobs, near, n_loops
+
+    def __getitem__(self, name: str) -> bytes:
+        if name in self._blobs:
+            return self._blobs[name]
+        row = name.removeprefix(_NEAR)
+        if self._near is None or row == name or not row.isdecimal() or int(row) >= self._n_loops:
+            raise KeyError(name)
+        return gzip.compress(pack_arrays({"rows": self._near(int(row))}), _LEVEL_FLOATS, mtime=0)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+
+def pack_view(view: "ExplorerView") -> PackedView:
     """The blobs of one `ExplorerView`, by name."""
     order = display_order(view.loops)
     loops = view.loops.iloc[order]
@@ -46,6 +69,7 @@ def pack_view(view: "ExplorerView") -> dict[str, bytes]:
         "explained": [float(ratio) for ratio in view.explained_variance],
         "dimensions": dimensions.tolist(),
         "totalDimensions": int(view.latents.shape[1]),
+        "near": view.neighbours is not None,
     }
     points = {
         "scores": loops["score"].to_numpy(np.float64),
@@ -57,14 +81,13 @@ def pack_view(view: "ExplorerView") -> dict[str, bytes]:
         **{f"value:{c}": _numbers(loops[c]) for c in NUMERIC_COLUMNS if c in loops},
     }
     latents = {"latents": view.latents[np.ix_(order, dimensions)].T.astype(np.float32)}
-    if view.neighbours is not None:
-        latents["neighbours"] = _reordered(view.neighbours, order)
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
-    return {
+    blobs = {
         "table": gzip.compress(text, _LEVEL_TEXT, mtime=0),
         "points": gzip.compress(pack_arrays(points), _LEVEL_FLOATS, mtime=0),
         "latents": gzip.compress(pack_arrays(latents), _LEVEL_FLOATS, mtime=0),
     }
+    return PackedView(blobs, _in_display_order(view.neighbours, order), len(order))
 
 
 def display_order(loops: pd.DataFrame) -> Array:
@@ -121,9 +144,10 @@ def _liveliest(latents: Array) -> Array:
     return np.sort(np.argsort(-spread, kind="stable")[:HEATMAP_DIMENSIONS])
 
 
-def _reordered(neighbours: Array, order: Array) -> Array:
-    """Neighbour lists in display order, as row numbers in display order."""
+def _in_display_order(neighbours: Callable[[int], Array] | None, order: Array) -> Callable[[int], Array] | None:
+    """The same question and answer in row numbers of the display order."""
+    if neighbours is None:
+        return None
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
-    reordered: Array = position[neighbours[order]]
-    return reordered
+    return lambda row: position[neighbours(int(order[row]))]

@@ -1,18 +1,15 @@
 """The same scores without WebGL or canvas, for screen readers too: slider, histogram, ranked table and player."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from loopscope.audio import playable
-from loopscope.config import DEFAULT_PERCENTILE, paths
-from loopscope.errors import AudioError
+from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.figures import score_histogram
 from loopscope.library import Library
 from loopscope.pipeline import ScoredLoops, score_table
 from loopscope.thresholds import threshold_at
-from loopscope.ui.components import plain, printable, printable_table
+from loopscope.ui.components import printable_table
 from loopscope.ui.paging import page_of
+from loopscope.ui.playback import player
 from loopscope.ui.state import SessionState
 
 COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "split", "duration_s"]
@@ -55,17 +52,6 @@ def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> No
     if choice.selection.rows:
         state.selected = str(rows["loop_id"].iloc[choice.selection.rows[0]])
     if state.selected is not None:
-        _player(library, state.selected)
+        player(library, state.selected)
     else:
         st.caption("Choose a row to hear that loop.")
-
-
-def _player(library: Library, loop_id: str) -> None:
-    path = library.path_of(loop_id)
-    st.markdown(f"**{plain(printable(path.name))}**")
-    try:
-        file, mime = playable(path, paths().transcoded, loop_id)
-    except AudioError as error:
-        st.error(plain(printable(str(error))))
-        return
-    st.audio(str(Path(file)), format=mime, loop=True, autoplay=True)

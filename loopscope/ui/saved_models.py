@@ -12,6 +12,7 @@ from loopscope.models import damaged, delete_model, list_models, load_model, sav
 from loopscope.pipeline import ScoredLoops, score_new
 from loopscope.thresholds import threshold_at
 from loopscope.ui.components import plain, printable, printable_table
+from loopscope.ui.picture import picture
 from loopscope.ui.state import SessionState, session
 
 COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
@@ -85,6 +86,8 @@ def show_among_old(scored: ScoredLoops) -> None:
     )
     both = pd.concat([old, scored.scores[["score", "split"]]], ignore_index=True)
     left, right = st.columns(2)
-    left.plotly_chart(score_histogram(both, threshold), key="among-old", alt="Scores of new loops among the old ones")
-    figure = new_among_old(detector.latents_, scored.latents)
-    right.plotly_chart(figure, key="map-among-old", alt="New loops on the map of the old ones")
+    with left:
+        picture(score_histogram(both, threshold), key="among-old", title="Scores of new loops among the old ones")
+    with right:
+        figure = new_among_old(detector.latents_, scored.latents)
+        picture(figure, key="map-among-old", title="New loops on the map of the old ones")

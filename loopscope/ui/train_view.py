@@ -14,6 +14,7 @@ from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
 from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.ui.components import duration, ended, next_step, plain, show_provenance, show_task
+from loopscope.ui.picture import picture
 from loopscope.ui.saved_models import saved_models, show_among_old
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
@@ -97,7 +98,7 @@ def live_curves(task: Task) -> None:
 
 
 def draw_curves(history: list[EpochReport], key: str) -> None:
-    """Loss curves of the two phases, side by side."""
+    """Loss curves of the two phases, side by side, drawn anew twice a second."""
     for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
         column.markdown(f"**{PHASE_TITLES[phase]}**")
         column.plotly_chart(loss_curves(history, phase), key=f"{key}-{phase}", config={"displayModeBar": False})
@@ -133,7 +134,14 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     if (scored.scores["split"] == "new").all():
         show_among_old(scored)
     if report.history:
-        draw_curves(list(report.history), "final")
+        for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
+            with column:
+                picture(
+                    loss_curves(list(report.history), phase),
+                    key=f"loss-{phase}",
+                    title=PHASE_TITLES[phase],
+                    describe=f"Training and validation loss over the epochs, {PHASE_TITLES[phase]}.",
+                )
     show_guards(report)
     next_step("explore")
 

@@ -1,0 +1,126 @@
+// A Plotly figure that Python made: the app's colours, the download menu of every figure, and clicks on loops.
+//
+// Streamlit calls `mount` at the first show, at every rerun and at every change of theme; the figure is fetched again
+// only where its version is another one.
+
+import { h } from "./dom.js";
+import { downloadMenu, saveFigure } from "./download.js";
+import { applyTheme, divergingOf, readTheme, templateOf } from "./theme.js";
+import { Addresses, fetchJson, loadPlotly, loadStyles } from "./transport.js";
+
+const REACH = 8; // pixels around a point that still mean it
+
+const pictures = new WeakMap(); // parent element → picture
+let serial = Date.now();
+
+export function mount(component, base) {
+  const parent = component.parentElement;
+  let picture = pictures.get(parent);
+  if (!picture) pictures.set(parent, (picture = new Picture(parent, base)));
+  picture.show(component).catch((error) => picture.fail(error));
+  return () => {
+    pictures.delete(parent);
+    picture.close();
+  };
+}
+
+class Picture {
+  constructor(parent, base) {
+    this.base = base;
+    this.plot = h("div", { class: "ls-plot", role: "img" });
+    this.frame = h("div", { class: "ls-frame" }, this.plot);
+    this.title = h("h3", {});
+    this.note = h("span", { class: "ls-note" });
+    const menu = downloadMenu("Download this figure", (format) => this.#save(format));
+    const header = h("header", {}, this.title, this.note, h("div", { class: "ls-tools" }, menu));
+    this.figure = h("section", { class: "ls-figure" }, header, this.frame);
+    this.root = h("div", { class: "ls-root ls-picture" }, this.figure);
+    this.frame.addEventListener("click", (event) => this.#clicked(event));
+    parent.append(this.root);
+  }
+
+  async show(component) {
+    this.component = component;
+    const { data } = component;
+    this.title.textContent = data.title;
+    this.note.textContent = this.note.title = data.note;
+    this.figure.setAttribute("aria-label", data.title);
+    this.plot.setAttribute("aria-label", data.describe);
+    this.frame.style.height = `${data.height}px`;
+    const theme = readTheme(this.root);
+    const colours = JSON.stringify(theme);
+    if (this.version === data.version && this.colours === colours) return;
+    this.theme = theme;
+    applyTheme(this.root, theme);
+    const [Plotly, figure] = await Promise.all([
+      loadPlotly(this.base + data.plotly),
+      this.version === data.version ? this.shown : this.#fetch(data),
+      loadStyles(`${this.base}${data.assets}/explorer.css`),
+    ]);
+    if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
+    Object.assign(this, { version: data.version, colours, shown: figure, plotly: Plotly });
+    const config = { displayModeBar: false, responsive: true };
+    const coloured = figure.data.map((trace) =>
+      trace.type === "heatmap" ? { ...trace, colorscale: divergingOf(theme) } : trace,
+    );
+    await Plotly.react(this.plot, coloured, this.#layout(figure.layout), config);
+    this.root.dataset.drawn = data.version;
+  }
+
+  fail(error) {
+    if (this.closed) return;
+    console.error(error);
+    const message = `This figure could not be shown: ${error.message}. Reload the page to try again.`;
+    this.frame.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, message));
+  }
+
+  close() {
+    this.closed = true;
+    this.plotly?.purge(this.plot);
+    this.root.remove();
+  }
+
+  #fetch(data) {
+    return fetchJson(new Addresses(this.base, data.token, data.version), "figure");
+  }
+
+  #layout(layout) {
+    return { ...layout, height: undefined, autosize: true, template: templateOf(this.theme) };
+  }
+
+  #save(format) {
+    if (!this.plotly) return;
+    const { title } = this.component.data;
+    const margin = { ...this.plot.layout.margin, t: (this.plot.layout.margin?.t ?? 32) + 28 };
+    const layout = {
+      ...this.plot.layout,
+      margin,
+      title: { text: title.replaceAll("<", "&lt;"), font: { size: 14 }, x: 0.01, xanchor: "left", y: 0.98, yanchor: "top" },
+      paper_bgcolor: this.theme.background,
+    };
+    const file = { format, filename: this.component.data.name, frame: this.frame };
+    return saveFigure(this.plotly, { data: this.plot.data, layout }, file);
+  }
+
+  #clicked(event) {
+    const value = event.target.closest?.(".nsewdrag") && this.#under(event);
+    if (value) this.component.setStateValue("clicked", { value, serial: (serial += 1) });
+  }
+
+  /** loop_id of the point nearest to the pointer; Plotly's own click names what it last hovered, which may be another. */
+  #under(event) {
+    const { _fullLayout: layout, _fullData: traces } = this.plot;
+    const { xaxis, yaxis } = layout;
+    const box = this.plot.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left - xaxis._offset, event.clientY - box.top - yaxis._offset];
+    let [nearest, found] = [REACH ** 2, null];
+    for (const { customdata, x, y, visible, mode } of traces) {
+      if (visible !== true || mode !== "markers" || !customdata) continue;
+      for (let i = 0; i < x.length; i += 1) {
+        const distance = (xaxis.d2p(x[i]) - left) ** 2 + (yaxis.d2p(y[i]) - top) ** 2;
+        if (distance <= nearest) [nearest, found] = [distance, customdata[i]];
+      }
+    }
+    return found;
+  }
+}

@@ -1,0 +1,77 @@
+"""The app's own Explore and Compare pages with everything before them done: for tests that begin where those pages do.
+
+The loops are the files in `APP_FOLDER`, or `APP_LOOPS` synthetic rows that share a few tones. Their embeddings are made
+of their loop_ids, so a file that was renamed keeps its own. Two baselines are fitted at the first visit of a session.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from loopscope.embeddings import EmbeddingSet
+from loopscope.library import LOOP_COLUMNS, Library, scan_folder
+from loopscope.pipeline import ScoredLoops, fit_detector
+from loopscope.ui.components import store
+from loopscope.ui.media import routes
+from loopscope.ui.state import session
+from tests.browser import synthetic
+
+ROOT = Path(__file__).resolve().parents[2]
+N_LOOPS = int(os.environ.get("APP_LOOPS", "0"))
+N_FEATURES = int(os.environ.get("APP_FEATURES", "24"))
+MODELS = ("pca", "mahalanobis")
+
+
+def synthetic_library(n: int) -> Library:
+    """n loops that no scan could tell from real ones, but for their few different sounds."""
+    files = synthetic.write_tones(Path(tempfile.mkdtemp(prefix="whole-app-tones-")))
+    loops = synthetic.synthetic_view(n).loops[["loop_id", "name", "folder", "duration_s"]]
+    loops = loops.assign(
+        path=[str(files[i % len(files)]) for i in range(n)],
+        sample_rate=synthetic.SAMPLE_RATE,
+        channels=2,
+        format="WAV",
+        subtype="PCM_16",
+        size_bytes=1,
+        mtime_ns=0,
+    )
+    return Library(files[0].parent, loops[list(LOOP_COLUMNS)], pd.DataFrame({"path": [], "reason": []}))
+
+
+def embedded(library: Library) -> EmbeddingSet:
+    """One row a loop, drawn from its loop_id; about one loop in fifteen lies far out."""
+    loop_ids = tuple(library.unique["loop_id"])
+    rows = [np.random.default_rng(int(loop_id[:12], 16)) for loop_id in loop_ids]
+    X = np.stack([rng.normal(size=N_FEATURES) * (3.0 if rng.random() < 0.07 else 1.0) for rng in rows])
+    return EmbeddingSet(loop_ids, X.astype(np.float32), "synthetic")
+
+
+@st.cache_resource(show_spinner=False)
+def analysed() -> tuple[Library, EmbeddingSet, dict[str, ScoredLoops]]:
+    library = synthetic_library(N_LOOPS) if N_LOOPS else scan_folder(Path(os.environ["APP_FOLDER"]), store())
+    embeddings = embedded(library)
+    return library, embeddings, {f"{name} · robust · seed 0": fit_detector(embeddings, name) for name in MODELS}
+
+
+def page() -> None:
+    st.set_page_config(layout="wide")
+    state = session()
+    if state.library is None:
+        library, embeddings, models = analysed()
+        state.use_library(library)
+        state.use_embeddings(embeddings)
+        for label, scored in models.items():
+            state.add_model(label, scored)
+    pages = [st.Page(ROOT / "pages" / f"{name}.py", title=name.title()) for name in ("explore", "compare", "library")]
+    st.navigation(pages).run()
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, routes=routes())
+else:
+    page()
