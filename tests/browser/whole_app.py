@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import LOOP_COLUMNS, Library, scan_folder
 from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.ui.components import store
+from loopscope.ui.headers import SecurityHeaders
 from loopscope.ui.media import routes
 from loopscope.ui.state import session
 from tests.browser import synthetic
@@ -72,6 +74,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     page()
