@@ -98,6 +98,7 @@ export class Explorer {
     this.ranking = new Ranking(session, { onHover });
     this.player = new Player(session, this.engine, this.#actions());
     this.filters = new Filters(session, { onClearLasso: () => this.#clearLasso() });
+    this.ranking.summary.after(this.filters.chips);
     this.status = h("div", { class: "ls-spoken", role: "status", "aria-live": "polite" });
     this.help = helpDialog();
     const helpButton = h(

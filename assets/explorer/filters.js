@@ -1,4 +1,5 @@
-// Search words and filters, and what holds now as removable chips.
+// Search words and filters; and, as removable chips, what holds now. The chips stand above the list, where they move no
+// picture: the second click on a bar must meet the same bar.
 
 import { debounce, h, icon } from "./dom.js";
 import * as format from "./format.js";
@@ -46,7 +47,7 @@ export class Filters {
       ].map(([value, label]) => h("option", { value }, label)),
     );
     this.marks.addEventListener("change", () => session.refocus((focus) => (focus.mark = this.marks.value)));
-    this.chips = h("span", { class: "ls-chips" });
+    this.chips = h("div", { class: "ls-chips", hidden: true });
     this.element = h(
       "div",
       { class: "ls-filters", role: "search", "aria-label": "Filter loops" },
@@ -55,7 +56,6 @@ export class Filters {
       this.#range("bpm", "Tempo in BPM", "BPM", [0, 400, 1]),
       this.#range("loop_structure", "Loop structure", "loop structure", [-1, 1, 0.05]),
       this.marks,
-      this.chips,
     );
     session.on("focus", () => this.#showChips());
   }
@@ -102,7 +102,7 @@ export class Filters {
   }
 
   #showChips() {
-    const { focus, loops } = this.session;
+    const { focus } = this.session;
     const chips = [];
     if (focus.group) chips.push(this.#chip(focus.group.label, () => this.session.refocus(() => (focus.group = null))));
     if (focus.lasso) {
@@ -110,10 +110,10 @@ export class Filters {
       chips.push(this.#chip(`Lasso: ${format.loops(inside)}`, () => this.onClearLasso()));
     }
     if (focus.active) {
-      chips.push(h("span", { class: "ls-note" }, `${format.count(focus.count)} of ${format.count(loops.n)} in focus`));
       chips.push(h("button", { type: "button", class: "ls-quiet", onclick: () => this.clear() }, "Clear all"));
     }
     this.chips.replaceChildren(...chips);
+    this.chips.hidden = !chips.length;
   }
 
   #chip(label, onclick) {
