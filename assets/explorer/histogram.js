@@ -26,7 +26,8 @@ export class Histogram extends Figure {
     this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
     this.axisButton = axis;
     axis.addEventListener("click", () => this.#toggleAxis());
-    this.handle = thresholdHandle(session, (event) => this.#score(this.valueAt(this.x, event)));
+    const scoreUnder = (event) => this.#score(this.valueAt(this.x, event));
+    this.handle = thresholdHandle(session, scoreUnder, (event) => this.clicked(event));
     this.cursor = h("div", { class: "ls-cursor", hidden: true });
     this.layer.append(this.cursor, this.handle);
     this.#bin();

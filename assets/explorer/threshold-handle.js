@@ -3,6 +3,7 @@
 import { debounce, h } from "./dom.js";
 import * as format from "./format.js";
 
+const DRAG_PIXELS = 3; // less is a click, and means the bar below
 const REST_MS = 350; // without a key press: the threshold rests, and Python hears it
 const STEPS = {
   ArrowLeft: -0.1,
@@ -15,8 +16,8 @@ const STEPS = {
   End: 100,
 };
 
-/** `scoreUnder` gives the score under a pointer event. */
-export function thresholdHandle(session, scoreUnder) {
+/** `scoreUnder` gives the score under a pointer event; `tapped` hears a click that pulled nothing. */
+export function thresholdHandle(session, scoreUnder, tapped) {
   const handle = h(
     "div",
     {
@@ -33,15 +34,20 @@ export function thresholdHandle(session, scoreUnder) {
   );
   const rest = () => session.setPercentile(session.percentile, { settled: true });
   const restSoon = debounce(rest, REST_MS);
+  let pull = { from: 0, begun: false };
   handle.addEventListener("pointerdown", (event) => {
+    pull = { from: event.clientX, begun: false };
     handle.setPointerCapture(event.pointerId);
     handle.focus({ preventScroll: true });
     event.preventDefault();
   });
   handle.addEventListener("pointermove", (event) => {
-    if (handle.hasPointerCapture(event.pointerId)) session.setPercentile(session.loops.percentileAt(scoreUnder(event)));
+    if (!handle.hasPointerCapture(event.pointerId)) return;
+    pull.begun ||= Math.abs(event.clientX - pull.from) >= DRAG_PIXELS;
+    if (pull.begun) session.setPercentile(session.loops.percentileAt(scoreUnder(event)));
   });
-  handle.addEventListener("lostpointercapture", rest);
+  handle.addEventListener("lostpointercapture", () => pull.begun && rest());
+  handle.addEventListener("click", (event) => pull.begun || tapped(event));
   handle.addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;
     event.preventDefault();

@@ -133,6 +133,14 @@ def test_a_bar_says_which_loop_plays_and_cycles_through_its_loops(explorer: Page
     assert explorer.locator(".ls-option").count() == len(ids), "the list narrows to the bar"
 
 
+def test_the_bar_under_the_threshold_handle_can_be_clicked(explorer: Page) -> None:
+    bar = next(bar for bar in bars(explorer) if bar["edges"][0] < THRESHOLD < bar["edges"][1])
+    before = heard(explorer)["percentile"]
+    click_bar(explorer, bar)
+    wait_until_plays(explorer, in_bar(bar)[0])
+    assert explorer.evaluate("window.__loopscope.explorer.session.percentile") == before, "a click pulls nothing"
+
+
 def test_clicking_the_same_point_again_replays_it(explorer: Page) -> None:
     row = isolated_rows(explorer)[0]
     click_scatter(explorer, row)
