@@ -100,7 +100,7 @@ def test_a_similar_loop_sounds_and_its_name_selects_it(panel: Page) -> None:
     row.locator(".ls-link").click()
     assert loops(panel)["selected"] == similar
     expect(panel.locator(".ls-card[data-role=selected]")).to_contain_text(name, timeout=LONG)
-    assert panel.locator(".ls-near:visible").count() > 0, "similar loops are ringed on the map"
+    expect(panel.locator(".ls-near:visible").first).to_be_visible(timeout=LONG)  # similar loops are ringed on the map
 
 
 def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
