@@ -64,7 +64,7 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
             place = _move_into_place(content, home, name)
             log.info("save: a model of %d loops, %s, %s", len(detector.scores_), detector.name, detector.preset)
             return place
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         raise ModelError(f"The model {name!r} was not saved in {home} ({error}); free some space.") from error
 
 

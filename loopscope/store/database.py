@@ -159,6 +159,7 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 def _sentence(path: Path, error: sqlite3.DatabaseError) -> str:
     remedies = {
         "full": "free some disk space",
+        "i/o error": "free some disk space, or check the disk",  # what opening says on a full disk
         "readonly": "make the file writable or set LOOPSCOPE_HOME to another folder",
         "unable to open": "check the folder's permissions or set LOOPSCOPE_HOME to another folder",
         "locked": "close the other program that uses it",
