@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopscope.ui.uploads import safe_relative
+from loopscope.ui.uploads import safe_relative, write_below
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,13 @@ def test_never_absolute_never_upwards(name: str) -> None:
     assert ".." not in path.parts
     assert (Path("/uploads") / path).is_relative_to("/uploads")
     assert "\0" not in str(path)
+
+
+def test_uploaded_files_stay_below_their_folder(tmp_path: Path) -> None:
+    target = tmp_path / "uploads" / "session" / "pack"
+    for name in ("pack/a.wav", "../../b.wav", "/c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"):
+        place = write_below(target, name, b"sound")
+        assert place.read_bytes() == b"sound"
+        assert place.resolve().is_relative_to(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
+    assert not list(target.rglob("*.part"))

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from loopscope.audio import decode, playable
+from loopscope.embeddings import embed_library
 from loopscope.errors import AudioError
 from loopscope.library import scan_folder
+from loopscope.pipeline import fit_detector, left_out, score_table
 from loopscope.store import Store
 from tests.hostile.sounds import RATE, Case, broken_cases, encoded, good_cases, sine
+from tests.hostile.walked import Toy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,3 +150,31 @@ def test_a_file_that_vanishes_or_changes_before_it_is_decoded_is_a_reason(tmp_pa
     for name, reason in (("gone", "no such file"), ("emptied", "empty"), ("replaced", "not a regular file")):
         with pytest.raises(AudioError, match=reason):
             decode(tmp_path / f"{name}.wav")
+
+
+def test_every_hostile_file_ends_with_a_score_or_a_reason(tmp_path: Path) -> None:
+    """The whole walk: what a scan accepts may still fail later, and must then be listed."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    cases = [*broken_cases(), *good_cases()]
+    written(folder, cases)
+    (folder / "a folder.wav").mkdir()
+    (folder / "dangling.wav").symlink_to(folder / "nowhere.wav")
+    (folder / "circle.wav").symlink_to(folder / "circle.wav")
+    (folder / "zero.wav").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.wav")
+    with Store(tmp_path / "s.sqlite3") as store:
+        library = scan_folder(folder, store)
+        gone = Path(library.loops["path"].iloc[0])
+        gone.unlink()
+        embeddings = embed_library(library, Toy(), store)
+        table = score_table(library.loops, fit_detector(embeddings, "pca"))
+    reasons = left_out(library, embeddings)
+    scored, refused = list(table["path"]), list(reasons["path"])
+    assert len(set(scored)) == len(scored) and len(set(refused)) == len(refused)
+    assert not set(scored) & set(refused)
+    named = {str(path) for path in folder.iterdir()} | {str(gone)}
+    assert set(scored) | set(refused) == named
+    assert str(gone) in refused
+    assert np.isfinite(table["score"]).all()
+    assert all(reason.endswith(".") for reason in reasons["reason"])

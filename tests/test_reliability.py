@@ -1,0 +1,27 @@
+"""Each promise of docs/RELIABILITY.md names tests, and each of them exists."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "RELIABILITY.md"
+NAMED = re.compile(r"`(test_\w+)`")
+
+
+def known_tests() -> set[str]:
+    """The names of all test functions."""
+    sources = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("test_*.py")]
+    return {node.name for source in sources for node in ast.walk(source) if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    missing = set(NAMED.findall(DOCUMENT.read_text(encoding="utf-8"))) - known_tests()
+    assert not missing
+
+
+def test_every_promise_names_a_test() -> None:
+    rows = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    promises = [row for row in rows if not row.startswith("| promise")]
+    assert len(promises) > 30
+    assert not [row for row in promises if not NAMED.search(row)]
