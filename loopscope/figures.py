@@ -21,6 +21,7 @@ NEW = "#4fae94"
 ANOMALOUS = "#d55e00"
 NEUTRAL = "#8a949a"
 DRAWN = 5000  # marks that one native chart sends to the browser at most
+MOST_BARS = 10  # of one chart of counts; the rest share one
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "new": NEW}
 MANY_DECADES = 3  # from here on ticks are powers of ten only
 MANY_POINTS = 3000
@@ -281,4 +282,33 @@ def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int
         marker={"color": TRAIN},
         hovertemplate="%{x:.2f} s: %{y} loops<extra></extra>",
     )
+    return figure
+
+
+def tempo_histogram(bpm: pd.Series, height: int = 170) -> go.Figure:
+    """Tempi of the loops where they are known, beats per minute."""
+    figure = _figure("tempo (BPM)", "loops", height, bargap=0.04)
+    figure.add_histogram(
+        x=bpm.dropna(), nbinsx=30, marker={"color": TRAIN}, hovertemplate="%{x} BPM: %{y} loops<extra></extra>"
+    )
+    figure.update_layout(margin={"t": 8})
+    return figure
+
+
+def count_bars(values: pd.Series, title: str, height: int = 170) -> go.Figure:
+    """How many loops have each value, the most frequent first; what does not fit is one bar, unknown ones are left out.
+
+    Values are words of the vocabularies in `metadata`, never raw names: Plotly takes ticks for markup.
+    """
+    counts = values.dropna().astype(str).value_counts()
+    rest = int(counts.iloc[MOST_BARS:].sum())
+    shown = counts.head(MOST_BARS)
+    if rest:
+        shown = pd.concat([shown, pd.Series({f"{len(counts) - MOST_BARS} others": rest})])
+    figure = _figure(title, "loops", height, bargap=0.2)
+    figure.add_bar(
+        x=list(shown.index), y=shown, marker={"color": TRAIN}, hovertemplate="%{x}: %{y} loops<extra></extra>"
+    )
+    figure.update_xaxes(type="category")
+    figure.update_layout(margin={"t": 8})
     return figure

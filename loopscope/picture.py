@@ -69,9 +69,9 @@ def draw(samples: FloatArray, sample_rate: int) -> LoopPicture:
 
 
 def _mel_power(samples: FloatArray, sample_rate: int) -> FloatArray:
-    """(mels, frames)"""
-    n_fft = min(N_FFT, 2 ** int(np.log2(len(samples))))
+    """(mels, frames); the shortest sounds are filled up with silence to one window."""
+    padded = np.pad(samples, (0, max(0, N_FFT - len(samples))))
     power: FloatArray = librosa.feature.melspectrogram(
-        y=samples, sr=sample_rate, n_fft=n_fft, hop_length=HOP, n_mels=N_MELS
+        y=padded, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS
     )
-    return power
+    return power[:, : 1 + len(samples) // HOP]

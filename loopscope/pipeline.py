@@ -43,12 +43,14 @@ class ScoredLoops:
     """A fitted detector and what it says of one set of loops.
 
     `scores` has one row per loop_id: loop_id, score (higher = more anomalous), split ("train", "validation", or "new"
-    for loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`.
+    for loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`. `subset` names the
+    part of the library it was trained on, empty for all of it.
     """
 
     detector: BaseDetector
     scores: pd.DataFrame
     latents: NDArray[np.float32]
+    subset: str = ""
 
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.latents):

@@ -21,7 +21,7 @@ LAYERS = (
     ("robust_detector",),
     ("detectors", "thresholds", "projection"),
     ("evaluation", "faults", "metadata", "neighbours", "loudness", "loop_structure", "picture"),
-    ("figures", "exports", "models", "triage", "facts"),
+    ("figures", "exports", "models", "triage", "facts", "subsets"),
     ("pipeline",),
     ("explanation",),
     ("loop_figures",),

@@ -8,6 +8,9 @@ import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
+from loopscope.config import paths
+from loopscope.models import model_card
+from loopscope.store import Store
 from loopscope.ui.state import SessionState
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -178,6 +181,60 @@ def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(pack: Path
     rank = int((scores["score"] > scores.loc[scores["loop_id"] == hostile, "score"].item()).sum()) + 1
     assert f"Rank {rank} of 24" in texts(at)
     assert "<img src=x" not in texts(at).replace("\\<img", ""), "names are escaped before they reach Markdown"
+
+
+def test_a_note_stays_with_the_sound_and_goes_into_the_table(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
+    library = state_of(at).library
+    assert library is not None
+    copied = library.loops.loc[library.loops["name"] == "copy.wav", "loop_id"].item()
+    at.session_state["loopscope"].selected = copied
+    at.switch_page("pages/explore.py").run()
+    at.text_area(key=f"note-{copied}").set_value("= a <b>click</b> at the end").run()
+    assert not at.exception
+    with Store.default() as store:
+        assert store.get_marks()[copied].note == "= a <b>click</b> at the end"
+    assert "2 files with this content" in texts(at)
+    assert all(name in at.code[0].value for name in ("copy.wav", "Bass_101_Em.wav"))
+
+
+def test_listening_fills_what_names_leave_open(pack: Path, aisfx_weights: Path) -> None:
+    at = trained(pack)
+    at.switch_page("pages/explore.py").run()
+    facts = state_of(at).facts
+    assert facts is not None and len(facts.missing) == 24
+    at.button(key="listen-start").click().run()
+    settle(at)
+    facts = state_of(at).facts
+    assert facts is not None and not facts.missing
+    assert "listen-start" not in [button.key for button in at.button]
+    assert set(facts.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
+
+
+def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path) -> None:
+    (pack / "Guitar").mkdir()
+    time_s = np.arange(RATE // 2) / RATE
+    for index in range(9):
+        tone = np.sin(2 * np.pi * 220 * 2 ** (index / 12) * time_s) * np.exp(-3 * time_s)
+        sf.write(pack / "Guitar" / f"Guitar_{100 + index}_A.wav", 0.5 * tone, RATE)
+    at = trained(pack)
+    at.selectbox(key="train-subset").set_value("instrument guitar").run()
+    at.button(key="train-start").click().run()
+    settle(at)
+    state = state_of(at)
+    assert state.active == "pca · robust · seed 0 · instrument guitar"
+    assert state.model is not None and state.library is not None
+    names = state.library.unique.set_index("loop_id")["name"]
+    assert {names[loop_id] for loop_id in state.model.scores["loop_id"]} == {
+        f"Guitar_{100 + i}_A.wav" for i in range(9)
+    }
+    at.button(key="save-model").click().run()
+    card = model_card(next(path for path in paths().models.iterdir() if path.is_dir()))
+    assert (card["data"]["subset"], card["data"]["loops"]) == ("instrument guitar", 9)
+    at.switch_page("pages/explore.py").run()
+    assert not at.exception
+    at.switch_page("pages/library.py").run()
+    assert "**Instruments** · 33 of 33 loops" in texts(at)
 
 
 def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(pack: Path, aisfx_weights: Path) -> None:

@@ -68,7 +68,7 @@ class Companions {
       this.#play(loop, loop.title),
       h("span", { class: "ls-note" }, loop.title),
       this.#name(loop),
-      h("span", { class: "ls-note ls-card-note" }, loop.note),
+      h("span", { class: "ls-note" }, loop.note),
     );
   }
 

@@ -14,6 +14,8 @@ from loopscope.ui.explain_score import score_in_words, score_parts
 from loopscope.ui.explain_sound import signal_findings, sound_picture
 from loopscope.ui.state import SessionState
 
+# Streamlit stacks columns on narrow screens only, and its sidebar leaves little of a middling one.
+SIDE_BY_SIDE = "<style>.st-key-explain [data-testid=stColumn] { min-width: min(100%, 340px); }</style>"
 BADGES = {FAULTY: "orange", INTERESTING: "blue"}
 
 
@@ -29,20 +31,30 @@ def explain(
     if chosen is None:
         st.caption("Select a loop to see and hear what speaks for and against it.")
         return
-    _title(chosen)
-    with st.container(border=True):
-        _evidence(state, library, scored, chosen, table)
-    left, right = st.columns(2, gap="medium")
-    with left.container(border=True):
-        st.markdown("**Hear it beside others**")
-        show = companions_list if has_explorer else lambda beside, similar: companions_players(library, beside, similar)
-        show(*companions(scored, chosen, table))
-    with left.container(border=True):
-        note_and_path(library, chosen.loop_id)
-    with right.container(border=True):
-        score_parts(scored, chosen)
-    with right.container(border=True):
-        loop_facts(state, library, chosen.loop_id)
+    with st.container(key="explain"):
+        st.html(SIDE_BY_SIDE)
+        _title(chosen)
+        with st.container(border=True):
+            sound_picture(state, library, chosen.loop_id)
+            left, right = st.columns(2, gap="medium")
+            with left:
+                signal_findings(state, chosen.loop_id)
+            with right:
+                score_in_words(scored, chosen, table, state.percentile)
+        left, right = st.columns(2, gap="medium")
+        with left.container(border=True):
+            st.markdown("**Hear it beside others**")
+            beside, similar = companions(scored, chosen, table)
+            if has_explorer:
+                companions_list(beside, similar)
+            else:
+                companions_players(library, beside, similar)
+        with left.container(border=True):
+            note_and_path(library, chosen.loop_id)
+        with right.container(border=True):
+            score_parts(scored, chosen)
+        with right.container(border=True):
+            loop_facts(state, library, chosen.loop_id)
 
 
 def _title(chosen: Selected) -> None:
@@ -51,14 +63,3 @@ def _title(chosen: Selected) -> None:
         if "triage" in chosen.row:
             label = str(chosen.row["triage"])
             st.badge(label, color=BADGES.get(label, "gray"))  # type: ignore[arg-type]
-
-
-def _evidence(
-    state: SessionState, library: Library, scored: ScoredLoops, chosen: Selected, table: pd.DataFrame
-) -> None:
-    picture, words = st.columns([5, 3], gap="medium")
-    with picture:
-        sound_picture(state, library, chosen.loop_id)
-    with words:
-        signal_findings(state, chosen.loop_id)
-        score_in_words(scored, chosen, table, state.percentile)

@@ -1,6 +1,6 @@
 """What is known of the selected loop beside its score: tempo, key and where from, whether it loops, a note, its path.
 
-Listening to one loop takes a moment and happens when it is selected; listening to all is a task with a button.
+Listening to one loop takes a moment and happens when it is selected; listening to all is a task (see `listening`).
 """
 
 import math
@@ -11,57 +11,18 @@ import streamlit as st
 
 from loopscope.errors import AudioError
 from loopscope.exports import display
-from loopscope.facts import Facts, known_facts, measure_facts
+from loopscope.facts import measure_facts
 from loopscope.library import Library
 from loopscope.loop_figures import bars_figure
 from loopscope.loop_structure import LoopStructure, structure_of_file
-from loopscope.ui.components import ended, plain, show_task, store
+from loopscope.ui.components import plain, store
+from loopscope.ui.listening import facts_of
 from loopscope.ui.state import SessionState
-from loopscope.ui.tasks import Task, task_board
 
-KIND = "listen"
 SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
 LONGEST_NOTE = 2000  # characters
 _STRUCTURE = "explain-structure"
 LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
-
-
-def facts_of(state: SessionState, library: Library) -> Facts:
-    """What is known now; after a finished task, what it heard."""
-    if state.facts is None:
-        state.facts = known_facts(library.loops, store())
-    return state.facts
-
-
-def listening_task(state: SessionState, library: Library) -> None:
-    """The button that listens to everything not yet heard, and the running task."""
-    finished = ended(KIND)
-    if finished is not None:
-        state.facts = finished.result if finished.state == "done" else None
-        state.heard += 1
-        st.rerun()  # the filters above are to know it too
-    missing = facts_of(state, library).missing
-    task = task_board().get(KIND)
-    if task is not None and task.running:
-        show_task(KIND)
-    elif missing:
-        left, right = st.columns([3, 1], vertical_alignment="center")
-        left.caption(
-            f"{len(missing):,} of {len(library.unique):,} loops have not been listened to for tempo, key and loop "
-            "structure. Listening fills these columns and filters; it runs in the background and is done once."
-        )
-        if right.button("Listen to all", icon=":material/hearing:", key="listen-start", width="stretch"):
-            _start(library)
-            st.rerun()
-
-
-def _start(library: Library) -> None:
-    database = store()
-
-    def work(task: Task) -> Facts:
-        return measure_facts(library.loops, database, task.on_progress, task.should_stop)
-
-    task_board().start(KIND, "Listening", work)
 
 
 def loop_facts(state: SessionState, library: Library, loop_id: str) -> None:

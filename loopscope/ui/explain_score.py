@@ -46,7 +46,8 @@ def score_parts(scored: ScoredLoops, chosen: Selected) -> None:
 
 
 def _part_in_words(part: Part) -> str:
-    return f"**{part.title}**: {part.degree}, above {part.percentile:.0f} % of the loops trained on ({part.meaning})."
+    share = f"{part.percentile:.1f}".removesuffix(".0")
+    return f"**{part.title}**: {part.degree}, above {share} % of the loops trained on ({part.meaning})."
 
 
 def _stability_in_words(stability: Stability) -> str:

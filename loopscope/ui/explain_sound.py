@@ -57,11 +57,11 @@ def findings_of(state: SessionState, loop_id: str) -> pd.DataFrame:
 
 
 def times_in_words(times_s: tuple[float, ...]) -> str:
-    """ " (at 0.50 s, 1.25 s and 3 more)", empty where there are none."""
+    """ " At 0.50 s, 1.25 s and 3 more.", empty where there are none."""
     if not times_s:
         return ""
     more = f" and {len(times_s) - SHOWN_TIMES} more" if len(times_s) > SHOWN_TIMES else ""
-    return f" (at {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more})"
+    return f" At {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more}."
 
 
 def _picture(library: Library, loop_id: str) -> LoopPicture:

@@ -16,8 +16,8 @@ from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.triage import triage_rank
 from loopscope.ui.components import encoder_name, printable_table, show_failure, show_provenance, store
 from loopscope.ui.explain import explain
-from loopscope.ui.explain_facts import facts_of, listening_task
 from loopscope.ui.explorer import ExplorerView, explorer
+from loopscope.ui.listening import facts_of, listening_task
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
 from loopscope.ui.state import SessionState, session

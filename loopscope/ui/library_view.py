@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from loopscope.demo import make_demo_library
-from loopscope.figures import duration_histogram
+from loopscope.facts import Facts, known_facts
+from loopscope.figures import count_bars, duration_histogram, tempo_histogram
 from loopscope.library import Library, library_statistics, scan_folder
 from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
 from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
+from loopscope.ui.listening import facts_of
 from loopscope.ui.paging import page_of
 from loopscope.ui.picture import picture
 from loopscope.ui.state import session
@@ -23,8 +26,9 @@ def start_scan(folder: Path) -> None:
     """Scans a folder in a worker."""
     database = store()
 
-    def work(task: Task) -> Library:
-        return scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+    def work(task: Task) -> tuple[Library, Facts]:
+        library = scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        return library, known_facts(library.loops, database)
 
     remember_folder(folder)
     task_board().start(KIND, "Scanning", work)
@@ -34,9 +38,10 @@ def start_demo() -> None:
     """Makes the demo library where it is missing, then scans it."""
     database = store()
 
-    def work(task: Task) -> Library:
+    def work(task: Task) -> tuple[Library, Facts]:
         folder = make_demo_library(on_progress=task.on_progress)
-        return scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        library = scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        return library, known_facts(library.loops, database)
 
     task_board().start(KIND, "Making the demo library", work)
 
@@ -46,8 +51,8 @@ def library_step() -> None:
     state = session()
     finished = ended(KIND)
     if finished is not None and finished.state == "done":
-        state.use_library(finished.result)
-        for later in ("embed", "train"):
+        state.use_library(*finished.result)
+        for later in ("embed", "train", "listen"):
             task_board().clear(later)  # they work on the folder that was just left
         st.toast(f"{finished.title}: done in {duration(finished.seconds)}", icon=":material/check:")
     task = task_board().get(KIND)
@@ -96,6 +101,7 @@ def show_library(library: Library) -> None:
     else:
         _figures_of(library)
         next_step("embed")
+        _what_names_say(facts_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
         rows, _ = page_of(loops[LOOP_COLUMNS], "loops")
         st.dataframe(
@@ -130,6 +136,33 @@ def _figures_of(library: Library) -> None:
             title="Durations",
             describe=f"Histogram of the durations of {len(loops):,} loops.",
         )
+
+
+def _what_names_say(known: pd.DataFrame) -> None:
+    """The rest of the paper's Figure 2: instruments, genres, tempi and keys, two charts a row."""
+    charts = {
+        "Instruments": count_bars(known["instrument"], "instrument"),
+        "Genres": count_bars(known["genre"], "genre"),
+        "Tempi": tempo_histogram(known["bpm"]),
+        "Keys": count_bars(known["key"], "key"),
+    }
+    columns = dict(zip(charts, ("instrument", "genre", "bpm", "key"), strict=True))
+    present = [title for title in charts if known[columns[title]].notna().any()]
+    st.subheader("What the names tell", anchor=False)
+    for start in range(0, len(present), 2):
+        for place, title in zip(st.columns(2), present[start : start + 2], strict=False):
+            n = int(known[columns[title]].notna().sum())
+            with place:
+                picture(
+                    charts[title],
+                    key=f"names-{title}",
+                    title=f"{title} · {n:,} of {len(known):,} loops",
+                    describe=f"{title} of the {n:,} loops of {len(known):,} where they are known.",
+                )
+    if present:
+        st.caption("From file and folder names; tempo and key also by ear once the Explore page has listened.")
+    else:
+        st.caption("The names tell no instrument, genre, tempo or key.")
 
 
 def _left_out(library: Library) -> None:

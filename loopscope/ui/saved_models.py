@@ -10,6 +10,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.figures import new_among_old, score_histogram
 from loopscope.models import damaged, delete_model, list_models, load_model, save_model
 from loopscope.pipeline import ScoredLoops, score_new
+from loopscope.subsets import EVERYTHING
 from loopscope.thresholds import threshold_at
 from loopscope.ui.components import plain, printable, printable_table
 from loopscope.ui.picture import picture
@@ -39,8 +40,10 @@ def _save(state: SessionState) -> None:
     name = left.text_input("Name", value=f"{state.library.root.name} · {state.active}", key=f"save-name-{state.active}")
     if right.button("Save", key="save-model", width="stretch", disabled=not name.strip()):
         loops = state.library.unique
+        loops = loops[loops["loop_id"].isin(state.model.detector.loop_ids_)]
         summary = {
             "folder": printable(state.library.root.name),
+            "subset": printable(state.model.subset) or EVERYTHING,
             "loops": len(loops),
             "hours": float(loops["duration_s"].sum() / 3600),
         }

@@ -41,9 +41,9 @@ class SessionState:
     heard: int = 0
     notice_read: str = ""
 
-    def use_library(self, library: Library) -> None:
-        """Takes a scanned folder; what was computed from another one is dropped."""
-        self.library, self.facts = library, None
+    def use_library(self, library: Library, facts: Facts | None = None) -> None:
+        """Takes a scanned folder with what its names say; what was computed from another one is dropped."""
+        self.library, self.facts = library, facts
         self.selected, self.lasso = None, ()
         self.use_embeddings(None)
 

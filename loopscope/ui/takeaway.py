@@ -86,7 +86,8 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
         label_visibility="collapsed",
     )
     rows = lists[chosen or "Flagged"]
-    st.caption(f"{len(rows):,} files · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}")
+    files = "file" if len(rows) == 1 else "files"
+    st.caption(f"{len(rows):,} {files} · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}")
     if rows.empty:
         st.info("No loop is in this list yet.")
         return

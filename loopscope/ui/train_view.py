@@ -1,6 +1,7 @@
 """The Train page's parts: choosing a detector, live curves, the report with its guards."""
 
 import math
+from dataclasses import replace
 
 import streamlit as st
 
@@ -12,11 +13,13 @@ from loopscope.fitting import FitReport
 from loopscope.guards import verdicts
 from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
+from loopscope.subsets import EVERYTHING, subsets
 from loopscope.thresholds import is_anomaly, threshold_at
 from loopscope.ui.components import duration, ended, next_step, plain, show_provenance, show_task
+from loopscope.ui.listening import facts_of
 from loopscope.ui.picture import picture
 from loopscope.ui.saved_models import saved_models, show_among_old
-from loopscope.ui.state import session
+from loopscope.ui.state import SessionState, session
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "train"
@@ -47,13 +50,31 @@ def _title(name: str) -> str:
     return f"{name} · {detector_info(name).title}"
 
 
-def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int) -> None:
-    """Fits in a worker thread; stop keeps the best weights so far."""
+def choose_subset(state: SessionState, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
+    """The loops to train on: all of them, or one instrument or folder; its name is empty for all."""
+    if state.library is None:
+        return "", embeddings
+    known = facts_of(state, state.library).table.drop_duplicates("loop_id")[["loop_id", "instrument"]]
+    loops = state.library.unique[["loop_id", "folder"]].merge(known, on="loop_id", validate="one_to_one")
+    parts = subsets(loops[loops["loop_id"].isin(embeddings.loop_ids)])
+    chosen = st.selectbox(
+        "Train on",
+        list(parts),
+        format_func=lambda name: f"{name[0].upper()}{name[1:]} ({len(parts[name]):,})",
+        key="train-subset",
+        help="A model of its own for one instrument or folder knows only that; it scores and shows these loops only.",
+    )
+    return ("", embeddings) if chosen == EVERYTHING else (chosen, embeddings.select(parts[chosen]))
+
+
+def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int, subset: str = "") -> None:
+    """Fits in a worker thread; stop keeps the best weights so far. `subset` names the loops where they are not all."""
 
     def work(task: Task) -> tuple[str, ScoredLoops]:
         scored = fit_detector(embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop)
+        scored = replace(scored, subset=subset)
         _ = scored.projection  # here rather than when the Explore page opens
-        return f"{name} · {preset} · seed {seed}", scored
+        return " · ".join(filter(None, [name, preset, f"seed {seed}", subset])), scored
 
     task_board().start(KIND, f"Training {name}", work)
 
@@ -71,8 +92,9 @@ def train_step() -> None:
     show_provenance()
     with st.container(border=True):
         name, preset, seed = choose_detector()
+        subset, embeddings = choose_subset(state, state.embeddings)
         if st.button("Train", type="primary", disabled=running, key="train-start"):
-            start_training(state.embeddings, name, preset, seed)
+            start_training(embeddings, name, preset, seed, subset)
             st.rerun()
     if running:
         show_task(KIND, cancel_label="Stop", body=live_curves)

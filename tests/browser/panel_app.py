@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.embeddings import EmbeddingSet
@@ -17,6 +18,7 @@ from loopscope.faults import check_library
 from loopscope.library import Library, scan_folder
 from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.ui.explore_view import explore_step
+from loopscope.ui.headers import SecurityHeaders
 from loopscope.ui.media import routes
 from loopscope.ui.state import session
 
@@ -75,6 +77,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes())
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     page()
