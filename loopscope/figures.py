@@ -285,7 +285,7 @@ def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int
     return figure
 
 
-def tempo_histogram(bpm: pd.Series, height: int = 170) -> go.Figure:
+def tempo_histogram(bpm: pd.Series, height: int = 200) -> go.Figure:
     """Tempi of the loops where they are known, beats per minute."""
     figure = _figure("tempo (BPM)", "loops", height, bargap=0.04)
     figure.add_histogram(
@@ -295,7 +295,7 @@ def tempo_histogram(bpm: pd.Series, height: int = 170) -> go.Figure:
     return figure
 
 
-def count_bars(values: pd.Series, title: str, height: int = 170) -> go.Figure:
+def count_bars(values: pd.Series, title: str, height: int = 200) -> go.Figure:
     """How many loops have each value, the most frequent first; what does not fit is one bar, unknown ones are left out.
 
     Values are words of the vocabularies in `metadata`, never raw names: Plotly takes ticks for markup.

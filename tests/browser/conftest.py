@@ -34,6 +34,14 @@ def explorer_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
         yield url
 
 
+@pytest.fixture(scope="module")
+def panel_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the Explore page alone, on a small pack with an outlier and hostile names."""
+    home, pack = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("pack")
+    with serve(Path(__file__).with_name("panel_app.py"), home, PANEL_PACK=str(pack)) as address:
+        yield address
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a fresh browser context; errors on its console fail the test."""

@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault in the explorer, in both themes, at rest and with help, menu and filters open."""
+"""axe-core finds no serious fault in explorer and panel, in both themes, with help, menu and filters open too."""
 
 import shutil
 import subprocess
@@ -52,4 +52,14 @@ def test_no_serious_accessibility_fault(page: Page, explorer_url: str, axe: str,
     assert not faults(page, axe)
     page.locator(".ls-scroller").focus()
     page.keyboard.press("?")
+    assert not faults(page, axe)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_accessibility_fault_in_the_panel(page: Page, panel_url: str, axe: str, theme: str) -> None:
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    open_explorer(page, panel_url)
+    page.locator(".ls-option").first.click()
+    page.locator(".ls-card[data-role=nearest-normal] button[data-loop]").click(timeout=60_000)
+    assert page.locator(".ls-companions").get_attribute("data-theme") == theme
     assert not faults(page, axe)

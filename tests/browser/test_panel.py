@@ -3,33 +3,25 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from loopscope.exports import read_csv
-from tests.browser.driving import audio, open_explorer, serve, wait_until, wait_until_plays
+from tests.browser.driving import audio, open_explorer, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 LONG = 60_000  # milliseconds; a busy machine is slow
 
 
-@pytest.fixture(scope="module")
-def url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home, pack = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("pack")
-    with serve(Path(__file__).with_name("panel_app.py"), home, PANEL_PACK=str(pack)) as address:
-        yield address
-
-
 @pytest.fixture
-def panel(page: Page, url: str) -> Page:
+def panel(page: Page, panel_url: str) -> Page:
     """The page with the outlier selected and explained."""
-    open_explorer(page, url)
+    open_explorer(page, panel_url)
     page.get_by_role("option").filter(has_text=OUTLIER).click()
     expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
     return page
@@ -153,8 +145,8 @@ def test_a_hostile_name_is_only_text(panel: Page, name: str) -> None:
     assert not dialogs
 
 
-def test_the_plain_view_compares_with_native_players(page: Page, url: str) -> None:
-    open_explorer(page, url)
+def test_the_plain_view_compares_with_native_players(page: Page, panel_url: str) -> None:
+    open_explorer(page, panel_url)
     page.get_by_role("option").filter(has_text=OUTLIER).click()
     expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
     page.get_by_role("radio", name="Plain table").click()
