@@ -21,7 +21,6 @@ NEW = "#4fae94"
 ANOMALOUS = "#d55e00"
 NEUTRAL = "#8a949a"
 DRAWN = 5000  # marks that one native chart sends to the browser at most
-MOST_BARS = 10  # of one chart of counts; the rest share one
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "new": NEW}
 MANY_DECADES = 3  # from here on ticks are powers of ten only
 MANY_POINTS = 3000
@@ -31,7 +30,8 @@ IQR_OF_NORMAL = 1.349  # standard deviations
 PHASE_TITLES = {"pretrain": "Phase 1 · autoencoder", "finetune": "Phase 2 · Deep SVDD"}
 
 
-def _figure(x_title: str, y_title: str, height: int, **layout: object) -> go.Figure:
+def labelled_figure(x_title: str, y_title: str, height: int, **layout: object) -> go.Figure:
+    """An empty figure with axis titles and the margins that all figures share; `layout` goes to Plotly."""
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -67,7 +67,7 @@ def _add_points(figure: go.Figure, n_in_all: int, **trace: object) -> None:
 
 def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -> go.Figure:
     """Training and validation loss of one phase ("pretrain" or "finetune") over its epochs, log scale."""
-    figure = _figure("epoch", "loss (log)", height, uirevision=phase)
+    figure = labelled_figure("epoch", "loss (log)", height, uirevision=phase)
     reports = [report for report in history if report.phase == phase]
     epochs = [report.epoch for report in reports]
     for name, colour, values in (
@@ -88,7 +88,7 @@ def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Fig
     `models`: label → columns loop_id, score, split. Scores that are not positive are left out of the log axis and
     counted in the model's label, so that nothing vanishes unsaid.
     """
-    figure = _figure("", "anomaly score (log)", height, boxmode="group")
+    figure = labelled_figure("", "anomaly score (log)", height, boxmode="group")
     frames = []
     for label, scores in models.items():
         positive = scores["score"] > 0
@@ -124,7 +124,7 @@ def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
 
 def score_histogram(table: pd.DataFrame, threshold: float, height: int = 300) -> go.Figure:
     """Scores by split, overlaid with log counts, and the threshold line (the paper's Figures 4 and 5)."""
-    figure = _figure("anomaly score", "loops (log)", height, barmode="overlay")
+    figure = labelled_figure("anomaly score", "loops (log)", height, barmode="overlay")
     edges = np.histogram_bin_edges(table["score"], bins=50)
     for split, rows in sorted(table.groupby("split"), key=lambda group: list(SPLIT_TITLES).index(str(group[0]))):
         counts, _ = np.histogram(rows["score"], bins=edges)
@@ -153,7 +153,7 @@ def rank_scatter(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]
     ranks = joined_ranks(left, right)
     flagged_by_either = ranks["flagged_left"] | ranks["flagged_right"]
     drawn = ranks.assign(first=~flagged_by_either).sort_values("first", kind="stable").head(DRAWN).index
-    figure = _figure(f"rank by {names[0]} (1 = most anomalous)", f"rank by {names[1]}", height)
+    figure = labelled_figure(f"rank by {names[0]} (1 = most anomalous)", f"rank by {names[1]}", height)
     for title, flagged, colour, size in (
         ("neither flags", (False, False), NEUTRAL, 6),
         (f"only {names[0]}", (True, False), VALIDATION, 8),
@@ -188,7 +188,7 @@ def new_among_old(old: NDArray[np.float32], new: NDArray[np.float32], height: in
     shown = project(old, n_components=2)
     placed = project(new, n_components=2, reference=old)
     titles = [f"PC {axis} · {share:.1%} of variance" for axis, share in enumerate(shown.explained_variance, start=1)]
-    figure = _figure(titles[0], titles[-1] if len(titles) > 1 else "", height)
+    figure = labelled_figure(titles[0], titles[-1] if len(titles) > 1 else "", height)
     for name, colour, points in (("old", NEUTRAL, shown.coordinates), ("new", NEW, placed.coordinates)):
         figure.add_scattergl(
             x=points[:, 0], y=points[:, -1], name=name, mode="markers", marker={"color": colour, "size": 6}
@@ -217,7 +217,7 @@ def latent_scatter(projection: Projection, table: pd.DataFrame, height: int = 32
     `table`: loop_id, name, score, is_anomaly, one row per row of the projection, in its order.
     """
     shares = [f"PC {k + 1} · {100 * share:.1f} % of variance" for k, share in enumerate(projection.explained_variance)]
-    figure = _figure(shares[0], shares[1] if len(shares) > 1 else "", height)
+    figure = labelled_figure(shares[0], shares[1] if len(shares) > 1 else "", height)
     x = projection.coordinates[:, 0]
     y = projection.coordinates[:, 1] if len(shares) > 1 else np.zeros_like(x)
     flagged = table["is_anomaly"].to_numpy(bool)
@@ -255,7 +255,7 @@ def latent_heatmap(latents: NDArray[np.float32], order: NDArray[np.intp], height
     edges = np.append(np.arange(0, len(z), step), len(z))
     bands = np.add.reduceat(z, edges[:-1], axis=0) / np.diff(edges)[:, None]
     limit = float(np.clip(np.percentile(np.abs(bands), 99), 1.0, 4.0))
-    figure = _figure("latent dimension", "rank by score", height)
+    figure = labelled_figure("latent dimension", "rank by score", height)
     figure.add_heatmap(
         z=bands,
         x=[str(column + 1) for column in columns],
@@ -268,47 +268,4 @@ def latent_heatmap(latents: NDArray[np.float32], order: NDArray[np.intp], height
     )
     figure.update_yaxes(range=[len(z) + 0.5, 0.5], showgrid=False)
     figure.update_xaxes(type="category", nticks=8, showgrid=False, tickangle=0)
-    return figure
-
-
-def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int = 220) -> go.Figure:
-    """How long the loops are (the paper's Figure 2), seconds."""
-    figure = _figure("duration (s)", "loops", height)
-    counts, edges = np.histogram(durations_s, bins=40)  # here, not in the browser: 40 numbers travel instead of n
-    figure.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2,
-        y=counts,
-        width=np.diff(edges),
-        marker={"color": TRAIN},
-        hovertemplate="%{x:.2f} s: %{y} loops<extra></extra>",
-    )
-    return figure
-
-
-def tempo_histogram(bpm: pd.Series, height: int = 200) -> go.Figure:
-    """Tempi of the loops where they are known, beats per minute."""
-    figure = _figure("tempo (BPM)", "loops", height, bargap=0.04)
-    figure.add_histogram(
-        x=bpm.dropna(), nbinsx=30, marker={"color": TRAIN}, hovertemplate="%{x} BPM: %{y} loops<extra></extra>"
-    )
-    figure.update_layout(margin={"t": 8})
-    return figure
-
-
-def count_bars(values: pd.Series, title: str, height: int = 200) -> go.Figure:
-    """How many loops have each value, the most frequent first; what does not fit is one bar, unknown ones are left out.
-
-    Values are words of the vocabularies in `metadata`, never raw names: Plotly takes ticks for markup.
-    """
-    counts = values.dropna().astype(str).value_counts()
-    rest = int(counts.iloc[MOST_BARS:].sum())
-    shown = counts.head(MOST_BARS)
-    if rest:
-        shown = pd.concat([shown, pd.Series({f"{len(counts) - MOST_BARS} others": rest})])
-    figure = _figure(title, "loops", height, bargap=0.2)
-    figure.add_bar(
-        x=list(shown.index), y=shown, marker={"color": TRAIN}, hovertemplate="%{x}: %{y} loops<extra></extra>"
-    )
-    figure.update_xaxes(type="category")
-    figure.update_layout(margin={"t": 8})
     return figure

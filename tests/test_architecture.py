@@ -24,7 +24,7 @@ LAYERS = (
     ("figures", "exports", "models", "triage", "facts", "subsets"),
     ("pipeline",),
     ("explanation",),
-    ("loop_figures",),
+    ("loop_figures", "library_figures"),
     ("ui",),
 )
 SOURCES = sorted([ROOT / "app.py", *(ROOT / "pages").glob("*.py"), *PACKAGE.rglob("*.py")])

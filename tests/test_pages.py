@@ -1,5 +1,6 @@
 """Every page in Streamlit's own test harness: empty states lead on, and the walk works without a browser."""
 
+import json
 import time
 from pathlib import Path
 
@@ -234,7 +235,8 @@ def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path)
     at.switch_page("pages/explore.py").run()
     assert not at.exception
     at.switch_page("pages/library.py").run()
-    assert "**Instruments** · 33 of 33 loops" in texts(at)
+    titles = [json.loads(element.proto.json).get("title") for element in at.get("bidi_component")]
+    assert "Instruments · 33 of 33 loops" in titles
 
 
 def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(pack: Path, aisfx_weights: Path) -> None:

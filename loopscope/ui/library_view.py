@@ -7,8 +7,8 @@ import streamlit as st
 
 from loopscope.demo import make_demo_library
 from loopscope.facts import Facts, known_facts
-from loopscope.figures import count_bars, duration_histogram, tempo_histogram
 from loopscope.library import Library, library_statistics, scan_folder
+from loopscope.library_figures import count_bars, duration_histogram, tempo_histogram
 from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
 from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
 from loopscope.ui.listening import facts_of
