@@ -15,12 +15,13 @@ import re
 from pathlib import Path
 
 import streamlit
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _AREAS = ("/ls/audio", "/ls/data", "/ls/assets", "/ls", "/media", "/component", "/static", "/_stcore")
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -32,9 +33,14 @@ _FIXED = {
 }
 
 
-@functools.lru_cache(maxsize=1)
-def content_security_policy() -> str:
-    """The policy for the installed Streamlit, as the value of the header."""
+@functools.lru_cache(maxsize=64)
+def content_security_policy(host: str = "") -> str:
+    """The policy for the installed Streamlit, as the value of the header.
+
+    `host` is that of the request (name or address, with port): older Safari does not count a websocket to the page's
+    own host as 'self'. What is no host is left out.
+    """
+    sockets = (f"ws://{host}", f"wss://{host}") if _HOST.fullmatch(host) else ()
     rules = {
         "default-src": ("'self'",),
         "script-src": ("'self'", "blob:", "'unsafe-eval'", *_inline_scripts()),
@@ -42,7 +48,7 @@ def content_security_policy() -> str:
         "img-src": ("'self'", "data:", "blob:"),
         "font-src": ("'self'", "data:"),
         "media-src": ("'self'", "blob:"),
-        "connect-src": ("'self'", "blob:"),
+        "connect-src": ("'self'", "blob:", *sockets),
         "worker-src": ("'self'", "blob:"),
         "frame-src": ("'self'",),
         "object-src": ("'none'",),
@@ -75,7 +81,8 @@ class SecurityHeaders:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update({**_FIXED, "Content-Security-Policy": content_security_policy()})
+                host = Headers(scope=scope).get("host", "")
+                headers.update({**_FIXED, "Content-Security-Policy": content_security_policy(host)})
                 if message["status"] >= 400:
                     log.info("refused: %s in %s, status %d", scope["method"], _area(scope), message["status"])
             await send(message)
