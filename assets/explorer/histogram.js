@@ -172,8 +172,8 @@ export class Histogram extends Figure {
     return this.centres.map((centre) => (centre > at ? theme.flagged : theme.normal));
   }
 
-  /** While the threshold moves: recolour the bars' own SVG nodes, without Plotly. */
-  #live() {
+  /** While the threshold moves: recolour the bars' own SVG nodes, without Plotly; `anew` where Plotly just drew them. */
+  #live(anew = false) {
     const { session } = this;
     describeHandle(this.handle, session);
     if (!this.plotly) return;
@@ -186,7 +186,8 @@ export class Histogram extends Figure {
       for (const point of this.#barNodes(trace)) {
         const colour = point.__data__.p > at ? session.theme.flagged : session.theme.normal;
         const path = point.firstElementChild;
-        if (path) path.style[property] = colour;
+        if (!path || (path.painted === colour && !anew)) continue;
+        path.style[property] = path.painted = colour;
       }
     }
   }
@@ -211,7 +212,7 @@ export class Histogram extends Figure {
       },
       [BACKDROP, TRAINING, VALIDATION],
     );
-    this.#live();
+    this.#live(true);
   }
 
   /** The whole column answers, however low its bar. */
@@ -244,6 +245,6 @@ export class Histogram extends Figure {
     this.#bin();
     if (!this.plotly) return;
     await this.plotly.react(this.plot, this.traces(), { ...this.plot.layout, ...this.layout() });
-    this.#live();
+    this.#live(true);
   }
 }

@@ -51,7 +51,11 @@ export class Ranking {
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.spacer.addEventListener("click", (event) => this.#pick(event));
     this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
-    session.on("threshold marks", () => this.render());
+    session.on(
+      "threshold",
+      perFrame(() => this.#reflag()),
+    );
+    session.on("marks", () => this.render());
     session.on("focus", () => {
       this.refill();
       this.#follow();
@@ -163,7 +167,6 @@ export class Ranking {
     const { loops } = session;
     const row = this.rows[place];
     const [mark, flagged, folder] = [session.markOf(row), session.isFlagged(row), loops.category("folder", row)];
-    const unseen = [flagged && "flagged", mark].filter(Boolean).join(", "); // what sighted users read from colour and icon
     return h(
       "div",
       {
@@ -181,8 +184,23 @@ export class Ranking {
       h("span", { class: "ls-facts" }, loops.facts(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
-      h("span", { class: "ls-spoken" }, unseen),
+      h("span", { class: "ls-spoken" }, this.#unseen(row)),
     );
+  }
+
+  /** What sighted users read from colour and icon. */
+  #unseen(row) {
+    return [this.session.isFlagged(row) && "flagged", this.session.markOf(row)].filter(Boolean).join(", ");
+  }
+
+  /** While the threshold moves: the rows that change sides, and nothing built anew. */
+  #reflag() {
+    for (const option of this.spacer.children) {
+      const row = Number(option.dataset.row);
+      if (option.classList.contains("ls-is-flagged") === this.session.isFlagged(row)) continue;
+      option.classList.toggle("ls-is-flagged");
+      option.lastElementChild.textContent = this.#unseen(row);
+    }
   }
 
   #rowOf(event) {

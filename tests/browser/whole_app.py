@@ -31,10 +31,13 @@ MODELS = ("pca", "mahalanobis")
 
 def synthetic_library(n: int) -> Library:
     """n loops that no scan could tell from real ones, but for their few different sounds."""
-    files = synthetic.write_tones(Path(tempfile.mkdtemp(prefix="whole-app-tones-")))
+    folder = Path(tempfile.mkdtemp(prefix="whole-app-tones-"))
+    files = synthetic.write_tones(folder)
+    for i in range(n):
+        (folder / f"loop{i:05d}.wav").hardlink_to(files[i % len(files)])
     loops = synthetic.synthetic_view(n).loops[["loop_id", "name", "folder", "duration_s"]]
     loops = loops.assign(
-        path=[str(files[i % len(files)]) for i in range(n)],
+        path=[str(folder / f"loop{i:05d}.wav") for i in range(n)],
         sample_rate=synthetic.SAMPLE_RATE,
         channels=2,
         format="WAV",
@@ -42,7 +45,7 @@ def synthetic_library(n: int) -> Library:
         size_bytes=1,
         mtime_ns=0,
     )
-    return Library(files[0].parent, loops[list(LOOP_COLUMNS)], pd.DataFrame({"path": [], "reason": []}))
+    return Library(folder, loops[list(LOOP_COLUMNS)], pd.DataFrame({"path": [], "reason": []}))
 
 
 def embedded(library: Library) -> EmbeddingSet:
