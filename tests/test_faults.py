@@ -10,11 +10,13 @@ import soundfile
 from scipy import signal as dsp
 
 from loopscope import audio
+from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError
 from loopscope.faults import (
     CHECKS,
     FAULT_COLUMNS,
     LIMITS,
+    add_near_duplicates,
     check_file,
     check_library,
     fault_scores,
@@ -408,6 +410,28 @@ def test_near_duplicates_name_each_other() -> None:
     assert [(row["loop_id"], row["verdict"]) for row in rows] == [("b", "suspect"), ("e", "suspect")]
     assert "e.wav" in rows[0]["sentence"]
     assert list(faults_frame(rows).columns) == list(FAULT_COLUMNS)
+
+
+def test_the_same_take_at_another_level_joins_the_findings_of_a_library(tmp_path: Path) -> None:
+    for name, gain in (("take.wav", 0.5), ("quiet.wav", 0.2), ("other.wav", 0.3)):
+        soundfile.write(tmp_path / name, gain * notes(), RATE)
+    library = scan_folder(tmp_path)
+    ids = tuple(library.unique["loop_id"])
+    X = np.eye(3, 8, dtype=np.float32)
+    place = list(library.unique["name"]).index
+    X[place("quiet.wav")] = 0.4 * X[place("take.wav")]
+    embeddings = EmbeddingSet(ids, X, "made-up", library.rejected)
+    before = check_library(library)
+    after = add_near_duplicates(before, library, embeddings)
+    assert len(after) == len(before) + 2
+    assert list(after.columns) == list(FAULT_COLUMNS)
+    names = dict(zip(ids, library.unique["name"], strict=True))
+    said = {
+        names[row["loop_id"]]: row["sentence"] for row in after.to_dict("records") if row["kind"] == "near_duplicate"
+    }
+    assert "quiet.wav" in said["take.wav"] and "take.wav" in said["quiet.wav"]
+    with pytest.raises(Cancelled):
+        add_near_duplicates(before, library, embeddings, should_stop=lambda: True)
 
 
 def test_an_empty_table_of_findings_has_its_columns() -> None:

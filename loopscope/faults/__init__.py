@@ -3,7 +3,7 @@
 from loopscope.faults.base import Fault, Measurement, Signal
 from loopscope.faults.checking import CHECKS, fault_scores, find_faults
 from loopscope.faults.duplicates import near_duplicate_rows
-from loopscope.faults.library import FAULT_COLUMNS, check_file, check_library, faults_frame
+from loopscope.faults.library import FAULT_COLUMNS, add_near_duplicates, check_file, check_library, faults_frame
 from loopscope.faults.limits import LIMITS, SAME_SOUND_COSINE, Limit
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Limit",
     "Measurement",
     "Signal",
+    "add_near_duplicates",
     "check_file",
     "check_library",
     "fault_scores",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.neighbours import near_duplicates
+from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
 DUPLICATE_STRENGTH = 0.3  # just above "suspect": worth a look, nothing is broken
 MAX_NAMES = 3
@@ -27,14 +28,19 @@ def duplicate_rows(loops: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def near_duplicate_rows(
-    loop_ids: Sequence[str], X: npt.NDArray[np.float32], names: Sequence[str], cosine: float = SAME_SOUND_COSINE
+    loop_ids: Sequence[str],
+    X: npt.NDArray[np.float32],
+    names: Sequence[str],
+    cosine: float = SAME_SOUND_COSINE,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
 ) -> list[dict[str, Any]]:
     """One finding per loop that has another of nearly the same sound.
 
     `X` (n, f) embeddings and `names` (n,) in the order of `loop_ids`; `cosine` from which two loops are the same sound.
     It is taken between the embeddings less their mean, without which all loops of some encoders agree to 0.99.
     """
-    found = near_duplicates(_centred(X), cosine)
+    found = near_duplicates(_centred(X), cosine, on_progress, should_stop)
     return [
         _row(loop_ids[i], "near_duplicate", f"Sounds almost the same as {names[j]} (cosine {found.cosine[i]:.4f}).")
         for i, j in enumerate(found.partner)

@@ -21,11 +21,12 @@ from loopscope import audio
 from loopscope.errors import AudioError, Cancelled
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.checking import BLOCK_S, OVERLAP_S, judge, measure_blocks
-from loopscope.faults.duplicates import duplicate_rows
+from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.limits import LIMITS
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 if TYPE_CHECKING:
+    from loopscope.embeddings import EmbeddingSet
     from loopscope.library import Library
     from loopscope.store import Store
 
@@ -71,6 +72,21 @@ def check_library(
         time.monotonic() - started,
     )
     return faults_frame([*rows, *duplicate_rows(library.loops)])
+
+
+def add_near_duplicates(
+    findings: pd.DataFrame,
+    library: "Library",
+    embeddings: "EmbeddingSet",
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> pd.DataFrame:
+    """`findings` with one more row for each loop whose embedding nearly equals another's. Raises Cancelled."""
+    names = library.unique.set_index("loop_id")["name"].loc[list(embeddings.loop_ids)]
+    rows = near_duplicate_rows(
+        embeddings.loop_ids, embeddings.X, list(names), on_progress=on_progress, should_stop=should_stop
+    )
+    return pd.concat([findings, faults_frame(rows)], ignore_index=True) if rows else findings
 
 
 def check_file(path: str | os.PathLike[str]) -> tuple[Fault, ...]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, encoder_names, load_encoder
-from loopscope.faults import check_library
+from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.pipeline import left_out
@@ -57,6 +57,7 @@ def start_embedding(library: Library, name: str, weights_file: str | None) -> No
             library, encoder, store=database, on_progress=task.on_progress, should_stop=task.should_stop
         )
         faults = check_library(library, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
+        faults = add_near_duplicates(faults, library, embeddings, task.on_progress, task.should_stop)
         read_names(library.unique)  # kept by the reader: the Explore page asks again and is not to wait
         return embeddings, encoder, faults
 
