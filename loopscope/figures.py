@@ -263,6 +263,7 @@ def latent_heatmap(latents: NDArray[np.float32], order: NDArray[np.intp], height
         zmin=-limit,
         zmax=limit,
         colorscale=[[0, "#2c6aa0"], [0.5, "#f4f4f2"], [1, "#b8860b"]],
+        meta="diverging",  # the page puts its own ground in the middle
         colorbar={"title": {"text": "sd"}, "thickness": 8, "outlinewidth": 0},
         hovertemplate="rank %{y:.0f} · dimension %{x}<br>%{z:.2f} sd<extra></extra>",
     )

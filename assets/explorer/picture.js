@@ -61,7 +61,7 @@ class Picture {
     Object.assign(this, { version: data.version, colours, shown: figure, plotly: Plotly });
     const config = { displayModeBar: false, responsive: true };
     const coloured = figure.data.map((trace) =>
-      trace.type === "heatmap" ? { ...trace, colorscale: divergingOf(theme) } : trace,
+      trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
     );
     await Plotly.react(this.plot, coloured, this.#layout(figure.layout), config);
     this.root.dataset.drawn = data.version;

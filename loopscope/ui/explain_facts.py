@@ -17,6 +17,7 @@ from loopscope.loop_figures import bars_figure
 from loopscope.loop_structure import LoopStructure, structure_of_file
 from loopscope.ui.components import plain, store
 from loopscope.ui.listening import facts_of
+from loopscope.ui.picture import picture
 from loopscope.ui.state import SessionState
 
 SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
@@ -50,11 +51,11 @@ def loop_facts(state: SessionState, library: Library, loop_id: str) -> None:
         f"{structure.n_bars} bars of {structure.bar_s:.2f} s (4 beats); "
         f"mean correlation {structure.score:.2f}: {words}."
     )
-    st.plotly_chart(
+    picture(
         bars_figure(structure),
         key="explain-bars",
-        config={"displayModeBar": False},
-        alt=f"Correlations between {structure.n_bars} bars, {structure.score:.2f} on average",
+        title="Every bar with every other",
+        describe=f"Correlations between {structure.n_bars} bars, {structure.score:.2f} on average",
     )
 
 

@@ -8,6 +8,7 @@ from loopscope.loop_figures import SHOWN_CARRIERS, carriers_figure
 from loopscope.pipeline import ScoredLoops
 from loopscope.triage import percentile_in_words
 from loopscope.ui.explain_data import Selected
+from loopscope.ui.picture import picture
 
 
 def score_in_words(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, percentile: float) -> None:
@@ -31,12 +32,11 @@ def score_parts(scored: ScoredLoops, chosen: Selected) -> None:
         st.caption(_part_in_words(part))
     carriers = carriers_of(scored, chosen.X, chosen.index)
     shown = carriers.table.head(SHOWN_CARRIERS)
-    st.markdown(f"**Which {carriers.unit}s carry the distance**")
-    st.plotly_chart(
+    picture(
         carriers_figure(carriers),
         key="explain-carriers",
-        config={"displayModeBar": False},
-        alt=f"Shares of the squared distance to {carriers.origin} by {carriers.unit}",
+        title=f"Which {carriers.unit}s carry the distance",
+        describe=f"Shares of the squared distance to {carriers.origin} by {carriers.unit}",
     )
     of_members = " One member of the ensemble is shown." if len(scored.detector.repeat_scores_) else ""
     st.caption(

@@ -8,6 +8,7 @@ from loopscope.library import Library
 from loopscope.loop_figures import sound_figure
 from loopscope.picture import LONGEST_S, LoopPicture, picture_of_file
 from loopscope.ui.components import plain
+from loopscope.ui.picture import picture as show_figure
 from loopscope.ui.state import SessionState
 
 SHOWN_TIMES = 8
@@ -25,11 +26,12 @@ def sound_picture(state: SessionState, library: Library, loop_id: str) -> None:
     marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
     figure = sound_figure(picture, marks)
     count = sum(map(len, marks.values()))
-    st.plotly_chart(
+    show_figure(
         figure,
         key="explain-sound",
-        config={"displayModeBar": False},
-        alt=f"Waveform and mel spectrogram of {picture.duration_s:.1f} s with {count} fault marks",
+        title="Sound",
+        note="waveform and mel spectrogram",
+        describe=f"Waveform and mel spectrogram of {picture.duration_s:.1f} s with {count} fault marks",
     )
     if picture.duration_s >= LONGEST_S:
         st.caption(f"The first {LONGEST_S / 60:.0f} minutes.")
