@@ -28,6 +28,7 @@ class LastRecords(logging.Handler):
 def start_logging() -> None:
     """Log to standard error and keep the last warnings; called once, by the server."""
     logging.basicConfig(level=logging.INFO, format=FORMAT)
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # its lines are addresses, which carry tokens
     own = logging.getLogger("loopscope")
     if not _keepers(own):
         own.addHandler(LastRecords())

@@ -1,0 +1,220 @@
+"""A made-up library of 50,000 loops in the real app: scan, every page in a browser, memory, many page switches.
+
+Seconds are those of the wall clock, and beside them the processor time of the server alone, which does not depend on
+what else the machine does; megabytes are what the websocket brings to the page; memory is the server's, resident.
+Embeddings and findings are in the database already (see `made_up`).
+"""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from loopscope.checkpoints import AISFX, fetch
+from loopscope.encoders.base import load_encoder
+from loopscope.library import scan_folder
+from loopscope.store import Store
+from tests.benchmarks.made_up import fill, write_files
+from tests.browser.driving import CHROMIUM, FLAGS, ROOT, serve
+
+N_LOOPS = 50_000
+SWITCHES, WARMING = 200, 20
+DETECTORS = ("mahalanobis", "pca")
+LONG = 600_000  # milliseconds
+
+
+def run() -> str:
+    """One Markdown section."""
+    if not CHROMIUM.exists():
+        return f"## Scale\n\nNot run: {CHROMIUM} is not there."
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        scans = prepare(home)
+        with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=name) as url, page_at(url) as page:
+            walk = Walk(page, url)
+            walk.all_pages(home / "loops")
+            walk.switch_pages()
+            peak = memory_mb(url, "VmHWM")
+    return "\n".join(
+        [
+            "## Scale",
+            "",
+            f"{N_LOOPS:,} made-up loops of 0.1 s, embedded before, in the app and headless Chromium on one machine.",
+            "",
+            "| what | seconds | server CPU s | MB to the page | server memory MB |",
+            "|---|---:|---:|---:|---:|",
+            *scans,
+            *walk.rows,
+            "",
+            f"The server's memory was at most {peak:,.0f} MB, with two models fitted. {walk.leak}",
+        ]
+    )
+
+
+def prepare(home: Path) -> list[str]:
+    """Files, two scans, and what a first embedding would have left in the database."""
+    weights = home / "cache" / "weights" / AISFX.stored.name
+    source = fetch(AISFX)
+    weights.parent.mkdir(parents=True)
+    weights.symlink_to(source)
+    encoder = load_encoder("aisfx")
+    write_files(home / "loops", N_LOOPS)
+    rows = []
+    with Store(home / "data" / "loopscope.sqlite3") as store:
+        for what in ("first", "again"):
+            started = time.perf_counter()
+            library = scan_folder(home / "loops", store)
+            rows.append(f"| scan, {what} | {time.perf_counter() - started:.1f} | – | – | – |")
+        fill(store, list(library.unique["loop_id"]), encoder.encoder_id, encoder.n_features)
+    return rows
+
+
+@contextlib.contextmanager
+def page_at(url: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        page.goto(url)
+        yield page
+        browser.close()
+
+
+def server(url: str) -> Path:
+    """The folder in /proc of the process that was given this port."""
+    wanted = f"--server.port={url.rpartition(':')[2]}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "cmdline").read_bytes().split(b"\0"):
+                return folder
+    raise RuntimeError(f"no process serves {url}")
+
+
+def memory_mb(url: str, kind: str = "VmRSS") -> float:
+    status = (server(url) / "status").read_text(encoding="ascii")
+    return int(status.split(f"{kind}:")[1].split()[0]) / 1024
+
+
+def cpu_s(url: str) -> float:
+    fields = (server(url) / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Walk:
+    """One session; `rows` grow with every step, `leak` is said at the end."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.rows: list[str] = []
+        self.leak = ""
+        self._page, self._url = page, url
+        self._received: list[int] = []
+        self._cpu = 0.0
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on(
+            "Network.webSocketFrameReceived",
+            lambda frame: self._received.append(len(frame["response"]["payloadData"]) * 3 // 4),
+        )
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Times what happens in the block until Streamlit is idle."""
+        self._begin()
+        started = time.perf_counter()
+        yield
+        self.idle()
+        self._row(what, time.perf_counter() - started)
+
+    def _begin(self) -> None:
+        self._received.clear()
+        self._cpu = cpu_s(self._url)
+
+    def _row(self, what: str, seconds: float) -> None:
+        wire, cpu = sum(self._received) / 1e6, cpu_s(self._url) - self._cpu
+        self.rows.append(f"| {what} | {seconds:.1f} | {cpu:.1f} | {wire:.2f} | {memory_mb(self._url):,.0f} |")
+
+    def idle(self) -> None:
+        """Nothing runs; a run is shown a moment after it began."""
+        self._page.wait_for_timeout(200)
+        expect(self._page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
+
+    def press(self, name: str) -> None:
+        self._page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
+
+    def visit(self, name: str) -> None:
+        self._page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        expect(self._page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+
+    def all_pages(self, folder: Path) -> None:
+        """From the folder to the comparison of two models."""
+        page = self._page
+        with self.step("Library: scan again and show"):
+            page.get_by_label("Path").fill(str(folder))
+            self.press("Scan")
+            expect(page.get_by_text(f"Loops ({N_LOOPS:,})")).to_be_visible(timeout=LONG)
+        self.visit("Embed")
+        with self.step("Embed: all from the database"):
+            self.press("Embed the loops")
+            expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
+        self.visit("Train")
+        for detector in DETECTORS:
+            page.get_by_label("Detector").click()
+            page.get_by_role("option", name=detector).click()
+            self.idle()
+            with self.step(f"Train: {detector}"):
+                self.press("Train")
+                expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
+        self.explore("Explore: first picture, new model")
+        self.visit("Library")
+        self.explore("Explore: first picture, again")
+        self.explore_events()
+        for name in ("Library", "Compare", "Diagnostics"):
+            with self.step(f"{name}: show"):
+                self.visit(name)
+
+    def explore(self, what: str) -> None:
+        """Until histogram and scatter are drawn."""
+        page = self._page
+        self.idle()
+        self._begin()
+        started = time.perf_counter()
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name="Explore").click()
+        page.wait_for_selector(".ls-root[data-ready]", timeout=LONG)
+        seconds = time.perf_counter() - started
+        page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+        self.idle()
+        self._row(what, seconds)
+
+    def explore_events(self) -> None:
+        page = self._page
+        with self.step("Explore: a loop is chosen"):
+            page.locator(".ls-option").nth(2).click()
+            page.wait_for_timeout(500)
+        with self.step("Explore: the threshold is let go"):
+            page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { settled: true })")
+            page.wait_for_timeout(500)
+        with self.step("Explore: all loops as a list to take away"):
+            page.get_by_test_id("stMain").get_by_role("radio", name=f"All ({N_LOOPS:,})", exact=True).click()
+
+    def switch_pages(self) -> None:
+        """Quick switches, not waiting for a page to be whole."""
+        names = ("Library", "Train", "Explore", "Compare")
+
+        def switch(times: int) -> None:
+            for turn in range(times):
+                self._page.get_by_test_id("stSidebarNav").get_by_role("link", name=names[turn % len(names)]).click()
+                self._page.wait_for_timeout(150)
+            self.idle()
+
+        switch(WARMING)
+        before = memory_mb(self._url)
+        started = time.perf_counter()
+        switch(SWITCHES)
+        seconds, after = time.perf_counter() - started, memory_mb(self._url)
+        self.leak = (
+            f"{SWITCHES} quick page switches in {seconds:.0f} s took it from {before:,.0f} to {after:,.0f} MB "
+            f"({100 * (after / before - 1):+.1f} %)."
+        )
