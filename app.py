@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.ui.headers import SecurityHeaders
@@ -20,6 +21,7 @@ from loopscope.ui.media import routes
 
 if get_script_run_ctx(suppress_warning=True) is None:
     start_logging()
+    PagesManager.uses_pages_directory = False  # else an address below the start page, opened first, bypasses this file
     app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     from loopscope.errors import LoopscopeError

@@ -44,7 +44,7 @@ def show_weights() -> None:
         lines += [f"{name} {kind.replace('_', ' ')} {digest}" for kind, digest in found.items()]
         if not found:
             lines.append(f"{name} is not on this machine")
-    st.code("\n".join(lines), language=None)
+    st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
 def show_errors() -> None:

@@ -58,6 +58,9 @@ def pack(folder: Path, seed: int) -> Path:
 
 
 def press(page: Page, name: str) -> None:
+    """Press a button once the page is whole: while a run goes on, those of the page before are still there."""
+    page.wait_for_timeout(300)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
     page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
 
 
@@ -87,6 +90,15 @@ def walked(page: Page, url: str, folder: Path) -> Guest:
     return Guest(token, version, {content_hash(path): path for path in folder.iterdir()})
 
 
+def assert_app_is_around_every_page(page: Page, url: str) -> None:
+    """Also when the first address that a fresh server hears is that of a page, as after a restart."""
+    page.goto(f"{url}/diagnostics")
+    expect(page.get_by_role("heading", name="Diagnostics", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name="Diagnostics", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text("No folder chosen yet.")).to_be_visible(timeout=LONG)
+    page.close()
+
+
 @pytest.fixture(scope="module")
 def studio(browser: Browser, fetched_aisfx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     home = tmp_path_factory.mktemp("studio")
@@ -96,6 +108,9 @@ def studio(browser: Browser, fetched_aisfx: Path, tmp_path_factory: pytest.TempP
     packs = [pack(home / f"pack {seed}", seed) for seed in (1, 2)]
     with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=str(home)) as url:
         contexts = [browser.new_context() for _ in packs]
+        for context in contexts:
+            context.set_default_timeout(LONG)
+        assert_app_is_around_every_page(contexts[0].new_page(), url)
         guests = [walked(context.new_page(), url, folder) for context, folder in zip(contexts, packs, strict=True)]
         yield Studio(urlsplit(url).netloc, home / "server.log", home, *guests)
         for context in contexts:
