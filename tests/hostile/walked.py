@@ -47,7 +47,7 @@ def walk(folder: Path, home: Path, step: Step) -> None:
     """Go on from whatever is in `home` to the end; `step` hears the stage before and after everything that lasts."""
 
     def on_progress(report: Progress) -> None:
-        step({"scan": "scan", "Embedding": "embed", "Copying": "copy"}[report.stage])
+        step({"Scanning": "scan", "Embedding": "embed", "Copying": "copy"}[report.stage])
 
     with Store(home / "store.sqlite3") as store:
         library = scan_folder(folder, store, on_progress)
