@@ -144,7 +144,7 @@ def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFra
         "n_bars": [report.get("n_bars", 0) for report in reports],
         "loop_structure": [float("nan") if score is None else score for score in scores],
     }
-    return pd.DataFrame(columns).astype({"n_bars": "int64", "loop_structure": "float64"})
+    return pd.DataFrame(columns).astype({"loop_id": "str", "n_bars": "int64", "loop_structure": "float64"})
 
 
 def _score(job: Job) -> Report | None:

@@ -90,3 +90,12 @@ def test_one_loop_measured_alone_updates_its_files_and_no_other(loops: pd.DataFr
     pd.testing.assert_frame_equal(
         after.table.set_index("path").loc[list(others)], before.table.set_index("path").loc[list(others)]
     )
+
+
+def test_a_folder_without_a_readable_loop_has_no_facts(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"not audio")
+    library = scan_folder(tmp_path)
+    assert len(library.rejected) == 1
+    for facts in (known_facts(library.loops, store), measure_facts(library.loops, store)):
+        assert facts.table.empty
+        assert not facts.missing
