@@ -124,6 +124,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def figures_row(*figures: tuple[str, str, str | None]) -> None:
+    """Figures side by side: title, value, help. At their own width they wrap on a narrow page, never truncate."""
+    with st.container(horizontal=True, gap="medium"):
+        for title, value, explained in figures:
+            st.metric(title, value, help=explained, width="content")
+
+
 def task_line(task: Task) -> str:
     """Counts, rate and time left of a running task."""
     report = task.progress

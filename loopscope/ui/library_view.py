@@ -9,7 +9,17 @@ from loopscope.demo import make_demo_library
 from loopscope.facts import Facts, known_facts
 from loopscope.library import Library, library_statistics, scan_folder
 from loopscope.library_figures import count_bars, duration_histogram, tempo_histogram
-from loopscope.ui.components import duration, ended, next_step, plain, printable, printable_table, show_task, store
+from loopscope.ui.components import (
+    duration,
+    ended,
+    figures_row,
+    next_step,
+    plain,
+    printable,
+    printable_table,
+    show_task,
+    store,
+)
 from loopscope.ui.folder_browser import browse, recent_folders, remember_folder, typed_path
 from loopscope.ui.listening import facts_of
 from loopscope.ui.paging import page_of
@@ -121,11 +131,12 @@ def show_library(library: Library) -> None:
 def _figures_of(library: Library) -> None:
     loops = library.loops
     copies = len(loops) - len(library.unique)
-    columns = st.columns(4)
-    columns[0].metric("Loops", f"{len(loops):,}", help="Readable audio files in this folder.")
-    columns[1].metric("Together", duration(float(loops["duration_s"].sum())))
-    columns[2].metric("Exact copies", f"{copies:,}", help="Files whose content another file has too; scored once.")
-    columns[3].metric("Left out", f"{len(library.rejected):,}")
+    figures_row(
+        ("Loops", f"{len(loops):,}", "Readable audio files in this folder."),
+        ("Together", duration(float(loops["duration_s"].sum())), None),
+        ("Exact copies", f"{copies:,}", "Files whose content another file has too; scored once."),
+        ("Left out", f"{len(library.rejected):,}", None),
+    )
     left, right = st.columns([2, 3])
     left.markdown("**Dataset statistics**")
     left.dataframe(library_statistics(loops), hide_index=True)

@@ -15,7 +15,7 @@ from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.progress import EpochReport
 from loopscope.subsets import EVERYTHING, subsets
 from loopscope.thresholds import is_anomaly, threshold_at
-from loopscope.ui.components import duration, ended, next_step, plain, show_provenance, show_task
+from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task
 from loopscope.ui.listening import facts_of
 from loopscope.ui.picture import picture
 from loopscope.ui.saved_models import saved_models, show_among_old
@@ -27,6 +27,8 @@ PRESET_NOTES = {
     "robust": "Robust: scored by members that did not train on the loop, and guarded against collapse.",
     "paper": "Paper: section 4.3 to the letter; its hypersphere usually collapses, and the report says so.",
 }
+DEEP = ("AE", "AEwRES")
+JOINED = ", joined with its reconstruction error and the local density of the embeddings"
 SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
 EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
 PRESETS = {
@@ -42,7 +44,8 @@ def choose_detector() -> tuple[str, str, int]:
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
     seed = right.number_input("Seed", min_value=0, max_value=9999, value=0, key="seed")
-    st.caption(f"Score: {detector_info(name).score}; higher = more anomalous. {PRESET_NOTES[preset]}")
+    joined = JOINED if preset == "robust" and name in DEEP else ""
+    st.caption(f"Score: {detector_info(name).score}{joined}; higher = more anomalous. {PRESET_NOTES[preset]}")
     return name, preset, int(seed)
 
 
@@ -141,12 +144,11 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     flagged = is_anomaly(
         scored.scores["score"].to_numpy(), threshold_at(scored.reference_scores, DEFAULT_PERCENTILE)
     ).sum()
-    columns = st.columns(4)
-    columns[0].metric("Training time", duration(report.seconds))
-    columns[1].metric("Spread after ÷ before", _ratio(report.spread_after, report.spread_before), help=SPREAD_HELP)
-    columns[2].metric("Flagged", f"{int(flagged):,} of {len(scored.scores):,}", help="Above the 95th percentile.")
-    columns[3].metric(
-        "Held-out above (nominal 5 %)", _share(report.measures.get("held_out_exceedance")), help=EXCEEDANCE_HELP
+    figures_row(
+        ("Training time", duration(report.seconds), None),
+        ("Spread after ÷ before", _ratio(report.spread_after, report.spread_before), SPREAD_HELP),
+        ("Flagged", f"{int(flagged):,} of {len(scored.scores):,}", "Above the 95th percentile."),
+        ("Held-out above (nominal 5 %)", _share(report.measures.get("held_out_exceedance")), EXCEEDANCE_HELP),
     )
     if report.epochs and report.spread_before is not None and report.spread_after is not None:
         st.caption(
