@@ -32,10 +32,6 @@ class DataError(LoopscopeError):
     """An array or table is not what the function needs (shape, NaN, too few loops, another encoder)."""
 
 
-class TrainingError(LoopscopeError):
-    """A detector cannot be fitted."""
-
-
 class ModelError(LoopscopeError):
     """A saved model cannot be read, or does not fit these embeddings."""
 

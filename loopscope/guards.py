@@ -117,32 +117,33 @@ def _bypass(m: Mapping[str, float]) -> Verdict | None:
 
 
 def _pretrained(m: Mapping[str, float]) -> Verdict | None:
-    if "agreement_with_pretrained" not in m:
-        return None
-    agreement = m["agreement_with_pretrained"]
-    passed = agreement >= MIN_AGREEMENT_PRETRAINED
-    sentence = (
-        f"Fine-tuning refined the order of the loops (rank agreement {agreement:.2f} with the pretrained model)."
-        if passed
-        else f"Fine-tuning reordered the loops (rank agreement {agreement:.2f} with the pretrained model); compare "
-        "with the baselines before trusting the ranking."
+    return _agreement(
+        m.get("agreement_with_pretrained"),
+        "Agreement with the pretrained model",
+        MIN_AGREEMENT_PRETRAINED,
+        good="Fine-tuning refined the order of the loops (rank agreement {:.2f} with the pretrained model).",
+        bad="Fine-tuning reordered the loops (rank agreement {:.2f} with the pretrained model); compare with the "
+        "baselines before trusting the ranking.",
     )
-    limit = f"at least {MIN_AGREEMENT_PRETRAINED:g}"
-    return Verdict("Agreement with the pretrained model", f"{agreement:.2f}", limit, passed, sentence)
 
 
 def _seeds(m: Mapping[str, float]) -> Verdict | None:
-    if "agreement_over_seeds" not in m:
-        return None
-    agreement = m["agreement_over_seeds"]
-    passed = agreement >= MIN_AGREEMENT_SEEDS
-    sentence = (
-        f"Two trainings from different seeds rank these loops alike (rank agreement {agreement:.2f})."
-        if passed
-        else f"Two trainings rank these loops differently (agreement {agreement:.2f}); another seed may do so too, so "
-        "add loops or trust only the top of the list."
+    return _agreement(
+        m.get("agreement_over_seeds"),
+        "Agreement over seeds",
+        MIN_AGREEMENT_SEEDS,
+        good="Two trainings from different seeds rank these loops alike (rank agreement {:.2f}).",
+        bad="Two trainings rank these loops differently (agreement {:.2f}); another seed may do so too, so add loops "
+        "or trust only the top of the list.",
     )
-    return Verdict("Agreement over seeds", f"{agreement:.2f}", f"at least {MIN_AGREEMENT_SEEDS:g}", passed, sentence)
+
+
+def _agreement(value: float | None, title: str, least: float, *, good: str, bad: str) -> Verdict | None:
+    """A rank agreement held to a minimum; `good` and `bad` have a place for it."""
+    if value is None:
+        return None
+    passed = value >= least
+    return Verdict(title, f"{value:.2f}", f"at least {least:g}", passed, (good if passed else bad).format(value))
 
 
 def _exceedance(m: Mapping[str, float]) -> Verdict | None:

@@ -35,7 +35,6 @@ from loopscope.thresholds import is_anomaly, percentile_of, threshold_at
 
 log = logging.getLogger(__name__)
 PICTURED_COMPONENTS = 8
-SCORE_COLUMNS = ("score", "percentile", "is_anomaly", "split", "rank")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def stream(path: FilePath, sample_rate: int) -> Iterator[Samples]:
 
 def resampled_length(n_samples: int, own_rate: int, sample_rate: int) -> int:
     """How many samples `stream` yields for a file of `n_samples` at `own_rate` Hz."""
-    return ceil(n_samples * (float(sample_rate) / own_rate))
+    return ceil(n_samples * (sample_rate / own_rate))
 
 
 def _mono(block: Samples) -> Samples:

@@ -12,7 +12,17 @@ from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.pipeline import left_out
 from loopscope.progress import ProgressCallback
-from loopscope.ui.components import duration, ended, next_step, plain, printable_table, show_notice, show_task, store
+from loopscope.ui.components import (
+    duration,
+    ended,
+    figures_row,
+    next_step,
+    plain,
+    printable_table,
+    show_notice,
+    show_task,
+    store,
+)
 from loopscope.ui.paging import page_of
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board
@@ -100,10 +110,11 @@ def _warn_missing(weights_file: str | None) -> None:
 def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
     """What was embedded, by which encoder, what was left out, and the way on."""
     show_notice()
-    columns = st.columns(3)
-    columns[0].metric("Loops embedded", f"{len(embeddings.loop_ids):,}")
-    columns[1].metric("Features a loop", f"{embeddings.X.shape[1]:,}", help=f"Encoder id: {embeddings.encoder_id}")
-    columns[2].metric("Left out", f"{len(left_out(library, embeddings)):,}", help="Files with a reason, listed below.")
+    figures_row(
+        ("Loops embedded", f"{len(embeddings.loop_ids):,}", None),
+        ("Features a loop", f"{embeddings.X.shape[1]:,}", f"Encoder id: {embeddings.encoder_id}"),
+        ("Left out", f"{len(left_out(library, embeddings)):,}", "Files with a reason, listed below."),
+    )
     if not embeddings.rejected.empty:
         st.subheader("Failed to embed", anchor=False)
         rejected: pd.DataFrame = embeddings.rejected[["path", "reason"]]
