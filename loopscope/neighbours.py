@@ -2,7 +2,7 @@
 
 Conventions: `X` is (n_loops, n_features) float32, rows in any scale; distances are cosine distances, 0 (same
 direction) to 2 (opposite), 1 for a row of zeros. Everything is exact: one query over 50,000 loops is one matrix-vector
-product, and all against all is done in blocks of rows, so that memory grows with n and not with n².
+product, and near duplicates are searched in blocks of rows, so that memory grows with n and not with n².
 """
 
 from dataclasses import dataclass
@@ -15,41 +15,22 @@ from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_pro
 
 Embeddings = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-BLOCK_VALUES = 2**25  # similarities in memory at once: 128 MB
+BLOCK_ROWS = 256  # of all against all: 50 MB of similarities at 50,000 loops
+MANY_PAIRS = 2**14  # compared one by one in a block: 2 × 64 MB of rows of 1,024
+N_AXES = 48  # of the projection that rules most pairs out
+SAMPLE_ROWS = 4096  # enough to find those axes
+SLACK = 1e-4  # above the rounding of float32 products
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
     """For each of n loops the one that sounds most like it, where it sounds the same.
 
-    `partner` (n,) row of that loop or -1; `cosine` (n,) similarity to the most similar other loop.
+    `partner` (n,) row of that loop or -1; `cosine` (n,) their similarity or NaN.
     """
 
     partner: Rows
     cosine: npt.NDArray[np.float32]
-
-
-def nearest(
-    X: Embeddings, k: int, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
-) -> tuple[Rows, npt.NDArray[np.float32]]:
-    """The k nearest other loops of every loop: rows (n, k) and distances (n, k), nearest first.
-
-    k is cut to n - 1. Raises DataError for k < 1, a wrong shape or values that are not finite.
-    """
-    unit = _unit(X)
-    k = min(_checked_k(k), len(unit) - 1)
-    rows = np.empty((len(unit), max(k, 0)), np.int64)
-    similarity = np.empty(rows.shape, np.float32)
-    if k > 0:
-        step = max(BLOCK_VALUES // len(unit), 1)
-        for start in range(0, len(unit), step):
-            if should_stop():
-                raise Cancelled("The search for neighbours was stopped.")
-            block = unit[start : start + step] @ unit.T
-            block[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
-            rows[start : start + step], similarity[start : start + step] = _top(block, k)
-            on_progress(Progress("Finding neighbours", min(start + step, len(unit)), len(unit), unit="loops"))
-    return rows, 1.0 - similarity
 
 
 def nearest_to(
@@ -101,12 +82,57 @@ def near_duplicates(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> NearDuplicates:
-    """Which loops have another whose embedding agrees with theirs to at least `cosine` (-1 … 1)."""
-    rows, distance = nearest(X, 1, on_progress, should_stop)
-    if rows.shape[1] == 0:
-        return NearDuplicates(np.full(len(rows), -1, np.int64), np.zeros(len(rows), np.float32))
-    similarity = 1.0 - distance[:, 0]
-    return NearDuplicates(np.where(similarity >= cosine, rows[:, 0], -1), similarity)
+    """Which loops have another whose embedding agrees with theirs to at least `cosine` (-1 … 1). Raises Cancelled.
+
+    Exact, though few pairs are compared in full: an orthogonal projection brings no two rows further apart, so rows
+    that are too far apart along the first principal axes of the unit rows are so in all dimensions.
+    """
+    unit = _unit(X)
+    axes = unit @ _principal_axes(unit)
+    order = np.argsort(axes[:, 0], kind="stable") if axes.size else np.arange(len(unit))
+    first = axes[order, 0] if axes.size else np.zeros(len(unit), np.float32)
+    reach = np.sqrt(max(2 - 2 * cosine, 0)) + SLACK
+    found = NearDuplicates(np.full(len(unit), -1, np.int64), np.full(len(unit), np.nan, np.float32))
+    for start in range(0, len(unit), BLOCK_ROWS):
+        if should_stop():
+            raise Cancelled("The search for near duplicates was stopped.")
+        stop = min(start + BLOCK_ROWS, len(unit))
+        low, high = np.searchsorted(first, [first[start] - reach, first[stop - 1] + reach])
+        rows, others = order[start:stop], order[low:high]
+        _match(unit, axes, rows, others, cosine, found)
+        on_progress(Progress("Finding near duplicates", stop, len(unit), unit="loops"))
+    return found
+
+
+def _match(unit: Embeddings, axes: Embeddings, rows: Rows, others: Rows, cosine: float, found: NearDuplicates) -> None:
+    """Enter into `found` the most similar of `others` for each of `rows`, where it is similar enough."""
+    similarity = _minus_half_squared_distance(axes[rows], axes[others])
+    i, j = np.nonzero(similarity >= cosine - 1 - SLACK)
+    if len(i) > MANY_PAIRS:  # thousands of copies of one sound: the plain product is the shorter way
+        similarity = unit[rows] @ unit[others].T
+    else:
+        similarity.fill(-np.inf)
+        similarity[i, j] = np.einsum("pf,pf->p", unit[rows[i]], unit[others[j]])
+    similarity[others == rows[:, None]] = -np.inf
+    best = similarity.argmax(axis=1)
+    top = similarity[np.arange(len(rows)), best]
+    same = top >= cosine
+    found.partner[rows[same]], found.cosine[rows[same]] = others[best[same]], top[same]
+
+
+def _minus_half_squared_distance(A: Embeddings, B: Embeddings) -> Embeddings:
+    """-|a - b|² / 2 for all rows (m, d) and (n, d), as one matrix product; for unit rows that is their cosine - 1."""
+    half_a, half_b = (0.5 * np.einsum("nd,nd->n", rows, rows)[:, None] for rows in (A, B))
+    left = np.hstack([A, -half_a, np.ones_like(half_a)])
+    right = np.hstack([B, np.ones_like(half_b), -half_b])
+    return np.asarray(left @ right.T, dtype=np.float32)
+
+
+def _principal_axes(unit: Embeddings) -> Embeddings:
+    """(f, d) orthonormal columns along which a sample of the rows varies most, the first most of all."""
+    sample = unit[:: max(len(unit) // SAMPLE_ROWS, 1)]
+    _, axes = np.linalg.eigh(np.cov(sample, rowvar=False)) if len(sample) > 1 else (None, np.eye(unit.shape[1]))
+    return np.asarray(axes[:, ::-1][:, :N_AXES], dtype=np.float32)
 
 
 def _unit(X: npt.ArrayLike) -> Embeddings:

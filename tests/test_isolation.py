@@ -96,6 +96,20 @@ def test_page_switches_leave_nothing_behind(tmp_path: Path) -> None:
     assert held() == before
 
 
+def test_what_was_chosen_is_still_chosen_after_other_pages(tmp_path: Path) -> None:
+    at = opened(*prepared(tmp_path / "a", 0))
+    at.selectbox(key="detector-name").set_value("knn").run()
+    at.selectbox(key="preset-name").set_value("paper").run()
+    at.number_input(key="seed").set_value(7).run()
+    for page in ("library", "diagnostics", "train"):
+        at.switch_page(f"pages/{page}.py").run()
+        assert not at.exception
+    assert at.selectbox(key="detector-name").value == "knn"
+    assert at.selectbox(key="preset-name").value == "paper"
+    assert at.number_input(key="seed").value == 7
+    assert not at.warning
+
+
 def held() -> dict[str, int]:
     """How many of the large things are alive."""
     gc.collect()

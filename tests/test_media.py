@@ -162,6 +162,25 @@ def test_blobs_are_made_once_and_arrive_unpacked_by_the_browser(client: TestClie
     assert client.get("/ls/data/another/v1/points").status_code == 404
 
 
+def test_a_file_to_save_is_made_at_each_download_from_what_was_published_last(
+    client: TestClient, registry: MediaRegistry
+) -> None:
+    address = f"/ls/file/{TOKEN}/list.csv"
+    assert client.get(address).status_code == 404
+    registry.publish_file(TOKEN, "list.csv", "text/csv", lambda: b"first")
+    assert client.get(address).content == b"first"
+    registry.publish_file(TOKEN, "list.csv", "text/csv", "später".encode)
+    answer = client.get(address)
+    assert answer.text == "später"
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="list.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert client.get("/ls/file/another-session/list.csv").status_code == 404
+    assert client.get(f"/ls/file/{TOKEN}/other.csv").status_code == 404
+    registry.forget(TOKEN)
+    assert client.get(address).status_code == 404
+
+
 def test_only_the_newest_versions_are_kept(registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "_BYTES_KEPT", 4)
     for version in "abcdef":

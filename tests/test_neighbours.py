@@ -5,7 +5,7 @@ import pytest
 
 from loopscope import neighbours
 from loopscope.errors import Cancelled, DataError
-from loopscope.neighbours import most_central, near_duplicates, nearest, nearest_normal, nearest_to
+from loopscope.neighbours import most_central, near_duplicates, nearest_normal, nearest_to
 
 
 def embeddings(n: int = 300, f: int = 16, seed: int = 0) -> np.ndarray:
@@ -17,48 +17,36 @@ def cosine_distances(X: np.ndarray) -> np.ndarray:
     return 1 - unit @ unit.T
 
 
-@pytest.mark.parametrize("block_values", [1, 5000, 2**25])
-def test_nearest_agrees_with_sorting_all_distances(monkeypatch: pytest.MonkeyPatch, block_values: int) -> None:
-    monkeypatch.setattr(neighbours, "BLOCK_VALUES", block_values)
+def test_the_nearest_agree_with_sorting_all_distances() -> None:
     X = embeddings()
     all_distances = cosine_distances(X)
-    np.fill_diagonal(all_distances, np.inf)
-    rows, distances = nearest(X, 7)
+    rows, distances = nearest_to(X, X, 7)
     np.testing.assert_array_equal(rows, np.argsort(all_distances, axis=1)[:, :7])
+    np.testing.assert_array_equal(rows[:, 0], np.arange(len(X)))  # itself
     np.testing.assert_allclose(distances, np.sort(all_distances, axis=1)[:, :7], atol=1e-5)
-
-
-def test_a_loop_is_never_its_own_neighbour_even_with_copies() -> None:
-    X = np.repeat(embeddings(5), 3, axis=0)
-    rows, distances = nearest(X, 2)
-    assert not (rows == np.arange(15)[:, None]).any()
-    np.testing.assert_allclose(distances, 0, atol=1e-6)
 
 
 def test_scale_does_not_matter() -> None:
     X = embeddings()
     scaled = X * np.random.default_rng(1).uniform(0.1, 50, (len(X), 1)).astype(np.float32)
-    np.testing.assert_array_equal(nearest(X, 4)[0], nearest(scaled, 4)[0])
+    np.testing.assert_array_equal(nearest_to(X, X, 4)[0], nearest_to(X, scaled, 4)[0])
 
 
-@pytest.mark.parametrize(("n", "k", "width"), [(1, 5, 0), (2, 5, 1), (4, 3, 3)])
+@pytest.mark.parametrize(("n", "k", "width"), [(1, 5, 1), (2, 5, 2), (4, 3, 3)])
 def test_k_is_cut_to_what_there_is(n: int, k: int, width: int) -> None:
-    assert nearest(embeddings(n), k)[0].shape == (n, width)
+    assert nearest_to(embeddings(n), embeddings(n), k)[0].shape == (n, width)
 
 
 def test_a_row_of_zeros_is_equally_far_from_everything() -> None:
     X = embeddings(6)
     X[2] = 0
-    _, distances = nearest(X, 5)
+    _, distances = nearest_to(X, X, 6)
     np.testing.assert_allclose(distances[2], 1, atol=1e-6)
     assert np.isfinite(distances).all()
 
 
-def test_a_query_finds_the_same_as_the_full_search_and_keeps_to_the_allowed() -> None:
+def test_a_query_keeps_to_the_allowed() -> None:
     X = embeddings()
-    rows, distances = nearest_to(X[10], X, 4)
-    assert rows[0, 0] == 10
-    np.testing.assert_array_equal(rows[0, 1:], nearest(X, 3)[0][10])
     allowed = np.zeros(len(X), dtype=bool)
     allowed[[3, 50, 200]] = True
     rows, distances = nearest_to(X[10], X, 9, allowed)
@@ -89,21 +77,47 @@ def test_the_most_central_loop_has_the_highest_mean_similarity() -> None:
     assert most_central(X, np.zeros(len(X), dtype=bool)) == -1
 
 
-def test_near_duplicates_pair_up_and_others_do_not() -> None:
-    X = embeddings(50)
-    X[40] = 3 * X[7] + 1e-3
-    found = near_duplicates(X, 0.999)
-    assert (found.partner[7], found.partner[40]) == (40, 7)
-    assert (np.delete(found.partner, [7, 40]) == -1).all()
-    assert near_duplicates(X[:1], 0.999).partner.tolist() == [-1]
+@pytest.mark.parametrize("cosine", [0.9, 0.995])
+@pytest.mark.parametrize("many_pairs", [0, 2**14])
+@pytest.mark.parametrize(("n", "f"), [(700, 200), (600, 3), (2, 5)])
+def test_near_duplicates_are_those_of_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, cosine: float, many_pairs: int, n: int, f: int
+) -> None:
+    monkeypatch.setattr(neighbours, "MANY_PAIRS", many_pairs)
+    X = embeddings(n, f)
+    copies, originals = np.array_split(np.random.default_rng(3).permutation(n), 2)
+    X[copies] = 2 * X[originals] + 0.1 * embeddings(n // 2, f, seed=4)
+    similarity = 1 - cosine_distances(X)
+    np.fill_diagonal(similarity, -np.inf)
+    best = similarity.max(axis=1)
+    found = near_duplicates(X, cosine)
+    assert np.array_equal(found.partner >= 0, best >= cosine)
+    same = found.partner >= 0
+    assert n < 10 or 0.2 * n < same.sum()
+    np.testing.assert_allclose(similarity[same, found.partner[same]], best[same], atol=1e-6)
+    np.testing.assert_allclose(found.cosine[same], best[same], atol=1e-6)
+    assert np.isnan(found.cosine[~same]).all()
+
+
+def test_many_copies_of_one_sound_pair_up_with_another_copy() -> None:
+    X = np.repeat(embeddings(1), 900, axis=0)
+    X[17] = -X[17]
+    partner = near_duplicates(X, 0.995).partner
+    assert partner[17] == -1
+    assert (np.delete(partner, 17) >= 0).all() and not (partner == np.arange(900)).any() and not (partner == 17).any()
+
+
+def test_one_loop_alone_has_no_near_duplicate() -> None:
+    assert near_duplicates(embeddings(1), 0.999).partner.tolist() == [-1]
+    assert near_duplicates(np.zeros((3, 4), np.float32), 0.999).partner.tolist() == [-1, -1, -1]
 
 
 def test_bad_input_is_refused_and_a_stop_is_obeyed() -> None:
     with pytest.raises(DataError, match="shape"):
-        nearest(np.zeros(4, np.float32), 1)
+        near_duplicates(np.zeros(4, np.float32), 0.9)
     with pytest.raises(DataError, match="at least 1"):
-        nearest(embeddings(4), 0)
+        nearest_to(embeddings(4), embeddings(4), 0)
     with pytest.raises(DataError, match="NaN"):
-        nearest(np.full((3, 2), np.nan, np.float32), 1)
+        near_duplicates(np.full((3, 2), np.nan, np.float32), 0.9)
     with pytest.raises(Cancelled):
-        nearest(embeddings(), 2, should_stop=lambda: True)
+        near_duplicates(embeddings(), 0.9, should_stop=lambda: True)

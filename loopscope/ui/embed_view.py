@@ -12,6 +12,7 @@ from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.pipeline import left_out
 from loopscope.progress import ProgressCallback
+from loopscope.ui.collector import settle
 from loopscope.ui.components import (
     duration,
     ended,
@@ -24,7 +25,7 @@ from loopscope.ui.components import (
     store,
 )
 from loopscope.ui.paging import page_of
-from loopscope.ui.state import session
+from loopscope.ui.state import recall, remember, session
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "embed"
@@ -34,7 +35,9 @@ AUTO = "auto"
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _loaded(name: str, weights_file: str | None, _on_progress: ProgressCallback) -> Encoder:
     """Frozen encoders hold no user's state, so sessions share them."""
-    return load_encoder(name, weights_file=weights_file, on_progress=_on_progress)
+    encoder = load_encoder(name, weights_file=weights_file, on_progress=_on_progress)
+    settle()  # PyTorch is here to stay
+    return encoder
 
 
 def choose_encoder() -> tuple[str, str | None]:
@@ -42,7 +45,9 @@ def choose_encoder() -> tuple[str, str | None]:
     known = {info.name: info for info in encoder_names()}
     titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
     titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
+    recall(encoder_name=AUTO)
     name = st.radio("Encoder", list(titles), format_func=titles.__getitem__, key="encoder-name")
+    remember("encoder-name")
     if name in known:
         info = known[name]
         st.caption(f"{info.n_features} features a loop · {plain(info.licence)}")

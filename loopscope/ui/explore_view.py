@@ -20,7 +20,7 @@ from loopscope.ui.explorer import ExplorerView, explorer
 from loopscope.ui.listening import facts_of, listening_task
 from loopscope.ui.media import publish_library, session_token
 from loopscope.ui.plain_view import plain_view
-from loopscope.ui.state import SessionState, session
+from loopscope.ui.state import SessionState, recall, remember, session
 from loopscope.ui.takeaway import takeaway
 
 NEIGHBOURS = 12
@@ -40,15 +40,16 @@ def explore_step() -> None:
     )
     if chosen != state.active:
         state.active = chosen
+    recall(explore_view="linked")
     kind = right.segmented_control(
         "View",
         list(VIEWS),
         format_func=VIEWS.__getitem__,
-        default="linked",
         required=True,
         key="explore-view",
         label_visibility="collapsed",
     )
+    remember("explore-view")
     if state.model.detector.report_.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     publish_library(session_token(), _paths(state.library), state.library.root)

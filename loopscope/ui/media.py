@@ -40,6 +40,7 @@ class _Published:
     paths: dict[str, str | Path] = field(default_factory=dict)
     root: Path | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
+    files: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
 
     @property
     def bytes_held(self) -> int:
@@ -71,6 +72,17 @@ class MediaRegistry:
             session.blobs[version] = blobs
             while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
                 session.blobs.popitem(last=False)
+
+    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
+        """Replace a file that this session may save; `make` is called at each download."""
+        with self._lock:
+            self._sessions.setdefault(token, _Published()).files[name] = mime, make
+
+    def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
+        """MIME type and maker of a file to save, None where session or name is unknown."""
+        with self._lock:
+            session = self._sessions.get(token)
+            return session.files.get(name) if session else None
 
     def path(self, token: str, loop_id: str) -> Path | None:
         """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
@@ -124,6 +136,16 @@ def publish_arrays(token: str, version: str, make: Callable[[], Mapping[str, byt
     media_registry().publish_blobs(token, version, make)
 
 
+def publish_file(token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
+    """Let the session save a file that is made when it is asked for; its address below the app's base address.
+
+    Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a click in
+    that moment fails (Streamlit 1.64).
+    """
+    media_registry().publish_file(token, name, mime, make)
+    return f"ls/file/{token}/{name}"
+
+
 def routes() -> list[Route]:
     """The routes to hand to `st.App(..., routes=routes())`."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
@@ -131,6 +153,7 @@ def routes() -> list[Route]:
     return [
         Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio, methods=["GET"]),
         Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
+        Route(f"{prefix}/file/{{token}}/{{name}}", _file, methods=["GET"]),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
         Route(f"{prefix}/{{rest:path}}", _nothing, methods=["GET"]),  # else Streamlit answers with its start page
@@ -164,6 +187,16 @@ def _data(request: Request) -> Response:
     if blob is None:
         return _not_found()
     return _send_gzipped(request, blob, "application/octet-stream")
+
+
+def _file(request: Request) -> Response:
+    published = media_registry().file(request.path_params["token"], request.path_params["name"])
+    if published is None:
+        return _not_found()
+    mime, make = published
+    disposition = f'attachment; filename="{request.path_params["name"]}"'
+    headers = {**_GUARDS, "Cache-Control": "no-store", "Content-Disposition": disposition}
+    return Response(b"" if request.method == "HEAD" else make(), media_type=mime, headers=headers)
 
 
 def _plotly(request: Request) -> Response:

@@ -6,6 +6,7 @@ a new library drops embeddings and models, new embeddings drop models.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -40,6 +41,7 @@ class SessionState:
     generation: int = 0
     heard: int = 0
     notice_read: str = ""
+    choices: dict[str, Any] = field(default_factory=dict)
 
     def use_library(self, library: Library, facts: Facts | None = None) -> None:
         """Takes a scanned folder with what its names say; what was computed from another one is dropped."""
@@ -78,6 +80,22 @@ def session() -> SessionState:
         st.session_state[_KEY] = SessionState()
     state: SessionState = st.session_state[_KEY]
     return state
+
+
+def recall(**defaults: Any) -> None:
+    """Call before widgets with these keys (`_` for `-`): gives them what was last chosen, or the default.
+
+    Streamlit forgets a widget's value once a page without that widget was shown.
+    """
+    choices = session().choices
+    for name, default in defaults.items():
+        key = name.replace("_", "-")
+        st.session_state.setdefault(key, choices.get(key, default))
+
+
+def remember(*keys: str) -> None:
+    """Call after the widgets with these keys, so that `recall` knows their values."""
+    session().choices.update({key: st.session_state[key] for key in keys})
 
 
 def _close(store: Store) -> None:

@@ -11,6 +11,7 @@ from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_cop
 from loopscope.roots import is_allowed
 from loopscope.triage import NORMAL
 from loopscope.ui.components import encoder_name, plain, printable, printable_table, store
+from loopscope.ui.downloads import Download, downloads
 from loopscope.ui.folder_browser import roots
 from loopscope.ui.paging import page_of
 from loopscope.ui.state import SessionState
@@ -42,7 +43,8 @@ FORMATS = {
     "triage_rank": st.column_config.NumberColumn("listen", help="Detector and signal checks joined; 1 = first."),
     "triage": st.column_config.TextColumn("probably"),
     "reason": st.column_config.TextColumn(width="large"),
-    "score": st.column_config.NumberColumn(format="%.4g"),
+    "score": st.column_config.NumberColumn(format="%.4g", width=90),
+    "note": st.column_config.TextColumn(width=160),
     "percentile": st.column_config.NumberColumn(format="%.1f"),
     "is_anomaly": st.column_config.CheckboxColumn("flagged"),
     "duration_s": st.column_config.NumberColumn("duration (s)", format="%.2f"),
@@ -106,25 +108,13 @@ def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> Non
         "encoder": encoder_name(),
         "encoder_id": state.embeddings.encoder_id if state.embeddings is not None else "",
     }
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV (all columns)",
-            partial(csv_bytes, rows, context),  # made when it is asked for
-            file_name="loopscope.csv",
-            mime="text/csv",
-            icon=":material/table:",
-            on_click="ignore",
-            key="download-csv",
-        )
-        st.download_button(
-            "Playlist (M3U8)",
-            partial(m3u8_bytes, rows),
-            file_name="loopscope.m3u8",
-            mime="audio/x-mpegurl",
-            icon=":material/queue_music:",
-            on_click="ignore",
-            key="download-m3u8",
-        )
+    downloads(
+        [
+            Download("CSV (all columns)", "loopscope.csv", "text/csv", partial(csv_bytes, rows, context)),
+            Download("Playlist (M3U8)", "loopscope.m3u8", "audio/x-mpegurl", partial(m3u8_bytes, rows)),
+        ],
+        key="takeaway-downloads",
+    )
 
 
 def _copies(state: SessionState, rows: pd.DataFrame) -> None:

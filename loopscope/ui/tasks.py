@@ -18,6 +18,7 @@ import streamlit as st
 
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.progress import EpochReport, Progress, training_progress
+from loopscope.ui.collector import settle
 
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
@@ -138,6 +139,7 @@ class TaskBoard:
 
 def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure], None]) -> None:
     state, details = "failed", ""
+    settle()
     try:
         task.result = work(task)
         state = "done"
@@ -166,6 +168,7 @@ def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure]
             state,
             task.seconds,
         )
+        settle()
 
 
 def _release(board: TaskBoard) -> None:

@@ -19,7 +19,7 @@ from loopscope.ui.components import duration, ended, figures_row, next_step, pla
 from loopscope.ui.listening import facts_of
 from loopscope.ui.picture import picture
 from loopscope.ui.saved_models import saved_models, show_among_old
-from loopscope.ui.state import SessionState, session
+from loopscope.ui.state import SessionState, recall, remember, session
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "train"
@@ -40,10 +40,12 @@ PRESETS = {
 def choose_detector() -> tuple[str, str, int]:
     """Detector, preset and seed."""
     names = detector_names()
+    recall(detector_name=names[0], preset_name=next(iter(PRESETS)), seed=0)
     left, middle, right = st.columns([5, 5, 2])
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
-    seed = right.number_input("Seed", min_value=0, max_value=9999, value=0, key="seed")
+    seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed")
+    remember("detector-name", "preset-name", "seed")
     joined = JOINED if preset == "robust" and name in DEEP else ""
     st.caption(f"Score: {detector_info(name).score}{joined}; higher = more anomalous. {PRESET_NOTES[preset]}")
     return name, preset, int(seed)

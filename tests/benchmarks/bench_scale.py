@@ -6,25 +6,25 @@ Embeddings and findings are in the database already (see `made_up`).
 """
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from loopscope.checkpoints import AISFX, fetch
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
 from loopscope.store import Store
-from tests.benchmarks.made_up import fill, write_files
+from tests.benchmarks.made_up import FILES_A_SHELF, fill, write_files
+from tests.benchmarks.sessions import three_at_once
+from tests.benchmarks.walking import LONG, Walk, memory_mb
 from tests.browser.driving import CHROMIUM, FLAGS, ROOT, serve
 
 N_LOOPS = 50_000
 SWITCHES, WARMING = 200, 20
 DETECTORS = ("mahalanobis", "pca")
-LONG = 600_000  # milliseconds
 
 
 def run() -> str:
@@ -34,11 +34,15 @@ def run() -> str:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         scans = prepare(home)
-        with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=name) as url, page_at(url) as page:
-            walk = Walk(page, url)
-            walk.all_pages(home / "loops")
-            walk.switch_pages()
-            peak = memory_mb(url, "VmHWM")
+        with chromium() as browser:
+            with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=name) as url:
+                walk = WholeWalk.in_new_page(browser, url)
+                walk.all_pages(home / "loops")
+                leak = walk.switch_pages()
+                peak = memory_mb(url, "VmHWM")
+            with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=name) as url:
+                shelves = sorted(folder for folder in (home / "loops").iterdir() if folder.is_dir())
+                apart = three_at_once(browser, url, home, shelves[:3], FILES_A_SHELF)
     return "\n".join(
         [
             "## Scale",
@@ -50,7 +54,9 @@ def run() -> str:
             *scans,
             *walk.rows,
             "",
-            f"The server's memory was at most {peak:,.0f} MB, with two models fitted. {walk.leak}",
+            f"The server's memory was at most {peak:,.0f} MB, with two models fitted. {leak}",
+            "",
+            apart,
         ]
     )
 
@@ -74,83 +80,25 @@ def prepare(home: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def page_at(url: str) -> Iterator[Page]:
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-        page.goto(url)
-        yield page
+        yield browser
         browser.close()
 
 
-def server(url: str) -> Path:
-    """The folder in /proc of the process that was given this port."""
-    wanted = f"--server.port={url.rpartition(':')[2]}".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if wanted in (folder / "cmdline").read_bytes().split(b"\0"):
-                return folder
-    raise RuntimeError(f"no process serves {url}")
+class WholeWalk(Walk):
+    """The walk from folder to comparison, and quick switches after it."""
 
-
-def memory_mb(url: str, kind: str = "VmRSS") -> float:
-    status = (server(url) / "status").read_text(encoding="ascii")
-    return int(status.split(f"{kind}:")[1].split()[0]) / 1024
-
-
-def cpu_s(url: str) -> float:
-    fields = (server(url) / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Walk:
-    """One session; `rows` grow with every step, `leak` is said at the end."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.rows: list[str] = []
-        self.leak = ""
-        self._page, self._url = page, url
-        self._received: list[int] = []
-        self._cpu = 0.0
-        session = page.context.new_cdp_session(page)
-        session.send("Network.enable")
-        session.on(
-            "Network.webSocketFrameReceived",
-            lambda frame: self._received.append(len(frame["response"]["payloadData"]) * 3 // 4),
-        )
-
-    @contextlib.contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Times what happens in the block until Streamlit is idle."""
-        self._begin()
-        started = time.perf_counter()
-        yield
-        self.idle()
-        self._row(what, time.perf_counter() - started)
-
-    def _begin(self) -> None:
-        self._received.clear()
-        self._cpu = cpu_s(self._url)
-
-    def _row(self, what: str, seconds: float) -> None:
-        wire, cpu = sum(self._received) / 1e6, cpu_s(self._url) - self._cpu
-        self.rows.append(f"| {what} | {seconds:.1f} | {cpu:.1f} | {wire:.2f} | {memory_mb(self._url):,.0f} |")
-
-    def idle(self) -> None:
-        """Nothing runs; a run is shown a moment after it began."""
-        self._page.wait_for_timeout(200)
-        expect(self._page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
-
-    def press(self, name: str) -> None:
-        self._page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
-
-    def visit(self, name: str) -> None:
-        self._page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
-        expect(self._page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+    @classmethod
+    def in_new_page(cls, browser: Browser, url: str) -> "WholeWalk":
+        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        page.goto(url)
+        return cls(page, url)
 
     def all_pages(self, folder: Path) -> None:
         """From the folder to the comparison of two models."""
-        page = self._page
+        page = self.page
         with self.step("Library: scan again and show"):
             page.get_by_label("Path").fill(str(folder))
             self.press("Scan")
@@ -177,19 +125,19 @@ class Walk:
 
     def explore(self, what: str) -> None:
         """Until histogram and scatter are drawn."""
-        page = self._page
+        page = self.page
         self.idle()
-        self._begin()
+        self.begin()
         started = time.perf_counter()
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Explore").click()
         page.wait_for_selector(".ls-root[data-ready]", timeout=LONG)
         seconds = time.perf_counter() - started
         page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
         self.idle()
-        self._row(what, seconds)
+        self.row(what, seconds)
 
     def explore_events(self) -> None:
-        page = self._page
+        page = self.page
         with self.step("Explore: a loop is chosen"):
             page.locator(".ls-option").nth(2).click()
             page.wait_for_timeout(500)
@@ -199,22 +147,22 @@ class Walk:
         with self.step("Explore: all loops as a list to take away"):
             page.get_by_test_id("stMain").get_by_role("radio", name=f"All ({N_LOOPS:,})", exact=True).click()
 
-    def switch_pages(self) -> None:
-        """Quick switches, not waiting for a page to be whole."""
+    def switch_pages(self) -> str:
+        """Quick switches, not waiting for a page to be whole; a sentence on what they leave in memory."""
         names = ("Library", "Train", "Explore", "Compare")
 
         def switch(times: int) -> None:
             for turn in range(times):
-                self._page.get_by_test_id("stSidebarNav").get_by_role("link", name=names[turn % len(names)]).click()
-                self._page.wait_for_timeout(150)
+                self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=names[turn % len(names)]).click()
+                self.page.wait_for_timeout(150)
             self.idle()
 
         switch(WARMING)
-        before = memory_mb(self._url)
+        before = memory_mb(self.url)
         started = time.perf_counter()
         switch(SWITCHES)
-        seconds, after = time.perf_counter() - started, memory_mb(self._url)
-        self.leak = (
+        seconds, after = time.perf_counter() - started, memory_mb(self.url)
+        return (
             f"{SWITCHES} quick page switches in {seconds:.0f} s took it from {before:,.0f} to {after:,.0f} MB "
             f"({100 * (after / before - 1):+.1f} %)."
         )

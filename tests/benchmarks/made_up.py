@@ -14,7 +14,7 @@ from loopscope.store import Store
 
 RATE = 22_050
 SECONDS = 0.1
-FILES_A_FOLDER = 500
+FILES_A_FOLDER, FILES_A_SHELF = 500, 5_000
 CLUSTERS = 12
 BATCH = 1000
 NAMES = ("Bass_{bpm}_{key}_House_{i:05d}.wav", "Guitar_{bpm}_{key}_Bossa_{i:05d}.wav", "take {i:05d}.wav")
@@ -22,7 +22,7 @@ KEYS = ("Em", "A", "Dm", "G", "F#m")
 
 
 def write_files(folder: Path, n_files: int) -> None:
-    """Noise that differs in its first samples, 500 files a folder, named as loops are."""
+    """Noise that differs in its first samples, named as loops are: 500 files a folder, ten folders a shelf."""
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "model.wav"
     soundfile.write(model, np.random.default_rng(0).standard_normal(round(RATE * SECONDS)) * 0.1, RATE)
@@ -31,8 +31,8 @@ def write_files(folder: Path, n_files: int) -> None:
     for i in range(n_files):
         data[44:52] = i.to_bytes(8, "little")
         name = NAMES[i % 3].format(bpm=80 + 5 * (i % 17), key=KEYS[i % 5], i=i)
-        path = folder / f"pack {i // FILES_A_FOLDER:03d}" / name
-        path.parent.mkdir(exist_ok=True)
+        path = folder / f"shelf {i // FILES_A_SHELF:02d}" / f"pack {i // FILES_A_FOLDER:03d}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
 

@@ -113,7 +113,8 @@ def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
     expect(panel.get_by_text(f"{N_LOOPS} files · threshold", exact=False)).to_be_visible(timeout=LONG)
     expect(panel.locator(".ls-picture:not([data-drawn])")).to_have_count(0, timeout=LONG)  # nothing moves any more
     with panel.expect_download(timeout=LONG) as download:
-        panel.get_by_role("button", name="CSV (all columns)").click()
+        panel.get_by_role("link", name="CSV (all columns)").click()
+    assert download.value.suggested_filename == "loopscope.csv"
     content = Path(download.value.path()).read_bytes()
     table = read_csv(content)
     held = loops(panel)

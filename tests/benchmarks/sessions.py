@@ -1,0 +1,109 @@
+"""Three browsers at once in one running app, each with a folder and a detector of its own, again and again."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Browser, Page, expect
+
+from loopscope.embeddings import embed_library
+from loopscope.encoders.base import load_encoder
+from loopscope.library import scan_folder
+from loopscope.pipeline import fit_detector
+from loopscope.store import Store
+from tests.benchmarks.walking import LONG, Walk, memory_mb
+
+DETECTORS = ("pca", "knn", "mahalanobis")
+WARMING, ROUNDS, SPAN = 2, 14, 5
+
+
+@dataclass
+class Session:
+    """One browser of its own."""
+
+    walk: Walk
+    page: Page
+    folder: Path
+    detector: str
+
+    def open(self, n_loops: int) -> None:
+        self.page.get_by_label("Path").fill(str(self.folder))
+        self.walk.press("Scan")
+        expect(self.page.get_by_text(f"Loops ({n_loops:,})")).to_be_visible(timeout=LONG)
+        self.walk.visit("Embed")
+        self.walk.press("Embed the loops")
+        expect(self.page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
+        self.walk.visit("Train")
+        self.page.get_by_label("Detector").click()
+        self.page.get_by_role("option", name=self.detector).click()
+        self.walk.idle()
+
+    def start_training(self) -> None:
+        self.walk.press("Train")
+        expect(self.page.locator(".st-key-train-start button")).to_be_disabled(timeout=LONG)
+
+    def wait_until_trained(self) -> None:
+        expect(self.page.locator(".st-key-train-start button")).to_be_enabled(timeout=LONG)
+        expect(self.page.get_by_text(f"{self.detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
+        self.walk.idle()
+
+    def scores(self) -> dict[str, float]:
+        """loop_id → score, as the Explore page has them (single precision)."""
+        self.walk.visit("Explore")
+        self.page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+        found: dict[str, float] = self.page.evaluate(
+            """() => {
+                const { loops } = window.__loopscope.explorer;
+                return Object.fromEntries(loops.ids.map((id, row) => [id, loops.scores[row]]));
+            }"""
+        )
+        return found
+
+
+def three_at_once(browser: Browser, url: str, home: Path, folders: list[Path], n_loops: int) -> str:
+    """Train in all three at once, look at the scores, and over again; a sentence on memory and on mixed results."""
+    sessions = []
+    for folder, detector in zip(folders, DETECTORS, strict=True):
+        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        page.goto(url)
+        sessions.append(Session(Walk(page, url), page, folder, detector))
+    for session in sessions:
+        session.open(n_loops)
+    expected = [alone(home, session, n_loops) for session in sessions]
+    right, memory = 0, []
+    for _ in range(WARMING + ROUNDS):
+        for session in sessions:
+            session.start_training()
+        for session in sessions:
+            session.wait_until_trained()
+        right += sum(same(session.scores(), scores) for session, scores in zip(sessions, expected, strict=True))
+        for session in sessions:
+            session.walk.visit("Train")
+        memory.append(memory_mb(url))
+    before, after = median(memory[WARMING : WARMING + SPAN]), median(memory[-SPAN:])
+    growth = 100 * (after / before - 1)
+    return (
+        f"Three sessions at once, each with {n_loops:,} loops and a detector of its own ({', '.join(DETECTORS)}), "
+        f"trained {WARMING + ROUNDS} times: {right} of {3 * (WARMING + ROUNDS)} results are those of the same "
+        f"training alone; the server held {before:,.0f} MB in the first and {after:,.0f} MB in the last {SPAN} of "
+        f"{ROUNDS} rounds (medians, {growth:+.1f} %)."
+    )
+
+
+def same(found: dict[str, float], expected: dict[str, float]) -> bool:
+    """The same loops with the same scores, but for single precision."""
+    return found.keys() == expected.keys() and all(
+        math.isclose(score, expected[loop_id], rel_tol=1e-4) for loop_id, score in found.items()
+    )
+
+
+def alone(home: Path, session: Session, n_loops: int) -> dict[str, float]:
+    """The scores of the same loops by the same detector, trained in this process with nothing beside it."""
+    with Store(home / "data" / "loopscope.sqlite3") as store:
+        library = scan_folder(session.folder, store)
+        embeddings = embed_library(library, load_encoder("aisfx"), store=store)
+    scores = fit_detector(embeddings, session.detector).scores
+    if len(scores) != n_loops:
+        raise RuntimeError(f"{len(scores)} loops were scored, not {n_loops}")
+    return dict(zip(scores["loop_id"], scores["score"], strict=True))
