@@ -140,7 +140,7 @@ def publish_file(token: str, name: str, mime: str, make: Callable[[], bytes]) ->
     """Let the session save a file that is made when it is asked for; its address below the app's base address.
 
     Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a click in
-    that moment fails (Streamlit 1.64).
+    that moment fails (Streamlit 1.67).
     """
     media_registry().publish_file(token, name, mime, make)
     return f"ls/file/{token}/{name}"
