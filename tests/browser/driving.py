@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START_LIMIT_S = 120.0
+START_LIMIT_S, STOP_LIMIT_S = 120.0, 20.0
 
 
 @contextlib.contextmanager
@@ -36,7 +37,8 @@ def serve(script: Path, home: Path, **environment: str) -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", "--server.headless=true"]
-    variables = {**os.environ, "LOOPSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
+    known = {"LOOPSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
+    variables = {**os.environ, **known, **environment}
     log = home / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
@@ -45,7 +47,17 @@ def serve(script: Path, home: Path, **environment: str) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            _wait_for_end(server, log)
+
+
+def _wait_for_end(server: "subprocess.Popen[bytes]", log: Path) -> None:
+    try:
+        server.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        server.send_signal(signal.SIGABRT)  # Python's fault handler writes down what every thread is doing
+        server.wait()
+        said = log.read_text(errors="replace")
+        raise RuntimeError(f"the server did not stop when told to:\n{said[-20_000:]}") from None
 
 
 def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
