@@ -89,8 +89,8 @@ def near_duplicates(
     """
     unit = _unit(X)
     axes = unit @ _principal_axes(unit)
-    order = np.argsort(axes[:, 0], kind="stable") if axes.size else np.arange(len(unit))
-    first = axes[order, 0] if axes.size else np.zeros(len(unit), np.float32)
+    order = np.argsort(axes[:, 0], kind="stable")
+    first = axes[order, 0]
     reach = np.sqrt(max(2 - 2 * cosine, 0)) + SLACK
     found = NearDuplicates(np.full(len(unit), -1, np.int64), np.full(len(unit), np.nan, np.float32))
     for start in range(0, len(unit), BLOCK_ROWS):
@@ -129,9 +129,9 @@ def _minus_half_squared_distance(A: Embeddings, B: Embeddings) -> Embeddings:
 
 
 def _principal_axes(unit: Embeddings) -> Embeddings:
-    """(f, d) orthonormal columns along which a sample of the rows varies most, the first most of all."""
-    sample = unit[:: max(len(unit) // SAMPLE_ROWS, 1)]
-    _, axes = np.linalg.eigh(np.cov(sample, rowvar=False)) if len(sample) > 1 else (None, np.eye(unit.shape[1]))
+    """(f, d) orthonormal columns that hold most of the length of a sample of the rows, the first most of all."""
+    sample = unit[:: max(len(unit) // SAMPLE_ROWS, 1)].astype(np.float64)  # single precision: 7 times slower in all
+    _, axes = np.linalg.eigh(sample.T @ sample)
     return np.asarray(axes[:, ::-1][:, :N_AXES], dtype=np.float32)
 
 

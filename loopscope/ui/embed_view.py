@@ -45,7 +45,7 @@ def choose_encoder() -> tuple[str, str | None]:
     known = {info.name: info for info in encoder_names()}
     titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
     titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
-    recall(encoder_name=AUTO)
+    recall({"encoder-name": AUTO})
     name = st.radio("Encoder", list(titles), format_func=titles.__getitem__, key="encoder-name")
     remember("encoder-name")
     if name in known:

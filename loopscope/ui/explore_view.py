@@ -40,7 +40,7 @@ def explore_step() -> None:
     )
     if chosen != state.active:
         state.active = chosen
-    recall(explore_view="linked")
+    recall({"explore-view": "linked"})
     kind = right.segmented_control(
         "View",
         list(VIEWS),

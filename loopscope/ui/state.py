@@ -4,6 +4,7 @@ Nothing here is shared between sessions. What later steps derive from earlier on
 a new library drops embeddings and models, new embeddings drop models.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,15 +83,13 @@ def session() -> SessionState:
     return state
 
 
-def recall(**defaults: Any) -> None:
-    """Call before widgets with these keys (`_` for `-`): gives them what was last chosen, or the default.
+def recall(defaults: Mapping[str, Any]) -> None:
+    """Call before the widgets with these keys: gives them what was last chosen, or the default.
 
     Streamlit forgets a widget's value once a page without that widget was shown.
     """
-    choices = session().choices
-    for name, default in defaults.items():
-        key = name.replace("_", "-")
-        st.session_state.setdefault(key, choices.get(key, default))
+    for key, default in defaults.items():
+        st.session_state.setdefault(key, session().choices.get(key, default))
 
 
 def remember(*keys: str) -> None:

@@ -40,7 +40,7 @@ PRESETS = {
 def choose_detector() -> tuple[str, str, int]:
     """Detector, preset and seed."""
     names = detector_names()
-    recall(detector_name=names[0], preset_name=next(iter(PRESETS)), seed=0)
+    recall({"detector-name": names[0], "preset-name": next(iter(PRESETS)), "seed": 0})
     left, middle, right = st.columns([5, 5, 2])
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")

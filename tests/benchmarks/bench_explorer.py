@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.benchmarks.devtools import DevTools, chromium_at
 from tests.browser import synthetic
-from tests.browser.driving import CHROMIUM, FLAGS, audio, open_explorer, plot_pixels, serve, wait_until
+from tests.browser.driving import CHROMIUM, audio, chromium, open_explorer, plot_pixels, serve, wait_until
 
 APP = Path(__file__).parents[1] / "browser" / "explorer_app.py"
 SIZES = (10_000, 50_000)
@@ -67,8 +67,7 @@ def run() -> str:
     if not CHROMIUM.exists():
         return f"## Explorer\n\nNot run: {CHROMIUM} is not there."
     busy = os.getloadavg()[0]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as browser:
         sounds, drags, pictures = [], [], []
         for n in SIZES:
             with served(n) as url:
@@ -84,7 +83,6 @@ def run() -> str:
                 pictures.append(native_pictures(browser, url, n))
                 with opened(browser) as page:
                     sounds.append(native_click_to_sound(page, url, n))
-        browser.close()
     return "\n".join(
         [
             "## Explorer",

@@ -5,14 +5,12 @@ what else the machine does; megabytes are what the websocket brings to the page;
 Embeddings and findings are in the database already (see `made_up`).
 """
 
-import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from loopscope.checkpoints import AISFX, fetch
 from loopscope.encoders.base import load_encoder
@@ -21,7 +19,7 @@ from loopscope.store import Store
 from tests.benchmarks.made_up import FILES_A_SHELF, fill, write_files
 from tests.benchmarks.sessions import three_at_once
 from tests.benchmarks.walking import LONG, Walk, memory_mb
-from tests.browser.driving import CHROMIUM, FLAGS, ROOT, serve
+from tests.browser.driving import CHROMIUM, ROOT, chromium, serve
 
 N_LOOPS = 50_000
 SWITCHES, WARMING = 200, 60
@@ -80,22 +78,8 @@ def prepare(home: Path) -> list[str]:
     return rows
 
 
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
-
-
 class WholeWalk(Walk):
     """The walk from folder to comparison, and quick switches after it."""
-
-    @classmethod
-    def in_new_page(cls, browser: Browser, url: str) -> "WholeWalk":
-        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-        page.goto(url)
-        return cls(page, url)
 
     def all_pages(self, folder: Path) -> None:
         """From the folder to the comparison of two models."""

@@ -23,9 +23,13 @@ class Session:
     """One browser of its own."""
 
     walk: Walk
-    page: Page
     folder: Path
     detector: str
+
+    @property
+    def page(self) -> Page:
+        """Where it is."""
+        return self.walk.page
 
     def open(self, n_loops: int) -> None:
         self.page.get_by_label("Path").fill(str(self.folder))
@@ -63,11 +67,10 @@ class Session:
 
 def three_at_once(browser: Browser, url: str, home: Path, folders: list[Path], n_loops: int) -> str:
     """Train in all three at once, look at the scores, and over again; a sentence on memory and on mixed results."""
-    sessions = []
-    for folder, detector in zip(folders, DETECTORS, strict=True):
-        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-        page.goto(url)
-        sessions.append(Session(Walk(page, url), page, folder, detector))
+    sessions = [
+        Session(Walk.in_new_page(browser, url), folder, detector)
+        for folder, detector in zip(folders, DETECTORS, strict=True)
+    ]
     for session in sessions:
         session.open(n_loops)
     expected = [alone(home, session, n_loops) for session in sessions]

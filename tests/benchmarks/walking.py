@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 LONG = 600_000  # milliseconds
 
@@ -45,6 +46,13 @@ class Walk:
             "Network.webSocketFrameReceived",
             lambda frame: self._received.append(len(frame["response"]["payloadData"]) * 3 // 4),
         )
+
+    @classmethod
+    def in_new_page(cls, browser: Browser, url: str) -> Self:
+        """In a browser session of its own."""
+        page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        page.goto(url)
+        return cls(page, url)
 
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[None]:

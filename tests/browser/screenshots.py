@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from loopscope.checkpoints import AISFX, fetch
-from tests.browser.driving import CHROMIUM, FLAGS, ROOT, serve
+from tests.browser.driving import ROOT, chromium, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = ((1440, 1000), (900, 1000))
@@ -68,13 +68,12 @@ def walk(page: Page, url: str, suffix: str) -> None:
 def main() -> None:
     """All themes and sizes against one server, so that the work is done once."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         home = Path(folder)
         weights = home / "cache" / "weights" / AISFX.stored.name
         source = fetch(AISFX)
         weights.parent.mkdir(parents=True)
         weights.symlink_to(source)
-        browser: Browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1") as url:
             for theme in ("light", "dark"):
                 for width, height in SIZES:
@@ -85,7 +84,6 @@ def main() -> None:
                     walk(context.new_page(), url, f"{theme}-{width}")
                     context.close()
                     sys.stdout.write(f"{theme} {width}\n")
-        browser.close()
 
 
 if __name__ == "__main__":
