@@ -1,7 +1,7 @@
 """Scores of every detector and preset, before and after any redrawing of the code, and files of older versions.
 
-Training amplifies the last bit of a sum, so that trained networks agree to 1e-6 on one and the same machine only: there,
-`LOOPSCOPE_EXACT=1` holds them to that. Everywhere else values to a few per cent and the ranks are held to be the same.
+Training amplifies the last bit of a sum, so that trained networks agree to 1e-6 on one and the same machine only:
+`LOOPSCOPE_EXACT=1` holds them to that there. Elsewhere values are held to a few per cent and ranks to near equality.
 """
 
 import json
@@ -15,11 +15,11 @@ from scipy.stats import spearmanr
 
 from loopscope.models import load_model
 from loopscope.store import Store
-from tests.golden.make_scores import CASES, SCORES, Case, machine, scores_of
+from tests.golden.make_scores import CASES, SCORES, Case, scores_of
 
 VERSION_0_1 = Path(__file__).parent / "golden" / "version_0_1"
 EXACT = 1e-6  # relative
-TRAINED = float(os.environ.get("LOOPSCOPE_EXACT") and EXACT or 0.05)
+TRAINED = EXACT if os.environ.get("LOOPSCOPE_EXACT") else 0.05
 
 
 @pytest.fixture(scope="module")
