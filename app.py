@@ -15,9 +15,9 @@ from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.ui.headers import SecurityHeaders
-from loopscope.ui.logged import start_logging
-from loopscope.ui.media import routes
+from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.log import start_logging
+from loopscope.ui.server.media import routes
 
 if get_script_run_ctx(suppress_warning=True) is None:
     start_logging()

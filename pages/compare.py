@@ -1,8 +1,8 @@
 """Compare: how the fitted models differ on the same loops."""
 
-from loopscope.ui.compare_view import compare_step
 from loopscope.ui.components import heading, next_step
 from loopscope.ui.state import session
+from loopscope.ui.views.compare import compare_step
 
 heading("Compare", "Two detectors that agree on a loop are worth more than one; where they disagree is worth a listen.")
 if session().library is None:

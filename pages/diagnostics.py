@@ -3,7 +3,7 @@
 import streamlit as st
 
 from loopscope.ui.components import heading
-from loopscope.ui.diagnostics_view import clear_caches, show_errors, show_folders, show_versions, show_weights
+from loopscope.ui.views.diagnostics import clear_caches, show_errors, show_folders, show_versions, show_weights
 
 heading("Diagnostics", "What to copy into a report when something goes wrong, and what takes room on this machine.")
 st.subheader("Versions", anchor=False)

@@ -1,8 +1,8 @@
 """Embed: each loop becomes one point, through a frozen encoder."""
 
 from loopscope.ui.components import heading, next_step
-from loopscope.ui.embed_view import embed_step
 from loopscope.ui.state import session
+from loopscope.ui.views.embed import embed_step
 
 heading(
     "Embed",

@@ -1,8 +1,8 @@
 """Explore: see every loop, click one and hear it, move the threshold, take the list away."""
 
 from loopscope.ui.components import heading, next_step
-from loopscope.ui.explore_view import explore_step
 from loopscope.ui.state import session
+from loopscope.ui.views.explore import explore_step
 
 heading("Explore", "Each point, bar and row is a loop: click it and it plays. Press ? for the keys.")
 if session().library is None:

@@ -1,7 +1,7 @@
 """Library: choose a folder of loops; every file is decoded or listed with the reason why not."""
 
 from loopscope.ui.components import heading
-from loopscope.ui.library_view import library_step
+from loopscope.ui.views.library import library_step
 
 heading(
     "Library", "Choose a folder of loops. Every audio file in it is either listed as a loop or left out with a reason."

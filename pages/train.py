@@ -2,7 +2,7 @@
 
 from loopscope.ui.components import heading, next_step
 from loopscope.ui.state import session
-from loopscope.ui.train_view import train_step
+from loopscope.ui.views.train import train_step
 
 heading(
     "Train",

@@ -8,7 +8,7 @@ import pytest
 from loopscope.checkpoints import AISFX, load_weights
 from loopscope.encoders.aisfx import SAMPLE_RATE, load, make
 from loopscope.encoders.base import encoder_names
-from loopscope.encoders.views import ViewEncoder
+from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.errors import EncoderError
 from tests.golden.clips import plucked
 from tests.golden.make_aisfx import GOLDEN
@@ -21,11 +21,11 @@ def cosine(a: Row, b: Row) -> float:
 
 
 @pytest.fixture
-def encoder(aisfx_weights: object) -> ViewEncoder:
+def encoder(aisfx_weights: object) -> WindowedEncoder:
     return load()
 
 
-def test_embeddings_are_those_of_the_published_pipeline(encoder: ViewEncoder) -> None:
+def test_embeddings_are_those_of_the_published_pipeline(encoder: WindowedEncoder) -> None:
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     expected = np.array(list(golden.values()))
     clips = [plucked(float(duration_s), SAMPLE_RATE) for duration_s in golden]
@@ -45,7 +45,7 @@ def test_reduced_precision_keeps_the_direction_and_says_so(aisfx_weights: object
     assert reduced.encoder_id == f"{exact.encoder_id}-bf16"
 
 
-def test_neither_company_nor_order_nor_pieces_change_an_embedding(encoder: ViewEncoder) -> None:
+def test_neither_company_nor_order_nor_pieces_change_an_embedding(encoder: WindowedEncoder) -> None:
     clips = [plucked(duration_s, SAMPLE_RATE, seed) for seed, duration_s in enumerate((0.1, 1.0, 2.9, 5.2, 8.0))]
     together = encoder.embed(clips)
     alone = np.concatenate([encoder.embed([clip]) for clip in clips])
@@ -55,29 +55,29 @@ def test_neither_company_nor_order_nor_pieces_change_an_embedding(encoder: ViewE
         assert cosine(together, other) > 0.99999
 
 
-def test_loudness_does_not_matter(encoder: ViewEncoder) -> None:
+def test_loudness_does_not_matter(encoder: WindowedEncoder) -> None:
     clip = plucked(3.0, SAMPLE_RATE)
     assert cosine(encoder.embed([clip]), encoder.embed([clip * np.float32(0.01)])) > 0.9999
 
 
-def test_different_sounds_differ(encoder: ViewEncoder) -> None:
+def test_different_sounds_differ(encoder: WindowedEncoder) -> None:
     noise = 0.2 * np.random.default_rng(0).standard_normal(3 * SAMPLE_RATE).astype(np.float32)
     assert cosine(encoder.embed([plucked(3.0, SAMPLE_RATE)]), encoder.embed([noise])) < 0.9
 
 
-def test_silence_and_a_single_sample_have_finite_embeddings(encoder: ViewEncoder) -> None:
+def test_silence_and_a_single_sample_have_finite_embeddings(encoder: WindowedEncoder) -> None:
     X = encoder.embed([np.zeros(SAMPLE_RATE, np.float32), np.ones(1, np.float32)])
     assert np.isfinite(X).all()
 
 
-def test_what_cannot_be_embedded_is_refused_in_one_sentence(encoder: ViewEncoder) -> None:
+def test_what_cannot_be_embedded_is_refused_in_one_sentence(encoder: WindowedEncoder) -> None:
     for bad in (np.array([0.1, np.nan], np.float32), np.zeros((2, 100), np.float32), np.empty(0, np.float32)):
         with pytest.raises(EncoderError):
             encoder.embed([bad])
     assert encoder.embed([]).shape == (0, encoder.n_features)
 
 
-def test_the_id_names_encoder_version_and_weights(encoder: ViewEncoder) -> None:
+def test_the_id_names_encoder_version_and_weights(encoder: WindowedEncoder) -> None:
     assert encoder.encoder_id.startswith("aisfx-1-")
     assert encoder.weights_sha256[:12] in encoder.encoder_id
     ready = {info.name: info.ready for info in encoder_names()}

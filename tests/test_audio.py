@@ -14,11 +14,10 @@ import pytest
 import soundfile
 
 from loopscope import config
-from loopscope.audio import TransientAudioError, content_hash, decode, inspect_file, playable, probe
-from loopscope.audio import guard as guard_module
+from loopscope.audio import TransientAudioError, content_hash, decode, inspect_file, isolation, playable, probe
 from loopscope.audio.containers import identify
-from loopscope.audio.guard import InspectionPool, InspectionWorker
 from loopscope.audio.inspection import Inspection
+from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.audio.streaming import resampled_length, stream
 from loopscope.errors import AudioError, LibraryError
 
@@ -407,7 +406,7 @@ def test_text_never_reaches_a_fallback_decoder(tmp_path: Path, monkeypatch: pyte
 
 DANGEROUS_CHILD = """
 import os, sys, time
-from loopscope.audio import worker
+from loopscope.audio import isolation_worker as worker
 careful = worker.inspect_file
 def inspect(path):
     name = os.path.basename(path)
@@ -425,13 +424,13 @@ worker.main(float(sys.argv[1]))
 
 @contextmanager
 def dangerous_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    real = guard_module.subprocess.Popen
+    real = isolation.subprocess.Popen
 
     def start(command: list[str], **options: object) -> object:
         return real([command[0], "-c", DANGEROUS_CHILD, command[-1]], **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(guard_module.subprocess, "Popen", start)
+        patch.setattr(isolation.subprocess, "Popen", start)
         yield
 
 
@@ -459,10 +458,10 @@ def test_a_stop_does_not_wait_for_a_hanging_file(tmp_path: Path, monkeypatch: py
 
 def test_a_child_that_never_comes_up_is_no_file_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.wav", stereo(0.1))
-    monkeypatch.setattr(guard_module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(isolation.sys, "executable", "/bin/false")
     with pytest.raises(LibraryError, match="ended while starting"), InspectionPool(1) as pool:
         list(pool.inspect_all([str(path)]))
-    monkeypatch.setattr(guard_module.sys, "executable", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(isolation.sys, "executable", str(tmp_path / "nowhere"))
     with pytest.raises(LibraryError, match="cannot be started"), InspectionPool(1) as pool:
         list(pool.inspect_all([str(path)]))
 
@@ -489,9 +488,9 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path) -> None:
 
 
 def test_leaving_the_pool_ends_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[guard_module.subprocess.Popen[str]] = []
-    start = guard_module._start
-    monkeypatch.setattr(guard_module, "_start", lambda seconds: started.append(start(seconds)) or started[-1])
+    started: list[isolation.subprocess.Popen[str]] = []
+    start = isolation._start
+    monkeypatch.setattr(isolation, "_start", lambda seconds: started.append(start(seconds)) or started[-1])
     paths = [str(written(tmp_path / f"{index}.wav", stereo(0.05))) for index in range(40)]
     with InspectionPool(2) as pool:
         next(pool.inspect_all(paths))

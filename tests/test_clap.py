@@ -13,8 +13,8 @@ import torch
 from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, load_weights
 from loopscope.encoders.base import load_encoder
 from loopscope.encoders.clap import SAMPLE_RATE, make_fusion, make_music
-from loopscope.encoders.views import ViewEncoder
-from loopscope.threading_limits import one_thread
+from loopscope.encoders.windowed import WindowedEncoder
+from loopscope.threads import one_thread
 from tests import laion_reference
 from tests.golden.clips import plucked
 
@@ -53,7 +53,7 @@ def published(laion: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fusion(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewEncoder]:
+def fusion(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WindowedEncoder]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOOPSCOPE_HOME", str(tmp_path_factory.mktemp("home")))
         yield make_fusion(load_weights(CLAP_FUSION, published), precision="float32")
@@ -67,12 +67,12 @@ def same_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np.random, "choice", lambda third: int(next(turn)(third)))
 
 
-def views_of(encoder: ViewEncoder, waveform: np.ndarray) -> torch.Tensor:
+def views_of(encoder: WindowedEncoder, waveform: np.ndarray) -> torch.Tensor:
     return encoder.prepare([waveform], len(waveform))
 
 
 @pytest.mark.parametrize("duration_s", SHORT_S)
-def test_the_spectrogram_of_short_clips_is_laion_claps(laion: Any, fusion: ViewEncoder, duration_s: float) -> None:
+def test_the_spectrogram_of_short_clips_is_laion_claps(laion: Any, fusion: WindowedEncoder, duration_s: float) -> None:
     waveform = plucked(duration_s, SAMPLE_RATE)
     expected = laion_reference.features_of(laion, waveform)["mel_fusion"]
     views = views_of(fusion, waveform)
@@ -82,7 +82,7 @@ def test_the_spectrogram_of_short_clips_is_laion_claps(laion: Any, fusion: ViewE
 
 @pytest.mark.parametrize("duration_s", LONG_S)
 @pytest.mark.usefixtures("same_crops")
-def test_the_four_views_of_long_clips_are_laion_claps(laion: Any, fusion: ViewEncoder, duration_s: float) -> None:
+def test_the_four_views_of_long_clips_are_laion_claps(laion: Any, fusion: WindowedEncoder, duration_s: float) -> None:
     waveform = plucked(duration_s, SAMPLE_RATE)
     features = laion_reference.features_of(laion, waveform)
     assert bool(features["longer"])
@@ -92,7 +92,7 @@ def test_the_four_views_of_long_clips_are_laion_claps(laion: Any, fusion: ViewEn
 
 
 @pytest.mark.usefixtures("same_crops")
-def test_embeddings_are_laion_claps(laion: Any, fusion: ViewEncoder) -> None:
+def test_embeddings_are_laion_claps(laion: Any, fusion: WindowedEncoder) -> None:
     waveforms = [plucked(duration_s, SAMPLE_RATE) for duration_s in (0.4, 4.9, 10.0, 10.005, 28.0)]
     expected = laion_reference.branch_embeddings(laion, [laion_reference.features_of(laion, x) for x in waveforms])
     found = fusion.embed(waveforms)
@@ -111,7 +111,7 @@ def test_reduced_precision_keeps_the_direction(laion: Any, published: Path) -> N
     assert cosine(encoder.embed(waveforms), expected) > 0.999
 
 
-def test_a_users_file_gives_the_same_encoder_ever_after(published: Path, fusion: ViewEncoder) -> None:
+def test_a_users_file_gives_the_same_encoder_ever_after(published: Path, fusion: WindowedEncoder) -> None:
     given = load_encoder("clap-fusion", weights_file=published)
     chosen = load_encoder("auto")
     waveform = [plucked(1.0, SAMPLE_RATE)]
@@ -123,7 +123,7 @@ def test_a_users_file_gives_the_same_encoder_ever_after(published: Path, fusion:
     assert not [name for name in load_weights(CLAP_FUSION).tensors if "text" in name]
 
 
-def test_neither_company_nor_order_changes_an_embedding(fusion: ViewEncoder) -> None:
+def test_neither_company_nor_order_changes_an_embedding(fusion: WindowedEncoder) -> None:
     waveforms = [plucked(duration_s, SAMPLE_RATE, seed) for seed, duration_s in enumerate((0.3, 12.0, 2.0, 31.0))]
     together = fusion.embed(waveforms)
     alone = np.concatenate([fusion.embed([waveform]) for waveform in waveforms])
@@ -133,7 +133,7 @@ def test_neither_company_nor_order_changes_an_embedding(fusion: ViewEncoder) -> 
     np.testing.assert_array_equal(together, fusion.embed(waveforms))
 
 
-def test_a_long_clip_passes_through_in_pieces(fusion: ViewEncoder) -> None:
+def test_a_long_clip_passes_through_in_pieces(fusion: WindowedEncoder) -> None:
     alive, most = [0], [0]
 
     def gone() -> None:
@@ -156,7 +156,7 @@ def test_a_long_clip_passes_through_in_pieces(fusion: ViewEncoder) -> None:
     torch.testing.assert_close(streamed, views_of(fusion, whole), atol=1e-3, rtol=0)
 
 
-def test_gradients_and_chance_play_no_part(fusion: ViewEncoder) -> None:
+def test_gradients_and_chance_play_no_part(fusion: WindowedEncoder) -> None:
     network = fusion._runtime.network
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())

@@ -13,13 +13,13 @@ import soundfile
 from loopscope.audio import decode
 from loopscope.config import paths
 from loopscope.demo import Take, make_demo_library, plan_takes, render_take
-from loopscope.demo import library as library_module
+from loopscope.demo import make as library_module
+from loopscope.demo.instruments import INSTRUMENTS, Note
 from loopscope.demo.oddities import DETUNE_CENTS, ODDITIES
 from loopscope.demo.performance import write_score
 from loopscope.demo.styles import BASS_STYLES, GUITAR_STYLES, STEPS_A_BAR
 from loopscope.demo.synthesis import harmonic_tone, plucked
 from loopscope.demo.theory import frequency, guitar_voicing, parse_key
-from loopscope.demo.voices import VOICES, Note
 from loopscope.errors import Cancelled, LibraryError
 from loopscope.library import scan_folder
 
@@ -119,11 +119,11 @@ def test_files_are_the_same_to_the_byte(few: tuple[Take, ...], tmp_path: Path) -
 # --- how it sounds
 
 
-@pytest.mark.parametrize("voice", sorted(set(VOICES) - {"bell"}))
+@pytest.mark.parametrize("voice", sorted(set(INSTRUMENTS) - {"bell"}))
 @pytest.mark.parametrize("pitch", [33, 45, 52.5])
 def test_every_voice_is_in_tune(voice: str, pitch: float) -> None:
     rate = 44100
-    tone = VOICES[voice](Note(frequency(pitch), 1.0, 0.8, rate), np.random.default_rng(0))
+    tone = INSTRUMENTS[voice](Note(frequency(pitch), 1.0, 0.8, rate), np.random.default_rng(0))
     heard = librosa.yin(tone[: rate * 9 // 10], fmin=40, fmax=400, sr=rate, frame_length=4096)
     cents = 1200 * np.log2(np.median(heard[3:-3]) / frequency(pitch))
     assert abs(cents) < 12

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loopscope.detectors import PRESETS, detector_names, make_detector
+from loopscope.detection.registry import PRESETS, detector_names, make_detector
 from loopscope.errors import DataError, ModelError
 from loopscope.progress import EpochReport
 

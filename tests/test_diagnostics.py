@@ -12,8 +12,8 @@ from loopscope.checkpoints import AISFX, digests
 from loopscope.config import paths
 from loopscope.errors import LibraryError
 from loopscope.store import Store
-from loopscope.ui.paging import PAGE_ROWS
 from loopscope.ui.tasks import TaskBoard
+from loopscope.ui.widgets.paging import PAGE_ROWS
 from tests.test_pages import start, texts
 
 
@@ -114,7 +114,7 @@ def test_failures_of_a_session_are_kept_with_what_is_needed_to_find_their_cause(
 PAGED = """
 import pandas as pd
 import streamlit as st
-from loopscope.ui.paging import page_of
+from loopscope.ui.widgets.paging import page_of
 n = st.session_state["n"]
 rows, page = page_of(pd.DataFrame({"number": range(n)}), "test")
 st.dataframe(rows)

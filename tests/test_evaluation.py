@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope import evaluation
-from loopscope.errors import DataError
-from loopscope.evaluation import (
+from loopscope.detection import evaluation
+from loopscope.detection.evaluation import (
     LabelledSet,
     agreement_matrix,
     evaluate_detectors,
@@ -20,6 +19,7 @@ from loopscope.evaluation import (
     read_labels,
     summarise,
 )
+from loopscope.errors import DataError
 
 
 def test_the_examples_in_the_documentation_hold():

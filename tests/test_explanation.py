@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope.detectors import make_detector
+from loopscope.analysis.explanation import carriers_of, comparison_loops_of, parts_of, stability_of
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_new
+from loopscope.detection.registry import make_detector
+from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import EmbeddingSet
-from loopscope.explanation import carriers_of, companions_of, parts_of, stability_of
-from loopscope.models import load_model, save_model
-from loopscope.pipeline import ScoredLoops, fit_detector, score_new
 from tests.test_detectors import FAST, fast, with_outlier
 
 ODD = 7
@@ -105,7 +105,7 @@ def test_companions_are_normal_other_and_nearest(robust: ScoredLoops) -> None:
     is_normal = scores < np.percentile(scores, 80)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     for row in (ODD, int(scores.argmin()), 12):
-        found = companions_of(robust, X, row, is_normal, n_similar=5)
+        found = comparison_loops_of(robust, X, row, is_normal, n_similar=5)
         others = np.flatnonzero(np.arange(len(X)) != row)
         cosine = unit @ unit[row]
         assert found.nearest_normal == max((i for i in others if is_normal[i]), key=lambda i: cosine[i])
@@ -115,5 +115,5 @@ def test_companions_are_normal_other_and_nearest(robust: ScoredLoops) -> None:
 
 
 def test_without_a_normal_loop_there_is_none_to_compare_with(robust: ScoredLoops) -> None:
-    found = companions_of(robust, X, ODD, np.arange(len(X)) == ODD)
+    found = comparison_loops_of(robust, X, ODD, np.arange(len(X)) == ODD)
     assert (found.nearest_normal, found.most_central) == (-1, -1)

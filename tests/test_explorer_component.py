@@ -11,8 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from loopscope.errors import DataError
-from loopscope.ui import packing
-from loopscope.ui.explorer import ExplorerView
+from loopscope.ui.explorer.component import ExplorerView, packing
 from tests.browser.synthetic import loop_id, synthetic_view
 
 N = 60
@@ -22,7 +21,7 @@ VIEW = synthetic_view(N)
 def page() -> None:
     import streamlit as st
 
-    from loopscope.ui.explorer import explorer
+    from loopscope.ui.explorer.component import explorer
     from tests.browser.synthetic import synthetic_view
 
     state = st.session_state

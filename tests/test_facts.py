@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope import loop_structure, metadata
+from loopscope import metadata
 from loopscope.errors import Cancelled
-from loopscope.facts import FACT_COLUMNS, known_facts, measure_facts
 from loopscope.library import scan_folder
+from loopscope.metadata import bars as loop_structure
+from loopscope.metadata.collect import COLLECTED_COLUMNS, known_metadata, measure_metadata
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.test_loop_structure import BPM, RATE, loop
@@ -35,8 +36,8 @@ def refuse(*_: object) -> None:
 
 
 def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFrame, store: Store) -> None:
-    facts = known_facts(loops, store)
-    assert tuple(facts.table.columns) == FACT_COLUMNS
+    facts = known_metadata(loops, store)
+    assert tuple(facts.table.columns) == COLLECTED_COLUMNS
     assert facts.missing == set(loops["loop_id"]), "one was never heard, two were never cut into bars"
     by_name = facts.table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["Bass_120_Em.wav", ["bpm", "bpm_source", "key", "instrument"]].tolist() == [
@@ -50,7 +51,7 @@ def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFra
 
 def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[Progress] = []
-    measured = measure_facts(loops, store, on_progress=reports.append)
+    measured = measure_metadata(loops, store, on_progress=reports.append)
     by_name = measured.table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
     assert by_name.loc["untitled.wav", "bpm"] in (60, 120)
@@ -60,10 +61,10 @@ def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatc
     assert all(report.done <= report.total for report in reports)
     monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
     monkeypatch.setattr(loop_structure, "structure_of_file", refuse)
-    known = known_facts(loops, store)
+    known = known_metadata(loops, store)
     assert known.missing == measured.missing == frozenset()
     pd.testing.assert_frame_equal(known.table, measured.table)
-    pd.testing.assert_frame_equal(measure_facts(loops, store).table, measured.table)
+    pd.testing.assert_frame_equal(measure_metadata(loops, store).table, measured.table)
 
 
 def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store) -> None:
@@ -73,16 +74,16 @@ def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store) -
         return any(report.stage == "Comparing bars" for report in heard)
 
     with pytest.raises(Cancelled, match="what was compared is kept"):
-        measure_facts(loops, store, on_progress=heard.append, should_stop=stop)
-    by_name = known_facts(loops, store).table.assign(name=loops["name"]).set_index("name")
+        measure_metadata(loops, store, on_progress=heard.append, should_stop=stop)
+    by_name = known_metadata(loops, store).table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
     assert by_name["loop_structure"].isna().all()
 
 
 def test_one_loop_measured_alone_updates_its_files_and_no_other(loops: pd.DataFrame, store: Store) -> None:
-    before = known_facts(loops, store)
+    before = known_metadata(loops, store)
     one = loops[loops["name"] == "untitled.wav"]
-    after = before.updated(measure_facts(one, store))
+    after = before.updated(measure_metadata(one, store))
     assert after.missing == before.missing - set(one["loop_id"])
     changed = after.table.set_index("path").loc[list(one["path"])]
     assert changed["n_bars"].tolist() == [4] or changed["n_bars"].tolist() == [2]
@@ -96,6 +97,6 @@ def test_a_folder_without_a_readable_loop_has_no_facts(tmp_path: Path, store: St
     (tmp_path / "broken.wav").write_bytes(b"not audio")
     library = scan_folder(tmp_path)
     assert len(library.rejected) == 1
-    for facts in (known_facts(library.loops, store), measure_facts(library.loops, store)):
+    for facts in (known_metadata(library.loops, store), measure_metadata(library.loops, store)):
         assert facts.table.empty
         assert not facts.missing

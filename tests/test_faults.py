@@ -24,8 +24,8 @@ from loopscope.faults import (
     find_faults,
     near_duplicate_rows,
 )
-from loopscope.faults import library as fault_library
-from loopscope.faults.checking import BLOCK_S
+from loopscope.faults import check as fault_library
+from loopscope.faults.registry import BLOCK_S
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
@@ -108,7 +108,7 @@ MUSIC: dict[str, Callable[[], np.ndarray]] = {
 }
 
 
-def verdicts(x: np.ndarray, rate: int = RATE) -> dict[str, str]:
+def quality_checks(x: np.ndarray, rate: int = RATE) -> dict[str, str]:
     return {fault.kind: fault.verdict for fault in find_faults(x, rate)}
 
 
@@ -172,7 +172,7 @@ def test_a_click_is_found_where_it_is(name: str, plant: Callable[[np.ndarray, fl
 def test_a_click_in_one_channel_is_found() -> None:
     clean = notes()
     faulty = np.stack([clean, plant_click(clean, 2.2)])
-    assert verdicts(faulty)["click"] == "fault"
+    assert quality_checks(faulty)["click"] == "fault"
 
 
 def test_louder_clicks_score_higher() -> None:
@@ -186,21 +186,21 @@ def test_louder_clicks_score_higher() -> None:
 def test_clipping_is_found_at_any_level(name: str, after: Callable[[np.ndarray], np.ndarray]) -> None:
     x = MUSIC[name]()
     level = 0.4 * np.abs(x).max()
-    assert verdicts(after(np.clip(x, -level, level)))["clipping"] == "fault"
+    assert quality_checks(after(np.clip(x, -level, level)))["clipping"] == "fault"
 
 
 def test_clipping_of_one_polarity_is_found() -> None:
     x = notes()
-    assert verdicts(np.minimum(x, 0.5 * x.max()))["clipping"] == "fault"
+    assert quality_checks(np.minimum(x, 0.5 * x.max()))["clipping"] == "fault"
 
 
 def test_soft_clipping_is_noticed() -> None:
-    assert "clipping" in verdicts(np.tanh(12 * notes()).astype(np.float32))
+    assert "clipping" in quality_checks(np.tanh(12 * notes()).astype(np.float32))
 
 
 def test_a_square_wave_is_at_most_suspect() -> None:
     t = np.arange(2 * RATE) / RATE
-    assert verdicts((0.5 * dsp.square(2 * np.pi * 110 * t)).astype(np.float32))["clipping"] == "suspect"
+    assert quality_checks((0.5 * dsp.square(2 * np.pi * 110 * t)).astype(np.float32))["clipping"] == "suspect"
 
 
 @pytest.mark.parametrize(("for_s", "fade_s"), [(0.02, 0.0), (0.1, 0.0), (0.06, 0.002)])
@@ -220,13 +220,13 @@ def test_hum_is_found_and_named(mains: float) -> None:
 def test_notes_next_to_the_mains_lines_are_not_hum() -> None:
     t = np.arange(4 * RATE) / RATE
     drone = sum(np.sin(2 * np.pi * k * 48.999 * t) / k for k in range(1, 10))
-    assert "hum" not in verdicts((0.2 * drone).astype(np.float32))
+    assert "hum" not in quality_checks((0.2 * drone).astype(np.float32))
 
 
 def test_a_noise_floor_is_found_and_noise_as_the_sound_itself_is_not_a_fault() -> None:
     noise = np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
-    assert verdicts(notes() + 0.01 * noise)["noise"] == "fault"
-    assert verdicts(0.1 * noise).get("noise", "suspect") == "suspect"
+    assert quality_checks(notes() + 0.01 * noise)["noise"] == "fault"
+    assert quality_checks(0.1 * noise).get("noise", "suspect") == "suspect"
 
 
 def test_dc_offset_is_measured() -> None:
@@ -237,34 +237,34 @@ def test_dc_offset_is_measured() -> None:
 
 def test_an_inverted_channel_is_found_and_double_mono_is_fine() -> None:
     x = notes()
-    assert verdicts(np.stack([x, -x]))["stereo_phase"] == "fault"
-    assert verdicts(np.stack([x, x])) == {}
+    assert quality_checks(np.stack([x, -x]))["stereo_phase"] == "fault"
+    assert quality_checks(np.stack([x, x])) == {}
 
 
 def test_a_dead_channel_is_found() -> None:
     x = notes()
-    assert verdicts(np.stack([x, np.zeros_like(x)]))["dead_channel"] == "fault"
-    assert "dead_channel" not in verdicts(np.stack([x, 0.3 * x]))
+    assert quality_checks(np.stack([x, np.zeros_like(x)]))["dead_channel"] == "fault"
+    assert "dead_channel" not in quality_checks(np.stack([x, 0.3 * x]))
 
 
 def test_near_silence_and_digital_silence() -> None:
-    assert verdicts(1e-4 * notes())["near_silence"] == "fault"
-    assert verdicts(np.zeros(RATE, np.float32)) == {"near_silence": "fault", "digital_silence": "fault"}
+    assert quality_checks(1e-4 * notes())["near_silence"] == "fault"
+    assert quality_checks(np.zeros(RATE, np.float32)) == {"near_silence": "fault", "digital_silence": "fault"}
 
 
 def test_a_loop_cut_in_full_swing_clicks_at_the_seam() -> None:
     t = np.arange(2 * RATE) / RATE
     closed = (0.5 * np.sin(2 * np.pi * 110 * t)).astype(np.float32)
-    assert "seam" not in verdicts(closed)
-    assert verdicts(closed[: len(closed) - 300])["seam"] == "fault"
+    assert "seam" not in quality_checks(closed)
+    assert quality_checks(closed[: len(closed) - 300])["seam"] == "fault"
 
 
 def test_a_wall_in_the_spectrum_is_found_and_a_mellow_sound_is_not() -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE) * np.repeat(np.linspace(1, 0.1, 8), RATE // 2)
     wall = dsp.sosfilt(dsp.ellip(10, 0.1, 90, 8000, fs=RATE, output="sos"), noise)
     mellow = dsp.sosfilt(dsp.butter(1, 2000, fs=RATE, output="sos"), noise)
-    assert verdicts(wall.astype(np.float32))["band_limited"] == "fault"
-    assert "band_limited" not in verdicts(mellow.astype(np.float32))
+    assert quality_checks(wall.astype(np.float32))["band_limited"] == "fault"
+    assert "band_limited" not in quality_checks(mellow.astype(np.float32))
 
 
 def test_crackle_is_a_suspicion_with_an_excuse() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope import figures
-from loopscope.projection import project
+from loopscope.analysis.projection import project
+from loopscope.figures import scores as figures
 
 N = 60
 

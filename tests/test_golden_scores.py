@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from loopscope.models import load_model
+from loopscope.detection.saved import load_model
 from loopscope.store import Store
 from tests.golden.make_scores import CASES, SCORES, Case, scores_of
 

@@ -1,18 +1,18 @@
-"""The guards tell sound models from broken ones."""
+"""The quality checks tell sound models from broken ones."""
 
 import numpy as np
 import pytest
 
-from loopscope.detectors import make_detector
-from loopscope.guards import (
+from loopscope.detection.quality import (
     effective_rank,
     exceedance_by_chance,
     is_collapsed,
     mean_agreement,
+    quality_checks,
     rank_agreement,
-    verdicts,
     warnings_for,
 )
+from loopscope.detection.registry import make_detector
 
 RNG = np.random.default_rng(0)
 
@@ -78,18 +78,18 @@ def test_every_guard_has_its_sentence(broken, words):
 
 
 def test_every_guard_is_shown_with_its_limit_passed_or_not():
-    judged = verdicts(GOOD)
+    judged = quality_checks(GOOD)
     assert len(judged) == 6
-    assert all(verdict.passed and verdict.sentence.endswith(".") and verdict.limit for verdict in judged)
-    broken = verdicts({**GOOD, "spread_after": 1e-4})
-    assert [verdict.title for verdict in broken if not verdict.passed] == ["Spread after ÷ before"]
-    assert verdicts({"held_out_exceedance": float("nan")}) == ()
+    assert all(check.passed and check.sentence.endswith(".") and check.limit for check in judged)
+    broken = quality_checks({**GOOD, "spread_after": 1e-4})
+    assert [check.title for check in broken if not check.passed] == ["Spread after ÷ before"]
+    assert quality_checks({"held_out_exceedance": float("nan")}) == ()
 
 
 def test_few_held_out_loops_above_the_threshold_may_be_chance():
     few = {**GOOD, "held_out_exceedance": 5 / 24, "held_out_loops": 24.0, "training_loops": 94.0}
     assert warnings_for(few) == ()
-    assert any("may be chance" in verdict.sentence for verdict in verdicts(few))
+    assert any("may be chance" in check.sentence for check in quality_checks(few))
     assert warnings_for({**few, "held_out_loops": 240.0, "training_loops": 940.0})
     assert warnings_for({**few, "held_out_exceedance": 0.5})
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopscope.ui.headers import content_security_policy
+from loopscope.ui.server.headers import content_security_policy
 
 
 def rules(host: str = "") -> dict[str, list[str]]:

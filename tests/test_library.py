@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from loopscope.audio import content_hash
-from loopscope.audio.guard import InspectionPool
+from loopscope.audio.isolation import InspectionPool
 from loopscope.errors import Cancelled, LibraryError
 from loopscope.library import LOOP_COLUMNS, Library, library_statistics, list_subfolders, scan_folder
 from loopscope.library import scan as scan_module

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 import soundfile
 
+from loopscope.analysis.pipeline import fit_detector, score_new
+from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import embed_library
 from loopscope.errors import ModelError
 from loopscope.exports import execute, plan_copy
 from loopscope.faults import check_library
 from loopscope.library import scan_folder
-from loopscope.models import load_model, save_model
-from loopscope.pipeline import fit_detector, score_new
 from loopscope.store import Store
-from loopscope.ui.logged import LastRecords
+from loopscope.ui.server.log import LastRecords
 from tests.golden.clips import plucked
 
 STAGES = ("scan", "embed", "faults", "train", "save", "score", "copy")

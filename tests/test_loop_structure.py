@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from loopscope.errors import DataError
-from loopscope.loop_structure import STRUCTURE_COLUMNS, loop_structure, structure_of_file, structure_scores
+from loopscope.metadata.bars import STRUCTURE_COLUMNS, loop_structure, structure_of_file, structure_scores
 
 RATE = 22050
 BPM = 120.0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loopscope.loudness import measure
+from loopscope.audio.loudness import measure
 
 RATE = 48_000
 

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from loopscope import config
-from loopscope.ui import media
-from loopscope.ui.media import MediaRegistry, routes
+from loopscope.ui.server import media
+from loopscope.ui.server.media import MediaRegistry, routes
 
 TOKEN, LOOP = "a-session", "0123abcd"
 RATE = 44_100

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope.metadata import NameFacts, estimate_from_audio, fill_from_audio, parse_name, read_names
+from loopscope.metadata import NameMetadata, estimate_from_audio, fill_from_audio, parse_name, read_names
 from tests.benchmarks.data import bench_folder
 
 # name (without extension) -> instrument, genre, bpm, key. The naming styles of Splice, Loopmasters, Cymatics, KSHMR,
@@ -92,16 +92,16 @@ NAMES: dict[str, tuple[str | None, str | None, float | None, str | None]] = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names(name: str) -> None:
-    assert parse_name(name) == NameFacts(*NAMES[name])
+    assert parse_name(name) == NameMetadata(*NAMES[name])
 
 
 FOLDERS = {
-    "bass110Em": NameFacts("bass", None, 110, "Em"),
-    "120 BPM Guitar Loops": NameFacts("guitar", None, 120, None),
-    "Drum Loops 120": NameFacts("drums", None, None, None),
-    "Kit 100": NameFacts(),
-    "03_Bass_Loops": NameFacts("bass", None, None, None),
-    "Am": NameFacts(None, None, None, "Am"),
+    "bass110Em": NameMetadata("bass", None, 110, "Em"),
+    "120 BPM Guitar Loops": NameMetadata("guitar", None, 120, None),
+    "Drum Loops 120": NameMetadata("drums", None, None, None),
+    "Kit 100": NameMetadata(),
+    "03_Bass_Loops": NameMetadata("bass", None, None, None),
+    "Am": NameMetadata(None, None, None, "Am"),
 }
 
 

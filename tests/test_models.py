@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from loopscope import config
-from loopscope.detectors import PRESETS, detector_names, make_detector
+from loopscope.detection.registry import PRESETS, detector_names, make_detector
+from loopscope.detection.saved import damaged, delete_model, list_models, load_model, model_card, save_model
 from loopscope.errors import ModelError
-from loopscope.models import damaged, delete_model, list_models, load_model, model_card, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = {"robust": {"min_steps": 10, "min_passes": 1}, "paper": {"max_epochs": 5}}
@@ -21,7 +21,7 @@ NEW = np.random.default_rng(1).normal(size=(10, 24)).astype(np.float32)
 IDS = tuple(f"loop{i:02d}" for i in range(40))
 FRESH = """
 import sys, numpy as np
-from loopscope.models import load_model
+from loopscope.detection.saved import load_model
 detector = load_model(sys.argv[1])
 np.savez(sys.argv[2], scores=detector.anomaly_scores(np.load(sys.argv[3])), own=detector.scores_)
 """
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_no_half_written_model(monkeypatch):
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("loopscope.models._flush", full)
+    monkeypatch.setattr("loopscope.detection.saved._flush", full)
     with pytest.raises(ModelError, match="No space left on device"):
         save_model(fitted(), "too big", {})
     assert list_models().empty

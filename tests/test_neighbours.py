@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from loopscope import neighbours
+from loopscope.embeddings import neighbours
+from loopscope.embeddings.neighbours import most_central, near_duplicates, nearest_normal, nearest_to
 from loopscope.errors import Cancelled, DataError
-from loopscope.neighbours import most_central, near_duplicates, nearest_normal, nearest_to
 
 
 def embeddings(n: int = 300, f: int = 16, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from loopscope.ensemble import MemberAutoEncoder
-from loopscope.networks import ELU_ALPHA, AutoEncoder, ResidualAutoEncoder
+from loopscope.detection.member_networks import MemberAutoEncoder
+from loopscope.detection.networks import ELU_ALPHA, AutoEncoder, ResidualAutoEncoder
 
 
 def test_layers_are_those_of_figure_3():

@@ -10,7 +10,7 @@ import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
 from loopscope.config import paths
-from loopscope.models import model_card
+from loopscope.detection.saved import model_card
 from loopscope.store import Store
 from loopscope.ui.state import SessionState
 
@@ -44,7 +44,7 @@ def start(page: str | None = None) -> AppTest:
     return at
 
 
-def settle(at: AppTest, seconds: float = 120) -> None:
+def freeze_garbage(at: AppTest, seconds: float = 120) -> None:
     """Reruns until no task runs and none waits to be taken over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -102,7 +102,7 @@ def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None
     assert "26" in opened.label
     opened.click().run()
     at.button(key="scan-here").click().run()
-    settle(at)
+    freeze_garbage(at)
     library = state_of(at).library
     assert library is not None
     assert len(library.loops) == 25
@@ -115,17 +115,17 @@ def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     at.session_state["loopscope"].browsed = pack
     at.run()
     at.button(key="scan-here").click().run()
-    settle(at)
+    freeze_garbage(at)
     at.switch_page("pages/embed.py").run()
     at.radio(key="encoder-name").set_value("aisfx").run()
     at.button(key="embed-start").click().run()
-    settle(at)
+    freeze_garbage(at)
     assert state_of(at).embeddings is not None
     at.switch_page("pages/train.py").run()
     for detector in ("AEwRES", "pca"):
         at.selectbox(key="detector-name").set_value(detector).run()
         at.button(key="train-start").click().run()
-        settle(at)
+        freeze_garbage(at)
     assert list(state_of(at).models) == ["AEwRES · robust · seed 0", "pca · robust · seed 0"]
     at.switch_page("pages/explore.py").run()
     assert not at.exception
@@ -140,15 +140,15 @@ def trained(pack: Path, detector: str = "pca") -> AppTest:
     at.session_state["loopscope"].browsed = pack
     at.run()
     at.button(key="scan-here").click().run()
-    settle(at)
+    freeze_garbage(at)
     at.switch_page("pages/embed.py").run()
     at.radio(key="encoder-name").set_value("aisfx").run()
     at.button(key="embed-start").click().run()
-    settle(at)
+    freeze_garbage(at)
     at.switch_page("pages/train.py").run()
     at.selectbox(key="detector-name").set_value(detector).run()
     at.button(key="train-start").click().run()
-    settle(at)
+    freeze_garbage(at)
     return at
 
 
@@ -202,11 +202,11 @@ def test_a_note_stays_with_the_sound_and_goes_into_the_table(pack: Path, aisfx_w
 def test_listening_fills_what_names_leave_open(pack: Path, aisfx_weights: Path) -> None:
     at = trained(pack)
     at.switch_page("pages/explore.py").run()
-    facts = state_of(at).facts
+    facts = state_of(at).metadata
     assert facts is not None and len(facts.missing) == 24
     at.button(key="listen-start").click().run()
-    settle(at)
-    facts = state_of(at).facts
+    freeze_garbage(at)
+    facts = state_of(at).metadata
     assert facts is not None and not facts.missing
     assert "listen-start" not in [button.key for button in at.button]
     assert set(facts.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
@@ -221,7 +221,7 @@ def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path)
     at = trained(pack)
     at.selectbox(key="train-subset").set_value("instrument guitar").run()
     at.button(key="train-start").click().run()
-    settle(at)
+    freeze_garbage(at)
     state = state_of(at)
     assert state.active == "pca · robust · seed 0 · instrument guitar"
     assert state.model is not None and state.library is not None
@@ -264,7 +264,7 @@ def test_a_new_folder_drops_what_was_computed_from_the_old_one(pack: Path, aisfx
     at.session_state["loopscope"].browsed = pack / "Bass"
     at.run()
     at.button(key="scan-here").click().run()
-    settle(at)
+    freeze_garbage(at)
     state = state_of(at)
     assert state.library is not None and len(state.library.loops) == 24
     assert state.embeddings is None and not state.models and state.model is None

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope.explanation import Carriers
-from loopscope.loop_figures import bars_figure, carriers_figure, sound_figure
-from loopscope.loop_structure import LoopStructure
-from loopscope.picture import N_COLUMNS, N_FRAMES, N_MELS, RANGE_DB, draw, picture_of_file
+from loopscope.analysis.explanation import Carriers
+from loopscope.audio.spectrogram import N_COLUMNS, N_FRAMES, N_MELS, RANGE_DB, draw, spectrogram_of_file
+from loopscope.figures.loop import bars_figure, carriers_figure, sound_figure
+from loopscope.metadata.bars import LoopStructure
 
 RATE = 44_100
 
@@ -49,7 +49,7 @@ def test_an_inverted_channel_does_not_cancel() -> None:
 @pytest.mark.parametrize("n", [441, 100, 3000])
 def test_the_shortest_sounds_and_silence_have_a_picture(n: int, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", np.zeros((max(n, 441), 2)), RATE)
-    picture = picture_of_file(tmp_path / "short.wav")
+    picture = spectrogram_of_file(tmp_path / "short.wav")
     assert np.isfinite(picture.mel_db).all()
     assert len(sound_figure(picture, {}).data) == 3
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from loopscope.analysis.projection import project
 from loopscope.errors import DataError
-from loopscope.projection import project
 
 
 def stretched(n: int = 200) -> np.ndarray:

@@ -25,7 +25,7 @@ def test_every_linked_file_exists() -> None:
 
 
 def test_every_encoder_and_detector_is_named() -> None:
-    from loopscope.detectors import detector_names
+    from loopscope.detection.registry import detector_names
     from loopscope.encoders.base import encoder_names
 
     assert all(f"`{info.name}`" in README for info in encoder_names())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from loopscope.allowed_folders import allowed_roots, check_root, is_loopback
 from loopscope.errors import LibraryError
-from loopscope.roots import allowed_roots, check_root, is_loopback
 
 
 @pytest.mark.parametrize(

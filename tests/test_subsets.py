@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from loopscope.subsets import EVERYTHING, subsets
+from loopscope.analysis.subsets import EVERYTHING, subsets
 
 LOOPS = pd.DataFrame(
     {

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopscope import thresholds
+from loopscope.detection import thresholds
+from loopscope.detection.thresholds import count_above, is_anomaly, percentile_of, threshold_at
 from loopscope.errors import DataError
-from loopscope.thresholds import count_above, is_anomaly, percentile_of, threshold_at
 
 
 def test_the_examples_in_the_documentation_hold():

@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope.errors import DataError
-from loopscope.faults import faults_frame
-from loopscope.triage import (
+from loopscope.analysis.triage import (
     FAULTY,
     INTERESTING,
     NORMAL,
@@ -15,6 +13,8 @@ from loopscope.triage import (
     percentile_in_words,
     triage_rank,
 )
+from loopscope.errors import DataError
+from loopscope.faults import faults_frame
 
 
 def table_of(**percentiles: float) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopscope.ui.uploads import safe_relative, write_below
+from loopscope.ui.views.uploads import safe_relative, write_below
 
 
 @pytest.mark.parametrize(

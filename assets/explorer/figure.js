@@ -1,166 +1,126 @@
-// What the three pictures share: a frame with title and tools, a Plotly plot, and a layer of DOM nodes above it.
-// Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
-// empties the selection.
+// A Plotly figure that Python made: the app's colours, the download menu of every figure, and clicks on loops.
+//
+// Streamlit calls `mount` at the first show, at every rerun and at every change of theme; the figure is fetched again
+// only where its version is another one.
 
-import { h, perFrame } from "./dom.js";
+import { h } from "./dom.js";
 import { downloadMenu, saveFigure } from "./download.js";
-import { layoutOf } from "./theme.js";
+import { applyTheme, divergingOf, readTheme, templateOf } from "./theme.js";
+import { Addresses, fetchJson, loadPlotly, loadStyles } from "./transport.js";
 
-export class Figure {
-  constructor(session, { name, title, tools = [] }) {
-    this.session = session;
-    this.name = name;
-    this.plotly = null;
+const REACH = 8; // pixels around a point that still mean it
+
+const figures = new WeakMap(); // parent element → figure
+let serial = Date.now();
+
+export function mount(component, base) {
+  const parent = component.parentElement;
+  let figure = figures.get(parent);
+  if (!figure) figures.set(parent, (figure = new Figure(parent, base)));
+  figure.show(component).catch((error) => figure.fail(error));
+  return () => {
+    figures.delete(parent);
+    figure.close();
+  };
+}
+
+class Figure {
+  constructor(parent, base) {
+    this.base = base;
     this.plot = h("div", { class: "ls-plot", role: "img" });
-    this.tip = h("div", { class: "ls-tip", hidden: true });
-    this.layer = h("div", { class: "ls-layer" }, this.tip);
+    this.frame = h("div", { class: "ls-frame" }, this.plot);
+    this.title = h("h3", {});
     this.note = h("span", { class: "ls-note" });
-    this.tools = h("div", { class: "ls-tools" }, tools, this.#downloads());
-    this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
-    this.element = h(
-      "section",
-      { class: `ls-figure ls-${name}`, "aria-label": title },
-      h("header", {}, h("h3", {}, title), this.note, this.tools),
-      this.frame,
+    const menu = downloadMenu("Download this figure", (format) => this.#save(format));
+    const header = h("header", {}, this.title, this.note, h("div", { class: "ls-tools" }, menu));
+    this.figure = h("section", { class: "ls-figure" }, header, this.frame);
+    this.root = h("div", { class: "ls-root ls-figure-root" }, this.figure);
+    this.frame.addEventListener("click", (event) => this.#clicked(event));
+    parent.append(this.root);
+  }
+
+  async show(component) {
+    this.component = component;
+    const { data } = component;
+    this.title.textContent = data.title;
+    this.note.textContent = this.note.title = data.note;
+    this.figure.setAttribute("aria-label", data.title);
+    this.plot.setAttribute("aria-label", data.describe);
+    this.frame.style.height = `${data.height}px`;
+    const theme = readTheme(this.root);
+    const colours = JSON.stringify(theme);
+    if (this.version === data.version && this.colours === colours) return;
+    this.theme = theme;
+    applyTheme(this.root, theme);
+    const [Plotly, figure] = await Promise.all([
+      loadPlotly(this.base + data.plotly),
+      this.version === data.version ? this.shown : this.#fetch(data),
+      loadStyles(`${this.base}${data.assets}/explorer.css`),
+    ]);
+    if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
+    Object.assign(this, { version: data.version, colours, shown: figure, plotly: Plotly });
+    const config = { displayModeBar: false, responsive: true };
+    const coloured = figure.data.map((trace) =>
+      trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
     );
+    await Plotly.react(this.plot, coloured, this.#layout(figure.layout), config);
+    this.root.dataset.drawn = data.version;
   }
 
-  /** Draw for the first time. */
-  async draw(Plotly) {
-    this.plotly = Plotly;
-    // No double click: Plotly takes two quick clicks on different points for one, and would reset the view.
-    const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
-    this.#describe();
-    this.session.on("settled focus", () => this.#describe());
-    await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
-    // A wheel scrolls the page; with Ctrl or ⌘ it zooms the picture.
-    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), {
-      capture: true,
-    });
-    this.#listen();
-    this.plot.on("plotly_relayout", () => this.place());
-    this.plot.on("plotly_relayouting", () => this.place());
-    this.size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
-    this.resizing = new ResizeObserver(() => this.#resize());
-    this.resizing.observe(this.frame);
-    this.place();
-    this.element.dataset.drawn = "true";
-  }
-
-  /** Redraw with the colours of the session's theme, keeping zoom. */
-  async repaint() {
-    if (!this.plotly) return;
-    await this.plotly.react(this.plot, this.traces(), this.#keepZoom(layoutOf(this.session.theme, this.layout())));
-    this.place();
+  fail(error) {
+    if (this.closed) return;
+    console.error(error);
+    const message = `This figure could not be shown: ${error.message}. Reload the page to try again.`;
+    this.frame.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, message));
   }
 
   close() {
-    this.resizing?.disconnect();
+    this.closed = true;
     this.plotly?.purge(this.plot);
+    this.root.remove();
   }
 
-  get x() {
-    return this.plot._fullLayout.xaxis;
+  #fetch(data) {
+    return fetchJson(new Addresses(this.base, data.token, data.version), "figure");
   }
 
-  get y() {
-    return this.plot._fullLayout.yaxis;
+  #layout(layout) {
+    return { ...layout, height: undefined, autosize: true, template: templateOf(this.theme) };
   }
 
-  /** Pixel within the frame of a value on an axis. */
-  pixel(axis, value) {
-    return axis._offset + axis.d2p(value);
+  #save(format) {
+    if (!this.plotly) return;
+    const { title } = this.component.data;
+    const margin = { ...this.plot.layout.margin, t: (this.plot.layout.margin?.t ?? 32) + 28 };
+    const layout = {
+      ...this.plot.layout,
+      margin,
+      title: { text: title.replaceAll("<", "&lt;"), font: { size: 14 }, x: 0.01, xanchor: "left", y: 0.98, yanchor: "top" },
+      paper_bgcolor: this.theme.background,
+    };
+    const file = { format, filename: this.component.data.name, frame: this.frame };
+    return saveFigure(this.plotly, { data: this.plot.data, layout }, file);
   }
 
-  /** Value on an axis under a pointer event. */
-  valueAt(axis, event) {
-    const box = this.frame.getBoundingClientRect();
-    const pixel = axis === this.x ? event.clientX - box.left : event.clientY - box.top;
-    return axis.p2d(pixel - axis._offset);
+  #clicked(event) {
+    const value = event.target.closest?.(".nsewdrag") && this.#under(event);
+    if (value) this.component.setStateValue("clicked", { value, serial: (serial += 1) });
   }
 
-  /** A click (not a drag) at a place in the plot area, in page pixels. Subclasses act on it. */
-  clicked() {}
-
-  /** The pointer rests at a place in the plot area; subclasses may return [title, line] to show there. */
-  hovered() {
-    return null;
-  }
-
-  /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
-  put(node, left, top, slack = 1) {
-    const { x, y } = this;
-    const inside = (axis, at) =>
-      at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
-    node.hidden = !(inside(x, left) && inside(y, top));
-    if (node.hidden) return;
-    node.style.transform = `translate(${left ?? x._offset}px, ${top ?? y._offset}px)`;
-  }
-
-  /** Shapes that stand for the layer's marks in a downloaded picture. */
-  shapes() {
-    return [];
-  }
-
-  /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
-  async download(format) {
-    const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
-    const figure = { data: this.plot.data, layout };
-    await saveFigure(this.plotly, figure, { format, filename: `loopscope-${this.name}`, frame: this.frame });
-  }
-
-  /**
-   * Clicks and hovering, from DOM events. Plotly's own plotly_click names the point it last saw under the pointer, which
-   * after a quick move is another one. Its drag layer passes a click on only where nothing was dragged.
-   */
-  #listen() {
-    const within = (event) => event.target.closest?.(".nsewdrag");
-    const move = perFrame((event) => this.#showTip(event, event.buttons ? null : this.hovered(event)));
-    this.frame.addEventListener("click", (event) => within(event) && this.clicked(event));
-    this.frame.addEventListener("pointermove", (event) => within(event) && move(event));
-    this.frame.addEventListener("pointerleave", () => {
-      move.cancel();
-      this.tip.hidden = true;
-    });
-  }
-
-  #showTip(event, said) {
-    this.tip.hidden = !said;
-    if (!said) return;
-    const box = this.frame.getBoundingClientRect();
-    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
-    this.tip.replaceChildren(h("strong", {}, said[0]), h("span", {}, said[1]));
-    const half = this.tip.offsetWidth / 2 + 2;
-    const centre = Math.min(Math.max(left, half), box.width - half);
-    const below = top < this.tip.offsetHeight + 16;
-    this.tip.style.transform = `translate(${centre}px, ${top}px) translate(-50%, ${below ? "18px" : "calc(-100% - 12px)"})`;
-  }
-
-  /** What the picture shows, in words. */
-  describe() {
-    return "";
-  }
-
-  #describe() {
-    this.plot.setAttribute("aria-label", this.describe());
-  }
-
-  #downloads() {
-    return downloadMenu(`Download the ${this.name}`, (format) => this.plotly && this.download(format));
-  }
-
-  #keepZoom(layout) {
-    for (const axis of ["xaxis", "yaxis"]) {
-      const { range, autorange } = this.plot.layout[axis] ?? {};
-      if (range && autorange !== true) layout[axis] = { ...layout[axis], range: [...range], autorange: false };
+  /** loop_id of the point nearest to the pointer; Plotly's own click names what it last hovered, which may be another. */
+  #under(event) {
+    const { _fullLayout: layout, _fullData: traces } = this.plot;
+    const { xaxis, yaxis } = layout;
+    const box = this.plot.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left - xaxis._offset, event.clientY - box.top - yaxis._offset];
+    let [nearest, found] = [REACH ** 2, null];
+    for (const { customdata, x, y, visible, mode } of traces) {
+      if (visible !== true || mode !== "markers" || !customdata) continue;
+      for (let i = 0; i < x.length; i += 1) {
+        const distance = (xaxis.d2p(x[i]) - left) ** 2 + (yaxis.d2p(y[i]) - top) ** 2;
+        if (distance <= nearest) [nearest, found] = [distance, customdata[i]];
+      }
     }
-    return layout;
-  }
-
-  #resize() {
-    const size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
-    if (size === this.size || !this.frame.clientWidth) return;
-    this.size = size;
-    Promise.resolve(this.plotly.Plots.resize(this.plot)).then(() => this.place());
+    return found;
   }
 }

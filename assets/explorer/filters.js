@@ -1,5 +1,5 @@
 // Search words and filters; and, as removable chips, what holds now. The chips stand above the list, where they move no
-// picture: the second click on a bar must meet the same bar.
+// figure: the second click on a bar must meet the same bar.
 
 import { debounce, h, icon } from "./dom.js";
 import * as format from "./format.js";

@@ -5,7 +5,7 @@
 
 import { h } from "./dom.js";
 import { drawDensities } from "./densities.js";
-import { Figure } from "./figure.js";
+import { Chart } from "./chart.js";
 import * as format from "./format.js";
 import { axisOf, divergingOf } from "./theme.js";
 
@@ -14,7 +14,7 @@ const IQR_OF_NORMAL = 1.349; // standard deviations
 const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means over many loops stay near 0
 const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
 
-export class Heatmap extends Figure {
+export class Heatmap extends Chart {
   constructor(session, { onHover }) {
     const reset = h("button", { type: "button", class: "ls-quiet" }, "All rows");
     super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });

@@ -3,7 +3,7 @@
 // A log score axis is drawn as a linear axis of log10(score) with ticks of its own.
 
 import { h, perFrame } from "./dom.js";
-import { Figure } from "./figure.js";
+import { Chart } from "./chart.js";
 import * as format from "./format.js";
 import { axisOf } from "./theme.js";
 import { describeHandle, thresholdHandle } from "./threshold-handle.js";
@@ -11,7 +11,7 @@ import { describeHandle, thresholdHandle } from "./threshold-handle.js";
 const LOG_FROM_RATIO = 8; // largest score over median: from here on a linear axis squeezes nearly all into the first bars
 const [BACKDROP, TRAINING, VALIDATION] = [0, 1, 2];
 
-export class Histogram extends Figure {
+export class Histogram extends Chart {
   constructor(session) {
     const axis = h("button", { type: "button", class: "ls-quiet" });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });

@@ -3,7 +3,7 @@
 // canvas above the plot (scatter-overlay.js).
 
 import { h, icon, perFrame } from "./dom.js";
-import { Figure } from "./figure.js";
+import { Chart } from "./chart.js";
 import * as format from "./format.js";
 import { NearRings } from "./near-rings.js";
 import { paintRows } from "./scatter-overlay.js";
@@ -13,7 +13,7 @@ const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
 const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
 const REACH = 6; // pixels around a point that still mean it
 
-export class Scatter extends Figure {
+export class Scatter extends Chart {
   constructor(session, { onHover, onLasso }) {
     const choices = ["x", "y"].map((axis) => h("select", { "aria-label": `Component on the ${axis} axis` }));
     super(session, { name: "scatter", title: "Map", tools: choices });

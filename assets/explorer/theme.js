@@ -51,7 +51,7 @@ export function layoutOf(theme, extra) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: theme.font, size: 12, color: theme.muted },
     showlegend: false,
-    hovermode: false, // figure.js finds what is under the pointer
+    hovermode: false, // chart.js finds what is under the pointer
     uirevision: "kept",
     ...extra,
   };

@@ -6,7 +6,7 @@ the same seed gives the same bytes. Loops are exact in length: what rings on aft
 """
 
 from loopscope.demo.catalogue import Take, plan_takes
-from loopscope.demo.library import make_demo_library
+from loopscope.demo.make import make_demo_library
 from loopscope.demo.render import render_take
 
 __all__ = ["Take", "make_demo_library", "plan_takes", "render_take"]

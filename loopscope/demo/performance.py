@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopscope.demo import theory
+from loopscope.demo.instruments import INSTRUMENTS, Note, Voice, dead_note
 from loopscope.demo.styles import STEPS_A_BAR, Style
 from loopscope.demo.synthesis import Samples
-from loopscope.demo.voices import VOICES, Note, Voice, dead_note
 
 STRUM_S = 0.011  # between two strings of a down stroke
 GHOST_VELOCITY = 0.45
@@ -78,7 +78,7 @@ class Player:
     ) -> None:
         self._score, self._style, self._rate, self._rng, self._cents = score, style, sample_rate, rng, cents
         self._voice_name = voice
-        self._voice: Voice = VOICES[voice]
+        self._voice: Voice = INSTRUMENTS[voice]
         self._loop: Samples = np.zeros(round(score.n_steps * score.step_s * sample_rate), np.float32)
 
     def play_bass(self, lowest: int = theory.LOWEST_BASS) -> Samples:

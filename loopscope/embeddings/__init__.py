@@ -4,7 +4,7 @@ Conventions: X is (n_loops, n_features) float32, one row per `loop_id` (two file
 order of the library; everything is joined on `loop_id`.
 """
 
-from loopscope.embeddings.library import ENGINES, embed_library
-from loopscope.embeddings.table import EmbeddingSet
+from loopscope.embeddings.embed import ENGINES, embed_library
+from loopscope.embeddings.embedding_set import EmbeddingSet
 
 __all__ = ["ENGINES", "EmbeddingSet", "embed_library"]

@@ -5,9 +5,9 @@ from concurrent.futures import as_completed
 from threading import Event
 
 from loopscope.embeddings.clips import BatchResult, Clip, batches_of, embed_batch
-from loopscope.embeddings.threads import lanes
 from loopscope.encoders.base import Encoder
 from loopscope.progress import StopCheck
+from loopscope.threads import worker_pool
 
 
 def embed_clips(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck) -> Iterator[BatchResult]:
@@ -18,7 +18,7 @@ def embed_clips(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck)
     def stopped() -> bool:
         return abandoned.is_set() or should_stop()
 
-    with lanes(len(batches)) as pool:
+    with worker_pool(len(batches)) as pool:
         futures = [pool.submit(embed_batch, batch, encoder, stopped) for batch in batches]
         try:
             for future in as_completed(futures):

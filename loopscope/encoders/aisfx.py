@@ -16,9 +16,9 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from loopscope.checkpoints import AISFX, Weights, load_weights
-from loopscope.encoders.frontend import MelSpectrogram
+from loopscope.encoders.mel import MelSpectrogram
 from loopscope.encoders.runtime import Precision
-from loopscope.encoders.views import ViewEncoder, fill
+from loopscope.encoders.windowed import WindowedEncoder, fill
 from loopscope.progress import ProgressCallback, ignore_progress
 
 SAMPLE_RATE = 44_100
@@ -110,16 +110,16 @@ class FrozenAisfx(nn.Module):
         return maps.float().mean(dim=3).amax(dim=2)
 
 
-def load(weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress) -> ViewEncoder:
+def load(weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress) -> WindowedEncoder:
     """The encoder with its published weights, fetched at first use. Raises `WeightsError`."""
     return make(load_weights(AISFX, weights_file, on_progress))
 
 
-def make(weights: Weights, precision: Precision = "auto") -> ViewEncoder:
+def make(weights: Weights, precision: Precision = "auto") -> WindowedEncoder:
     """The encoder of these weights."""
     network = AisfxNetwork()
     fill(network, weights, AISFX)
-    return ViewEncoder(
+    return WindowedEncoder(
         name=f"{AISFX.encoder}-1",
         description="aiSFX (Ma and Lerch 2022), trained on sound effects; 512 features, maximum over blocks of 2.3 s",
         front_end=AisfxFrontEnd(),

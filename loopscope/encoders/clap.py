@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, Checkpoint, Weights, load_weights
 from loopscope.encoders import htsat
-from loopscope.encoders.frontend import FrameCollector, MelSpectrogram, decibels, quantised, repeat_padded
+from loopscope.encoders.mel import FrameCollector, MelSpectrogram, decibels, quantised, repeat_padded
 from loopscope.encoders.runtime import MakeNetwork, Precision
 from loopscope.encoders.swin import Htsat
-from loopscope.encoders.views import MAX_VIEWS, ViewEncoder, fill
+from loopscope.encoders.windowed import MAX_VIEWS, WindowedEncoder, fill
 from loopscope.progress import ProgressCallback, ignore_progress
 
 SAMPLE_RATE = 48_000
@@ -81,7 +81,7 @@ class FusionFrontEnd(ClapFrontEnd):
         return torch.cat([collector.shrunk(), collector.crops()])
 
 
-class FusionEncoder(ViewEncoder):
+class FusionEncoder(WindowedEncoder):
     """Views of one clip go through the network together; short clips, with one view, need none of the fusion's work."""
 
     def _pooled(self, features: Sequence[Tensor]) -> Tensor:
@@ -92,17 +92,21 @@ class FusionEncoder(ViewEncoder):
         return pooled
 
 
-def load_fusion(weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress) -> ViewEncoder:
+def load_fusion(
+    weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
+) -> WindowedEncoder:
     """The encoder clap-fusion. Raises `WeightsError`."""
     return make_fusion(load_weights(CLAP_FUSION, weights_file, on_progress))
 
 
-def load_music(weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress) -> ViewEncoder:
+def load_music(
+    weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
+) -> WindowedEncoder:
     """The encoder clap-music. Raises `WeightsError`."""
     return make_music(load_weights(CLAP_MUSIC, weights_file, on_progress))
 
 
-def make_fusion(weights: Weights, precision: Precision = "auto") -> ViewEncoder:
+def make_fusion(weights: Weights, precision: Precision = "auto") -> WindowedEncoder:
     """HTSAT-tiny with fusion, of these weights."""
     return FusionEncoder(
         name=f"{CLAP_FUSION.encoder}-1",
@@ -116,9 +120,9 @@ def make_fusion(weights: Weights, precision: Precision = "auto") -> ViewEncoder:
     )
 
 
-def make_music(weights: Weights, precision: Precision = "auto") -> ViewEncoder:
+def make_music(weights: Weights, precision: Precision = "auto") -> WindowedEncoder:
     """HTSAT-base, of these weights; its mel filters come with them."""
-    return ViewEncoder(
+    return WindowedEncoder(
         name=f"{CLAP_MUSIC.encoder}-1",
         description="CLAP for music (LAION, HTSAT-base), 1024 features; clips over 10 s as the mean over 10 s windows",
         front_end=ClapFrontEnd(weights.tensors["logmel_extractor.melW"]),

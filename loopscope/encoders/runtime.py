@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loopscope.threading_limits import one_thread
+from loopscope.threads import one_thread
 
 Precision = Literal["auto", "float32", "bfloat16"]
 MakeNetwork = Callable[[torch.dtype], nn.Module]

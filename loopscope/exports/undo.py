@@ -1,6 +1,6 @@
 """The file that takes a copy or move back.
 
-It is written line by line while files are copied, each intention before and each success after the deed, so that it
+It is written line by line while files are copied, each intention before and each success after the entry, so that it
 is right even where a crash came between. Taking back removes a copy only if nobody changed it since, moves a file
 back only to a free name, and touches nothing outside the folder the undo file lies in.
 """
@@ -34,7 +34,7 @@ class UndoReport:
 
 
 @dataclass(frozen=True)
-class Deed:
+class JournalEntry:
     """One line of intention, and what was known of the target when it was done (None: never finished)."""
 
     source: Path
@@ -84,17 +84,17 @@ def undo(path: Path) -> UndoReport:
     Raises ExportError if it cannot be read or is none.
     """
     path = Path(path).absolute()
-    move, deeds = _read(path)
+    move, entries = _read(path)
     left: list[tuple[str, str]] = []
     undone = 0
-    for deed in reversed(deeds):
-        with one_sentence("take back", deed.target):
-            reason = _take_back(deed, move, path.parent)
+    for entry in reversed(entries):
+        with one_sentence("take back", entry.target):
+            reason = _take_back(entry, move, path.parent)
         if reason:
-            left.append((str(deed.target), reason))
+            left.append((str(entry.target), reason))
         else:
-            undone += deed.size_bytes is not None
-            _remove_empty_folders(deed.target.parent, path.parent)
+            undone += entry.size_bytes is not None
+            _remove_empty_folders(entry.target.parent, path.parent)
     if not left:
         with one_sentence("remove", path):
             path.unlink()
@@ -102,34 +102,34 @@ def undo(path: Path) -> UndoReport:
     return UndoReport(undone, table.astype({"reason": "str"}))
 
 
-def _take_back(deed: Deed, move: bool, folder: Path) -> str:
-    """Undo one deed, or say why not."""
-    if folder not in deed.target.parents or ".." in deed.target.parts:
+def _take_back(entry: JournalEntry, move: bool, folder: Path) -> str:
+    """Undo one entry, or say why not."""
+    if folder not in entry.target.parents or ".." in entry.target.parts:
         return "It lies outside the folder of the undo file, so it was not touched."
-    if not deed.target.exists():
+    if not entry.target.exists():
         return ""
-    if move and not deed.source.exists():
-        _move_back(deed)
+    if move and not entry.source.exists():
+        _move_back(entry)
         return ""
-    if _is_changed(deed, move):
+    if _is_changed(entry, move):
         return TAKEN if move else CHANGED
-    deed.target.unlink()
+    entry.target.unlink()
     return ""
 
 
-def _move_back(deed: Deed) -> None:
-    deed.source.parent.mkdir(parents=True, exist_ok=True)
-    if not link(deed.target, deed.source):
-        copy_content(deed.target, deed.source)
-    deed.target.unlink()
+def _move_back(entry: JournalEntry) -> None:
+    entry.source.parent.mkdir(parents=True, exist_ok=True)
+    if not link(entry.target, entry.source):
+        copy_content(entry.target, entry.source)
+    entry.target.unlink()
 
 
-def _is_changed(deed: Deed, move: bool) -> bool:
+def _is_changed(entry: JournalEntry, move: bool) -> bool:
     """Whether removing the target would lose something: it is not what was written, or not what the source is."""
-    if deed.size_bytes is None or move:  # the program ended in between, or both names are there
-        return not deed.source.exists() or not filecmp.cmp(deed.source, deed.target, shallow=False)
-    status = deed.target.stat()
-    return (status.st_size, status.st_mtime_ns) != (deed.size_bytes, deed.mtime_ns)
+    if entry.size_bytes is None or move:  # the program ended in between, or both names are there
+        return not entry.source.exists() or not filecmp.cmp(entry.source, entry.target, shallow=False)
+    status = entry.target.stat()
+    return (status.st_size, status.st_mtime_ns) != (entry.size_bytes, entry.mtime_ns)
 
 
 def _remove_empty_folders(folder: Path, top: Path) -> None:
@@ -141,21 +141,21 @@ def _remove_empty_folders(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
-def _read(path: Path) -> tuple[bool, list[Deed]]:
-    """Whether it was a move, and the deeds in order. A last line cut short by a crash is left out."""
+def _read(path: Path) -> tuple[bool, list[JournalEntry]]:
+    """Whether it was a move, and the entries in order. A last line cut short by a crash is left out."""
     with one_sentence("read", path):
         text = path.read_text(encoding="ascii", errors="replace")
     lines = list(_parsed(text))
     if not lines or lines[0].get("loopscope_undo") != FORMAT:
         raise ExportError(f"{display(path)} is not an undo file of this program; choose a loopscope-undo file.")
-    deeds: dict[str, Deed] = {}
+    entries: dict[str, JournalEntry] = {}
     for line in lines[1:]:
         if "source" in line and "target" in line:
-            deeds[line["target"]] = Deed(Path(line["source"]), Path(line["target"]))
-        elif line.get("done") in deeds:
-            begun = deeds[line["done"]]
-            deeds[line["done"]] = Deed(begun.source, begun.target, line["size_bytes"], line["mtime_ns"])
-    return bool(lines[0].get("move")), list(deeds.values())
+            entries[line["target"]] = JournalEntry(Path(line["source"]), Path(line["target"]))
+        elif line.get("done") in entries:
+            begun = entries[line["done"]]
+            entries[line["done"]] = JournalEntry(begun.source, begun.target, line["size_bytes"], line["mtime_ns"])
+    return bool(lines[0].get("move")), list(entries.values())
 
 
 def _parsed(text: str) -> Iterator[dict[str, Any]]:

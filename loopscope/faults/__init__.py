@@ -1,10 +1,10 @@
 """Signal-level checks: what is wrong with a loop as a recording, where, and how surely."""
 
 from loopscope.faults.base import Fault, Measurement, Signal
-from loopscope.faults.checking import CHECKS, fault_scores, find_faults
+from loopscope.faults.check import FAULT_COLUMNS, add_near_duplicates, check_file, check_library, faults_frame
 from loopscope.faults.duplicates import near_duplicate_rows
-from loopscope.faults.library import FAULT_COLUMNS, add_near_duplicates, check_file, check_library, faults_frame
 from loopscope.faults.limits import LIMITS, SAME_SOUND_COSINE, Limit
+from loopscope.faults.registry import CHECKS, fault_scores, find_faults
 
 __all__ = [
     "CHECKS",

@@ -82,13 +82,13 @@ class Signal:
     @cached_property
     def level(self) -> FloatArray:
         """(n,): largest absolute sample over the channels."""
-        level: FloatArray = np.abs(self.voices[0])
-        for other in self.voices[1:]:
+        level: FloatArray = np.abs(self.distinct_channels[0])
+        for other in self.distinct_channels[1:]:
             np.maximum(level, np.abs(other), out=level)
         return level
 
     @cached_property
-    def voices(self) -> FloatArray:
+    def distinct_channels(self) -> FloatArray:
         """(1 or channels, n): the channels that differ; dual mono is looked at once."""
         first = self.samples[:1]
         same = all(np.array_equal(first[0], other) for other in self.samples[1:])
@@ -97,9 +97,13 @@ class Signal:
     @cached_property
     def main(self) -> FloatArray:
         """(n,): the loudest channel. Not the mono mix, in which an inverted channel would cancel."""
-        energy = np.einsum("cn,cn->c", self.voices, self.voices) if len(self.voices) > 1 else np.zeros(1)
+        energy = (
+            np.einsum("cn,cn->c", self.distinct_channels, self.distinct_channels)
+            if len(self.distinct_channels) > 1
+            else np.zeros(1)
+        )
         loudest = int(energy.argmax())
-        main: FloatArray = self.voices[loudest]
+        main: FloatArray = self.distinct_channels[loudest]
         return main
 
     @cached_property

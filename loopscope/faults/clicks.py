@@ -15,7 +15,7 @@ from loopscope.faults.limits import LIMITS
 
 BLOCK_S = 0.001
 CONTEXT_BLOCKS = 60
-GUARD_BLOCKS = 2  # the jump itself may straddle two blocks
+NEIGHBOUR_BLOCKS = 2  # the jump itself may straddle two blocks
 LEVEL_BLOCKS = 10
 FLOOR = 0.006  # of the file's peak: jumps smaller than about -44 dB are masked by the loop itself
 EDGE_RATIO = 0.03  # one side 30 dB below the other: a slice or a note begins or ends here
@@ -29,15 +29,15 @@ CRACKLE_MIN = 12
 
 def measure_clicks(signal: Signal) -> Measurement:
     """Score: how far the most isolated jump stands above its surroundings, dB."""
-    found = [_clicks_of(voice, signal.sample_rate) for voice in signal.voices]
+    found = [_clicks_of(voice, signal.sample_rate) for voice in signal.distinct_channels]
     places, prominence = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if not len(places):
         return NOTHING
     score = float(prominence.max())
-    heard = np.unique(places[prominence >= LIMITS["click"].suspect])
-    times = tuple(signal.time_of(p * _block_size(signal.sample_rate)) for p in heard[:MAX_TIMES])
-    noun = "click" if len(heard) == 1 else "clicks"
-    sentence = f"{len(heard)} {noun}, the strongest {score:.0f} dB above what surrounds it."
+    audible = np.unique(places[prominence >= LIMITS["click"].suspect])
+    times = tuple(signal.time_of(p * _block_size(signal.sample_rate)) for p in audible[:MAX_TIMES])
+    noun = "click" if len(audible) == 1 else "clicks"
+    sentence = f"{len(audible)} {noun}, the strongest {score:.0f} dB above what surrounds it."
     return Measurement(score, times, sentence, _excuse(prominence, signal.duration_s))
 
 
@@ -64,7 +64,7 @@ def _clicks_of(x: FloatArray, sample_rate: int) -> tuple[npt.NDArray[np.intp], n
         places = np.sort(places[np.argsort(jumps[places])[-MAX_CANDIDATES:]])
     if not len(places):
         return places, np.empty(0)
-    offsets = np.arange(GUARD_BLOCKS, CONTEXT_BLOCKS + 1)
+    offsets = np.arange(NEIGHBOUR_BLOCKS, CONTEXT_BLOCKS + 1)
     around = np.maximum(_second_largest(jumps, places, -offsets), _second_largest(jumps, places, offsets))
     prominence = decibels(jumps[places]) - decibels(around + FLOOR * peak)
     before, after = _levels_around(x, places, size)
@@ -94,6 +94,6 @@ def _levels_around(
     """(k,) and (k,) RMS of the 10 ms before and after each place, its own surroundings left out."""
     blocks = block_view(x, size)
     power = np.einsum("bn,bn->b", blocks, blocks) / np.float32(size)
-    offsets = np.arange(GUARD_BLOCKS + 1, GUARD_BLOCKS + 1 + LEVEL_BLOCKS)
+    offsets = np.arange(NEIGHBOUR_BLOCKS + 1, NEIGHBOUR_BLOCKS + 1 + LEVEL_BLOCKS)
     before, after = _gather(power, places, -offsets), _gather(power, places, offsets)
     return np.sqrt(before.mean(axis=1, dtype=np.float64)), np.sqrt(after.mean(axis=1, dtype=np.float64))

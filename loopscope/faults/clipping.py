@@ -44,7 +44,10 @@ class Spike:
 def measure_clipping(signal: Signal) -> Measurement:
     """Score: samples at the clipping level ÷ samples just below it, in dB (steady sine: 8 dB)."""
     spikes = [
-        _spike(voice, sign, number) for number, voice in enumerate(signal.voices) for sign in (1, -1) if signal.peak > 0
+        _spike(voice, sign, number)
+        for number, voice in enumerate(signal.distinct_channels)
+        for sign in (1, -1)
+        if signal.peak > 0
     ]
     if not spikes:
         return NOTHING
@@ -93,7 +96,7 @@ def _best_band(total: npt.NDArray[np.int64], width: int) -> tuple[float, int, in
 
 def _times(signal: Signal, spike: Spike) -> tuple[float, ...]:
     """Where the level is reached, one stamp for touches closer than 50 ms."""
-    x = signal.voices[spike.voice] * np.float32(spike.sign)
+    x = signal.distinct_channels[spike.voice] * np.float32(spike.sign)
     touches = np.flatnonzero((x >= spike.low) & (x <= spike.high * 1.0001))
     if not len(touches):
         return ()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from loopscope.embeddings.neighbours import near_duplicates
 from loopscope.faults.limits import SAME_SOUND_COSINE
-from loopscope.neighbours import near_duplicates
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
 DUPLICATE_STRENGTH = 0.3  # just above "suspect": worth a look, nothing is broken

@@ -11,7 +11,7 @@ LOUDEST_S = 0.4  # the momentary window of EBU R 128
 def measure_dc_offset(signal: Signal) -> Measurement:
     """Score: offset, % of full scale; the smaller of mean and median, as lopsided waveforms move only one of them."""
     worst = 0.0
-    for voice in signal.voices:
+    for voice in signal.distinct_channels:
         if not len(voice):
             continue
         mean, median = float(voice.mean(dtype=np.float64)), float(np.median(voice[::MEDIAN_STEP]))
@@ -26,7 +26,8 @@ def measure_near_silence(signal: Signal) -> Measurement:
     if signal.samples.shape[1] == 0:
         return NOTHING
     power = max(
-        float(np.einsum("bn,bn->b", view, view).max()) for view in (block_view(voice, size) for voice in signal.voices)
+        float(np.einsum("bn,bn->b", view, view).max())
+        for view in (block_view(voice, size) for voice in signal.distinct_channels)
     )
     level = float(decibels(np.sqrt(power / size)))
     return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.")

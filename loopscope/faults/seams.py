@@ -31,8 +31,8 @@ def _jump(x: FloatArray, half: int, sample_rate: int) -> tuple[float, float]:
     """(dB above the other jumps, jump in full scale) of one channel."""
     steps = np.abs(np.diff(x))
     jump = float(steps[half - 1])
-    guard = max(int(SHARP_S * sample_rate), 2)
-    others = np.concatenate([steps[: half - 1 - guard], steps[half - 1 + guard :]])
+    margin = max(int(SHARP_S * sample_rate), 2)
+    others = np.concatenate([steps[: half - 1 - margin], steps[half - 1 + margin :]])
     peak = float(np.abs(x).max())
     if not len(others) or jump <= peak * 10 ** (MIN_JUMP_DB / 20):
         return 0.0, jump

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import soundfile
 
-from loopscope.audio.guard import InspectionPool, Result
 from loopscope.audio.inspection import Inspection
+from loopscope.audio.isolation import InspectionPool, Result
 from loopscope.audio.readers import TransientAudioError
 from loopscope.errors import Cancelled, LibraryError
 from loopscope.library.tables import Library, make_library

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from loopscope.metadata.words import (
+from loopscope.metadata.vocabulary import (
     AFTER_LETTER,
     COUNTED_AFTER,
     COUNTED_BEFORE,
@@ -43,7 +43,7 @@ _ACCIDENTALS = {"#": "#", "b": "b", "s": "#", "sharp": "#", "flat": "b"}
 
 
 @dataclass(frozen=True)
-class NameFacts:
+class NameMetadata:
     """What one name says; None where it says nothing. `bpm` in beats per minute, `key` such as "F#m"."""
 
     instrument: str | None = None
@@ -52,8 +52,8 @@ class NameFacts:
     key: str | None = None
 
 
-def parse_name(name: str, is_folder: bool = False) -> NameFacts:
-    """Facts in the name of a file (without its extension) or of a folder.
+def parse_name(name: str, is_folder: bool = False) -> NameMetadata:
+    """What the name says: of a file (without its extension) or of a folder.
 
     In the name of a folder a bare number is a tempo only when a key is glued to it ("bass110Em"): folders are numbered.
     """
@@ -69,10 +69,10 @@ def parse_name(name: str, is_folder: bool = False) -> NameFacts:
         bpm = None if place is None else float(words[place])
         beside = set() if place is None else {place - 1, place + 1}
     genre, instrument = _vocabulary(_lower_words(rest))
-    return NameFacts(instrument, genre, bpm, _key(words, beside))
+    return NameMetadata(instrument, genre, bpm, _key(words, beside))
 
 
-def merge(first: NameFacts, second: NameFacts) -> NameFacts:
+def merge(first: NameMetadata, second: NameMetadata) -> NameMetadata:
     """`first`, with gaps filled from `second`."""
     missing = {field: value for field, value in vars(second).items() if getattr(first, field) is None}
     return replace(first, **missing)

@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder
-from loopscope.facts import Facts
 from loopscope.library import Library
-from loopscope.pipeline import ScoredLoops
+from loopscope.metadata.collect import MetadataTable
 from loopscope.store import Store
 
 _KEY = "loopscope"
@@ -31,7 +31,7 @@ class SessionState:
     encoder: Encoder | None = None
     embeddings: EmbeddingSet | None = None
     faults: pd.DataFrame | None = None
-    facts: Facts | None = None
+    metadata: MetadataTable | None = None
     models: dict[str, ScoredLoops] = field(default_factory=dict)
     active: str | None = None
     percentiles: dict[str, float] = field(default_factory=dict)
@@ -40,13 +40,13 @@ class SessionState:
     browsed: Path | None = None
     allowed: tuple[Path, ...] = ()
     generation: int = 0
-    heard: int = 0
+    metadata_changes: int = 0
     notice_read: str = ""
     choices: dict[str, Any] = field(default_factory=dict)
 
-    def use_library(self, library: Library, facts: Facts | None = None) -> None:
+    def use_library(self, library: Library, metadata: MetadataTable | None = None) -> None:
         """Takes a scanned folder with what its names say; what was computed from another one is dropped."""
-        self.library, self.facts = library, facts
+        self.library, self.metadata = library, metadata
         self.selected, self.lasso = None, ()
         self.use_embeddings(None)
 

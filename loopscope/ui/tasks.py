@@ -18,7 +18,7 @@ import streamlit as st
 
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.progress import EpochReport, Progress, training_progress
-from loopscope.ui.collector import settle
+from loopscope.ui.server.memory import freeze_garbage
 
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
@@ -139,7 +139,7 @@ class TaskBoard:
 
 def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure], None]) -> None:
     state, details = "failed", ""
-    settle()
+    freeze_garbage()
     try:
         task.result = work(task)
         state = "done"
@@ -168,7 +168,7 @@ def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure]
             state,
             task.seconds,
         )
-        settle()
+        freeze_garbage()
 
 
 def _release(board: TaskBoard) -> None:

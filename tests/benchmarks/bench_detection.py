@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from loopscope.detectors import detector_names, make_detector
+from loopscope.detection.evaluation import ALL, LabelledSet, evaluate_detectors, label_loops, read_labels
+from loopscope.detection.quality import rank_agreement
+from loopscope.detection.registry import detector_names, make_detector
 from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
-from loopscope.evaluation import ALL, LabelledSet, evaluate_detectors, label_loops, read_labels
-from loopscope.guards import rank_agreement
 from loopscope.library import scan_folder
 from tests.benchmarks.data import bench_folder, reference_file
 

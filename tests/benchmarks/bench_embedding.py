@@ -26,12 +26,11 @@ from loopscope.audio.streaming import stream
 from loopscope.checkpoints import AISFX, Weights, load_weights
 from loopscope.demo import make_demo_library
 from loopscope.embeddings import embed_library
-from loopscope.embeddings.threads import n_cores
 from loopscope.encoders import aisfx, clap
-from loopscope.encoders.views import ViewEncoder
+from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
-from loopscope.threading_limits import one_thread
+from loopscope.threads import n_cores, one_thread
 from tests import laion_reference
 from tests.benchmarks.data import bench_folder
 from tests.golden.clips import plucked
@@ -98,7 +97,7 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def _pairs(library: Library, laion: Any, ways: dict[str, ViewEncoder]) -> list[str]:
+def _pairs(library: Library, laion: Any, ways: dict[str, WindowedEncoder]) -> list[str]:
     paths, n_files = list(library.loops["path"]), len(library.loops)
     n_long = int((library.loops["duration_s"] > 10).sum())
     _laion_embeddings(laion, paths[:LAION_BATCH])
@@ -129,7 +128,7 @@ def _pairs(library: Library, laion: Any, ways: dict[str, ViewEncoder]) -> list[s
     return lines
 
 
-def _repeatability(library: Library, encoder: ViewEncoder) -> list[str]:
+def _repeatability(library: Library, encoder: WindowedEncoder) -> list[str]:
     """The same files again, one at a time, and backwards."""
     first = embed_library(library, encoder)
     again = embed_library(library, encoder)
@@ -150,7 +149,7 @@ def _thread_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.thread_time() - started, result
 
 
-def _shares(library: Library, ways: dict[str, ViewEncoder]) -> list[str]:
+def _shares(library: Library, ways: dict[str, WindowedEncoder]) -> list[str]:
     """Processor time of one thread by stage, a file at a time through the stages, batches through the network."""
     rows = library.loops[["path", "sample_rate"]].to_numpy()
     with one_thread():
@@ -179,7 +178,7 @@ def _shares(library: Library, ways: dict[str, ViewEncoder]) -> list[str]:
     return lines
 
 
-def _throughput(ways: dict[str, ViewEncoder]) -> list[str]:
+def _throughput(ways: dict[str, WindowedEncoder]) -> list[str]:
     lines = [
         "One core: the network on a batch of 8 short clips against a product of two 2048×2048 matrices.",
         "",
@@ -273,7 +272,7 @@ def _measured(work: Callable[[Path], None], folder: Path) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def _random_clap() -> ViewEncoder:
+def _random_clap() -> WindowedEncoder:
     from loopscope.encoders import htsat
 
     torch.manual_seed(0)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from loopscope.evaluation import metrics_by_category, read_labels
-from loopscope.pipeline import Analysis, analyse_folder
+from loopscope.analysis.pipeline import Analysis, analyse_folder
+from loopscope.detection.evaluation import metrics_by_category, read_labels
 from tests.benchmarks.data import bench_folder
 
 RUNS = (

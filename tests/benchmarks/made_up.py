@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from loopscope.faults.library import version
+from loopscope.faults.check import version
 from loopscope.store import Store
 
 RATE = 22_050

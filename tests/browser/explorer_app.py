@@ -14,9 +14,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.ui.explorer import ExplorerView, explorer
-from loopscope.ui.headers import SecurityHeaders
-from loopscope.ui.media import publish_library, routes, session_token
+from loopscope.ui.explorer.component import ExplorerView, explorer
+from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.media import publish_library, routes, session_token
 from tests.browser import synthetic
 
 N_LOOPS = int(os.environ.get("EXPLORER_LOOPS", "400"))

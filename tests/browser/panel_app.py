@@ -13,14 +13,14 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults import check_library
 from loopscope.library import Library, scan_folder
-from loopscope.pipeline import ScoredLoops, fit_detector
-from loopscope.ui.explore_view import explore_step
-from loopscope.ui.headers import SecurityHeaders
-from loopscope.ui.media import routes
+from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.media import routes
 from loopscope.ui.state import session
+from loopscope.ui.views.explore import explore_step
 
 RATE = 22_050
 N_LOOPS = 24

@@ -61,5 +61,5 @@ def test_no_serious_accessibility_fault_in_the_panel(page: Page, panel_url: str,
     open_explorer(page, panel_url)
     page.locator(".ls-option").first.click()
     page.locator(".ls-card[data-role=nearest-normal] button[data-loop]").click(timeout=60_000)
-    assert page.locator(".ls-companions").get_attribute("data-theme") == theme
+    assert page.locator(".ls-comparison").get_attribute("data-theme") == theme
     assert not faults(page, axe)

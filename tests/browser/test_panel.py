@@ -111,7 +111,7 @@ def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
     panel.mouse.up()
     panel.get_by_role("radio", name=f"Lasso selection ({N_LOOPS})").click(timeout=LONG)
     expect(panel.get_by_text(f"{N_LOOPS} files · threshold", exact=False)).to_be_visible(timeout=LONG)
-    expect(panel.locator(".ls-picture:not([data-drawn])")).to_have_count(0, timeout=LONG)  # nothing moves any more
+    expect(panel.locator(".ls-figure-root:not([data-drawn])")).to_have_count(0, timeout=LONG)  # nothing moves any more
     with panel.expect_download(timeout=LONG) as download:
         panel.get_by_role("link", name="CSV (all columns)").click()
     assert download.value.suggested_filename == "loopscope.csv"

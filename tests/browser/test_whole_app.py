@@ -160,7 +160,7 @@ def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
 def test_compare_shows_every_model_and_plays_what_is_clicked(page: Page, app: str) -> None:
     open_explore(page, app)
     visit(page, "Compare")
-    pictures = page.locator(".ls-picture[data-drawn]")
+    pictures = page.locator(".ls-figure-root[data-drawn]")
     expect(pictures).to_have_count(8, timeout=SLOW)  # boxes, ranks, and three figures of each of two models
     point = pictures.filter(has_text="Rank by rank").evaluate(
         """(picture) => {
@@ -185,7 +185,7 @@ def test_every_figure_of_compare_and_library_can_be_taken_away(page: Page, app: 
     open_explore(page, app)
     for name, wanted in (("Compare", 8), ("Library", 1)):
         visit(page, name)
-        pictures = page.locator(".ls-picture[data-drawn]")
+        pictures = page.locator(".ls-figure-root[data-drawn]")
         expect(pictures).to_have_count(wanted, timeout=SLOW)
         for i in range(wanted):
             for format_, start in starts.items() if i == 7 else [("SVG", b"<svg")]:

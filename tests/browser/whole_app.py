@@ -14,12 +14,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import LOOP_COLUMNS, Library, scan_folder
-from loopscope.pipeline import ScoredLoops, fit_detector
 from loopscope.ui.components import store
-from loopscope.ui.headers import SecurityHeaders
-from loopscope.ui.media import routes
+from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.media import routes
 from loopscope.ui.state import session
 from tests.browser import synthetic
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loopscope.detectors import PRESETS, detector_names, make_detector
+from loopscope.detection.registry import PRESETS, detector_names, make_detector
 
 HERE = Path(__file__).parent
 SCORES, DEMO = HERE / "scores.npz", HERE / "demo_embeddings.npz"

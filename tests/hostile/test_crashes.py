@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopscope.demo.library import MANIFEST
+from loopscope.demo.make import MANIFEST
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from tests.hostile.sounds import encoded, sine
@@ -65,7 +65,7 @@ def workers() -> set[int]:
             environment = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"loopscope.audio.worker" in command and home in environment:
+        if b"loopscope.audio.isolation_worker" in command and home in environment:
             found.add(int(folder.name))
     return found
 

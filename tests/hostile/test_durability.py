@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from loopscope.detection.saved import list_models
 from loopscope.errors import LoopscopeError
-from loopscope.models import list_models
 from loopscope.store import Store
 from tests.hostile.walked import STAGES, kept, library_of, walk, write_loops
 

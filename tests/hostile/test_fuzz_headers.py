@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loopscope.audio import decode
-from loopscope.audio.guard import InspectionWorker
 from loopscope.audio.inspection import Inspection
+from loopscope.audio.isolation import InspectionWorker
 from loopscope.errors import AudioError
 from tests.hostile.sounds import FORMATS
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loopscope.analysis.pipeline import fit_detector, left_out, score_table
 from loopscope.audio import decode, playable
 from loopscope.embeddings import embed_library
 from loopscope.errors import AudioError
 from loopscope.library import scan_folder
-from loopscope.pipeline import fit_detector, left_out, score_table
 from loopscope.store import Store
 from tests.hostile.sounds import RATE, Case, broken_cases, encoded, good_cases, sine
 from tests.hostile.walked import Toy

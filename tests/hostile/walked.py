@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.detection.saved import damaged, list_models, load_model, save_model
 from loopscope.embeddings import embed_library
 from loopscope.exports import csv_bytes, execute, plan_copy, read_csv, write_new_file
 from loopscope.library import Library, scan_folder
-from loopscope.models import damaged, list_models, load_model, save_model
-from loopscope.pipeline import fit_detector, score_table
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.golden.clips import plucked

@@ -1,0 +1,166 @@
+// What the three figures share: a frame with title and tools, a Plotly plot, and a layer of DOM nodes above it.
+// Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
+// empties the selection.
+
+import { h, perFrame } from "./dom.js";
+import { downloadMenu, saveFigure } from "./download.js";
+import { layoutOf } from "./theme.js";
+
+export class Chart {
+  constructor(session, { name, title, tools = [] }) {
+    this.session = session;
+    this.name = name;
+    this.plotly = null;
+    this.plot = h("div", { class: "ls-plot", role: "img" });
+    this.tip = h("div", { class: "ls-tip", hidden: true });
+    this.layer = h("div", { class: "ls-layer" }, this.tip);
+    this.note = h("span", { class: "ls-note" });
+    this.tools = h("div", { class: "ls-tools" }, tools, this.#downloads());
+    this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
+    this.element = h(
+      "section",
+      { class: `ls-figure ls-${name}`, "aria-label": title },
+      h("header", {}, h("h3", {}, title), this.note, this.tools),
+      this.frame,
+    );
+  }
+
+  /** Draw for the first time. */
+  async draw(Plotly) {
+    this.plotly = Plotly;
+    // No double click: Plotly takes two quick clicks on different points for one, and would reset the view.
+    const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
+    this.#describe();
+    this.session.on("settled focus", () => this.#describe());
+    await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
+    // A wheel scrolls the page; with Ctrl or ⌘ it zooms the figure.
+    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), {
+      capture: true,
+    });
+    this.#listen();
+    this.plot.on("plotly_relayout", () => this.place());
+    this.plot.on("plotly_relayouting", () => this.place());
+    this.size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    this.resizing = new ResizeObserver(() => this.#resize());
+    this.resizing.observe(this.frame);
+    this.place();
+    this.element.dataset.drawn = "true";
+  }
+
+  /** Redraw with the colours of the session's theme, keeping zoom. */
+  async repaint() {
+    if (!this.plotly) return;
+    await this.plotly.react(this.plot, this.traces(), this.#keepZoom(layoutOf(this.session.theme, this.layout())));
+    this.place();
+  }
+
+  close() {
+    this.resizing?.disconnect();
+    this.plotly?.purge(this.plot);
+  }
+
+  get x() {
+    return this.plot._fullLayout.xaxis;
+  }
+
+  get y() {
+    return this.plot._fullLayout.yaxis;
+  }
+
+  /** Pixel within the frame of a value on an axis. */
+  pixel(axis, value) {
+    return axis._offset + axis.d2p(value);
+  }
+
+  /** Value on an axis under a pointer event. */
+  valueAt(axis, event) {
+    const box = this.frame.getBoundingClientRect();
+    const pixel = axis === this.x ? event.clientX - box.left : event.clientY - box.top;
+    return axis.p2d(pixel - axis._offset);
+  }
+
+  /** A click (not a drag) at a place in the plot area, in page pixels. Subclasses act on it. */
+  clicked() {}
+
+  /** The pointer rests at a place in the plot area; subclasses may return [title, line] to show there. */
+  hovered() {
+    return null;
+  }
+
+  /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
+  put(node, left, top, slack = 1) {
+    const { x, y } = this;
+    const inside = (axis, at) =>
+      at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
+    node.hidden = !(inside(x, left) && inside(y, top));
+    if (node.hidden) return;
+    node.style.transform = `translate(${left ?? x._offset}px, ${top ?? y._offset}px)`;
+  }
+
+  /** Shapes that stand for the layer's marks in a downloaded figure. */
+  shapes() {
+    return [];
+  }
+
+  /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
+  async download(format) {
+    const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
+    const figure = { data: this.plot.data, layout };
+    await saveFigure(this.plotly, figure, { format, filename: `loopscope-${this.name}`, frame: this.frame });
+  }
+
+  /**
+   * Clicks and hovering, from DOM events. Plotly's own plotly_click names the point it last saw under the pointer, which
+   * after a quick move is another one. Its drag layer passes a click on only where nothing was dragged.
+   */
+  #listen() {
+    const within = (event) => event.target.closest?.(".nsewdrag");
+    const move = perFrame((event) => this.#showTip(event, event.buttons ? null : this.hovered(event)));
+    this.frame.addEventListener("click", (event) => within(event) && this.clicked(event));
+    this.frame.addEventListener("pointermove", (event) => within(event) && move(event));
+    this.frame.addEventListener("pointerleave", () => {
+      move.cancel();
+      this.tip.hidden = true;
+    });
+  }
+
+  #showTip(event, said) {
+    this.tip.hidden = !said;
+    if (!said) return;
+    const box = this.frame.getBoundingClientRect();
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
+    this.tip.replaceChildren(h("strong", {}, said[0]), h("span", {}, said[1]));
+    const half = this.tip.offsetWidth / 2 + 2;
+    const centre = Math.min(Math.max(left, half), box.width - half);
+    const below = top < this.tip.offsetHeight + 16;
+    this.tip.style.transform = `translate(${centre}px, ${top}px) translate(-50%, ${below ? "18px" : "calc(-100% - 12px)"})`;
+  }
+
+  /** What the figure shows, in words. */
+  describe() {
+    return "";
+  }
+
+  #describe() {
+    this.plot.setAttribute("aria-label", this.describe());
+  }
+
+  #downloads() {
+    return downloadMenu(`Download the ${this.name}`, (format) => this.plotly && this.download(format));
+  }
+
+  #keepZoom(layout) {
+    for (const axis of ["xaxis", "yaxis"]) {
+      const { range, autorange } = this.plot.layout[axis] ?? {};
+      if (range && autorange !== true) layout[axis] = { ...layout[axis], range: [...range], autorange: false };
+    }
+    return layout;
+  }
+
+  #resize() {
+    const size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    if (size === this.size || !this.frame.clientWidth) return;
+    this.size = size;
+    Promise.resolve(this.plotly.Plots.resize(this.plot)).then(() => this.place());
+  }
+}

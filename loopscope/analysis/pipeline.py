@@ -1,0 +1,202 @@
+"""The whole walk without a screen: folder → loops → embeddings → detector → one table.
+
+Pages, benchmarks and scripts use it. Scores: higher = more anomalous. Everything is joined on `loop_id`; two files of
+equal content share one loop, one embedding and one score, and still have a row each in the table.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from loopscope.analysis.projection import Projection, project
+from loopscope.config import DEFAULT_PERCENTILE
+from loopscope.detection.base import BaseDetector
+from loopscope.detection.registry import make_detector
+from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_at
+from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.encoders.base import Encoder, load_encoder
+from loopscope.errors import DataError
+from loopscope.library import Library, scan_folder
+from loopscope.progress import (
+    EpochCallback,
+    ProgressCallback,
+    StopCheck,
+    ignore_epoch,
+    ignore_progress,
+    never_stop,
+)
+from loopscope.store import Store
+
+log = logging.getLogger(__name__)
+SHOWN_COMPONENTS = 8
+
+
+@dataclass(frozen=True)
+class ScoredLoops:
+    """A fitted detector and what it says of one set of loops.
+
+    `scores` has one row per loop_id: loop_id, score (higher = more anomalous), split ("train", "validation", or "new"
+    for loops the detector never saw). `latents` is (n_loops, d) float32 in the order of `scores`. `subset` names the
+    part of the library it was trained on, empty for all of it.
+    """
+
+    detector: BaseDetector
+    scores: pd.DataFrame
+    latents: NDArray[np.float32]
+    subset: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(self.latents):
+            raise DataError(
+                f"{len(self.scores)} scores came with {len(self.latents)} latent rows; fit or score the loops again."
+            )
+
+    @cached_property
+    def projection(self) -> Projection:
+        """Principal components of the latents, for pictures; computed once."""
+        return project(self.latents, n_components=SHOWN_COMPONENTS)
+
+    @property
+    def reference_scores(self) -> NDArray[np.float64]:
+        """The ascending scores that a percentile threshold refers to."""
+        return self.detector.reference_scores_
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What one walk found.
+
+    `table`: one row per file, most anomalous first: loop_id, path, name, folder, duration_s, …, split, score,
+    percentile (of the training scores, 0 to 100), is_anomaly, rank (1 = most anomalous). `rejected`: path, reason.
+    Every audio file below the folder is in exactly one of the two.
+    """
+
+    library: Library
+    embeddings: EmbeddingSet
+    scored: ScoredLoops
+    table: pd.DataFrame
+    rejected: pd.DataFrame
+
+    @property
+    def detector(self) -> BaseDetector:
+        """The fitted detector."""
+        return self.scored.detector
+
+
+def fit_detector(
+    embeddings: EmbeddingSet,
+    detector: str = "AEwRES",
+    preset: str = "robust",
+    seed: int = 0,
+    *,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: StopCheck = never_stop,
+) -> ScoredLoops:
+    """Fits a detector on these loops and scores the same loops (out of fold with preset robust).
+
+    Raises `DataError` for an unknown name or preset, or when there are too few loops to learn from.
+    """
+    model = make_detector(detector, preset=preset, seed=seed)
+    model.fit(
+        embeddings.X,
+        loop_ids=embeddings.loop_ids,
+        encoder_id=embeddings.encoder_id,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+    )
+    scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": model.scores_, "split": model.split_})
+    return ScoredLoops(model, scores, np.asarray(model.latents_, dtype=np.float32))
+
+
+def score_new(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
+    """Scores loops that the detector was not fitted on. Raises `DataError` when another encoder made the embeddings."""
+    if detector.encoder_id is not None and detector.encoder_id != embeddings.encoder_id:
+        raise DataError(
+            f"The model was trained on embeddings of {detector.encoder_id} and these are of {embeddings.encoder_id}; "
+            "embed the loops with the model's encoder first."
+        )
+    started = time.monotonic()
+    scores = pd.DataFrame(
+        {"loop_id": list(embeddings.loop_ids), "score": detector.anomaly_scores(embeddings.X), "split": "new"}
+    )
+    latents = np.asarray(detector.latents(embeddings.X), dtype=np.float32)
+    log.info("score: %d loops with a saved %s, %.2f s", len(scores), detector.name, time.monotonic() - started)
+    return ScoredLoops(detector, scores, latents)
+
+
+def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DEFAULT_PERCENTILE) -> pd.DataFrame:
+    """One row per file with its score, most anomalous first.
+
+    `percentile` in 0 to 100 sets the threshold among the training scores; moving it changes `is_anomaly` alone.
+    """
+    scores = scored.scores
+    reference = scored.reference_scores
+    ranked = scores.assign(
+        percentile=percentile_of(reference, scores["score"].to_numpy()),
+        is_anomaly=is_anomaly(scores["score"].to_numpy(), threshold_at(reference, percentile)),
+        rank=scores["score"].rank(ascending=False, method="min").astype(int),
+    )
+    table = loops.merge(ranked, on="loop_id", how="inner", validate="many_to_one")
+    return table.sort_values(["rank", "path"], ignore_index=True)
+
+
+def analyse_folder(
+    folder: str | Path,
+    encoder: str | Encoder = "auto",
+    detector: str = "AEwRES",
+    preset: str = "robust",
+    seed: int = 0,
+    *,
+    percentile: float = DEFAULT_PERCENTILE,
+    store: Store | None = None,
+    on_progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: StopCheck = never_stop,
+) -> Analysis:
+    """Scans, embeds, trains and ranks a folder of loops.
+
+    `encoder` is a name of `encoders.base.encoder_names()` or a loaded encoder; `detector` and `preset` are those of
+    `detectors.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
+    Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
+    """
+    if store is None:
+        with Store.default() as own_store:
+            return analyse_folder(
+                folder,
+                encoder,
+                detector,
+                preset,
+                seed,
+                percentile=percentile,
+                store=own_store,
+                on_progress=on_progress,
+                on_epoch=on_epoch,
+                should_stop=should_stop,
+            )
+    library = scan_folder(folder, store=store, on_progress=on_progress, should_stop=should_stop)
+    if library.loops.empty:
+        raise DataError(
+            f"No readable loop was found in {folder} ({len(library.rejected)} files left out); choose another folder."
+        )
+    loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
+    embeddings = embed_library(library, loaded, store=store, on_progress=on_progress, should_stop=should_stop)
+    scored = fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+    return Analysis(
+        library=library,
+        embeddings=embeddings,
+        scored=scored,
+        table=score_table(library.loops, scored, percentile),
+        rejected=left_out(library, embeddings),
+    )
+
+
+def left_out(library: Library, embeddings: EmbeddingSet | None = None) -> pd.DataFrame:
+    """Every file that has no score, with its reason: those the scan refused and those that failed to embed."""
+    parts = [library.rejected] if embeddings is None else [library.rejected, embeddings.rejected]
+    return pd.concat([part[["path", "reason"]] for part in parts], ignore_index=True)

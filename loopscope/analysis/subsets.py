@@ -1,0 +1,43 @@
+"""Parts of a library that a model of its own can be trained on: one instrument, or one folder with what is below it.
+
+A detector trained on basses and guitars together calls an odd bass normal if it resembles a guitar; one trained on
+basses alone does not. Subsets are named in words, which become part of the model's label and card.
+"""
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from loopscope.detection.base import MIN_LOOPS
+
+EVERYTHING = "all loops"
+
+
+def subsets(loops: pd.DataFrame, smallest: int = MIN_LOOPS) -> dict[str, tuple[str, ...]]:
+    """Name of the subset -> its loop_ids, all loops first, then instruments, then folders, larger ones first.
+
+    `loops` has one row per loop: loop_id, folder ("" for the top), instrument (None where unknown). Subsets of fewer
+    than `smallest` loops and those that hold every loop are left out.
+    """
+    instruments = {
+        f"instrument {name}": tuple(rows["loop_id"]) for name, rows in loops.groupby("instrument", sort=True)
+    }
+    members: dict[str, list[str]] = {}
+    for loop_id, folder in zip(loops["loop_id"], loops["folder"], strict=True):
+        for part in _with_parents(folder):
+            members.setdefault(f"folder {part}", []).append(loop_id)
+    parts = {**_by_size(instruments), **_by_size({name: tuple(ids) for name, ids in members.items()})}
+    proper = {name: ids for name, ids in parts.items() if smallest <= len(ids) < len(loops)}
+    return {EVERYTHING: tuple(loops["loop_id"]), **proper}
+
+
+def _with_parents(folder: str) -> list[str]:
+    """A folder and those above it, without the scanned one itself."""
+    path = PurePosixPath(folder)
+    return [str(part) for part in (path, *path.parents) if str(part) != "."]
+
+
+def _by_size(parts: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    sizes = Counter({name: len(ids) for name, ids in parts.items()})
+    return {name: parts[name] for name, _ in sizes.most_common()}

@@ -1,0 +1,250 @@
+"""What every detector does around its own fitting: check the input, order it, split it, report on it.
+
+Conventions: X is (n_loops, n_features), float32, one embedding per row; scores are (n_loops,) float64 and higher means
+more anomalous. Rows are sorted by a hash of their own content before anything random happens, so a result depends on
+the set of rows and the seed, never on the order in which the rows came. Equal rows form a group, and a group is never
+divided between training and validation, nor between folds: a copy must not vouch for its twin.
+"""
+
+import hashlib
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from loopscope.detection.quality import FloatArray, warnings_for
+from loopscope.errors import DataError, ModelError
+from loopscope.progress import EpochCallback, EpochReport, StopCheck, ignore_epoch, never_stop
+from loopscope.threads import one_thread
+
+log = logging.getLogger(__name__)
+MIN_LOOPS = 8  # fewer different loops than this do not say what is normal
+LARGEST_VALUE = 1e6  # embeddings of every encoder here stay below 100; the square must fit float32
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What training did, and whether its result may be trusted.
+
+    `spread_before` and `spread_after` are mean squared distances of held-out latents to the centre, before and after
+    fine-tuning (None for detectors without a latent space). `measures` holds every check's figure by name, `warnings`
+    one plain sentence for each check that was not passed. A `collapsed` model must not be presented as good.
+    """
+
+    history: tuple[EpochReport, ...] = ()
+    seconds: float = 0.0
+    epochs: int = 0
+    spread_before: float | None = None
+    spread_after: float | None = None
+    collapsed: bool = False
+    warnings: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a detector hands back about the rows it was fitted on, in the order it was given them."""
+
+    scores: FloatArray  # (n,)
+    validation: FloatArray  # (n,) bool
+    latents: FloatArray  # (n, d)
+    report: FitReport
+    components: Mapping[str, FloatArray] = field(default_factory=dict)  # name -> (n,), higher = more anomalous
+    repeat_scores: FloatArray | None = None  # (n_repeats, n), what each repeat alone would have said
+
+
+def check_embeddings(X: object, n_features: int | None = None) -> FloatArray:
+    """X as a finite, contiguous (n_loops, n_features) float32 array; raises DataError with the remedy."""
+    array = np.asarray(X)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise DataError(f"Embeddings have shape {array.shape}, but one row per loop is needed: (n_loops, n_features).")
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise DataError(f"Embeddings are of type {array.dtype}; pass real numbers (float32).")
+    bad = np.flatnonzero(~(np.abs(array) < LARGEST_VALUE).all(axis=1))
+    if bad.size:
+        raise DataError(
+            f"{bad.size} of {len(array)} embeddings are not finite or reach {LARGEST_VALUE:g} "
+            f"(first: row {bad[0]}); embed these loops again or leave them out."
+        )
+    if n_features is not None and array.shape[1] != n_features:
+        raise ModelError(
+            f"The model was fitted on {n_features} features but these embeddings have {array.shape[1]}; "
+            "embed the loops with the encoder of the model."
+        )
+    return np.ascontiguousarray(array, dtype=np.float32) + np.float32(0)  # + 0 makes -0.0 and 0.0 the same bytes
+
+
+def content_order(X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """An order of the rows that depends on their content only, and the group of equal rows each belongs to.
+
+    Returns `order` (n,), such that X[order] is the same array for every permutation of X, and `groups` (n,) int for
+    the rows of X[order]: equal rows have equal numbers, counted from 0.
+    """
+    digests = np.array([hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in X], dtype="S16")
+    order = np.argsort(digests, kind="stable")
+    _, groups = np.unique(digests[order], return_inverse=True)
+    return order, groups
+
+
+def fold_numbers(groups: FloatArray, n_folds: int, rng: np.random.Generator) -> FloatArray:
+    """A fold (0 to n_folds - 1) for each row, (n,) int; equal rows share one. Folds differ by at most one group."""
+    n_groups = int(groups.max()) + 1
+    fold_of_group = np.arange(n_groups) % min(n_folds, n_groups)
+    return rng.permutation(fold_of_group)[groups]
+
+
+def validation_mask(groups: FloatArray, fraction: float, rng: np.random.Generator) -> FloatArray:
+    """True for about `fraction` of the rows, (n,) bool; at least one group lies on each side."""
+    n_groups = int(groups.max()) + 1
+    n_validation = min(max(round(n_groups * fraction), 1), n_groups - 1)
+    chosen = np.zeros(n_groups, dtype=bool)
+    chosen[rng.permutation(n_groups)[:n_validation]] = True
+    return chosen[groups]
+
+
+def exceedance(scores: FloatArray, validation: FloatArray, percentile: float = 95.0) -> float:
+    """Share of the validation rows above the percentile of the training rows' scores (nominal 1 - percentile/100)."""
+    if validation.all() or not validation.any():
+        return float("nan")
+    return float(np.mean(scores[validation] > np.percentile(scores[~validation], percentile)))
+
+
+class BaseDetector(ABC):
+    """The contract around a detector: everything but the fitting and scoring of rows in canonical order.
+
+    Attributes after `fit`, all in the row order given to it: `scores_` (n,), `split_` (n,) "train" or "validation",
+    `latents_` (n, d), `components_` name -> (n,) the parts the score is made of, `repeat_scores_` (n_repeats, n) what
+    each of several independent trainings alone would have said ((0, n) where there are none). Not joined by position:
+    `reference_scores_` (m,), the ascending scores of the training rows that a percentile threshold refers to.
+    """
+
+    def __init__(self, name: str, preset: str, seed: int, options: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self.preset = preset
+        self.seed = seed
+        self.options = dict(options or {})
+        self.encoder_id: str | None = None
+        self.loop_ids_: tuple[str, ...] = ()
+
+    def fit(
+        self,
+        X: object,
+        loop_ids: Sequence[str] | None = None,
+        encoder_id: str | None = None,
+        on_epoch: EpochCallback = ignore_epoch,
+        should_stop: StopCheck = never_stop,
+    ) -> Self:
+        """Learn what is normal in X, (n_loops, n_features). `loop_ids` and `encoder_id` are kept with the model.
+
+        Raises DataError for input that cannot be learnt from. `should_stop` is asked after every epoch; what was
+        learnt until then is kept and the detector is usable.
+        """
+        X = check_embeddings(X)
+        self.loop_ids_ = _check_loop_ids(loop_ids, len(X))
+        order, groups = content_order(X)
+        _require_variety(len(X), int(groups.max()) + 1 if len(X) else 0)
+        self.encoder_id = encoder_id
+        self.n_features = X.shape[1]
+        start = time.perf_counter()
+        with one_thread():
+            fitted = self._fit(X[order], groups, on_epoch, should_stop)
+        self._keep(fitted, np.argsort(order), time.perf_counter() - start)
+        report = self.report_
+        log.info(
+            "train: %s, %s, seed %d, %d loops, %d epochs, %d warnings, %.2f s",
+            self.name,
+            self.preset,
+            self.seed,
+            len(X),
+            report.epochs,
+            len(report.warnings),
+            report.seconds,
+        )
+        return self
+
+    def _keep(self, fitted: Fitted, back: FloatArray, seconds: float) -> None:
+        self.scores_ = fitted.scores[back].astype(np.float64)
+        self.split_ = np.where(fitted.validation[back], "validation", "train")
+        self.latents_ = fitted.latents[back].astype(np.float32)
+        self.components_ = {name: part[back].astype(np.float64) for name, part in fitted.components.items()}
+        repeats = np.empty((0, len(back))) if fitted.repeat_scores is None else fitted.repeat_scores
+        self.repeat_scores_ = repeats[:, back].astype(np.float64)
+        self.reference_scores_ = np.sort(self.scores_[self.split_ == "train"])
+        measures = {
+            "held_out_exceedance": exceedance(fitted.scores, fitted.validation),
+            "held_out_loops": float(fitted.validation.sum()),
+            "training_loops": float((~fitted.validation).sum()),
+            **fitted.report.measures,
+        }
+        warnings = (*fitted.report.warnings, *warnings_for(measures))
+        self.report_ = replace(fitted.report, seconds=seconds, measures=measures, warnings=warnings)
+
+    def anomaly_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+        """Scores of loops that were not trained on, (n,) float64, higher = more anomalous.
+
+        Raises ModelError when `encoder_id` or the number of features is not that of the embeddings fitted on.
+        """
+        return self._scores(self._check_new(X, encoder_id)).astype(np.float64)
+
+    def latents(self, X: object, encoder_id: str | None = None) -> FloatArray:
+        """Where the loops lie in the space that the pictures show, (n, d) float32."""
+        return self._latents(self._check_new(X, encoder_id)).astype(np.float32)
+
+    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
+        """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
+        return {name: self.anomaly_scores(X, encoder_id) for name in self.components_}
+
+    def repeat_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+        """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""
+        return np.empty((0, len(self._check_new(X, encoder_id))))
+
+    def _check_new(self, X: object, encoder_id: str | None) -> FloatArray:
+        if not hasattr(self, "n_features"):
+            raise ModelError(f"The detector {self.name} has not been fitted; call fit first.")
+        if encoder_id is not None and self.encoder_id is not None and encoder_id != self.encoder_id:
+            raise ModelError(
+                f"The model was fitted on embeddings of {self.encoder_id}, these are of {encoder_id}; "
+                "embed the loops with the encoder of the model."
+            )
+        return check_embeddings(X, self.n_features)
+
+    @abstractmethod
+    def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+        """Fit on rows in canonical order; `groups` (n,) numbers the equal rows."""
+
+    @abstractmethod
+    def _scores(self, X: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _latents(self, X: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def state(self) -> dict[str, FloatArray]:
+        """Everything scoring needs, as named arrays (no objects), for `models.save_model`."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """The reverse of `state`, on a detector made with the same name, preset, seed and options."""
+
+
+def _check_loop_ids(loop_ids: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    if loop_ids is None:
+        return ()
+    ids = tuple(str(loop_id) for loop_id in loop_ids)
+    if len(ids) != n:
+        raise DataError(f"{len(ids)} loop ids were given for {n} embeddings; pass one id per row.")
+    if len(set(ids)) != n:
+        raise DataError(f"{n - len(set(ids))} of {n} loop ids are repeated; pass every loop once.")
+    return ids
+
+
+def _require_variety(n: int, n_distinct: int) -> None:
+    if n_distinct < MIN_LOOPS:
+        raise DataError(
+            f"{n_distinct} different embeddings among {n} loops are too few to learn what is normal; "
+            f"choose a folder with at least {MIN_LOOPS} different loops."
+        )

@@ -1,0 +1,210 @@
+"""How well a ranking finds labelled anomalies, and how far two rankings agree.
+
+Conventions: labels are 1 for anomalies and 0 for normal loops, joined to scores on loop_id; scores: higher = more
+anomalous. AUROC is the chance that a random anomaly ranks above a random normal loop; average precision the area under
+precision and recall; precision at k the share of anomalies among the k highest, k the number of anomalies unless
+given.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from loopscope.detection.quality import rank_agreement
+from loopscope.detection.registry import detector_names, make_detector
+from loopscope.errors import DataError
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+ALL = "all"  # the category of rows that count every anomaly
+TRAIN_FRACTION = 0.8  # of the normal loops, protocol "clean"
+METRICS = ("auroc", "average_precision", "precision_at_k")
+LABEL_WORDS = {"normal": 0, "0": 0, "anomaly": 1, "1": 1}
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Embeddings with labels: loop_ids, X (n, n_features), labels (n,) 0 or 1, categories (n,) "" for normal loops."""
+
+    loop_ids: tuple[str, ...]
+    X: np.ndarray[Any, Any]
+    labels: np.ndarray[Any, Any]
+    categories: np.ndarray[Any, Any]
+
+    def __post_init__(self) -> None:
+        n, n_anomalies = len(self.labels), int(np.sum(self.labels))
+        if not 0 < n_anomalies < n:
+            raise DataError(
+                f"{n_anomalies} of {n} labelled loops are anomalies; an evaluation needs at least one of each kind."
+            )
+
+
+def ranking_metrics(labels: ArrayLike, scores: ArrayLike, k: int | None = None) -> dict[str, float]:
+    """AUROC, average precision and precision at k.
+
+    >>> ranking_metrics([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.9])
+    {'auroc': 0.75, 'average_precision': 0.8333333333333333, 'precision_at_k': 0.5}
+    """
+    y, s = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    highest = np.argsort(-s, kind="stable")[: k or int(y.sum())]
+    return {
+        "auroc": float(roc_auc_score(y, s)),
+        "average_precision": float(average_precision_score(y, s)),
+        "precision_at_k": float(y[highest].mean()),
+    }
+
+
+def metrics_by_category(labels: ArrayLike, scores: ArrayLike, categories: ArrayLike) -> pd.DataFrame:
+    """One row for all anomalies and one per category, each against all normal loops: category, n, and the metrics."""
+    y, s, kinds = np.asarray(labels), np.asarray(scores), np.asarray(categories)
+    rows = [{"category": ALL, "n": int(y.sum()), **ranking_metrics(y, s)}]
+    for kind in sorted(set(kinds[y == 1]) - {""}):
+        chosen = (y == 0) | (kinds == kind)
+        rows.append({"category": kind, "n": int(y[chosen].sum()), **ranking_metrics(y[chosen], s[chosen])})
+    return pd.DataFrame(rows)
+
+
+def evaluate_detectors(
+    data: LabelledSet,
+    detectors: Iterable[tuple[str, str]] | None = None,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    protocol: str = "contaminated",
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> pd.DataFrame:
+    """Every detector on every seed: detector, preset, seed, seconds, category, n, auroc, average_precision,
+    precision_at_k.
+
+    `detectors` are (name, preset) pairs, all with preset robust unless given. Protocol "contaminated" fits on all
+    loops and ranks them by the scores of the fit, as a user's own library is ranked; "clean" fits on 80 % of the
+    normal loops and ranks the others with all anomalies, as a new pack is. A stop returns what was done.
+    """
+    ways: Mapping[str, Callable[[LabelledSet, str, str, int], tuple[Any, Any, Any, float]]] = {
+        "contaminated": _contaminated,
+        "clean": _clean,
+    }
+    if protocol not in ways:
+        raise DataError(f"There is no protocol named {protocol!r}; choose one of {', '.join(ways)}.")
+    pairs = list(detectors) if detectors is not None else [(name, "robust") for name in detector_names()]
+    jobs = [(name, preset, seed) for name, preset in pairs for seed in seeds]
+    tables = []
+    for done, (name, preset, seed) in enumerate(jobs):
+        if should_stop():
+            break
+        on_progress(Progress("Evaluating", done, len(jobs), "fits", f"{name}, {preset}, seed {seed}"))
+        labels, scores, categories, seconds = ways[protocol](data, name, preset, seed)
+        table = metrics_by_category(labels, scores, categories)
+        tables.append(table.assign(detector=name, preset=preset, seed=seed, seconds=seconds))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def summarise(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over seeds of `evaluate_detectors`: detector, preset, category, n, auroc, auroc_sd,
+    …
+    """
+    grouped = runs.groupby(["detector", "preset", "category"], sort=False)
+    mean = grouped[["n", *METRICS, "seconds"]].mean()
+    deviation = grouped[list(METRICS)].std(ddof=0).add_suffix("_sd")
+    return mean.join(deviation).reset_index()
+
+
+def _contaminated(data: LabelledSet, name: str, preset: str, seed: int) -> tuple[Any, Any, Any, float]:
+    detector = make_detector(name, preset, seed).fit(data.X)
+    return data.labels, detector.scores_, data.categories, detector.report_.seconds
+
+
+def _clean(data: LabelledSet, name: str, preset: str, seed: int) -> tuple[Any, Any, Any, float]:
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(data.labels == 0))
+    n_train = int(TRAIN_FRACTION * len(normal))
+    test = np.concatenate([normal[n_train:], np.flatnonzero(data.labels == 1)])
+    detector = make_detector(name, preset, seed).fit(data.X[normal[:n_train]])
+    return data.labels[test], detector.anomaly_scores(data.X[test]), data.categories[test], detector.report_.seconds
+
+
+def read_labels(file: str | Path) -> pd.DataFrame:
+    """A labels file as path (relative, with forward slashes), label (0 or 1), category ("" where there is none).
+
+    Columns needed: path, label ("normal" or "anomaly", or 0 and 1); category is optional. Raises DataError.
+    """
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"The labels in {file} cannot be read ({error}); pass a CSV file with path and label."
+        ) from error
+    missing = {"path", "label"} - set(table.columns)
+    if missing:
+        raise DataError(f"The labels in {file} have no column {' and '.join(sorted(missing))}; add it.")
+    words = table["label"].str.strip().str.lower()
+    unknown = sorted(set(words) - set(LABEL_WORDS))
+    if unknown:
+        raise DataError(f"The labels in {file} contain {unknown[0]!r}; write normal or anomaly.")
+    labels = words.map(LABEL_WORDS).astype(int)
+    category = table["category"] if "category" in table.columns else pd.Series("", index=table.index)
+    return pd.DataFrame({"path": table["path"].str.replace("\\", "/"), "label": labels, "category": category})
+
+
+def label_loops(
+    loops: pd.DataFrame, root: str | Path, labels: pd.DataFrame, loop_ids: Sequence[str], X: np.ndarray[Any, Any]
+) -> LabelledSet:
+    """Join a labels table to a library's `loops` below `root` by path, and to embeddings by loop_id.
+
+    `root` may be a link to the scanned folder. Loops without a label or an embedding, or outside of `root`, are left
+    out. Raises DataError when nothing joins.
+    """
+    real = Path(root).resolve()  # as scan_folder does
+    relative = [
+        path.relative_to(real).as_posix() if path.is_relative_to(real) else "" for path in map(Path, loops["path"])
+    ]
+    known = loops.assign(relative=relative).merge(labels, left_on="relative", right_on="path", suffixes=("", "_label"))
+    rows = pd.DataFrame({"loop_id": list(loop_ids), "row": range(len(loop_ids))})
+    joined = known.drop_duplicates("loop_id").merge(rows, on="loop_id")
+    if joined.empty:
+        raise DataError(f"None of the {len(labels)} labelled paths is a loop below {root}; check the labels' paths.")
+    return _labelled(joined, X)
+
+
+def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: np.ndarray[Any, Any]) -> LabelledSet:
+    """Labels from triage: quarantined loops are anomalies, kept and loved ones normal, unmarked ones left out."""
+    meaning = {"quarantine": 1, "keep": 0, "love": 0}
+    chosen = [(i, loop_id, meaning[mark]) for i, loop_id in enumerate(loop_ids) if (mark := marks.get(loop_id))]
+    table = pd.DataFrame(chosen, columns=["row", "loop_id", "label"]).assign(category="")
+    return _labelled(table, X)
+
+
+def _labelled(joined: pd.DataFrame, X: np.ndarray[Any, Any]) -> LabelledSet:
+    labels = joined["label"].to_numpy(dtype=int)
+    categories = np.where(labels == 1, joined["category"].to_numpy(dtype=object), "")
+    return LabelledSet(tuple(joined["loop_id"]), X[joined["row"].to_numpy(dtype=int)], labels, categories)
+
+
+def rank_disagreement(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Two models on the same loops, most disputed first: loop_id, percentile_first, percentile_second, difference.
+
+    Both tables have loop_id and score; loops that only one of them has are left out. Percentiles are ranks within the
+    common loops, 0 to 100.
+    """
+    both = first[["loop_id", "score"]].merge(second[["loop_id", "score"]], on="loop_id", suffixes=("_first", "_second"))
+    ranks = both[["score_first", "score_second"]].rank(pct=True) * 100
+    table = pd.DataFrame(
+        {
+            "loop_id": both["loop_id"],
+            "percentile_first": ranks["score_first"],
+            "percentile_second": ranks["score_second"],
+            "difference": ranks["score_second"] - ranks["score_first"],
+        }
+    )
+    return table.sort_values("difference", key=np.abs, ascending=False, ignore_index=True, kind="stable")
+
+
+def agreement_matrix(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Spearman rank agreement of every pair of models (tables with loop_id and score), -1 to 1, labels on both axes."""
+    labels = list(scores)
+    wide = pd.DataFrame({label: table.set_index("loop_id")["score"] for label, table in scores.items()}).dropna()
+    values = [[rank_agreement(wide[a].to_numpy(), wide[b].to_numpy()) for b in labels] for a in labels]
+    return pd.DataFrame(values, index=labels, columns=labels)

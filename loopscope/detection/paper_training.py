@@ -1,0 +1,157 @@
+"""Deep SVDD as in the paper (section 4.3): pretrain an autoencoder, fix the centre, draw the latents to it.
+
+Conventions: x is (n, n_features) float32 as the encoder gave it, unscaled; a score is the squared distance of the
+latent to the centre c (Equation 2), so higher means more anomalous. Losses are means over rows: squared error per
+feature while pretraining, squared distance to c while fine-tuning. This recipe is kept as published. It is known to
+collapse: nothing in the second loss keeps the latents apart, and early stopping on that loss prefers the smallest
+sphere. `FitReport.collapsed` says when.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from loopscope.detection.networks import LAYER_SIZES, AutoEncoder, ResidualAutoEncoder
+from loopscope.progress import EpochCallback, EpochReport, StopCheck
+
+
+@dataclass(frozen=True)
+class PaperPreset:
+    """The published settings, all of section 4.3."""
+
+    layer_sizes: tuple[int, ...] = LAYER_SIZES
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 5e-6  # end of the cosine annealing
+    weight_decay: float = 1e-5
+    batch_size: int = 32
+    max_epochs: int = 1000  # in each phase
+    patience: int = 20  # epochs without a better validation loss
+    validation_fraction: float = 0.2
+
+
+class DeepSVDD(nn.Module):
+    """An autoencoder with its centre. The centre is a buffer: it is saved and loaded with the weights."""
+
+    centre: Tensor
+
+    def __init__(self, network: AutoEncoder, latent_size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("centre", torch.zeros(latent_size))
+
+    def distance(self, x: Tensor) -> Tensor:
+        """Squared distance of each latent to the centre, (n,)."""
+        out: Tensor = (self.network.encode(x) - self.centre).square().sum(dim=1)
+        return out
+
+    def reconstruction_error(self, x: Tensor, with_skips: bool = True) -> Tensor:
+        """Squared error of each row's reconstruction per feature, (n,)."""
+        out: Tensor = (self.network(x, with_skips) - x).square().mean(dim=1)
+        return out
+
+
+def new_model(n_features: int, residual: bool, preset: PaperPreset, generator: torch.Generator) -> DeepSVDD:
+    """An untrained model; `residual` chooses AEwRES over AE."""
+    kind = ResidualAutoEncoder if residual else AutoEncoder
+    network = kind(n_features, preset.layer_sizes, preset.dropout, generator)
+    return DeepSVDD(network, preset.layer_sizes[-1])
+
+
+def pretrain(
+    model: DeepSVDD,
+    train: Tensor,
+    validation: Tensor,
+    preset: PaperPreset,
+    generator: torch.Generator,
+    on_epoch: EpochCallback,
+    should_stop: StopCheck,
+) -> list[EpochReport]:
+    """Phase one: reconstruct. Leaves the weights of the best validation loss, and the centre set from them."""
+    phase = _Phase("pretrain", model, model.network.parameters(), model.reconstruction_error)
+    history = phase.run(train, validation, preset, generator, on_epoch, should_stop)
+    with torch.inference_mode():
+        model.centre.copy_(model.network.encode(train).mean(dim=0))
+    return history
+
+
+def finetune(
+    model: DeepSVDD,
+    train: Tensor,
+    validation: Tensor,
+    preset: PaperPreset,
+    generator: torch.Generator,
+    on_epoch: EpochCallback,
+    should_stop: StopCheck,
+) -> list[EpochReport]:
+    """Phase two: draw the latents to the centre. Leaves the weights of the best validation loss."""
+    phase = _Phase("finetune", model, model.network.encoder.parameters(), model.distance)
+    return phase.run(train, validation, preset, generator, on_epoch, should_stop)
+
+
+def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Row numbers 0 to n - 1 in random order, in pieces of `size`; a last single row joins the piece before it."""
+    pieces = list(torch.split(torch.randperm(n, generator=generator), size))
+    if len(pieces) > 1 and len(pieces[-1]) == 1:  # BatchNorm has no variance of one row
+        pieces[-2:] = [torch.cat(pieces[-2:])]
+    yield from pieces
+
+
+@dataclass
+class _Phase:
+    """One training phase: a loss over rows, the parameters it moves, early stopping with the best weights restored."""
+
+    name: str
+    model: DeepSVDD
+    parameters: Iterator[nn.Parameter]
+    loss: Callable[[Tensor], Tensor]
+
+    def run(
+        self,
+        train: Tensor,
+        validation: Tensor,
+        preset: PaperPreset,
+        generator: torch.Generator,
+        on_epoch: EpochCallback,
+        should_stop: StopCheck,
+    ) -> list[EpochReport]:
+        optimizer = torch.optim.AdamW(self.parameters, lr=preset.learning_rate, weight_decay=preset.weight_decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimizer, T_max=preset.max_epochs, eta_min=preset.min_learning_rate
+        )
+        history: list[EpochReport] = []
+        best_loss, best_epoch, best_weights = float("inf"), 0, copy.deepcopy(self.model.state_dict())
+        for epoch in range(1, preset.max_epochs + 1):
+            train_loss = self._epoch(train, preset.batch_size, generator, optimizer)
+            schedule.step()
+            validation_loss, spread = self._validate(validation)
+            history.append(EpochReport(self.name, epoch, preset.max_epochs, train_loss, validation_loss, spread))
+            on_epoch(history[-1])
+            if validation_loss < best_loss:
+                best_loss, best_epoch, best_weights = validation_loss, epoch, copy.deepcopy(self.model.state_dict())
+            if epoch - best_epoch >= preset.patience or should_stop():
+                break
+        self.model.load_state_dict(best_weights)
+        self.model.eval()
+        return history
+
+    def _epoch(self, rows: Tensor, size: int, generator: torch.Generator, optimizer: torch.optim.Optimizer) -> float:
+        self.model.train()
+        total = 0.0
+        for chosen in batches(len(rows), size, generator):
+            optimizer.zero_grad(set_to_none=True)
+            loss = self.loss(rows[chosen]).mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += loss.item() * len(chosen)
+        return total / len(rows)
+
+    def _validate(self, rows: Tensor) -> tuple[float, float]:
+        self.model.eval()
+        with torch.inference_mode():
+            latents = self.model.network.encode(rows)
+            spread = (latents - latents.mean(dim=0)).square().sum(dim=1).mean().item()
+            return self.loss(rows).mean().item(), spread

@@ -1,0 +1,85 @@
+"""`embed_library`: what is in the store is taken from there, the rest is embedded batch by batch and stored at once."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopscope.embeddings.clips import BatchResult, Clip, Rejection, clips_of
+from loopscope.embeddings.embedding_set import EmbeddingSet, rejection_table
+from loopscope.embeddings.local import embed_clips
+from loopscope.encoders.base import Encoder, Samples
+from loopscope.errors import EncoderError
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+if TYPE_CHECKING:
+    from loopscope.library import Library
+    from loopscope.store import Store
+
+Engine = Callable[[Sequence[Clip], Encoder, StopCheck], Iterator[BatchResult]]
+ENGINES = ("threads", "dask")
+
+log = logging.getLogger(__name__)
+
+
+def embed_library(
+    library: "Library",
+    encoder: Encoder,
+    store: "Store | None" = None,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+    engine: str = "threads",
+) -> EmbeddingSet:
+    """One embedding for each loop of the library that can be read; the others are in `.rejected` with a reason.
+
+    With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored,
+    so that a stopped or killed run goes on where it was. `engine` "threads" uses this machine, "dask" the cluster of
+    the Dask client in force. Raises `Cancelled` when `should_stop` says so.
+    """
+    started = time.monotonic()
+    clips = clips_of(library.loops)
+    found: dict[str, Samples] = {}
+    if store is not None:
+        found.update(store.get_embeddings([clip.loop_id for clip in clips], encoder.encoder_id))
+    rejections: list[Rejection] = []
+    missing = [clip for clip in clips if clip.loop_id not in found]
+    on_progress(Progress("Embedding", len(found), len(clips), unit="loops"))
+    done = len(found)
+    for batch in _engine(engine)(missing, encoder, should_stop) if missing else ():
+        if store is not None and batch.loop_ids:
+            store.put_embeddings(batch.loop_ids, encoder.encoder_id, batch.X)
+        found.update(zip(batch.loop_ids, batch.X, strict=True))
+        rejections.extend(batch.rejections)
+        done += batch.n_clips
+        on_progress(Progress("Embedding", done, len(clips), unit="loops"))
+    embeddings = _assembled([clip.loop_id for clip in clips], found, rejections, encoder)
+    log.info(
+        "embed: %d loops, %d left out, %d computed with %s, %.2f s",
+        len(embeddings.loop_ids),
+        len(rejections),
+        len(missing) - len(rejections),
+        encoder.encoder_id,
+        time.monotonic() - started,
+    )
+    return embeddings
+
+
+def _engine(name: str) -> Engine:
+    if name == "threads":
+        return embed_clips
+    if name == "dask":
+        from loopscope.embeddings.cluster import embed_clips_on_cluster
+
+        return embed_clips_on_cluster
+    raise EncoderError(f'There is no embedding engine "{name}"; choose one of {", ".join(ENGINES)}.')
+
+
+def _assembled(
+    loop_ids: Sequence[str], found: dict[str, Samples], rejections: Sequence[Rejection], encoder: Encoder
+) -> EmbeddingSet:
+    """Rows in the order of the library, whatever the order in which they were made."""
+    kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
+    X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, encoder.n_features), np.float32)
+    return EmbeddingSet(kept, X, encoder.encoder_id, rejection_table(rejections))

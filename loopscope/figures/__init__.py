@@ -1,0 +1,1 @@
+"""Tables and measurements as Plotly figures, without Streamlit."""

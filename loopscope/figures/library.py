@@ -1,0 +1,56 @@
+"""Pictures of a library as Plotly figures: durations, tempi, instruments (the paper's Figure 2).
+
+Bars count loops; colours as in `figures`.
+"""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from loopscope.figures.scores import TRAIN, labelled_figure
+
+MOST_BARS = 10  # of one chart of counts; the rest share one
+
+
+def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int = 220) -> go.Figure:
+    """How long the loops are (the paper's Figure 2), seconds."""
+    figure = labelled_figure("duration (s)", "loops", height)
+    counts, edges = np.histogram(durations_s, bins=40)  # here, not in the browser: 40 numbers travel instead of n
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=counts,
+        width=np.diff(edges),
+        marker={"color": TRAIN},
+        hovertemplate="%{x:.2f} s: %{y} loops<extra></extra>",
+    )
+    return figure
+
+
+def tempo_histogram(bpm: pd.Series, height: int = 200) -> go.Figure:
+    """Tempi of the loops where they are known, beats per minute."""
+    figure = labelled_figure("tempo (BPM)", "loops", height, bargap=0.04)
+    figure.add_histogram(
+        x=bpm.dropna(), nbinsx=30, marker={"color": TRAIN}, hovertemplate="%{x} BPM: %{y} loops<extra></extra>"
+    )
+    figure.update_layout(margin={"t": 8})
+    return figure
+
+
+def count_bars(values: pd.Series, title: str, height: int = 200) -> go.Figure:
+    """How many loops have each value, the most frequent first; what does not fit is one bar, unknown ones are left out.
+
+    Values are words of the vocabularies in `metadata`, never raw names: Plotly takes ticks for markup.
+    """
+    counts = values.dropna().astype(str).value_counts()
+    rest = int(counts.iloc[MOST_BARS:].sum())
+    shown = counts.head(MOST_BARS)
+    if rest:
+        shown = pd.concat([shown, pd.Series({f"{len(counts) - MOST_BARS} others": rest})])
+    figure = labelled_figure(title, "loops", height, bargap=0.2)
+    figure.add_bar(
+        x=list(shown.index), y=shown, marker={"color": TRAIN}, hovertemplate="%{x}: %{y} loops<extra></extra>"
+    )
+    figure.update_xaxes(type="category")
+    figure.update_layout(margin={"t": 8})
+    return figure

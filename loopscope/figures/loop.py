@@ -1,0 +1,145 @@
+"""Pictures of one loop as Plotly figures: its sound with what was found in it, what carries its score, its bars.
+
+Colours as in `figures`: blue for sound, vermillion for what speaks against a loop; both hold on light and dark ground.
+Names of kinds come from the table of limits, never from a file.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from loopscope.analysis.explanation import Carriers
+from loopscope.analysis.triage import TITLES
+from loopscope.audio.spectrogram import RANGE_DB, LoopSpectrogram
+from loopscope.figures.scores import ANOMALOUS, TRAIN
+from loopscope.metadata.bars import LoopStructure
+
+SOUND = (43, 123, 176)  # red, green, blue: stands out from both grounds; what is quiet lets the ground through
+MARK_COLOURS = (ANOMALOUS, "#cc79a7", "#009e73", "#e69f00", "#56b4e9")
+MARK_SYMBOLS = ("triangle-down", "diamond", "square", "star", "cross")
+SHOWN_CARRIERS = 12
+FREQUENCIES = (200, 1000, 3000, 10000)
+MOST_NUMBERED = 8  # bars whose correlations fit into their cells as numbers
+
+
+def sound_figure(spectrogram: LoopSpectrogram, marks: Mapping[str, Sequence[float]], height: int = 340) -> go.Figure:
+    """Waveform above mel spectrogram on one time axis; `marks`: kind of fault -> times in seconds."""
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.42, 0.58])
+    _outline(figure, spectrogram)
+    _mel(figure, spectrogram)
+    highest = max(float(np.abs(spectrogram.low).max()), float(np.abs(spectrogram.high).max()), 1e-3)
+    for i, (kind, times_s) in enumerate(marks.items()):
+        colour, symbol = MARK_COLOURS[i % len(MARK_COLOURS)], MARK_SYMBOLS[i % len(MARK_SYMBOLS)]
+        _marks(figure, TITLES.get(kind, kind), times_s, (colour, symbol), 1.15 * highest)
+    figure.update_layout(
+        height=height,
+        margin={"l": 56, "r": 8, "t": 28 if marks else 8, "b": 40},
+        showlegend=bool(marks),
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        hovermode="closest",
+    )
+    figure.update_xaxes(range=[0, spectrogram.duration_s], showgrid=False)
+    figure.update_xaxes(title="time (s)", row=2)
+    figure.update_yaxes(title="level", range=[-1.3 * highest, 1.3 * highest], nticks=3, zeroline=False, row=1)
+    return figure
+
+
+def carriers_figure(carriers: Carriers, height: int = 260) -> go.Figure:
+    """The dimensions with the largest shares as bars, to the right where the loop lies above, left where below."""
+    table = carriers.table.head(SHOWN_CARRIERS).iloc[::-1]
+    signed = 100 * table["share"] * np.sign(table["difference"])
+    figure = go.Figure()
+    figure.add_bar(
+        x=signed,
+        y=[str(dimension) for dimension in table["dimension"]],
+        orientation="h",
+        marker={"color": np.where(signed >= 0, ANOMALOUS, TRAIN).tolist()},
+        customdata=np.column_stack([100 * table["share"], table["difference"]]),
+        hovertemplate=f"{carriers.unit} %{{y}}: %{{customdata[0]:.1f}} % of the squared distance, "
+        "difference %{customdata[1]:+.3g}<extra></extra>",
+    )
+    figure.update_layout(height=height, margin={"l": 56, "r": 8, "t": 8, "b": 40}, bargap=0.25)
+    figure.update_xaxes(title="share of the squared distance (%), signed", zeroline=True)
+    figure.update_yaxes(title=carriers.unit, type="category")
+    return figure
+
+
+def bars_figure(structure: LoopStructure, height: int = 250) -> go.Figure:
+    """Correlation of every bar with every other, -1 to 1; bars count from 1."""
+    numbers = list(range(1, structure.n_bars + 1))
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=structure.correlation,
+        x=numbers,
+        y=numbers,
+        zmin=-1,
+        zmax=1,
+        colorscale=[[0, ANOMALOUS], [0.5, "rgba(138,148,154,0.12)"], [1, f"rgb{SOUND}"]],
+        texttemplate="%{z:.2f}" if structure.n_bars <= MOST_NUMBERED else None,
+        xgap=1,
+        ygap=1,
+        colorbar={"thickness": 8, "len": 0.95, "tickvals": [-1, 0, 1]},
+        hovertemplate="bar %{x} and bar %{y}: correlation %{z:.2f}<extra></extra>",
+    )
+    figure.update_layout(height=height, margin={"l": 40, "r": 8, "t": 8, "b": 40})
+    step = -(-len(numbers) // 8)
+    figure.update_xaxes(title="bar", tickvals=numbers[::step], constrain="domain", showgrid=False)
+    figure.update_yaxes(tickvals=numbers[::step], autorange="reversed", scaleanchor="x", constrain="domain")
+    return figure
+
+
+def _outline(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
+    style = {"mode": "lines", "line": {"color": TRAIN, "width": 1}, "hoverinfo": "skip", "showlegend": False}
+    figure.add_scatter(x=spectrogram.times_s, y=spectrogram.low, **style, row=1, col=1)
+    figure.add_scatter(
+        x=spectrogram.times_s, y=spectrogram.high, **style, fill="tonexty", fillcolor=TRAIN, row=1, col=1
+    )
+
+
+def _mel(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
+    """Rows are mel bins, evenly spaced; ticks name their frequencies."""
+    figure.add_heatmap(
+        x=spectrogram.frame_s,
+        y=np.arange(len(spectrogram.mel_hz)),
+        z=np.round(spectrogram.mel_db).astype(np.int8),
+        zmin=-RANGE_DB,
+        zmax=0,
+        colorscale=[[0, f"rgba{(*SOUND, 0)}"], [1, f"rgba{(*SOUND, 1)}"]],
+        showscale=False,
+        hovertemplate="%{x:.2f} s: %{z} dB below the loudest<extra></extra>",
+        row=2,
+        col=1,
+    )
+    shown = [hz for hz in FREQUENCIES if hz < spectrogram.mel_hz[-1]]
+    places = np.interp(shown, spectrogram.mel_hz, np.arange(len(spectrogram.mel_hz)))
+    labels = [f"{hz / 1000:g} k" if hz >= 1000 else str(hz) for hz in shown]
+    figure.update_yaxes(title="Hz", tickvals=places, ticktext=labels, showgrid=False, zeroline=False, row=2)
+
+
+def _marks(figure: go.Figure, title: str, times_s: Sequence[float], look: tuple[str, str], height: float) -> None:
+    """A symbol above the waveform and a line through both pictures for each time."""
+    colour, symbol = look
+    figure.add_scatter(
+        x=list(times_s),
+        y=[height] * len(times_s),
+        mode="markers",
+        name=title,
+        marker={"color": colour, "symbol": symbol, "size": 9},
+        hovertemplate=f"{title} at %{{x:.3f}} s<extra></extra>",
+        row=1,
+        col=1,
+    )
+    lines = np.repeat(np.asarray(times_s, dtype=np.float64), 3)
+    for row, (low, high) in ((1, (-height, height)), (2, (-0.5, 95.5))):
+        figure.add_scatter(
+            x=lines,
+            y=np.tile([low, high, np.nan], len(times_s)),
+            mode="lines",
+            line={"color": colour, "width": 1},
+            hoverinfo="skip",
+            showlegend=False,
+            row=row,
+            col=1,
+        )

@@ -1,0 +1,53 @@
+"""What is known of every file beside its score: instrument, genre, tempo, key with their sources, and whether it loops.
+
+Names are read at once; what needs listening (tempo and key where names are silent, bars compared at the tempo) is a
+long task whose results stay in the store by loop_id. Columns: METADATA_COLUMNS, n_bars and loop_structure (mean
+correlation of different bars, -1 to 1, NaN where unknown); one row per file.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from loopscope.metadata import METADATA_COLUMNS, fill_from_audio, fill_from_store, read_names
+from loopscope.metadata.bars import known_structures, structure_scores
+from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.store import Store
+
+COLLECTED_COLUMNS = (*METADATA_COLUMNS, "n_bars", "loop_structure")
+
+
+@dataclass(frozen=True)
+class MetadataTable:
+    """`table` has COLLECTED_COLUMNS; `missing` holds the loop_ids that were not listened to, or not cut into bars."""
+
+    table: pd.DataFrame
+    missing: frozenset[str] = frozenset()
+
+    def updated(self, newer: "MetadataTable") -> "MetadataTable":
+        """The same files with what `newer` knows of some of them."""
+        others = self.table[~self.table["path"].isin(set(newer.table["path"]))]
+        table = pd.concat([others, newer.table], ignore_index=True)
+        return MetadataTable(table, (self.missing - frozenset(newer.table["loop_id"])) | newer.missing)
+
+
+def known_metadata(loops: pd.DataFrame, store: Store) -> MetadataTable:
+    """What names say of `loops` (as in Library.loops) and what was measured before; listens to nothing."""
+    filled, not_analysed = fill_from_store(read_names(loops), store)
+    structures, not_cut = known_structures(filled, store)
+    return MetadataTable(_joined(filled, structures), not_analysed | not_cut)
+
+
+def measure_metadata(
+    loops: pd.DataFrame,
+    store: Store,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> MetadataTable:
+    """The same after listening to all that was missing. Raises Cancelled when stopped; what was done is kept."""
+    filled = fill_from_audio(read_names(loops), store, on_progress, should_stop)
+    return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop)))
+
+
+def _joined(metadata: pd.DataFrame, structures: pd.DataFrame) -> pd.DataFrame:
+    return metadata.merge(structures, on="loop_id", how="left", validate="many_to_one")

@@ -1,0 +1,1 @@
+"""The panel on the selected loop: why it has its score, and what to hear beside it."""

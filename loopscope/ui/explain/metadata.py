@@ -1,0 +1,96 @@
+"""What is known of the selected loop beside its score: tempo, key and where from, whether it loops, a note, its path.
+
+Listening to one loop takes a moment and happens when it is selected; listening to all is a task (see `listening`).
+"""
+
+import math
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.errors import AudioError
+from loopscope.exports import display
+from loopscope.figures.loop import bars_figure
+from loopscope.library import Library
+from loopscope.metadata.bars import LoopStructure, structure_of_file
+from loopscope.metadata.collect import measure_metadata
+from loopscope.ui.components import plain, store
+from loopscope.ui.metadata_task import metadata_of
+from loopscope.ui.state import SessionState
+from loopscope.ui.widgets.figure import show_figure
+
+SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
+LONGEST_NOTE = 2000  # characters
+_STRUCTURE = "explain-structure"
+LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
+
+
+def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
+    """Tempo, key, instrument and genre with their sources; the correlation of its bars."""
+    st.markdown("**Does it loop?**")
+    metadata = metadata_of(state, library)
+    if loop_id in metadata.missing:
+        rows = library.loops[library.loops["loop_id"] == loop_id]
+        metadata = state.metadata = metadata.updated(measure_metadata(rows, store()))
+    known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
+    st.caption(metadata_in_words(known))
+    if math.isnan(known["bpm"]):
+        st.caption("Without a tempo there are no bars to compare.")
+        return
+    try:
+        structure = _structure(library, loop_id, float(known["bpm"]))
+    except AudioError as error:
+        st.error(plain(str(error)))
+        return
+    if structure.n_bars < 2:
+        st.caption(f"Shorter than two bars of {structure.bar_s:.2f} s, so there is nothing to compare.")
+        return
+    words = next(words for limit, words in LOOPING if structure.score >= limit)
+    st.caption(
+        f"{structure.n_bars} bars of {structure.bar_s:.2f} s (4 beats); "
+        f"mean correlation {structure.score:.2f}: {words}."
+    )
+    show_figure(
+        bars_figure(structure),
+        key="explain-bars",
+        title="Every bar with every other",
+        describe=f"Correlations between {structure.n_bars} bars, {structure.score:.2f} on average",
+    )
+
+
+def metadata_in_words(known: "pd.Series[Any]") -> str:
+    """One sentence: each field with its source, or that nothing is known."""
+    said = []
+    for field, words in (("bpm", "{:g} BPM"), ("key", "key {}"), ("instrument", "{}"), ("genre", "{}")):
+        if known[f"{field}_source"]:
+            said.append(f"{words.format(known[field])} ({SOURCES[known[f'{field}_source']]})")
+    return plain(", ".join(said) or "Neither its name nor its sound says tempo, key, instrument or genre") + "."
+
+
+def note_and_path(library: Library, loop_id: str) -> None:
+    """A note that stays with the content, and every path of it to copy."""
+    mark = store().get_marks([loop_id]).get(loop_id)
+    key = f"note-{loop_id}"
+    st.text_area(
+        "Note",
+        value=mark.note if mark else "",
+        max_chars=LONGEST_NOTE,
+        height=90,
+        key=key,
+        placeholder="What did you hear?",
+        help="Kept with the sound itself, so it survives renaming, and exported with the CSV.",
+        on_change=lambda: store().set_note(loop_id, st.session_state[key]),
+    )
+    paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
+    st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
+    st.code("\n".join(display(path) for path in paths), language=None, wrap_lines=True)
+
+
+def _structure(library: Library, loop_id: str, bpm: float) -> LoopStructure:
+    """Kept for the loop in view."""
+    kept: tuple[tuple[str, float], LoopStructure] | None = st.session_state.get(_STRUCTURE)
+    if kept is None or kept[0] != (loop_id, bpm):
+        found = structure_of_file(library.path_of(loop_id), bpm)
+        kept = st.session_state[_STRUCTURE] = ((loop_id, bpm), found)
+    return kept[1]

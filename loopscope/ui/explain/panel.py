@@ -1,0 +1,65 @@
+"""Why is it flagged? The panel on the selected loop: its sound, the evidence, what to hear beside it, what to note."""
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.triage import FAULTY, INTERESTING
+from loopscope.library import Library
+from loopscope.ui.components import plain, printable
+from loopscope.ui.explain.comparison import comparison_list, comparison_players
+from loopscope.ui.explain.metadata import loop_metadata, note_and_path
+from loopscope.ui.explain.score import score_in_words, score_parts
+from loopscope.ui.explain.selected import Selected, comparison_loops, selected_loop
+from loopscope.ui.explain.sound import show_sound, signal_findings
+from loopscope.ui.state import SessionState
+
+# Streamlit stacks columns on narrow screens only, and its sidebar leaves little of a middling one.
+SIDE_BY_SIDE = "<style>.st-key-explain [data-testid=stColumn] { min-width: min(100%, 340px); }</style>"
+BADGES = {FAULTY: "orange", INTERESTING: "blue"}
+
+
+def explain(
+    state: SessionState, library: Library, scored: ScoredLoops, table: pd.DataFrame, *, has_explorer: bool
+) -> None:
+    """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run.
+
+    `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare.
+    """
+    st.subheader("Why?", anchor=False)
+    chosen = selected_loop(state, scored, table)
+    if chosen is None:
+        st.caption("Select a loop to see and hear what speaks for and against it.")
+        return
+    with st.container(key="explain"):
+        st.html(SIDE_BY_SIDE)
+        _title(chosen)
+        with st.container(border=True):
+            show_sound(state, library, chosen.loop_id)
+            left, right = st.columns(2, gap="medium")
+            with left:
+                signal_findings(state, chosen.loop_id)
+            with right:
+                score_in_words(scored, chosen, table, state.percentile)
+        left, right = st.columns(2, gap="medium")
+        with left.container(border=True):
+            st.markdown("**Hear it beside others**")
+            beside, similar = comparison_loops(scored, chosen, table)
+            if has_explorer:
+                comparison_list(beside, similar)
+            else:
+                comparison_players(library, beside, similar)
+        with left.container(border=True):
+            note_and_path(library, chosen.loop_id)
+        with right.container(border=True):
+            score_parts(scored, chosen)
+        with right.container(border=True):
+            loop_metadata(state, library, chosen.loop_id)
+
+
+def _title(chosen: Selected) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(printable(str(chosen.row['name'])))}**", width="content")
+        if "triage" in chosen.row:
+            label = str(chosen.row["triage"])
+            st.badge(label, color=BADGES.get(label, "gray"))  # type: ignore[arg-type]

@@ -1,0 +1,74 @@
+"""The selected loop's sound as a spectrogram with what the signal checks found, and what they say in words."""
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.audio.spectrogram import LONGEST_S, LoopSpectrogram, spectrogram_of_file
+from loopscope.errors import AudioError
+from loopscope.figures.loop import sound_figure
+from loopscope.library import Library
+from loopscope.ui.components import plain
+from loopscope.ui.state import SessionState
+from loopscope.ui.widgets.figure import show_figure
+
+SHOWN_TIMES = 8
+_SPECTROGRAM = "explain-spectrogram"
+
+
+def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
+    """Waveform and mel spectrogram with the faults that have a place."""
+    try:
+        spectrogram = _spectrogram(library, loop_id)
+    except AudioError as error:
+        st.error(plain(f"This loop cannot be drawn: {error}"))
+        return
+    found = findings_of(state, loop_id)
+    marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
+    figure = sound_figure(spectrogram, marks)
+    count = sum(map(len, marks.values()))
+    show_figure(
+        figure,
+        key="explain-sound",
+        title="Sound",
+        note="waveform and mel spectrogram",
+        describe=f"Waveform and mel spectrogram of {spectrogram.duration_s:.1f} s with {count} fault marks",
+    )
+    if spectrogram.duration_s >= LONGEST_S:
+        st.caption(f"The first {LONGEST_S / 60:.0f} minutes.")
+
+
+def signal_findings(state: SessionState, loop_id: str) -> None:
+    """What the checks found, strongest first, each with its times."""
+    st.markdown("**Signal checks**")
+    if state.faults is None:
+        st.caption("The signal checks have not run in this session; embed the loops to run them.")
+        return
+    found = findings_of(state, loop_id)
+    if found.empty:
+        st.caption("No click, clipping, dropout, hum or other fault was found.")
+    for row in found.to_dict("records"):
+        certain = ":material/warning:" if row["verdict"] == "fault" else ":material/help: Perhaps:"
+        st.caption(f"{certain} {plain(str(row['sentence']))}{times_in_words(row['times'])}")
+
+
+def findings_of(state: SessionState, loop_id: str) -> pd.DataFrame:
+    """The loop's findings, strongest first; empty where the checks have not run."""
+    if state.faults is None:
+        return pd.DataFrame({"kind": [], "times": []})
+    return state.faults[state.faults["loop_id"] == loop_id].sort_values("strength", ascending=False)
+
+
+def times_in_words(times_s: tuple[float, ...]) -> str:
+    """ " At 0.50 s, 1.25 s and 3 more.", empty where there are none."""
+    if not times_s:
+        return ""
+    more = f" and {len(times_s) - SHOWN_TIMES} more" if len(times_s) > SHOWN_TIMES else ""
+    return f" At {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more}."
+
+
+def _spectrogram(library: Library, loop_id: str) -> LoopSpectrogram:
+    """Kept for the loop in view: a moved threshold or a mark decodes nothing anew."""
+    kept: tuple[str, LoopSpectrogram] | None = st.session_state.get(_SPECTROGRAM)
+    if kept is None or kept[0] != loop_id:
+        kept = st.session_state[_SPECTROGRAM] = (loop_id, spectrogram_of_file(library.path_of(loop_id)))
+    return kept[1]

@@ -1,0 +1,1 @@
+"""The linked views with sound: the component, and what travels to it."""

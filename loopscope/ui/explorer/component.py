@@ -1,0 +1,226 @@
+"""The explorer: linked histogram, scatter, heatmap, ranking and player in one component.
+
+Conventions: everything to and from outside is loop_id. The browser owns sound, live threshold, pan, selection and the
+keyboard; Python hears committed events only. Arrays travel once per `ExplorerView.version` over the media routes; what
+is sent at a rerun is a JSON object of a few hundred bytes plus the marks.
+
+Events are widget states, each carrying a serial number of the browser's, and count as new when they differ from what
+was seen before: a rerun that was interrupted loses nothing and none is seen twice. Marks go one at a time, each
+waiting for the one before to be acknowledged.
+"""
+
+import base64
+import binascii
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from loopscope import config
+from loopscope.detection import thresholds
+from loopscope.errors import DataError
+from loopscope.ui.explorer import packing
+from loopscope.ui.server import media
+from loopscope.ui.widgets.javascript import bootstrap
+
+DEFAULT_HEIGHT = 900  # CSS pixels of the pictures and the list, without the player bar
+_COLUMNS = ("loop_id", "name", "folder", "duration_s", "score", "split")
+_EVENTS = ("selected", "percentile", "lasso", "mark")
+
+
+@dataclass(frozen=True)
+class ExplorerView:
+    """What one explorer shows. Rows of `loops` and of the arrays correspond.
+
+    version: names the content; must change whenever anything below changes.
+    title: shown above the views, for example "AEwRES · robust · aiSFX".
+    loops: loop_id (unique), name, folder, duration_s, score (higher = more anomalous), split ("train" |
+        "validation"); where known also instrument, bpm, key, category, fault.
+    coordinates: (n, k) float32, principal components of the latents. explained_variance: (k,) ratios.
+    latents: (n, d) float32.
+    reference_scores: (m,) ascending; the scores that a percentile threshold refers to.
+    neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
+        threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
+    """
+
+    version: str
+    title: str
+    loops: pd.DataFrame
+    coordinates: NDArray[Any]
+    explained_variance: NDArray[Any]
+    latents: NDArray[Any]
+    reference_scores: NDArray[Any]
+    neighbours: Callable[[int], NDArray[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.loops)
+        missing = [column for column in _COLUMNS if column not in self.loops]
+        if missing:
+            raise DataError(f"The explorer's table lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
+        if not self.loops["loop_id"].is_unique:
+            raise DataError("The explorer's table names a loop twice; keep one row per loop_id.")
+        for name in ("coordinates", "latents"):
+            array = getattr(self, name)
+            if array.ndim != 2 or len(array) != n:
+                raise DataError(f"{name} has shape {array.shape} for {n} loops; give one row per loop.")
+        if not np.isfinite(self.loops["score"].to_numpy(np.float64)).all():
+            raise DataError("The explorer's table has scores that are not finite; leave those loops out.")
+        if not len(self.reference_scores):
+            raise DataError("The explorer has no reference scores; give those that the percentile refers to.")
+
+
+@dataclass(frozen=True)
+class ExplorerEvent:
+    """Where the explorer stands after this run.
+
+    selected: loop_id, None where nothing is selected. percentile: in percent of the reference scores.
+    threshold: the score at that percentile. lasso: loop_ids inside the lasso or box now, most anomalous first.
+    mark: (loop_id, "keep" | "quarantine" | "love" | None) set in this run, else None.
+    """
+
+    selected: str | None
+    percentile: float
+    threshold: float
+    lasso: tuple[str, ...]
+    mark: tuple[str, str | None] | None
+
+
+def explorer(
+    view: ExplorerView,
+    *,
+    key: str,
+    percentile: float = config.DEFAULT_PERCENTILE,
+    selected: str | None = None,
+    marks: Mapping[str, str] | None = None,
+    height: int = DEFAULT_HEIGHT,
+) -> ExplorerEvent:
+    """Show the explorer; call it inside an `@st.fragment`, so that its events rerun only what depends on them.
+
+    Sound needs `media.publish_library(media.session_token(), {loop_id: path})` beforehand. Keep the returned
+    `selected` and `percentile` under session keys of your own and hand them back at the next run: the component's own
+    state is lost when its page is left. Store `mark` before the next Streamlit call, at which a waiting rerun may end
+    this one.
+
+    Args:
+        view: what is shown.
+        key: names this explorer within the session.
+        percentile: threshold that applies now, 0 to 100.
+        selected: loop_id that is selected now.
+        marks: loop_id → keep | quarantine | love, for the loops that have a mark.
+        height: of pictures and list, in CSS pixels, on a wide screen.
+    """
+    token = media.session_token()
+    media.publish_arrays(token, view.version, lambda: packing.pack_view(view))
+    seen = cast(dict[str, Any], st.session_state.setdefault(f"{key}:seen", {}))
+    pending = _pending(key).get("mark")
+    result = _component()(
+        key=key,
+        data={
+            "key": key,
+            "assets": media.assets_address(),
+            "plotly": media.plotly_address(),
+            "token": token,
+            "version": view.version,
+            "title": view.title,
+            "percentile": float(percentile),
+            "selected": selected,
+            "marks": _with_mark(marks or {}, _mark(view, pending) if pending != seen.get("mark") else None),
+            "acknowledged": _serial(pending),
+            "height": height,
+        },
+        **{f"on_{event}_change": _ignore for event in _EVENTS},
+    )
+    commits = {event: result.get(event) for event in _EVENTS}
+    fresh = {event for event in _EVENTS if commits[event] is not None and commits[event] != seen.get(event)}
+    st.session_state[f"{key}:seen"] = commits
+    if "selected" in fresh:
+        selected = _selected(view, commits["selected"])
+    if "percentile" in fresh:
+        percentile = _percentile(view, commits["percentile"], percentile)
+    return ExplorerEvent(
+        selected=selected,
+        percentile=percentile,
+        threshold=thresholds.threshold_at(view.reference_scores, percentile),
+        lasso=_lasso(view, commits["lasso"]),
+        mark=_mark(view, commits["mark"]) if "mark" in fresh else None,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _component() -> Any:
+    # isolate_styles=False: Plotly writes its style sheet into the document's head, where a shadow root cannot see it.
+    return st.components.v2.component(
+        "loopscope_explorer", js=bootstrap("main.js", "The explorer"), isolate_styles=False
+    )
+
+
+def _ignore() -> None:
+    """Streamlit passes on only the states that have a callback."""
+
+
+def _pending(key: str) -> Mapping[str, Any]:
+    """The component's states as this run will hear them; empty before it was first shown."""
+    states = st.session_state.get(key)
+    return states if isinstance(states, Mapping) else {}
+
+
+def _with_mark(marks: Mapping[str, str], fresh: tuple[str, str | None] | None) -> dict[str, str]:
+    """The marks as they will be once the caller has stored the one that this run brings."""
+    merged = {**marks, **dict([fresh] if fresh else [])}
+    return {loop_id: mark for loop_id, mark in merged.items() if mark}
+
+
+def _serial(commit: Any) -> int:
+    return int(commit["serial"]) if isinstance(commit, Mapping) else 0
+
+
+def _value(commit: Any) -> Any:
+    """What was committed; a bare value stands for itself."""
+    return commit["value"] if isinstance(commit, Mapping) else commit
+
+
+# What comes from a browser is checked: anything but ids and numbers of this view is passed over.
+
+
+def _selected(view: ExplorerView, commit: Any) -> str | None:
+    loop_id = _value(commit)
+    return loop_id if _holds(view, loop_id) else None
+
+
+def _percentile(view: ExplorerView, commit: Any, current: float) -> float:
+    """The percentile committed for this view, else the current one: another view's is no business of this one."""
+    value = _value(commit)
+    if isinstance(commit, Mapping) and commit.get("version", view.version) != view.version:
+        return current
+    return float(np.clip(value, 0.0, 100.0)) if isinstance(value, int | float) and np.isfinite(value) else current
+
+
+def _mark(view: ExplorerView, commit: Any) -> tuple[str, str | None] | None:
+    match _value(commit):
+        case [str(loop_id), ("keep" | "quarantine" | "love" | None) as mark] if _holds(view, loop_id):
+            return loop_id, mark
+    return None
+
+
+def _holds(view: ExplorerView, loop_id: Any) -> bool:
+    return isinstance(loop_id, str) and bool((view.loops["loop_id"] == loop_id).any())
+
+
+def _lasso(view: ExplorerView, commit: Any) -> tuple[str, ...]:
+    """Ids of the rows in a bit set that was made for this version of the view, most anomalous first."""
+    if not isinstance(commit, Mapping):
+        return tuple(commit or ())
+    if commit.get("version") != view.version:
+        return ()
+    try:
+        packed = np.frombuffer(base64.b64decode(commit["value"], validate=True), np.uint8)
+    except binascii.Error:
+        return ()
+    inside = np.unpackbits(packed, count=len(view.loops), bitorder="little").astype(bool)
+    rows = packing.display_order(view.loops)[inside][::-1]
+    return tuple(view.loops["loop_id"].iloc[rows])

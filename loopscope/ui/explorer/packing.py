@@ -1,0 +1,153 @@
+"""An explorer view as bytes for the browser: sent once per version, whatever happens to threshold or selection.
+
+Conventions: rows are sorted by score, ascending, so that "flagged" is a range of rows from a cut to the end, for every
+view and at every threshold. The blobs, each gzipped:
+
+- `table`: JSON with ids, names, levels of the categorical columns, titles.
+- `points`: scores, split, durations, category codes, PCA coordinates: what the first picture needs.
+- `latents`: what only the heatmap needs; asked for after the first picture.
+- `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
+
+A blob of arrays is a little-endian uint32 with the length of a JSON header, the header, and the arrays one after the
+other, each beginning at a multiple of 8 bytes. The header maps a name to dtype, shape and offset (from the end of the
+header).
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from loopscope.ui.explorer.component import ExplorerView
+
+Array = NDArray[Any]
+
+HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimensions that vary most stand for all
+CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault")
+NUMERIC_COLUMNS = ("bpm", "loop_structure")
+_DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
+_NEAR = "near-"
+_LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
+
+
+class PackedView(Mapping[str, bytes]):
+    """The blobs by name. Those of `near` are made anew at each request and not counted among the rest."""
+
+    def __init__(self, blobs: Mapping[str, bytes], near: Callable[[int], Array] | None, n_loops: int) -> None:
+        self._blobs, self._near, self._n_loops = blobs, near, n_loops
+
+    def __getitem__(self, name: str) -> bytes:
+        if name in self._blobs:
+            return self._blobs[name]
+        row = name.removeprefix(_NEAR)
+        if self._near is None or row == name or not row.isdecimal() or int(row) >= self._n_loops:
+            raise KeyError(name)
+        return gzip.compress(pack_arrays({"rows": self._near(int(row))}), _LEVEL_FLOATS, mtime=0)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+
+def pack_view(view: "ExplorerView") -> PackedView:
+    """The blobs of one `ExplorerView`, by name."""
+    order = display_order(view.loops)
+    loops = view.loops.iloc[order]
+    levels, codes = _categories(loops)
+    dimensions = _highest_variance(view.latents)
+    table = {
+        "ids": loops["loop_id"].tolist(),
+        "names": loops["name"].tolist(),
+        "levels": levels,
+        "explained": [float(ratio) for ratio in view.explained_variance],
+        "dimensions": dimensions.tolist(),
+        "totalDimensions": int(view.latents.shape[1]),
+        "near": view.neighbours is not None,
+    }
+    points = {
+        "scores": loops["score"].to_numpy(np.float64),
+        "reference": np.asarray(view.reference_scores, np.float64),
+        "validation": (loops["split"] == "validation").to_numpy(np.uint8),
+        "durations": loops["duration_s"].to_numpy(np.float32),
+        "coordinates": view.coordinates[order].T.astype(np.float32),
+        **{f"code:{column}": values for column, values in codes.items()},
+        **{f"value:{c}": _numbers(loops[c]) for c in NUMERIC_COLUMNS if c in loops},
+    }
+    latents = {"latents": view.latents[np.ix_(order, dimensions)].T.astype(np.float32)}
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    blobs = {
+        "table": gzip.compress(text, _LEVEL_TEXT, mtime=0),
+        "points": gzip.compress(pack_arrays(points), _LEVEL_FLOATS, mtime=0),
+        "latents": gzip.compress(pack_arrays(latents), _LEVEL_FLOATS, mtime=0),
+    }
+    return PackedView(blobs, _in_display_order(view.neighbours, order), len(order))
+
+
+def display_order(loops: pd.DataFrame) -> Array:
+    """(n,) row numbers of `loops` by ascending score; equal scores by loop_id, whatever the order of the table."""
+    order: Array = np.lexsort((loops["loop_id"].to_numpy(str), loops["score"].to_numpy(np.float64)))
+    return order
+
+
+def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
+    """Arrays in one blob; see the module's head for the layout."""
+    header, chunks, offset = {}, [], 0
+    for name, array in arrays.items():
+        code = next(code for code, dtype in _DTYPES.items() if array.dtype == dtype)
+        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        header[name] = {"dtype": code, "shape": list(array.shape), "offset": offset}
+        padding = -len(data) % 8
+        chunks += [data, bytes(padding)]
+        offset += len(data) + padding
+    text = json.dumps(header).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    return b"".join([len(text).to_bytes(4, "little"), text, *chunks])
+
+
+def unpack_arrays(blob: bytes) -> dict[str, Array]:
+    """The inverse of `pack_arrays`."""
+    start = 4 + int.from_bytes(blob[:4], "little")
+    header = json.loads(blob[4:start])
+    return {
+        name: np.frombuffer(
+            blob, _DTYPES[entry["dtype"]], int(np.prod(entry["shape"], dtype=int)), start + entry["offset"]
+        ).reshape(entry["shape"])
+        for name, entry in header.items()
+    }
+
+
+def _categories(loops: pd.DataFrame) -> tuple[dict[str, list[str]], dict[str, Array]]:
+    """Levels and codes of the categorical columns that are there; code -1 where a value is unknown."""
+    levels, codes = {}, {}
+    for column in CATEGORICAL_COLUMNS:
+        if column in loops:
+            values = pd.Categorical(loops[column].map(lambda value: None if pd.isna(value) else str(value)))
+            levels[column] = [str(level) for level in values.categories]
+            codes[column] = values.codes.astype(np.int32)
+    return levels, codes
+
+
+def _numbers(column: "pd.Series[Any]") -> Array:
+    return np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
+
+
+def _highest_variance(latents: Array) -> Array:
+    """Column numbers, in order, of the dimensions with the greatest variance, at most `HEATMAP_DIMENSIONS`."""
+    spread = latents.var(axis=0, dtype=np.float64)
+    return np.sort(np.argsort(-spread, kind="stable")[:HEATMAP_DIMENSIONS])
+
+
+def _in_display_order(neighbours: Callable[[int], Array] | None, order: Array) -> Callable[[int], Array] | None:
+    """The same question and answer in row numbers of the display order."""
+    if neighbours is None:
+        return None
+    position = np.empty(len(order), np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    return lambda row: position[neighbours(int(order[row]))]

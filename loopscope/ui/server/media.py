@@ -1,0 +1,275 @@
+"""What the browser fetches beside Streamlit's own traffic: sound, arrays and the explorer's files, all below `/ls/`.
+
+Conventions: GET (and HEAD) only. A session is named by an unguessable token and sees only what was published under it;
+loops are named by loop_id, never by a path. Whatever is unknown answers 404 without saying which part was unknown.
+Blobs are kept gzipped, because they are sent as they are to every browser.
+
+Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does not put `server.baseUrlPath` before them.
+"""
+
+import functools
+import gzip
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import plotly
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from loopscope import audio, config
+from loopscope.audio import loudness
+from loopscope.errors import AudioError
+
+ASSETS_FOLDER = Path(__file__).resolve().parents[3] / "assets" / "explorer"
+_ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
+_FOREVER = "private, max-age=31536000, immutable"  # for addresses that carry a version or a content hash
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+
+
+@dataclass
+class _Published:
+    """What one session may fetch."""
+
+    paths: dict[str, str | Path] = field(default_factory=dict)
+    root: Path | None = None
+    blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
+    files: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
+
+    @property
+    def bytes_held(self) -> int:
+        return sum(len(blob) for named in self.blobs.values() for blob in named.values())
+
+
+class MediaRegistry:
+    """Who may fetch what. Shared by the script threads that publish and the server threads that answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: dict[str, _Published] = {}
+
+    def publish_library(self, token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
+        """Replace the loops that this session may hear, and the folder that none of them may lead out of."""
+        with self._lock:
+            session = self._sessions.setdefault(token, _Published())
+            session.paths, session.root = dict(paths), root
+
+    def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
+        """Keep the gzipped blobs of one version; `make` is called only where the version is not held yet."""
+        with self._lock:
+            session = self._sessions.setdefault(token, _Published())
+            if version in session.blobs:
+                session.blobs.move_to_end(version)
+                return
+        blobs = make()
+        with self._lock:
+            session.blobs[version] = blobs
+            while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
+                session.blobs.popitem(last=False)
+
+    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
+        """Replace a file that this session may save; `make` is called at each download."""
+        with self._lock:
+            self._sessions.setdefault(token, _Published()).files[name] = mime, make
+
+    def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
+        """MIME type and maker of a file to save, None where session or name is unknown."""
+        with self._lock:
+            session = self._sessions.get(token)
+            return session.files.get(name) if session else None
+
+    def path(self, token: str, loop_id: str) -> Path | None:
+        """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
+        with self._lock:
+            session = self._sessions.get(token)
+            known, root = (session.paths.get(loop_id), session.root) if session else (None, None)
+        path = Path(known) if known is not None else None
+        if path is None or (root is not None and not path.resolve().is_relative_to(root)):
+            return None
+        return path
+
+    def blob(self, token: str, version: str, name: str) -> bytes | None:
+        """One gzipped blob, None where session, version or name is unknown."""
+        with self._lock:
+            session = self._sessions.get(token)
+            blobs = session.blobs.get(version, {}) if session else {}
+        return blobs.get(name)  # not under the lock: some blobs are made when they are asked for
+
+    def forget(self, token: str) -> None:
+        """Drop everything that was published under a token."""
+        with self._lock:
+            self._sessions.pop(token, None)
+
+
+@st.cache_resource(show_spinner=False)
+def media_registry() -> MediaRegistry:
+    """The registry of this process. A plain module variable would split in two when Streamlit reloads the module."""
+    return MediaRegistry()
+
+
+def _release(token: str) -> None:
+    media_registry().forget(token)
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_release)
+def session_token() -> str:
+    """The token of the session that runs this script; forgotten with everything published when the session ends."""
+    return secrets.token_urlsafe(24)
+
+
+def publish_library(token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
+    """Let the session fetch these loops, and no others: loop_id → file. What leads out of `root` is refused."""
+    media_registry().publish_library(token, paths, root)
+
+
+def publish_arrays(token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
+    """Let the session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
+
+    `make` is called only the first time a version is seen, so callers may publish at every rerun.
+    """
+    media_registry().publish_blobs(token, version, make)
+
+
+def publish_file(token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
+    """Let the session save a file that is made when it is asked for; its address below the app's base address.
+
+    Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a click in
+    that moment fails (Streamlit 1.67).
+    """
+    media_registry().publish_file(token, name, mime, make)
+    return f"ls/file/{token}/{name}"
+
+
+def routes() -> list[Route]:
+    """The routes to hand to `st.App(..., routes=routes())`."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    prefix = f"/{base}/ls" if base else "/ls"
+    return [
+        Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio, methods=["GET"]),
+        Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
+        Route(f"{prefix}/file/{{token}}/{{name}}", _file, methods=["GET"]),
+        Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
+        Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
+        Route(f"{prefix}/{{rest:path}}", _nothing, methods=["GET"]),  # else Streamlit answers with its start page
+    ]
+
+
+# The endpoints are plain functions, so Starlette runs them on its worker threads and never blocks the event loop.
+
+
+def _audio(request: Request) -> Response:
+    path = media_registry().path(request.path_params["token"], request.path_params["loop_id"])
+    if path is None or not path.is_file():
+        return _not_found()
+    try:
+        playable, mime = audio.playable(path, config.paths().transcoded, request.path_params["loop_id"])
+        stat = playable.stat()
+        measured = _loudness(path, stat.st_mtime_ns, stat.st_size)
+    except FileNotFoundError:
+        return _not_found()
+    except AudioError:
+        return PlainTextResponse("This loop cannot be decoded.", status_code=415, headers=_HEADERS)
+    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
+    headers = {**_HEADERS, "ETag": etag, "Cache-Control": "private, max-age=600", **_loudness_headers(measured)}
+    if _is_fresh(request, etag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(playable, media_type=mime, headers=headers, stat_result=stat)
+
+
+def _data(request: Request) -> Response:
+    blob = media_registry().blob(*(request.path_params[name] for name in ("token", "version", "name")))
+    if blob is None:
+        return _not_found()
+    return _send_gzipped(request, blob, "application/octet-stream")
+
+
+def _file(request: Request) -> Response:
+    published = media_registry().file(request.path_params["token"], request.path_params["name"])
+    if published is None:
+        return _not_found()
+    mime, make = published
+    disposition = f'attachment; filename="{request.path_params["name"]}"'
+    headers = {**_HEADERS, "Cache-Control": "no-store", "Content-Disposition": disposition}
+    return Response(b"" if request.method == "HEAD" else make(), media_type=mime, headers=headers)
+
+
+def _plotly(request: Request) -> Response:
+    return _send_gzipped(request, _plotly_gzipped(), "text/javascript")
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    assets = _assets_gzipped()
+    if name not in assets:
+        return _not_found()
+    return _send_gzipped(request, assets[name], _ASSET_TYPES[Path(name).suffix])
+
+
+def _nothing(request: Request) -> Response:
+    return _not_found()
+
+
+def _not_found() -> Response:
+    return PlainTextResponse("Not found", status_code=404, headers=_HEADERS)
+
+
+def _is_fresh(request: Request, etag: str) -> bool:
+    known = request.headers.get("if-none-match", "")
+    return known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(","))
+
+
+def _send_gzipped(request: Request, body: bytes, media_type: str) -> Response:
+    """Send bytes that were compressed once; Streamlit's own middleware would compress them at every request."""
+    etag = f'"{body[-8:].hex()}"'  # a gzip file ends with the CRC-32 and the size of what it holds
+    headers = {**_HEADERS, "ETag": etag, "Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
+    if _is_fresh(request, etag):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(body, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(gzip.decompress(body), media_type=media_type, headers=headers)
+
+
+@functools.lru_cache(maxsize=1)
+def _plotly_gzipped() -> bytes:
+    source = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    return gzip.compress(source.read_bytes(), compresslevel=6)
+
+
+def plotly_address() -> str:
+    """Address of plotly.js below the app's base address; changes with the installed version."""
+    return f"ls/assets/plotly.min.js?v={plotly.__version__}"
+
+
+@functools.lru_cache(maxsize=1)
+def _assets_gzipped() -> Mapping[str, bytes]:
+    files = sorted(path for path in ASSETS_FOLDER.iterdir() if path.suffix in _ASSET_TYPES)
+    return {path.name: gzip.compress(path.read_bytes(), compresslevel=6, mtime=0) for path in files}
+
+
+@functools.lru_cache(maxsize=1)
+def assets_address() -> str:
+    """Folder address of the explorer's modules below the app's base address; changes with their content."""
+    digest = hashlib.sha256(b"".join(_assets_gzipped().values())).hexdigest()[:16]
+    return f"ls/assets/explorer/{digest}"
+
+
+@functools.lru_cache(maxsize=100_000)
+def _loudness(path: Path, mtime_ns: int, size_bytes: int) -> loudness.Loudness:
+    """Measured once per file content; the two numbers are there to tell contents apart."""
+    return loudness.measure_file(path)
+
+
+def _loudness_headers(measured: loudness.Loudness) -> dict[str, str]:
+    headers = {}
+    if measured.lufs is not None:
+        headers["X-Loudness-LUFS"] = f"{measured.lufs:.2f}"
+    if measured.peak_dbfs is not None:
+        headers["X-Peak-dBFS"] = f"{measured.peak_dbfs:.2f}"
+    return headers

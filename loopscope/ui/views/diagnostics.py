@@ -1,0 +1,116 @@
+"""The Diagnostics page's parts: what runs here, what went wrong, where things are kept and how to clear them."""
+
+import platform
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.checkpoints import CHECKPOINTS, digests
+from loopscope.config import TRANSCODED_BYTES, paths
+from loopscope.errors import LoopscopeError
+from loopscope.ui.components import plain, printable, store
+from loopscope.ui.server.log import last_records
+from loopscope.ui.state import session
+from loopscope.ui.tasks import task_board
+
+PACKAGES = ("streamlit", "plotly", "torch", "laion-clap", "librosa", "soundfile", "scikit-learn", "pandas", "numpy")
+CHOSEN_KEY = "clear-what"
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes in regular files below a folder, 0 where there is none."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+def show_versions() -> None:
+    """What runs here, as text to copy into a report."""
+    lines = [f"Python {platform.python_version()} on {platform.platform()}"]
+    lines += [f"{name} {version(name)}" for name in PACKAGES]
+    encoder = session().encoder
+    lines.append(f"encoder {encoder.encoder_id}" if encoder is not None else "encoder not loaded in this session")
+    st.code("\n".join(lines), language=None)
+
+
+def show_weights() -> None:
+    """The digests of the encoder weights kept here: of the published file and of the tensors taken from it."""
+    lines = []
+    for name, checkpoint in CHECKPOINTS.items():
+        found = digests(checkpoint)
+        lines += [f"{name} {kind.replace('_', ' ')} {digest}" for kind, digest in found.items()]
+        if not found:
+            lines.append(f"{name} is not on this machine")
+    st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+def show_errors() -> None:
+    """This session's failures in full, and the server's warnings, which name no file."""
+    if store().notice:
+        st.warning(plain(store().notice), icon=":material/warning:")
+    failures = [f"{failure.when} {failure.title}: {failure.error}" for failure in task_board().failures()]
+    if failures:
+        st.caption("Failed in this session")
+        st.code(printable("\n".join(failures)), language=None, wrap_lines=True)
+    records = last_records()
+    if records:
+        st.caption("Warnings in the server's log")
+        st.code("\n".join(records), language=None, wrap_lines=True)
+    if not failures and not records:
+        st.caption("Nothing went wrong since the server was started.")
+
+
+def show_folders() -> None:
+    """Where loopscope keeps things and how much room they take."""
+    places = paths()
+    rows = [
+        ("Embeddings, marks", places.database.parent, "kept"),
+        ("Encoder weights", places.weights, "can be fetched again"),
+        ("Demo library", places.demo, "can be made again"),
+        ("Playable copies", places.transcoded, f"can be made again; {TRANSCODED_BYTES / 1e9:.0f} GB at most"),
+        ("Uploads", places.uploads, "copies of uploaded folders"),
+    ]
+    table = pd.DataFrame(
+        [(what, str(place), folder_bytes(place) / 1e6, note) for what, place, note in rows],
+        columns=["what", "folder", "MB", "note"],
+    )
+    st.dataframe(table, hide_index=True, column_config={"MB": st.column_config.NumberColumn(format="%.1f")})
+
+
+def clear_caches() -> None:
+    """Choose a cache, confirm, and it is emptied. Marks, notes, settings and saved models are never among them."""
+    choices = _clearable()
+    left, middle, right = st.columns([4, 3, 2], vertical_alignment="bottom")
+    chosen = left.selectbox("Clear", list(choices), key=CHOSEN_KEY)
+    sure = middle.checkbox("Yes, clear it", key=f"clear-sure-{chosen}")
+    if right.button("Clear", key="clear-go", disabled=not sure, width="stretch"):
+        try:
+            choices[chosen]()
+            st.toast(f"Cleared: {plain(chosen)}", icon=":material/check:")
+        except LoopscopeError as error:
+            st.error(plain(printable(str(error))))
+    st.caption("Marks, notes, settings and saved models stay, whatever is cleared.")
+
+
+def _clearable() -> Mapping[str, Callable[[], None]]:
+    """What can be computed or made again, by the words for it."""
+    database = store()
+    choices: dict[str, Callable[[], None]] = {
+        f"Embeddings of {encoder_id} ({count:,})": partial(database.clear_embeddings, encoder_id)
+        for encoder_id, count in sorted(database.embeddings_by_encoder().items())
+    }
+    copies = paths().transcoded
+
+    def clear_copies() -> None:
+        shutil.rmtree(copies, ignore_errors=True)
+
+    def clear_all() -> None:
+        database.clear_cache()
+        clear_copies()
+
+    choices[f"Playable copies ({folder_bytes(copies) / 1e6:,.1f} MB)"] = clear_copies
+    choices["All of these, and what is known of files and faults"] = clear_all
+    return choices

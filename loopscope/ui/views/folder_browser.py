@@ -1,0 +1,134 @@
+"""Choosing a folder of this computer: breadcrumbs, sub-folders with counts, a path box, recent ones."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from loopscope.allowed_folders import allowed_roots, check_root, is_allowed, is_loopback
+from loopscope.errors import LibraryError
+from loopscope.library import list_subfolders
+from loopscope.ui.components import plain, printable, store
+from loopscope.ui.state import session
+
+RECENT_SETTING = "recent_folders"
+RECENT_KEPT = 6
+LISTED = 300
+CACHE_S = 30.0
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders this session may open: those of the server, and those the person at this machine allowed."""
+    return (*allowed_roots(_address()), *session().allowed)
+
+
+def _address() -> str | None:
+    address: str | None = st.get_option("server.address")
+    return address
+
+
+def checked(path: str | Path) -> Path | None:
+    """The folder if it may be opened, else None with the reason on the page and, on this machine, a way to allow it."""
+    try:
+        return check_root(path, roots())
+    except LibraryError as error:
+        st.error(plain(printable(str(error))), icon=":material/error:")
+    folder = Path(path).expanduser()
+    if is_loopback(_address()) and folder.is_dir() and not is_allowed(folder, roots()):
+        st.button("Allow this folder for this session", key="allow", on_click=_allow, args=(folder.resolve(),))
+    return None
+
+
+def _allow(folder: Path) -> None:
+    session().allowed = (*session().allowed, folder)
+    session().browsed = folder
+
+
+def typed_path() -> Path | None:
+    """The path box with its button; None until a good path was confirmed."""
+    with st.form("path-form", border=False):
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        path = left.text_input("Path", placeholder="/Users/me/Music/Loops", key="path").strip()
+        pressed = right.form_submit_button("Scan", width="stretch")
+    if not path:
+        if pressed:
+            st.error("Type the path of a folder first, or choose one in the browser below.")
+        return None
+    folder = checked(path)
+    return folder if pressed else None
+
+
+@st.cache_data(ttl=CACHE_S, show_spinner=False)
+def _subfolders(folder: str) -> list[tuple[str, str, str]]:
+    table = list_subfolders(folder)
+    return list(zip(table["name"], table["path"], table["count"], strict=True))
+
+
+def browse() -> Path | None:
+    """Breadcrumbs, sub-folders with their file counts, and the button that scans the folder in view."""
+    state = session()
+    places = roots()
+    if not places:
+        st.info("This server opens no folder yet: its owner lists them in LOOPSCOPE_ROOTS. Upload a folder instead.")
+        return None
+    here = state.browsed if state.browsed is not None and is_allowed(state.browsed, places) else places[0]
+    _breadcrumbs(here, places)
+    with st.container(border=True, height=300):
+        try:
+            folders = _subfolders(str(here))
+        except LibraryError as error:
+            st.error(plain(printable(str(error))))
+            folders = []
+        if not folders:
+            st.caption("No sub-folders here.")
+        for name, path, count in folders[:LISTED]:
+            label = f"{plain(printable(name))} · {count}"
+            st.button(
+                label, key=f"open-{path!r}", icon=":material/folder:", type="tertiary", on_click=_go, args=(Path(path),)
+            )
+        if len(folders) > LISTED:
+            st.caption(f"{len(folders) - LISTED:,} more sub-folders: type the path above.")
+    return (
+        here if st.button(f"Scan {plain(printable(here.name or str(here)))}", type="primary", key="scan-here") else None
+    )
+
+
+def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
+    root = max(
+        (place for place in places if here == place or place in here.parents), key=lambda place: len(place.parts)
+    )
+    trail = [
+        root,
+        *[
+            root / Path(*here.relative_to(root).parts[: depth + 1])
+            for depth in range(len(here.relative_to(root).parts))
+        ],
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for place in [other for other in places if other != root]:
+            st.button(plain(printable(str(place))), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))
+        for folder in trail:
+            label = f"{plain(printable(str(folder) if folder == root else folder.name))} /"
+            st.button(label, key=f"crumb-{folder!r}", type="tertiary", on_click=_go, args=(folder,))
+
+
+def _go(folder: Path) -> None:
+    session().browsed = folder
+
+
+def remember_folder(folder: Path) -> None:
+    """Puts a folder first among the recent ones."""
+    known = [path for path in store().get_setting(RECENT_SETTING, []) if path != printable(str(folder))]
+    store().put_setting(RECENT_SETTING, [printable(str(folder)), *known][:RECENT_KEPT])
+
+
+def recent_folders() -> Path | None:
+    """The recent folders that are still there and allowed, as buttons."""
+    known = [Path(path) for path in store().get_setting(RECENT_SETTING, [])]
+    present = [path for path in known if path.is_dir() and is_allowed(path, roots())]
+    chosen = None
+    if present:
+        st.markdown("**Recent folders**")
+    for path in present:
+        if st.button(plain(printable(str(path))), key=f"recent-{path}", icon=":material/history:", type="tertiary"):
+            chosen = path
+    return chosen

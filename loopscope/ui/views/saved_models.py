@@ -1,0 +1,96 @@
+"""Saved models on the Train page: keep the present one, use one on another folder without training, delete one."""
+
+import re
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.analysis.pipeline import ScoredLoops, score_new
+from loopscope.analysis.subsets import EVERYTHING
+from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
+from loopscope.detection.thresholds import threshold_at
+from loopscope.embeddings import EmbeddingSet
+from loopscope.errors import LoopscopeError
+from loopscope.figures.scores import new_among_old, score_histogram
+from loopscope.ui.components import plain, printable, printable_table
+from loopscope.ui.state import SessionState, session
+from loopscope.ui.widgets.figure import show_figure
+
+COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
+
+
+def saved_models() -> None:
+    """The whole section, in an expander."""
+    state = session()
+    if state.embeddings is None:
+        return
+    with st.expander("Saved models", icon=":material/bookmark:"):
+        _save(state)
+        _use(state, state.embeddings)
+        broken = damaged()
+        if not broken.empty:
+            st.warning("These models could not be read and were set aside; train them again.")
+            st.dataframe(printable_table(broken), hide_index=True)
+
+
+def _save(state: SessionState) -> None:
+    if state.model is None or state.active is None or state.library is None:
+        return
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    name = left.text_input("Name", value=f"{state.library.root.name} · {state.active}", key=f"save-name-{state.active}")
+    if right.button("Save", key="save-model", width="stretch", disabled=not name.strip()):
+        loops = state.library.unique
+        loops = loops[loops["loop_id"].isin(state.model.detector.loop_ids_)]
+        summary = {
+            "folder": printable(state.library.root.name),
+            "subset": printable(state.model.subset) or EVERYTHING,
+            "loops": len(loops),
+            "hours": float(loops["duration_s"].sum() / 3600),
+        }
+        try:
+            save_model(state.model.detector, re.sub(r"[\x00-\x1f/\\]", "_", name.strip())[:120], summary)
+            st.toast("Model saved", icon=":material/check:")
+        except LoopscopeError as error:
+            st.error(plain(printable(str(error))))
+
+
+def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
+    models = list_models()
+    if models.empty:
+        st.caption("No model is saved yet. A saved model scores a new pack without training.")
+        return
+    st.dataframe(printable_table(models[COLUMNS]), hide_index=True, height=min(36 * (len(models) + 1), 220))
+    paths = list(models["path"])
+    names = dict(zip(paths, models["name"], strict=True))
+    chosen = st.selectbox("Saved model", paths, format_func=names.__getitem__, key="saved-model")
+    with st.container(horizontal=True):
+        if st.button("Score these loops with it", key="use-model"):
+            try:
+                scored = score_new(embeddings, load_model(chosen))
+            except LoopscopeError as error:
+                st.error(plain(printable(str(error))))
+            else:
+                state.add_model(f"{names[chosen]} (saved)", scored)
+                st.rerun()
+        if st.button("Delete it", key="delete-model", type="tertiary"):
+            delete_model(chosen)
+            st.rerun()
+
+
+def show_among_old(scored: ScoredLoops) -> None:
+    """Where the loops of a new pack fall among those the model was trained on."""
+    detector = scored.detector
+    old = pd.DataFrame({"score": detector.scores_, "split": detector.split_})
+    threshold = threshold_at(scored.reference_scores, 95.0)
+    above = int((scored.scores["score"] > threshold).sum())
+    st.markdown(
+        f"**{above:,} of {len(scored.scores):,} new loops** lie above the 95th percentile of the {len(old):,} loops "
+        "this model was trained on."
+    )
+    both = pd.concat([old, scored.scores[["score", "split"]]], ignore_index=True)
+    left, right = st.columns(2)
+    with left:
+        show_figure(score_histogram(both, threshold), key="among-old", title="Scores of new loops among the old ones")
+    with right:
+        figure = new_among_old(detector.latents_, scored.latents)
+        show_figure(figure, key="map-among-old", title="New loops on the map of the old ones")

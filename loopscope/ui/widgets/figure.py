@@ -1,0 +1,79 @@
+"""A Plotly figure in the app's own colours, with one menu that downloads it as PNG, SVG or HTML.
+
+Conventions: figures are made in `figures`, without Streamlit; marks that stand for a loop carry its loop_id in
+`customdata`. The figure travels once per content over the data route; a rerun sends its name only. The HTML holds
+Plotly itself and needs no network.
+"""
+
+import functools
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from loopscope.ui.server import media
+from loopscope.ui.widgets.javascript import bootstrap
+
+_BLOB = "figure"
+
+
+def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", note: str = "") -> str | None:
+    """Show a figure; returns the loop_id of a point that was clicked since the last run, else None.
+
+    Args:
+        figure: its `layout.height` is kept, its template is replaced by the app's theme.
+        key: names it within the session, and the downloaded file.
+        title: stands above it.
+        describe: what it shows in a sentence, for those who do not see it.
+        note: small print beside the title.
+    """
+    text = _as_json(figure)
+    version = hashlib.blake2b(text, digest_size=12).hexdigest()
+    token = media.session_token()
+    media.publish_arrays(token, version, lambda: {_BLOB: gzip.compress(text, 1, mtime=0)})
+    result = _component()(
+        key=key,
+        data={
+            "assets": media.assets_address(),
+            "plotly": media.plotly_address(),
+            "token": token,
+            "version": version,
+            "name": f"loopscope-{key}",
+            "title": title,
+            "note": note,
+            "describe": describe or title,
+            "height": int(figure.layout.height or 360),
+        },
+        on_clicked_change=_ignore,
+    )
+    return _fresh(key, result.get("clicked"))
+
+
+@functools.lru_cache(maxsize=1)
+def _component() -> Any:
+    # isolate_styles=False: Plotly writes its style sheet into the document's head, where a shadow root cannot see it.
+    return st.components.v2.component("loopscope_figure", js=bootstrap("figure.js", "The figure"), isolate_styles=False)
+
+
+def _ignore() -> None:
+    """Streamlit passes on only the states that have a callback."""
+
+
+def _as_json(figure: go.Figure) -> bytes:
+    plotted: dict[str, Any] = json.loads(figure.to_json())
+    plotted["layout"].pop("template", None)
+    return json.dumps({"data": plotted["data"], "layout": plotted["layout"]}, separators=(",", ":")).encode()
+
+
+def _fresh(key: str, commit: Any) -> str | None:
+    """What was clicked, once: the state outlives the run that seen it."""
+    seen = f"{key}:seen"
+    if not isinstance(commit, Mapping) or commit == st.session_state.get(seen):
+        return None
+    st.session_state[seen] = dict(commit)
+    loop_id = commit.get("value")
+    return loop_id if isinstance(loop_id, str) else None
