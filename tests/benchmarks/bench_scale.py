@@ -127,7 +127,7 @@ class WholeWalk(Walk):
             page.locator(".ls-option").nth(2).click()
             page.wait_for_timeout(500)
         with self.step("Explore: the threshold is let go"):
-            page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { freezes: true })")
+            page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { settled: true })")
             page.wait_for_timeout(500)
         with self.step("Explore: all loops as a list to take away"):
             page.get_by_test_id("stMain").get_by_role("radio", name=f"All ({N_LOOPS:,})", exact=True).click()

@@ -179,16 +179,16 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     page.mouse.up()
     assert not during, f"{sum(during)} bytes went to the server while dragging"
     assert len(counts) > 8 and len(colours) > 5 and len(tops) > 1
-    freezes = wait_until(lambda: heard(page)["percentile"] != 95.0 and heard(page), "Python hears the release")
-    flagged = int((scores > freezes["threshold"]).sum())
+    settled = wait_until(lambda: heard(page)["percentile"] != 95.0 and heard(page), "Python hears the release")
+    flagged = int((scores > settled["threshold"]).sum())
     assert page.locator(".ls-flagged-count").inner_text() == f"{flagged} of {N} flagged"
-    assert freezes["threshold"] == pytest.approx(np.percentile(scores, freezes["percentile"]))
+    assert settled["threshold"] == pytest.approx(np.percentile(scores, settled["percentile"]))
     now = audio(page)
     assert (now["loopId"], now["startedAt"], now["playing"]) == (playing["loopId"], playing["startedAt"], True)
 
 
 def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) -> None:
-    """The live picture and the freezes one agree: as many flagged pixels within a few per cent."""
+    """The live picture and the settled one agree: as many flagged pixels within a few per cent."""
     count = """() => {
         const canvas = document.querySelector(".ls-overlay");
         if (canvas.hidden) return 0;

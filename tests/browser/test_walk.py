@@ -150,7 +150,7 @@ def listen(page: Page, library: dict[str, str]) -> None:
     assert_is_sound_of(page, wait_until_plays(page, expected), expected, library)
 
     before = int(loops["flagged"].sum())
-    page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { freezes: true })")
+    page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { settled: true })")
     wait_until(lambda: int(loops_in_view(page)["flagged"].sum()) > before, "a lower threshold flags more")
     flagged = int(loops_in_view(page)["flagged"].sum())
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
