@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from benchmarks.data import bench_folder
 from loopscope.metadata import NameMetadata, estimate_from_audio, fill_from_audio, parse_name, read_names
-from tests.benchmarks.data import bench_folder
 
 # name (without extension) -> instrument, genre, bpm, key. The naming styles of Splice, Loopmasters, Cymatics, KSHMR,
 # Native Instruments, Apple Loops, Freesound and home-made packs; the names themselves are made up.

@@ -7,12 +7,12 @@ from statistics import median
 
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.walking import LONG, Walk, memory_mb
 from loopscope.analysis.pipeline import fit_detector
 from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
 from loopscope.store import Store
-from tests.benchmarks.walking import LONG, Walk, memory_mb
 
 DETECTORS = ("pca", "knn", "mahalanobis")
 WARMING, ROUNDS, SPAN = 2, 14, 5

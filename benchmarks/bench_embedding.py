@@ -22,6 +22,7 @@ import soundfile
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.data import bench_folder
 from loopscope.audio.streaming import stream
 from loopscope.checkpoints import AISFX, Weights, load_weights
 from loopscope.demo import make_demo_library
@@ -32,7 +33,6 @@ from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.threads import n_cores, one_thread
 from tests import laion_reference
-from tests.benchmarks.data import bench_folder
 from tests.golden.clips import plucked
 
 N_PAIRS = 5

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.data import bench_folder
 from loopscope.analysis.pipeline import Analysis, analyse_folder
 from loopscope.detection.evaluation import metrics_by_category, read_labels
-from tests.benchmarks.data import bench_folder
 
 RUNS = (
     ("AEwRES", "robust"),

@@ -12,13 +12,13 @@ from statistics import median
 
 from playwright.sync_api import expect
 
+from benchmarks.made_up import FILES_A_SHELF, fill, write_files
+from benchmarks.sessions import three_at_once
+from benchmarks.walking import LONG, Walk, memory_mb
 from loopscope.checkpoints import AISFX, fetch
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
 from loopscope.store import Store
-from tests.benchmarks.made_up import FILES_A_SHELF, fill, write_files
-from tests.benchmarks.sessions import three_at_once
-from tests.benchmarks.walking import LONG, Walk, memory_mb
 from tests.browser.driving import CHROMIUM, ROOT, chromium, serve
 
 N_LOOPS = 50_000

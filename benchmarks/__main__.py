@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-REPORT = HERE.parents[1] / "docs" / "BENCHMARKS.md"
+REPORT = HERE.parent / "docs" / "BENCHMARKS.md"
 HEADER = "# Benchmarks\n\nWritten by `make bench`; do not edit.\n"
 SECTION = re.compile(r"<!-- (?P<topic>\w+) -->\n(?P<text>.*?)<!-- end (?P=topic) -->\n", re.DOTALL)
 
@@ -39,7 +39,7 @@ def machine() -> str:
 def run_topic(topic: str) -> str:
     """One section with the line that says when and where it was made."""
     started = time.monotonic()
-    text: str = importlib.import_module(f"tests.benchmarks.bench_{topic}").run()
+    text: str = importlib.import_module(f"benchmarks.bench_{topic}").run()
     made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     return f"{text.strip()}\n\n<sub>Made on {made} in {time.monotonic() - started:.0f} s on {machine()}.</sub>\n\n"
 

@@ -9,13 +9,13 @@ import pandas as pd
 from scipy import signal as dsp
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.data import bench_folder
 from loopscope import audio
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.triage import FAULTY, triage_rank
 from loopscope.embeddings.neighbours import near_duplicates, nearest_to
 from loopscope.faults import CHECKS, LIMITS, check_library, fault_scores, find_faults
 from loopscope.metadata import estimate_from_audio
-from tests.benchmarks.data import bench_folder
 from tests.test_faults import MUSIC, RATE
 
 LABELLED = {"click": "click", "clipping": "clipped", "dropout": "dropout", "hum": "hum_noise", "noise": "hum_noise"}

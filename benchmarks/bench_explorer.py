@@ -16,11 +16,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from tests.benchmarks.devtools import DevTools, chromium_at
+from benchmarks.devtools import DevTools, chromium_at
 from tests.browser import synthetic
 from tests.browser.driving import CHROMIUM, audio, chromium, open_explorer, plot_pixels, serve, wait_until
 
-APP = Path(__file__).parents[1] / "browser" / "explorer_app.py"
+APP = Path(__file__).parents[1] / "tests" / "browser" / "explorer_app.py"
 SIZES = (10_000, 50_000)
 CLICKS = 30
 AUDITIONS = 200

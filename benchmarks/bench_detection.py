@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmarks.data import bench_folder, reference_file
 from loopscope.detection.evaluation import ALL, LabelledSet, evaluate_detectors, label_loops, read_labels
 from loopscope.detection.quality import rank_agreement
 from loopscope.detection.registry import detector_names, make_detector
 from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
-from tests.benchmarks.data import bench_folder, reference_file
 
 SEEDS = (0, 1, 2, 3, 4)
 LOOP_FOLDERS = ("bass110Em", "bass080A", "bass110Dm", "bass080D")  # of the reference; the other folders hold one-shots

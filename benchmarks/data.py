@@ -7,7 +7,7 @@ uses these must skip, with a reason, where they return None.
 import os
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def bench_folder() -> Path | None:
