@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_no_half_written_model(monkeypatch):
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("loopscope.detection.saved._flush", full)
+    monkeypatch.setattr("loopscope.detection.saved.flush", full)
     with pytest.raises(ModelError, match="No space left on device"):
         save_model(fitted(), "too big", {})
     assert list_models().empty

@@ -7,13 +7,9 @@ not read is moved to `damaged/` with the reason, neither deleted nor trusted.
 """
 
 import datetime
-import hashlib
 import json
 import logging
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +26,7 @@ from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import FitReport, make_detector
 from loopscope.detection.thresholds import threshold_at
 from loopscope.errors import DataError, ModelError
+from loopscope.files import file_sha256, flush, free_name, remove_folder, unfinished_folder
 from loopscope.progress import EpochReport
 
 log = logging.getLogger(__name__)
@@ -52,20 +49,16 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
         raise ModelError(f"The detector {detector.name} has not been fitted; fit it before saving.")
     home = folder or config.paths().models
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home, prefix=".partial-", ignore_cleanup_errors=True) as partial:
-            content = Path(partial) / "model"
-            content.mkdir()
-            save_file(_arrays(detector), content / ARRAYS)
-            card = _card(detector, name, data_summary, _sha256(content / ARRAYS))
-            (content / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
-            for file in (content / ARRAYS, content / CARD):
-                _flush(file)
-            place = _move_into_place(content, home, name)
-            log.info("save: a model of %d loops, %s, %s", len(detector.scores_), detector.name, detector.preset)
-            return place
+        with unfinished_folder(home) as part:
+            save_file(_arrays(detector), part / ARRAYS)
+            card = _card(detector, name, data_summary, file_sha256(part / ARRAYS))
+            (part / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+            flush(part)
+            place = part.rename(free_name(home / _slug(name)))
     except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         raise ModelError(f"The model {name!r} was not saved in {home} ({error}); free some space.") from error
+    log.info("save: a model of %d loops, %s, %s", len(detector.scores_), detector.name, detector.preset)
+    return place
 
 
 def load_model(path: str | Path) -> BaseDetector:
@@ -122,9 +115,7 @@ def delete_model(path: str | Path) -> None:
     path = Path(path)
     if not (path / CARD).is_file():
         raise ModelError(f"{path} is not a saved model, so it was not deleted; choose one of the list.")
-    gone = path.with_name(f".partial-deleted-{path.name}")  # one rename: never a half-deleted model in the list
-    path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    remove_folder(path)
 
 
 def _card(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], sha256: str) -> dict[str, Any]:
@@ -228,7 +219,7 @@ def _read_card(path: Path) -> dict[str, Any]:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     file = path / ARRAYS
-    if not file.is_file() or _sha256(file) != _read_card(path)["arrays_sha256"]:
+    if not file.is_file() or file_sha256(file) != _read_card(path)["arrays_sha256"]:
         raise ValueError("the arrays are missing or not the ones that were saved (checksum)")
     return load_file(file)
 
@@ -237,7 +228,7 @@ def _set_aside(path: Path, reason: str) -> str:
     """Move a folder that does not read to `damaged/`; returns the sentence for the user."""
     home = path.parent / DAMAGED
     home.mkdir(exist_ok=True)
-    target = _free_name(home, path.name)
+    target = free_name(home / path.name)
     path.rename(target)
     log.warning("A saved model does not read and was set aside.")
     sentence = f"The model {path.name} does not read ({reason}) and was set aside in {target}; train it again."
@@ -245,23 +236,5 @@ def _set_aside(path: Path, reason: str) -> str:
     return sentence
 
 
-def _move_into_place(content: Path, home: Path, name: str) -> Path:
-    slug = re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-").lower()[:60] or "model"
-    target = _free_name(home, slug)
-    content.rename(target)
-    return target
-
-
-def _free_name(home: Path, name: str) -> Path:
-    candidates = (home / (f"{name}-{i}" if i else name) for i in range(10_000))
-    return next(path for path in candidates if not path.exists())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _flush(file: Path) -> None:
-    with file.open("rb+") as stream:
-        os.fsync(stream.fileno())
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-").lower()[:60] or "model"

@@ -1,0 +1,119 @@
+"""Files and folders that are there whole or not at all, and the small questions about files that many modules ask.
+
+    with written_whole(target) as part:        what is written to `part` becomes `target`, replacing what was there
+        part.write_bytes(content)
+    with unfinished_file(folder) as part:      for those who give the finished file its name themselves;
+    with unfinished_folder(folder) as part:    what still has its hidden name at the end of the block is removed
+    flush(part)                                on the disk, not only on its way there; of a folder, every file in it
+    remove_folder(folder)                      never half there, whenever the process ends
+    remove_abandoned(folder)                   what a killed process left unfinished in it long ago
+    free_name(wanted)                          `wanted`, or "wanted (2)", "wanted (3)" … until nobody has the name
+    file_sha256(path)                          of the bytes, in hexadecimal
+    display_name(name)                         a name in valid Unicode
+
+Unfinished names are hidden, so no scan finds them. An OSError passes through: the caller knows what was to be written.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PART_PREFIX = ".loopscope-part-"
+ABANDONED_S = 3600.0  # nobody writes to a file for so long without changing it
+_UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python keeps the bytes of a name that are not UTF-8
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A file to write to, which becomes `target` at the end of the block, or vanishes if that raises.
+
+    Folders above `target` are made; what was at `target` is replaced. Raises OSError.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished_file(target.parent) as part:
+        yield part
+        flush(part)
+        part.replace(target)
+
+
+@contextmanager
+def unfinished_file(folder: Path) -> Iterator[Path]:
+    """A new empty file in `folder` with the rights of any new file there; removed at the end unless it was renamed."""
+    part = _part(folder)
+    part.open("xb").close()
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(folder: Path) -> Iterator[Path]:
+    """A new empty folder in `folder`; removed with its content at the end unless it was renamed.
+
+    Folders above it are made, and what was abandoned beside it is removed. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder)
+    part = _part(folder)
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or every file in a folder, is on the disk. Raises OSError."""
+    for file in (found for found in path.rglob("*") if found.is_file()) if path.is_dir() else (path,):
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with its content: it is there whole or not at all, also for those who look meanwhile."""
+    gone = _part(folder.parent)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove unfinished files and folders in `folder` that a killed process left there more than an hour ago."""
+    for part in folder.glob(f"{PART_PREFIX}*"):
+        with suppress(OSError):  # gone meanwhile, or not ours to remove
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def free_name(wanted: Path, taken: Collection[str] = ()) -> Path:
+    """`wanted`, or with " (2)", " (3)" … before the extension until nobody has the name.
+
+    `taken`: names that are promised already, as str of the whole path, casefolded.
+    """
+    candidate, number = wanted, 1
+    while str(candidate).casefold() in taken or os.path.lexists(candidate):
+        number += 1
+        candidate = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
+    return candidate
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def display_name(name: Path | str) -> str:
+    """A name or path in valid Unicode, for tables and messages: bytes that are not UTF-8 appear as `\\xNN`."""
+    shown = _UNDECODABLE.sub(lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", os.fspath(name))
+    return shown.encode("utf-8", "backslashreplace").decode()  # lone surrogates of any other origin
+
+
+def _part(folder: Path) -> Path:
+    return folder / f"{PART_PREFIX}{uuid.uuid4().hex}"
