@@ -20,6 +20,7 @@ from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.audio.streaming import resampled_length, stream
 from loopscope.errors import AudioError, LibraryError
+from loopscope.files import PART_PREFIX
 
 RATE = 44100
 LOSSLESS = [
@@ -324,7 +325,7 @@ def test_copies_take_no_more_room_than_they_are_given(tmp_path: Path, monkeypatc
     copies = [playable(source, cache)[0] for source in sources[:3]]
     for age, copy in enumerate(reversed(copies)):
         os.utime(copy, ns=(age * -(10**9) + time.time_ns(), copy.stat().st_mtime_ns))
-    left = cache / ".left.part"
+    left = cache / f"{PART_PREFIX}left"
     left.write_bytes(b"from a process that was killed")
     os.utime(left, (0, 0))
     heard = content_hash(sources[0])

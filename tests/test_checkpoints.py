@@ -21,9 +21,9 @@ from safetensors.torch import save_file
 
 from loopscope.checkpoints import AISFX, CLAP_FUSION, CLAP_MUSIC, Checkpoint, fetch, hub_answers, is_ready, load_weights
 from loopscope.checkpoints.__main__ import main
-from loopscope.checkpoints.stored import file_sha256
 from loopscope.encoders.base import encoder_names, load_encoder
 from loopscope.errors import EncoderError, WeightsError
+from loopscope.files import file_sha256
 from loopscope.progress import Progress
 
 

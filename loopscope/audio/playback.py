@@ -1,13 +1,12 @@
 """Bytes a browser plays: the file itself where browsers know its format, else a FLAC copy in a cache folder.
 
-Copies are named by content hash, written to a temporary name and renamed when complete and checked, so that a crash or
-a full disk never leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs. The folder
+Copies are named by content hash and get that name when complete and checked, so that a crash or a full disk never
+leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs. The folder
 keeps `config.TRANSCODED_BYTES` at most: each use notes its time as the copy's access time, and a new copy makes room
 for itself by removing those used longest ago.
 """
 
 import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from loopscope.audio.decoding import probe
 from loopscope.audio.inspection import content_hash
 from loopscope.audio.readers import AudioInfo, FilePath, open_reader
 from loopscope.errors import AudioError
+from loopscope.files import remove_abandoned, written_whole
 
 FLAC_MIME = "audio/flac"
 FLAC_CHANNELS = 8
@@ -35,7 +35,6 @@ _PLAYED_BY_BROWSERS = {
     ("OGG", "OPUS"): "audio/ogg",
     ("MP3", "MPEG_LAYER_III"): "audio/mpeg",
 }
-_ABANDONED_S = 3600.0  # a partial copy older than this was left by a process that is gone
 _NARROW_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"})
 
 
@@ -65,29 +64,16 @@ def _copy_path(cache_folder: Path, loop_id: str) -> Path:
 def _transcode(path: FilePath, info: AudioInfo, copy: Path) -> None:
     """Write `copy` completely or not at all."""
     try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=copy.parent)
-        os.close(descriptor)
-    except OSError as error:
-        raise AudioError(f"No playable copy can be written to {copy.parent}: {error.strerror}.") from error
-    part = Path(name)
-    try:
-        _write_flac(path, info, part)
-        make_room(copy.parent, config.TRANSCODED_BYTES - part.stat().st_size)
-        part.replace(copy)
+        with written_whole(copy) as part:
+            _write_flac(path, info, part)
+            make_room(copy.parent, config.TRANSCODED_BYTES - part.stat().st_size)
     except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
         raise AudioError(f"No playable copy can be written to {copy.parent}; is the disk full? ({error})") from error
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
 
 
 def make_room(folder: Path, limit_bytes: int) -> None:
-    """Remove the copies used longest ago until `limit_bytes` hold the rest, and partial ones left behind."""
-    for part in folder.glob(".*.part"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > _ABANDONED_S:
-                part.unlink()
+    """Remove the copies used longest ago until `limit_bytes` hold the rest, and unfinished ones left behind."""
+    remove_abandoned(folder)
     copies = [(copy.stat(), copy) for copy in folder.glob("*.flac")]
     size = sum(status.st_size for status, _ in copies)
     for status, copy in sorted(copies, key=lambda item: item[0].st_atime_ns):

@@ -1,8 +1,7 @@
 """The kept weights: one safetensors file an encoder, written once, with the digests of what it came from in its header.
 
 `source_sha256` is the digest of the file the tensors came from, `weights_sha256` that of the tensors themselves: the
-same weights have the same digest whatever file brought them. Files are written beside their place and renamed, so
-that a killed process leaves no half file.
+same weights have the same digest whatever file brought them. A killed process leaves no half file.
 """
 
 import hashlib
@@ -21,6 +20,7 @@ from torch import Tensor
 from loopscope.checkpoints.published import Checkpoint
 from loopscope.checkpoints.reading import first_line, read_encoder, read_safetensors
 from loopscope.errors import WeightsError
+from loopscope.files import file_sha256, remove_abandoned, written_whole
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,9 @@ def _write(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], source_sha256:
     header = {"encoder": checkpoint.encoder, "source_sha256": source_sha256, "weights_sha256": tensors_sha256(own)}
     stored = checkpoint.stored
     try:
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=stored.parent, prefix=".partial-") as folder:
-            partial = Path(folder) / stored.name
-            save_file(own, partial, metadata=header)
-            partial.replace(stored)
+        remove_abandoned(stored.parent)
+        with written_whole(stored) as part:
+            save_file(own, part, metadata=header)
     except (OSError, SafetensorError) as error:
         reason = first_line(error)
         raise WeightsError(f"The weights could not be written to {stored} ({reason}); make room there.") from None
@@ -106,12 +104,6 @@ def _header(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError):
         return {}
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -8,12 +8,8 @@ touched.
 import csv
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import soundfile
@@ -22,6 +18,7 @@ from loopscope.config import paths
 from loopscope.demo.catalogue import Take, plan_takes
 from loopscope.demo.render import render_take
 from loopscope.errors import Cancelled, LibraryError
+from loopscope.files import flush, remove_folder, unfinished_folder
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 VERSION = 1  # raise with every change of what is heard or written
@@ -30,7 +27,6 @@ LABELS = "labels.csv"
 LABEL_COLUMNS = ("path", "instrument", "label", "category", "bpm", "key", "duration_s")
 STAGE = "Synthesising"
 THREADS = 2
-STALE_S = 3600.0
 
 
 def make_demo_library(
@@ -60,17 +56,12 @@ def make_demo_library(
 def _make(
     target: Path, seed: int, takes: Sequence[Take], on_progress: ProgressCallback, should_stop: StopCheck
 ) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    part = Path(tempfile.mkdtemp(prefix=_part_prefix(target), dir=target.parent))
-    try:
+    with unfinished_folder(target.parent) as part:
         _write_takes(part, seed, takes, on_progress, should_stop)
         _write_labels(part / LABELS, takes)
         (part / MANIFEST).write_text(json.dumps({"version": VERSION, "seed": seed}), encoding="utf-8")
-        part.chmod(0o755)  # mkdtemp makes folders that only the owner may open
+        flush(part)
         _put_in_place(part, target, seed, takes)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return target
 
 
@@ -118,23 +109,9 @@ def _is_complete(target: Path, seed: int, takes: Sequence[Take]) -> bool:
 def _put_in_place(part: Path, target: Path, seed: int, takes: Sequence[Take]) -> None:
     """Rename the finished folder to its name; an older demo library there makes room first."""
     if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=_part_prefix(target), dir=target.parent))
-        target.rename(old / "old")
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(target)
     try:
         part.rename(target)
     except OSError:
         if not _is_complete(target, seed, takes):  # else another process was faster
             raise
-
-
-def _part_prefix(target: Path) -> str:
-    return f".{target.name}.part-"
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a killed process left behind long ago."""
-    for left in target.parent.glob(_part_prefix(target) + "*"):
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_S:
-                shutil.rmtree(left, ignore_errors=True)

@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from loopscope.errors import Cancelled, DataError, ExportError
-from loopscope.exports.files import copy_content, display, link, one_sentence
+from loopscope.exports.new_files import copy_content, link, one_sentence
 from loopscope.exports.undo import UndoFile
+from loopscope.files import display_name, free_name
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 log = logging.getLogger(__name__)
@@ -50,14 +51,6 @@ class CopyPlan:
         """Bytes to be written at most; a move within one disk writes none."""
         return sum(item.size_bytes for item in self.items)
 
-    def summary(self) -> str:
-        """The plan in one sentence."""
-        verb = "Move" if self.move else "Copy"
-        noun = "file" if len(self.items) == 1 else "files"
-        left = f"; {len(self.skipped)} left out" if len(self.skipped) else ""
-        megabytes = self.total_bytes / 1e6
-        return f"{verb} {len(self.items)} {noun} ({megabytes:.1f} MB) to {display(self.destination)}{left}."
-
 
 def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: Path | None = None) -> CopyPlan:
     """Plan to copy (or move) the files of `rows` (column path) into `destination`, which need not exist yet.
@@ -69,7 +62,7 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
         raise DataError("The table has no column path, so there is nothing to copy; select loops in the table first.")
     destination = Path(destination).expanduser().absolute()
     if destination.exists() and not destination.is_dir():
-        raise ExportError(f"{display(destination)} is a file; choose a folder.")
+        raise ExportError(f"{display_name(destination)} is a file; choose a folder.")
     items: list[CopyItem] = []
     skipped: list[tuple[str, str]] = []
     taken: set[str] = set()
@@ -79,7 +72,7 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
         if reason:
             skipped.append((str(source), reason))
             continue
-        target = _free_name(wanted, taken)
+        target = free_name(wanted, taken)
         taken.add(str(target).casefold())
         items.append(CopyItem(source, target, source.stat().st_size))
     return CopyPlan(destination, tuple(items), _skipped_frame(skipped), move)
@@ -100,8 +93,8 @@ def execute(
     needed = 0 if plan.move and _same_disk(plan) else plan.total_bytes
     if needed + RESERVE_BYTES > free:
         raise ExportError(
-            f"{display(plan.destination)} has {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB are needed; free some "
-            "space or choose another folder."
+            f"{display_name(plan.destination)} has {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB are needed; free "
+            "some space or choose another folder."
         )
     journal = UndoFile.create(plan.destination, plan.move)
     for done, item in enumerate(plan.items):
@@ -132,7 +125,7 @@ def _move(source: Path, target: Path) -> None:
         return
     copy_content(source, target)
     if not filecmp.cmp(source, target, shallow=False):
-        raise ExportError(f"The copy of {display(source)} differs from it; the original was kept.")
+        raise ExportError(f"The copy of {display_name(source)} differs from it; the original was kept.")
     source.unlink()
 
 
@@ -157,15 +150,6 @@ def _relative(source: Path, root: Path | None) -> Path:
     if root is not None and source.is_relative_to(root):
         return source.relative_to(root)
     return Path(source.name)
-
-
-def _free_name(wanted: Path, taken: set[str]) -> Path:
-    """`wanted`, or with " (2)", " (3)" … before the extension until nobody has the name."""
-    candidate, number = wanted, 1
-    while str(candidate).casefold() in taken or candidate.exists() or candidate.is_symlink():
-        number += 1
-        candidate = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
-    return candidate
 
 
 def _skipped_frame(rows: Iterable[tuple[str, str]]) -> pd.DataFrame:

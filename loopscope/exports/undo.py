@@ -18,7 +18,8 @@ from typing import Any, Self
 import pandas as pd
 
 from loopscope.errors import ExportError
-from loopscope.exports.files import copy_content, display, link, one_sentence
+from loopscope.exports.new_files import copy_content, link, one_sentence
+from loopscope.files import display_name
 
 FORMAT = 1
 CHANGED = "The copy was changed since; remove it by hand if you no longer need it."
@@ -60,7 +61,7 @@ class UndoFile:
                 journal = cls(path)
                 journal._append({"loopscope_undo": FORMAT, "move": move})
                 return journal
-        raise ExportError(f"{display(folder)} is full of undo files; remove some.")
+        raise ExportError(f"{display_name(folder)} is full of undo files; remove some.")
 
     def will_write(self, source: Path, target: Path) -> None:
         """Note an intention."""
@@ -147,7 +148,7 @@ def _read(path: Path) -> tuple[bool, list[JournalEntry]]:
         text = path.read_text(encoding="ascii", errors="replace")
     lines = list(_parsed(text))
     if not lines or lines[0].get("loopscope_undo") != FORMAT:
-        raise ExportError(f"{display(path)} is not an undo file of this program; choose a loopscope-undo file.")
+        raise ExportError(f"{display_name(path)} is not an undo file of this program; choose a loopscope-undo file.")
     entries: dict[str, JournalEntry] = {}
     for line in lines[1:]:
         if "source" in line and "target" in line:

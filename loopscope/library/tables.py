@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from loopscope.errors import LibraryError
+from loopscope.files import display_name
 from loopscope.store import FileKey, FileRow
 
 _DTYPES = {
@@ -68,11 +69,6 @@ def rejected_frame(reasons: Mapping[str, str]) -> pd.DataFrame:
     """Columns path (object) and reason, ordered by path."""
     ordered = [{"path": path, "reason": reasons[path]} for path in sorted(reasons, key=os.fsencode)]
     return _frame(ordered, {"path": "object", "reason": "str"})
-
-
-def display_name(name: str) -> str:
-    """The name in valid Unicode: bytes that are not UTF-8 appear as `\\xNN`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _loop(root: Path, key: FileKey, row: FileRow) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from loopscope.exports import read_csv
 from tests.browser.driving import audio, open_explorer, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
+from tests.exported import read_csv
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 LONG = 60_000  # milliseconds; a busy machine is slow

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from loopscope.demo.make import MANIFEST
+from loopscope.files import PART_PREFIX
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from tests.hostile.sounds import encoded, sine
@@ -32,11 +33,11 @@ with Store(sys.argv[2]) as store:
 """
 DEMO = """
 import sys
-from loopscope.demo import library
-library.plan_takes = lambda seed, plan=library.plan_takes: plan(seed)[:12]
+from loopscope.demo import make
+make.plan_takes = lambda seed, plan=make.plan_takes: plan(seed)[:12]
 sys.stdout.write("started\\n")
 sys.stdout.flush()
-library.make_demo_library(sys.argv[1])
+make.make_demo_library(sys.argv[1])
 """
 N_FILES, N_KILLS = 400, 6
 
@@ -115,7 +116,7 @@ def test_a_demo_library_killed_while_it_is_made_is_absent_or_whole(tmp_path: Pat
     )
     assert ran.stdout == "started\n"
     assert not scan_folder(target).loops.empty
-    for left in tmp_path.glob(".demo.part-*"):
+    for left in tmp_path.glob(f"{PART_PREFIX}*"):
         os.utime(left, (0, 0))
     (target / MANIFEST).unlink()
     (target / MANIFEST).write_text("{}", encoding="utf-8")

@@ -12,10 +12,13 @@ import numpy as np
 from loopscope.analysis.pipeline import fit_detector, score_table
 from loopscope.detection.saved import damaged, list_models, load_model, save_model
 from loopscope.embeddings import embed_library
-from loopscope.exports import csv_bytes, execute, plan_copy, read_csv, write_new_file
+from loopscope.exports import csv_bytes, execute, plan_copy
+from loopscope.exports.new_files import one_sentence
+from loopscope.files import written_whole
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
+from tests.exported import read_csv
 from tests.golden.clips import plucked
 from tests.hostile.sounds import encoded
 
@@ -67,7 +70,8 @@ def walk(folder: Path, home: Path, step: Step) -> None:
     step("export")
     table = score_table(library.loops, scored)
     if not (home / "list.csv").exists():
-        write_new_file(home / "list.csv", csv_bytes(table))
+        with one_sentence("write", home / "list.csv"), written_whole(home / "list.csv") as part:
+            part.write_bytes(csv_bytes(table))
     execute(plan_copy(table, home / "copies"), on_progress)
     step("copy")
 
@@ -92,7 +96,7 @@ def kept(home: Path) -> dict[str, Any]:
         "vectors": vectors,
         "counts": (counts["files"], counts["embeddings"], counts["marks"]),
         "scores": scores,
-        "list": read_csv(listed)["loop_id"].tolist() if listed.exists() else None,
+        "list": read_csv(listed.read_bytes())["loop_id"].tolist() if listed.exists() else None,
         "copies": sorted((path.name, path.read_bytes()) for path in copies),
     }
 

@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.errors import AudioError
-from loopscope.exports import display
 from loopscope.figures.loop import bars_figure
+from loopscope.files import display_name
 from loopscope.library import Library
 from loopscope.metadata.bars import LoopStructure, structure_of_file
 from loopscope.metadata.collect import measure_metadata
@@ -84,7 +84,7 @@ def note_and_path(library: Library, loop_id: str) -> None:
     )
     paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
     st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
-    st.code("\n".join(display(path) for path in paths), language=None, wrap_lines=True)
+    st.code("\n".join(display_name(path) for path in paths), language=None, wrap_lines=True)
 
 
 def _structure(library: Library, loop_id: str, bpm: float) -> LoopStructure:

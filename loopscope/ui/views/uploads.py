@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import streamlit as st
 
 from loopscope.config import AUDIO_EXTENSIONS, paths
+from loopscope.files import written_whole
 from loopscope.ui.components import plain
 from loopscope.ui.server.media import session_token
 
@@ -53,11 +54,6 @@ def upload_folder() -> Path | None:
 def write_below(target: Path, name: str, content: bytes | memoryview) -> Path:
     """Write one uploaded file below `target`, whatever its name says; returns where. Raises OSError."""
     place = target / safe_relative(name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f"{place.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(place)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(place) as part:
+        part.write_bytes(content)
     return place
