@@ -22,6 +22,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from loopscope import audio, config
 from loopscope.audio import loudness
@@ -31,7 +32,7 @@ ASSETS_FOLDER = Path(__file__).resolve().parents[3] / "assets" / "explorer"
 _ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 _FOREVER = "private, max-age=31536000, immutable"  # for addresses that carry a version or a content hash
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+_CONDITIONS = StaticFiles()  # serves nothing: asked only whether what a browser holds is still the same
 
 
 @dataclass
@@ -56,13 +57,16 @@ class MediaRegistry:
         self._sessions: dict[str, _Published] = {}
 
     def publish_library(self, token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
-        """Replace the loops that this session may hear, and the folder that none of them may lead out of."""
+        """Let a session hear these loops (loop_id → file) and no others; what leads out of `root` is refused."""
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
             session.paths, session.root = dict(paths), root
 
     def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
-        """Keep the gzipped blobs of one version; `make` is called only where the version is not held yet."""
+        """Let a session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
+
+        `make` is called only where the version is not held yet, so callers may publish at every rerun.
+        """
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
             if version in session.blobs:
@@ -74,10 +78,15 @@ class MediaRegistry:
             while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
                 session.blobs.popitem(last=False)
 
-    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> None:
-        """Replace a file that this session may save; `make` is called at each download."""
+    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
+        """Let a session save a file that is made at each download; its address below the app's base address.
+
+        Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a
+        click in that moment fails (Streamlit 1.67).
+        """
         with self._lock:
             self._sessions.setdefault(token, _Published()).files[name] = mime, make
+        return f"ls/file/{token}/{name}"
 
     def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
         """MIME type and maker of a file to save, None where session or name is unknown."""
@@ -124,29 +133,6 @@ def session_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def publish_library(token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
-    """Let the session fetch these loops, and no others: loop_id → file. What leads out of `root` is refused."""
-    media_registry().publish_library(token, paths, root)
-
-
-def publish_arrays(token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
-    """Let the session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
-
-    `make` is called only the first time a version is seen, so callers may publish at every rerun.
-    """
-    media_registry().publish_blobs(token, version, make)
-
-
-def publish_file(token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
-    """Let the session save a file that is made when it is asked for; its address below the app's base address.
-
-    Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a click in
-    that moment fails (Streamlit 1.67).
-    """
-    media_registry().publish_file(token, name, mime, make)
-    return f"ls/file/{token}/{name}"
-
-
 def routes() -> list[Route]:
     """The routes to hand to `st.App(..., routes=routes())`."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
@@ -175,12 +161,9 @@ def _audio(request: Request) -> Response:
     except FileNotFoundError:
         return _not_found()
     except AudioError:
-        return PlainTextResponse("This loop cannot be decoded.", status_code=415, headers=_HEADERS)
-    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    headers = {**_HEADERS, "ETag": etag, "Cache-Control": "private, max-age=600", **_loudness_headers(measured)}
-    if _is_fresh(request, etag):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(playable, media_type=mime, headers=headers, stat_result=stat)
+        return PlainTextResponse("This loop cannot be decoded.", status_code=415)
+    headers = {"Cache-Control": "private, max-age=600", **_loudness_headers(measured)}
+    return _unless_held(request, FileResponse(playable, media_type=mime, headers=headers, stat_result=stat))
 
 
 def _data(request: Request) -> Response:
@@ -196,7 +179,7 @@ def _file(request: Request) -> Response:
         return _not_found()
     mime, make = published
     disposition = f'attachment; filename="{request.path_params["name"]}"'
-    headers = {**_HEADERS, "Cache-Control": "no-store", "Content-Disposition": disposition}
+    headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
     return Response(b"" if request.method == "HEAD" else make(), media_type=mime, headers=headers)
 
 
@@ -217,23 +200,25 @@ def _nothing(request: Request) -> Response:
 
 
 def _not_found() -> Response:
-    return PlainTextResponse("Not found", status_code=404, headers=_HEADERS)
+    return PlainTextResponse("Not found", status_code=404)
 
 
-def _is_fresh(request: Request, etag: str) -> bool:
-    known = request.headers.get("if-none-match", "")
-    return known.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in known.split(","))
+def _unless_held(request: Request, response: Response) -> Response:
+    """The response, or 304 without a body where the browser says that it holds just this; needs an ETag header."""
+    if _CONDITIONS.is_not_modified(response.headers, request.headers):
+        return NotModifiedResponse(response.headers)
+    return response
 
 
 def _send_gzipped(request: Request, body: bytes, media_type: str) -> Response:
     """Send bytes that were compressed once; Streamlit's own middleware would compress them at every request."""
     etag = f'"{body[-8:].hex()}"'  # a gzip file ends with the CRC-32 and the size of what it holds
-    headers = {**_HEADERS, "ETag": etag, "Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
-    if _is_fresh(request, etag):
-        return Response(status_code=304, headers=headers)
+    headers = {"ETag": etag, "Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(body, media_type=media_type, headers={**headers, "Content-Encoding": "gzip"})
-    return Response(gzip.decompress(body), media_type=media_type, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+    else:
+        body = gzip.decompress(body)
+    return _unless_held(request, Response(body, media_type=media_type, headers=headers))
 
 
 @functools.lru_cache(maxsize=1)
