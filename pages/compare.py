@@ -5,9 +5,10 @@ from loopscope.ui.state import session
 from loopscope.ui.views.compare import compare_step
 
 heading("Compare", "Two detectors that agree on a loop are worth more than one; where they disagree is worth a listen.")
-if session().library is None:
+state = session()
+if state.library is None:
     next_step("library", "There is nothing to compare yet: choose a folder first.")
-elif not session().models:
+elif state.embeddings is None or not state.models:
     next_step("train", "There is no fitted model yet: train one or two first.")
 else:
-    compare_step()
+    compare_step(state.library, state.embeddings)

@@ -8,7 +8,8 @@ heading(
     "Embed",
     "A frozen audio encoder turns each loop into a row of numbers. Done once: the result is kept on this machine.",
 )
-if session().library is None:
+library = session().library
+if library is None:
     next_step("library", "There are no loops to embed yet: choose a folder first.")
 else:
-    embed_step()
+    embed_step(library)

@@ -8,9 +8,10 @@ heading(
     "Train",
     "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.",
 )
-if session().library is None:
+state = session()
+if state.library is None:
     next_step("library", "There are no loops to learn from yet: choose a folder first.")
-elif session().embeddings is None:
+elif state.embeddings is None:
     next_step("embed", "The loops have no embeddings yet: that is the step before training.")
 else:
-    train_step()
+    train_step(state.library, state.embeddings)

@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from loopscope.errors import DataError
-from loopscope.ui.explorer.component import ExplorerView, packing
+from loopscope.ui.explorer import packing
+from loopscope.ui.explorer.view import ExplorerView
 from tests.browser.synthetic import loop_id, synthetic_view
 
 N = 60

@@ -32,7 +32,7 @@ def _show_store_notice() -> None:
     """That a damaged database was set aside, on every page until this session has said that it was read."""
     notice, state = store().notice, session()
     if notice and notice != state.notice_read:
-        st.warning(plain(printable(notice)), icon=":material/warning:")
+        st.warning(plain(notice), icon=":material/warning:")
         if st.button("Understood", key="notice-read"):
             state.notice_read = notice
             st.rerun()
@@ -40,7 +40,7 @@ def _show_store_notice() -> None:
 
 def show_failure(error: LoopscopeError) -> None:
     """An error that a page could not go on from, as its sentence."""
-    st.error(plain(printable(str(error))), icon=":material/error:")
+    st.error(plain(str(error)), icon=":material/error:")
 
 
 def next_step(name: str, sentence: str = "") -> None:
@@ -149,9 +149,8 @@ def task_line(task: Task) -> str:
 
 def show_task(kind: str, *, cancel_label: str = "Cancel", body: Callable[[Task], None] | None = None) -> None:
     """Follows the task of this kind until it ends, then reruns the page once; draws nothing when there is none."""
-    if task_board().get(kind) is None:
-        return
-    _follow(kind, cancel_label, body)
+    if task_board().get(kind) is not None:
+        _follow(kind, cancel_label, body)
 
 
 @st.fragment(run_every=POLL_S)

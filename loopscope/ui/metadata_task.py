@@ -1,4 +1,4 @@
-"""What names and listening say of the whole library, kept in the session; listening to all of it is a task."""
+"""The metadata of the whole library, kept in the session; measuring what is missing, "listening", is a task."""
 
 import streamlit as st
 
@@ -12,22 +12,21 @@ KIND = "listen"
 
 
 def metadata_of(state: SessionState, library: Library) -> MetadataTable:
-    """What is known now; after a finished task, what it heard."""
+    """What is known now; after a finished task, with what it measured."""
     if state.metadata is None:
         state.metadata = known_metadata(library.loops, store())
     return state.metadata
 
 
 def metadata_task(state: SessionState, library: Library) -> None:
-    """The button that listens to everything not yet heard, and the running task."""
+    """The button that starts measuring what is missing, and the running task."""
     finished = ended(KIND)
     if finished is not None:
-        state.metadata = finished.result if finished.state == "done" else None
+        state.metadata = finished.result if finished.done else None
         state.metadata_changes += 1
         st.rerun()  # the filters above are to know it too
     missing = metadata_of(state, library).missing
-    task = task_board().get(KIND)
-    if task is not None and task.running:
+    if task_board().running(KIND):
         show_task(KIND)
     elif missing:
         left, right = st.columns([3, 1], vertical_alignment="center")

@@ -4,10 +4,10 @@ Nothing here is shared between sessions. What later steps derive from earlier on
 a new library drops embeddings and models, new embeddings drop models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -21,6 +21,7 @@ from loopscope.metadata.collect import MetadataTable
 from loopscope.store import Store
 
 _KEY = "loopscope"
+T = TypeVar("T")
 
 
 @dataclass
@@ -33,7 +34,7 @@ class SessionState:
     faults: pd.DataFrame | None = None
     metadata: MetadataTable | None = None
     models: dict[str, ScoredLoops] = field(default_factory=dict)
-    active: str | None = None
+    active: str = ""  # label of the model in view, empty where there is none
     percentiles: dict[str, float] = field(default_factory=dict)
     selected: str | None = None
     lasso: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class SessionState:
     ) -> None:
         """Takes an embedding set and the findings of the signal checks; models of another set are dropped."""
         self.embeddings, self.encoder, self.faults = embeddings, encoder, faults
-        self.models, self.active, self.percentiles = {}, None, {}
+        self.models, self.active, self.percentiles = {}, "", {}
 
     def add_model(self, label: str, scored: ScoredLoops) -> None:
         """Makes a fitted model the one the Explore page shows."""
@@ -67,12 +68,12 @@ class SessionState:
     @property
     def model(self) -> ScoredLoops | None:
         """The model in view."""
-        return self.models.get(self.active) if self.active else None
+        return self.models.get(self.active)
 
     @property
     def percentile(self) -> float:
         """The threshold of the model in view, as a percentile of its training scores."""
-        return self.percentiles.get(self.active or "", DEFAULT_PERCENTILE)
+        return self.percentiles.get(self.active, DEFAULT_PERCENTILE)
 
 
 def session() -> SessionState:
@@ -95,6 +96,18 @@ def recall(defaults: Mapping[str, Any]) -> None:
 def remember(*keys: str) -> None:
     """Call after the widgets with these keys, so that `recall` knows their values."""
     session().choices.update({key: st.session_state[key] for key in keys})
+
+
+def kept(name: str, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` gives, kept in the session under `name` as long as the key stays the same: one value a name.
+
+    The key must differ whenever another value is due.
+    """
+    place = f"kept:{name}"  # no widget's key
+    held: tuple[Hashable, T] | None = st.session_state.get(place)
+    if held is None or held[0] != key:
+        held = st.session_state[place] = (key, make())
+    return held[1]
 
 
 def _close(store: Store) -> None:

@@ -77,6 +77,11 @@ class Task:
         return self.state == "running"
 
     @property
+    def done(self) -> bool:
+        """Whether the worker came to its end and `result` is there."""
+        return self.state == "done"
+
+    @property
     def seconds(self) -> float:
         """Time since the start, or the whole time once ended."""
         return (self.ended or time.monotonic()) - self.started
@@ -108,6 +113,11 @@ class TaskBoard:
     def get(self, kind: str) -> Task | None:
         """The latest task of this kind."""
         return self._tasks.get(kind)
+
+    def running(self, kind: str) -> bool:
+        """Whether a task of this kind is at work."""
+        task = self.get(kind)
+        return task is not None and task.running
 
     def start(self, kind: str, title: str, work: Callable[[Task], Any]) -> Task:
         """Runs `work(task)` in a thread, or returns the one of this kind that still runs."""

@@ -14,9 +14,10 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.ui.explorer.component import ExplorerView, explorer
+from loopscope.ui.explorer.component import explorer
+from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server.headers import SecurityHeaders
-from loopscope.ui.server.media import publish_library, routes, session_token
+from loopscope.ui.server.media import media_registry, routes, session_token
 from tests.browser import synthetic
 
 N_LOOPS = int(os.environ.get("EXPLORER_LOOPS", "400"))
@@ -93,7 +94,8 @@ def page() -> None:
         native()
         return
     files = tones()
-    publish_library(session_token(), {synthetic.loop_id(i): files[i % len(files)] for i in range(N_LOOPS)})
+    paths = {synthetic.loop_id(i): files[i % len(files)] for i in range(N_LOOPS)}
+    media_registry().publish_library(session_token(), paths)
     left, middle, right = st.columns(3)
     left.button("Rerun")
     if middle.button("Threshold 90 from Python"):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from loopscope.ui.explorer.component import ExplorerView
+from loopscope.ui.explorer.view import ExplorerView
 
 N_FILES = 40
 N_DIMENSIONS = 32

@@ -4,24 +4,25 @@ Beside the explorer a small component lists them and the explorer sounds them, g
 view Streamlit's own players stand in.
 """
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from loopscope.audio import playable
-from loopscope.config import paths
-from loopscope.errors import AudioError
+from loopscope.analysis.explanation import comparison_loops_of
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.triage import FAULTY
 from loopscope.library import Library
 from loopscope.ui.components import plain, printable
-from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import bootstrap
+from loopscope.ui.explain.selected import Selected
+from loopscope.ui.widgets.javascript import component
+from loopscope.ui.widgets.player import sound
 
 
 @dataclass(frozen=True)
-class ComparisonLoop:
-    """One loop of the list. `title` says what it is here ("" in the list of similar ones), `note` its figures."""
+class Entry:
+    """One loop of a list. `title` says what it is here ("" in the list of similar ones), `note` its figures."""
 
     loop_id: str
     name: str
@@ -37,36 +38,63 @@ class ComparisonLoop:
         return {"id": self.loop_id, **texts, "flagged": self.flagged}
 
 
-def comparison_list(beside: list[ComparisonLoop], similar: list[ComparisonLoop]) -> None:
-    """The component; it needs the explorer on the same page."""
-    _component()(
-        key="comparison_loops",
+@dataclass(frozen=True)
+class Comparison:
+    """What to hear: `beside` the selected loop (itself first), and the loops most `similar` to it, nearest first."""
+
+    beside: list[Entry]
+    similar: list[Entry]
+
+
+def comparison_of(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame) -> Comparison:
+    """The loops to hear. Normal is what is neither flagged nor surely faulty."""
+    loops = table.drop_duplicates("loop_id").set_index("loop_id").loc[list(scored.scores["loop_id"])]
+    normal = ~loops["is_anomaly"].to_numpy(dtype=bool)
+    if "triage" in loops:
+        normal &= (loops["triage"] != FAULTY).to_numpy()
+    found = comparison_loops_of(scored, chosen.X, chosen.index, normal)
+
+    def entry(index: int, note: str, title: str = "", role: str = "") -> Entry:
+        loop = loops.iloc[index]
+        return Entry(str(loops.index[index]), str(loop["name"]), note, title, role, bool(loop["is_anomaly"]))
+
+    def rank(index: int) -> str:
+        return f"rank {int(loops['rank'].iloc[index]):,}"
+
+    beside = [entry(chosen.index, rank(chosen.index), "This loop", "selected")]
+    if found.nearest_normal >= 0:
+        note = f"{rank(found.nearest_normal)}, not flagged"
+        beside.append(entry(found.nearest_normal, note, "Nearest normal loop", "nearest-normal"))
+    if found.most_central >= 0:
+        note = f"{rank(found.most_central)}, lowest score"
+        beside.append(entry(found.most_central, note, "Most central loop", "most-central"))
+    similar = [
+        entry(index, f"{'flagged · ' if loops['is_anomaly'].iloc[index] else ''}similarity {cosine:.3f}")
+        for index, cosine in zip(found.similar, found.similarity, strict=True)
+    ]
+    return Comparison(beside, similar)
+
+
+def comparison_list(comparison: Comparison) -> None:
+    """The lists in the browser; they need the explorer on the same page."""
+    component(
+        "comparison.js",
+        "The list of loops to compare",
+        key="comparison",
         data={
-            "key": "comparison_loops",
-            "assets": media.assets_address(),
-            "beside": [loop.data for loop in beside],
-            "similar": [loop.data for loop in similar],
+            "beside": [entry.data for entry in comparison.beside],
+            "similar": [entry.data for entry in comparison.similar],
         },
     )
 
 
-def comparison_players(library: Library, beside: list[ComparisonLoop], similar: list[ComparisonLoop]) -> None:
+def comparison_players(library: Library, comparison: Comparison) -> None:
     """The same with native players."""
-    for loop in beside:
-        st.markdown(f"{loop.title}: **{plain(loop.name)}**")
-        st.caption(plain(loop.note))
-        try:
-            file, mime = playable(library.path_of(loop.loop_id), paths().transcoded, loop.loop_id)
-        except AudioError as error:
-            st.error(plain(str(error)))
-        else:
-            st.audio(str(file), format=mime, loop=True)
+    for entry in comparison.beside:
+        st.markdown(f"{entry.title}: **{plain(entry.name)}**")
+        st.caption(plain(entry.note))
+        sound(library, entry.loop_id)
     st.markdown("**More like this**")
-    st.dataframe([{"name": printable(loop.name), "": loop.note} for loop in similar], hide_index=True, height=212)
-
-
-@functools.lru_cache(maxsize=1)
-def _component() -> Any:
-    return st.components.v2.component(
-        "loopscope_comparison", js=bootstrap("comparison.js", "The list of loops to compare"), isolate_styles=False
+    st.dataframe(
+        [{"name": printable(entry.name), "": entry.note} for entry in comparison.similar], hide_index=True, height=212
     )

@@ -1,6 +1,6 @@
 """What is known of the selected loop beside its score: tempo, key and where from, whether it loops, a note, its path.
 
-Listening to one loop takes a moment and happens when it is selected; listening to all is a task (see `listening`).
+Measuring one loop takes a moment and happens when it is selected; measuring all is a task (see `ui.metadata_task`).
 """
 
 import math
@@ -13,16 +13,15 @@ from loopscope.errors import AudioError
 from loopscope.figures.loop import bars_figure
 from loopscope.files import display_name
 from loopscope.library import Library
-from loopscope.metadata.bars import LoopStructure, structure_of_file
+from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_metadata
-from loopscope.ui.components import plain, store
+from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.metadata_task import metadata_of
-from loopscope.ui.state import SessionState
+from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 
 SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
 LONGEST_NOTE = 2000  # characters
-_STRUCTURE = "explain-structure"
 LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
 
 
@@ -35,13 +34,14 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
         metadata = state.metadata = metadata.updated(measure_metadata(rows, store()))
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
     st.caption(metadata_in_words(known))
-    if math.isnan(known["bpm"]):
+    bpm = float(known["bpm"])
+    if math.isnan(bpm):
         st.caption("Without a tempo there are no bars to compare.")
         return
     try:
-        structure = _structure(library, loop_id, float(known["bpm"]))
+        structure = kept("structure", (loop_id, bpm), lambda: structure_of_file(library.path_of(loop_id), bpm))
     except AudioError as error:
-        st.error(plain(str(error)))
+        show_failure(error)
         return
     if structure.n_bars < 2:
         st.caption(f"Shorter than two bars of {structure.bar_s:.2f} s, so there is nothing to compare.")
@@ -85,12 +85,3 @@ def note_and_path(library: Library, loop_id: str) -> None:
     paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
     st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
     st.code("\n".join(display_name(path) for path in paths), language=None, wrap_lines=True)
-
-
-def _structure(library: Library, loop_id: str, bpm: float) -> LoopStructure:
-    """Kept for the loop in view."""
-    kept: tuple[tuple[str, float], LoopStructure] | None = st.session_state.get(_STRUCTURE)
-    if kept is None or kept[0] != (loop_id, bpm):
-        found = structure_of_file(library.path_of(loop_id), bpm)
-        kept = st.session_state[_STRUCTURE] = ((loop_id, bpm), found)
-    return kept[1]

@@ -5,12 +5,13 @@ import streamlit as st
 
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.triage import FAULTY, INTERESTING
+from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library
-from loopscope.ui.components import plain, printable
-from loopscope.ui.explain.comparison import comparison_list, comparison_players
+from loopscope.ui.components import plain
+from loopscope.ui.explain.comparison import comparison_list, comparison_of, comparison_players
 from loopscope.ui.explain.metadata import loop_metadata, note_and_path
 from loopscope.ui.explain.score import score_in_words, score_parts
-from loopscope.ui.explain.selected import Selected, comparison_loops, selected_loop
+from loopscope.ui.explain.selected import Selected, selected_loop
 from loopscope.ui.explain.sound import show_sound, signal_findings
 from loopscope.ui.state import SessionState
 
@@ -20,14 +21,20 @@ BADGES = {FAULTY: "orange", INTERESTING: "blue"}
 
 
 def explain(
-    state: SessionState, library: Library, scored: ScoredLoops, table: pd.DataFrame, *, has_explorer: bool
+    state: SessionState,
+    library: Library,
+    embeddings: EmbeddingSet,
+    scored: ScoredLoops,
+    table: pd.DataFrame,
+    *,
+    has_explorer: bool,
 ) -> None:
     """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run.
 
     `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare.
     """
     st.subheader("Why?", anchor=False)
-    chosen = selected_loop(state, scored, table)
+    chosen = selected_loop(state.selected, embeddings, scored, table)
     if chosen is None:
         st.caption("Select a loop to see and hear what speaks for and against it.")
         return
@@ -44,11 +51,11 @@ def explain(
         left, right = st.columns(2, gap="medium")
         with left.container(border=True):
             st.markdown("**Hear it beside others**")
-            beside, similar = comparison_loops(scored, chosen, table)
+            comparison = comparison_of(scored, chosen, table)
             if has_explorer:
-                comparison_list(beside, similar)
+                comparison_list(comparison)
             else:
-                comparison_players(library, beside, similar)
+                comparison_players(library, comparison)
         with left.container(border=True):
             note_and_path(library, chosen.loop_id)
         with right.container(border=True):
@@ -59,7 +66,7 @@ def explain(
 
 def _title(chosen: Selected) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(printable(str(chosen.row['name'])))}**", width="content")
+        st.markdown(f"**{plain(str(chosen.row['name']))}**", width="content")
         if "triage" in chosen.row:
             label = str(chosen.row["triage"])
             st.badge(label, color=BADGES.get(label, "gray"))  # type: ignore[arg-type]

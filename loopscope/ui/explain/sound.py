@@ -1,39 +1,39 @@
-"""The selected loop's sound as a spectrogram with what the signal checks found, and what they say in words."""
+"""The selected loop's sound, outline and spectrogram, with what the signal checks found, and that in words."""
 
 import pandas as pd
 import streamlit as st
 
-from loopscope.audio.spectrogram import LONGEST_S, LoopSpectrogram, spectrogram_of_file
+from loopscope.audio.spectrogram import LONGEST_S, spectrogram_of_file
 from loopscope.errors import AudioError
 from loopscope.figures.loop import sound_figure
 from loopscope.library import Library
 from loopscope.ui.components import plain
-from loopscope.ui.state import SessionState
+from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 
 SHOWN_TIMES = 8
-_SPECTROGRAM = "explain-spectrogram"
 
 
 def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
     """Waveform and mel spectrogram with the faults that have a place."""
     try:
-        spectrogram = _spectrogram(library, loop_id)
+        # Kept for the loop in view: a moved threshold or a mark decodes nothing anew.
+        drawn = kept("spectrogram", loop_id, lambda: spectrogram_of_file(library.path_of(loop_id)))
     except AudioError as error:
         st.error(plain(f"This loop cannot be drawn: {error}"))
         return
     found = findings_of(state, loop_id)
     marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
-    figure = sound_figure(spectrogram, marks)
+    figure = sound_figure(drawn, marks)
     count = sum(map(len, marks.values()))
     show_figure(
         figure,
         key="explain-sound",
         title="Sound",
         note="waveform and mel spectrogram",
-        describe=f"Waveform and mel spectrogram of {spectrogram.duration_s:.1f} s with {count} fault marks",
+        describe=f"Waveform and mel spectrogram of {drawn.duration_s:.1f} s with {count} fault marks",
     )
-    if spectrogram.duration_s >= LONGEST_S:
+    if drawn.duration_s >= LONGEST_S:
         st.caption(f"The first {LONGEST_S / 60:.0f} minutes.")
 
 
@@ -64,11 +64,3 @@ def times_in_words(times_s: tuple[float, ...]) -> str:
         return ""
     more = f" and {len(times_s) - SHOWN_TIMES} more" if len(times_s) > SHOWN_TIMES else ""
     return f" At {', '.join(f'{time:.2f} s' for time in times_s[:SHOWN_TIMES])}{more}."
-
-
-def _spectrogram(library: Library, loop_id: str) -> LoopSpectrogram:
-    """Kept for the loop in view: a moved threshold or a mark decodes nothing anew."""
-    kept: tuple[str, LoopSpectrogram] | None = st.session_state.get(_SPECTROGRAM)
-    if kept is None or kept[0] != loop_id:
-        kept = st.session_state[_SPECTROGRAM] = (loop_id, spectrogram_of_file(library.path_of(loop_id)))
-    return kept[1]

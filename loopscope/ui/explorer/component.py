@@ -11,67 +11,22 @@ waiting for the one before to be acknowledged.
 
 import base64
 import binascii
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from loopscope import config
 from loopscope.detection import thresholds
-from loopscope.errors import DataError
 from loopscope.ui.explorer import packing
+from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import bootstrap
+from loopscope.ui.widgets.javascript import component
 
-DEFAULT_HEIGHT = 900  # CSS pixels of the pictures and the list, without the player bar
-_COLUMNS = ("loop_id", "name", "folder", "duration_s", "score", "split")
+DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
 _EVENTS = ("selected", "percentile", "lasso", "mark")
-
-
-@dataclass(frozen=True)
-class ExplorerView:
-    """What one explorer shows. Rows of `loops` and of the arrays correspond.
-
-    version: names the content; must change whenever anything below changes.
-    title: shown above the views, for example "AEwRES · robust · aiSFX".
-    loops: loop_id (unique), name, folder, duration_s, score (higher = more anomalous), split ("train" |
-        "validation"); where known also instrument, bpm, key, category, fault.
-    coordinates: (n, k) float32, principal components of the latents. explained_variance: (k,) ratios.
-    latents: (n, d) float32.
-    reference_scores: (m,) ascending; the scores that a percentile threshold refers to.
-    neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
-        threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
-    """
-
-    version: str
-    title: str
-    loops: pd.DataFrame
-    coordinates: NDArray[Any]
-    explained_variance: NDArray[Any]
-    latents: NDArray[Any]
-    reference_scores: NDArray[Any]
-    neighbours: Callable[[int], NDArray[Any]] | None = None
-
-    def __post_init__(self) -> None:
-        n = len(self.loops)
-        missing = [column for column in _COLUMNS if column not in self.loops]
-        if missing:
-            raise DataError(f"The explorer's table lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
-        if not self.loops["loop_id"].is_unique:
-            raise DataError("The explorer's table names a loop twice; keep one row per loop_id.")
-        for name in ("coordinates", "latents"):
-            array = getattr(self, name)
-            if array.ndim != 2 or len(array) != n:
-                raise DataError(f"{name} has shape {array.shape} for {n} loops; give one row per loop.")
-        if not np.isfinite(self.loops["score"].to_numpy(np.float64)).all():
-            raise DataError("The explorer's table has scores that are not finite; leave those loops out.")
-        if not len(self.reference_scores):
-            raise DataError("The explorer has no reference scores; give those that the percentile refers to.")
 
 
 @dataclass(frozen=True)
@@ -101,7 +56,7 @@ def explorer(
 ) -> ExplorerEvent:
     """Show the explorer; call it inside an `@st.fragment`, so that its events rerun only what depends on them.
 
-    Sound needs `media.publish_library(media.session_token(), {loop_id: path})` beforehand. Keep the returned
+    Sound needs `media_registry().publish_library(session_token(), {loop_id: path})` beforehand. Keep the returned
     `selected` and `percentile` under session keys of your own and hand them back at the next run: the component's own
     state is lost when its page is left. Store `mark` before the next Streamlit call, at which a waiting rerun may end
     this one.
@@ -112,17 +67,17 @@ def explorer(
         percentile: threshold that applies now, 0 to 100.
         selected: loop_id that is selected now.
         marks: loop_id → keep | quarantine | love, for the loops that have a mark.
-        height: of pictures and list, in CSS pixels, on a wide screen.
+        height: of figures and list, in CSS pixels, on a wide screen.
     """
     token = media.session_token()
-    media.publish_arrays(token, view.version, lambda: packing.pack_view(view))
+    media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
     seen = cast(dict[str, Any], st.session_state.setdefault(f"{key}:seen", {}))
     pending = _pending(key).get("mark")
-    result = _component()(
+    result = component(
+        "main.js",
+        "The explorer",
         key=key,
         data={
-            "key": key,
-            "assets": media.assets_address(),
             "plotly": media.plotly_address(),
             "token": token,
             "version": view.version,
@@ -133,7 +88,7 @@ def explorer(
             "acknowledged": _serial(pending),
             "height": height,
         },
-        **{f"on_{event}_change": _ignore for event in _EVENTS},
+        events=_EVENTS,
     )
     commits = {event: result.get(event) for event in _EVENTS}
     fresh = {event for event in _EVENTS if commits[event] is not None and commits[event] != seen.get(event)}
@@ -149,18 +104,6 @@ def explorer(
         lasso=_lasso(view, commits["lasso"]),
         mark=_mark(view, commits["mark"]) if "mark" in fresh else None,
     )
-
-
-@functools.lru_cache(maxsize=1)
-def _component() -> Any:
-    # isolate_styles=False: Plotly writes its style sheet into the document's head, where a shadow root cannot see it.
-    return st.components.v2.component(
-        "loopscope_explorer", js=bootstrap("main.js", "The explorer"), isolate_styles=False
-    )
-
-
-def _ignore() -> None:
-    """Streamlit passes on only the states that have a callback."""
 
 
 def _pending(key: str) -> Mapping[str, Any]:

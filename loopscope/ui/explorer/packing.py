@@ -4,8 +4,8 @@ Conventions: rows are sorted by score, ascending, so that "flagged" is a range o
 view and at every threshold. The blobs, each gzipped:
 
 - `table`: JSON with ids, names, levels of the categorical columns, titles.
-- `points`: scores, split, durations, category codes, PCA coordinates: what the first picture needs.
-- `latents`: what only the heatmap needs; asked for after the first picture.
+- `points`: scores, split, durations, category codes, PCA coordinates: what the first drawing needs.
+- `latents`: what only the heatmap needs; asked for after the first drawing.
 - `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
 
 A blob of arrays is a little-endian uint32 with the length of a JSON header, the header, and the arrays one after the
@@ -16,14 +16,13 @@ header).
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from loopscope.ui.explorer.component import ExplorerView
+from loopscope.ui.explorer.view import ExplorerView
 
 Array = NDArray[Any]
 
@@ -56,7 +55,7 @@ class PackedView(Mapping[str, bytes]):
         return len(self._blobs)
 
 
-def pack_view(view: "ExplorerView") -> PackedView:
+def pack_view(view: ExplorerView) -> PackedView:
     """The blobs of one `ExplorerView`, by name."""
     order = display_order(view.loops)
     loops = view.loops.iloc[order]

@@ -9,6 +9,7 @@ import streamlit as st
 from loopscope.analysis.pipeline import ScoredLoops, score_table
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import threshold_at
+from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import (
     joined_ranks,
     latent_heatmap,
@@ -39,11 +40,9 @@ class Side:
     threshold: float
 
 
-def compare_step() -> None:
-    """Everything on the page, once there is a library with at least one model."""
+def compare_step(library: Library, embeddings: EmbeddingSet) -> None:
+    """Everything on the page; the session has at least one model of these embeddings."""
     state = session()
-    if state.library is None or not state.models:
-        return
     show_provenance()
     show_figure(
         score_boxes({label: scored.scores for label, scored in state.models.items()}),
@@ -54,10 +53,10 @@ def compare_step() -> None:
     )
     if len(state.models) < 2:
         st.info("Train a second detector or seed to see where two models disagree.", icon=":material/arrow_forward:")
-        _pictures_of(_side(state, state.library, next(iter(state.models)), ""), "only")
+        _figures_of(_side(state, library, next(iter(state.models)), ""), "only")
     else:
-        _two_models(state, state.library)
-    evaluation_step()
+        _two_models(state, library)
+    evaluation_step(state, library, embeddings)
 
 
 def _two_models(state: SessionState, library: Library) -> None:
@@ -74,7 +73,7 @@ def _two_models(state: SessionState, library: Library) -> None:
     _agreement(library, sides[0], sides[1])
     for column, side, where in zip(st.columns(2), sides, SIDES, strict=True):
         with column:
-            _pictures_of(side, where)
+            _figures_of(side, where)
 
 
 def _side(state: SessionState, library: Library, label: str, name: str) -> Side:
@@ -149,7 +148,7 @@ def _newest(clicked: str | None, chosen: str | None) -> str | None:
     return loop_id
 
 
-def _pictures_of(side: Side, where: str) -> None:
+def _figures_of(side: Side, where: str) -> None:
     """Score histogram, latent scatter and latent heatmap of one model, as the paper shows them."""
     prefix = f"{side.name}: " if side.name else ""
     flagged = int(side.table["is_anomaly"].sum())

@@ -13,7 +13,7 @@ import streamlit as st
 from loopscope.checkpoints import CHECKPOINTS, digests
 from loopscope.config import TRANSCODED_BYTES, paths
 from loopscope.errors import LoopscopeError
-from loopscope.ui.components import plain, printable, store
+from loopscope.ui.components import plain, printable, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
 from loopscope.ui.tasks import task_board
@@ -91,7 +91,7 @@ def clear_caches() -> None:
             choices[chosen]()
             st.toast(f"Cleared: {plain(chosen)}", icon=":material/check:")
         except LoopscopeError as error:
-            st.error(plain(printable(str(error))))
+            show_failure(error)
     st.caption("Marks, notes, settings and saved models stay, whatever is cleared.")
 
 

@@ -79,18 +79,15 @@ def start_embedding(library: Library, name: str, weights_file: str | None) -> No
     task_board().start(KIND, "Embedding", work)
 
 
-def embed_step() -> None:
+def embed_step(library: Library) -> None:
     """Choice, start, progress and result of the embedding of the session's library."""
     state = session()
     finished = ended(KIND)
-    if finished is not None and finished.state == "done":
+    if finished is not None and finished.done:
         state.use_embeddings(*finished.result)
         task_board().clear("train")  # it works on the embeddings that were just replaced
         st.toast(f"Embedded in {duration(finished.seconds)}", icon=":material/check:")
-    task = task_board().get(KIND)
-    running = task is not None and task.running
-    if state.library is None:
-        return
+    running = task_board().running(KIND)
     with st.container(border=True):
         name, weights_file = choose_encoder()
         label = "Embed the loops" if state.embeddings is None else "Embed again with this encoder"
@@ -98,12 +95,12 @@ def embed_step() -> None:
             label, type="primary" if state.embeddings is None else "secondary", disabled=running, key="embed-start"
         ):
             _warn_missing(weights_file)
-            start_embedding(state.library, name, weights_file)
+            start_embedding(library, name, weights_file)
             st.rerun()
     if running:
         show_task(KIND)
     elif state.embeddings is not None:
-        show_embeddings(state.library, state.embeddings)
+        show_embeddings(library, state.embeddings)
 
 
 def _warn_missing(weights_file: str | None) -> None:

@@ -15,8 +15,8 @@ from loopscope.detection.evaluation import (
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import DataError
 from loopscope.library import Library
-from loopscope.ui.components import ended, plain, printable, show_task, store
-from loopscope.ui.state import SessionState, session
+from loopscope.ui.components import ended, plain, show_task, store
+from loopscope.ui.state import SessionState
 from loopscope.ui.tasks import Task, task_board
 
 KIND = "evaluate"
@@ -35,16 +35,13 @@ NUMBERS = {
 }
 
 
-def evaluation_step() -> None:
+def evaluation_step(state: SessionState, library: Library, embeddings: EmbeddingSet) -> None:
     """Labels where there are any, the session's models on them, and all detectors over seeds on request."""
-    state = session()
-    if state.library is None or state.embeddings is None:
-        return
     st.subheader("Evaluation on labels", anchor=False)
     try:
-        data = _labelled(state.library, state.embeddings)
+        data = _labelled(library, embeddings)
     except DataError as error:
-        st.caption(plain(printable(str(error))))
+        st.caption(plain(str(error)))
         return
     st.caption(
         f"{len(data.labels):,} labelled loops, {int(data.labels.sum()):,} of them anomalies. AUROC 0.5 is chance; "
@@ -81,16 +78,16 @@ def _session_models(state: SessionState, data: LabelledSet) -> pd.DataFrame:
 
 def _all_detectors(data: LabelledSet) -> None:
     finished = ended(KIND)
-    if finished is not None and finished.state == "done":
-        st.session_state["evaluation"] = (data.loop_ids, finished.result)
-    task = task_board().get(KIND)
-    if task is not None and task.running:
+    if finished is not None and finished.done:
+        st.session_state["evaluation"] = finished.result
+    if task_board().running(KIND):
         show_task(KIND, cancel_label="Stop")
         return
     if st.button("Evaluate all detectors over three seeds", key="evaluate"):
 
-        def work(task: Task) -> pd.DataFrame:
-            return evaluate_detectors(data, seeds=(0, 1, 2), on_progress=task.on_progress, should_stop=task.should_stop)
+        def work(task: Task) -> tuple[tuple[str, ...], pd.DataFrame]:
+            runs = evaluate_detectors(data, seeds=(0, 1, 2), on_progress=task.on_progress, should_stop=task.should_stop)
+            return data.loop_ids, runs
 
         task_board().start(KIND, "Evaluation", work)
         st.rerun()

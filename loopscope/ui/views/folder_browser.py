@@ -7,7 +7,7 @@ import streamlit as st
 from loopscope.allowed_folders import allowed_roots, check_root, is_allowed, is_loopback
 from loopscope.errors import LibraryError
 from loopscope.library import list_subfolders
-from loopscope.ui.components import plain, printable, store
+from loopscope.ui.components import plain, printable, show_failure, store
 from loopscope.ui.state import session
 
 RECENT_SETTING = "recent_folders"
@@ -31,7 +31,7 @@ def checked(path: str | Path) -> Path | None:
     try:
         return check_root(path, roots())
     except LibraryError as error:
-        st.error(plain(printable(str(error))), icon=":material/error:")
+        show_failure(error)
     folder = Path(path).expanduser()
     if is_loopback(_address()) and folder.is_dir() and not is_allowed(folder, roots()):
         st.button("Allow this folder for this session", key="allow", on_click=_allow, args=(folder.resolve(),))
@@ -76,20 +76,18 @@ def browse() -> Path | None:
         try:
             folders = _subfolders(str(here))
         except LibraryError as error:
-            st.error(plain(printable(str(error))))
+            show_failure(error)
             folders = []
         if not folders:
             st.caption("No sub-folders here.")
         for name, path, count in folders[:LISTED]:
-            label = f"{plain(printable(name))} · {count}"
+            label = f"{plain(name)} · {count}"
             st.button(
                 label, key=f"open-{path!r}", icon=":material/folder:", type="tertiary", on_click=_go, args=(Path(path),)
             )
         if len(folders) > LISTED:
             st.caption(f"{len(folders) - LISTED:,} more sub-folders: type the path above.")
-    return (
-        here if st.button(f"Scan {plain(printable(here.name or str(here)))}", type="primary", key="scan-here") else None
-    )
+    return here if st.button(f"Scan {plain(here.name or str(here))}", type="primary", key="scan-here") else None
 
 
 def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
@@ -105,9 +103,9 @@ def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
     ]
     with st.container(horizontal=True, gap="small"):
         for place in [other for other in places if other != root]:
-            st.button(plain(printable(str(place))), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))
+            st.button(plain(str(place)), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))
         for folder in trail:
-            label = f"{plain(printable(str(folder) if folder == root else folder.name))} /"
+            label = f"{plain(str(folder) if folder == root else folder.name)} /"
             st.button(label, key=f"crumb-{folder!r}", type="tertiary", on_click=_go, args=(folder,))
 
 
@@ -129,6 +127,6 @@ def recent_folders() -> Path | None:
     if present:
         st.markdown("**Recent folders**")
     for path in present:
-        if st.button(plain(printable(str(path))), key=f"recent-{path}", icon=":material/history:", type="tertiary"):
+        if st.button(plain(str(path)), key=f"recent-{path}", icon=":material/history:", type="tertiary"):
             chosen = path
     return chosen

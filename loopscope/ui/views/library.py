@@ -1,5 +1,6 @@
 """The Library page's parts: the ways in (browser, path, recent, demo, upload), the scan, and what it found."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,6 @@ from loopscope.ui.components import (
     figures_row,
     next_step,
     plain,
-    printable,
     printable_table,
     show_task,
     store,
@@ -34,40 +34,36 @@ LOOP_COLUMNS = ["name", "folder", "duration_s", "sample_rate", "channels", "form
 
 def start_scan(folder: Path) -> None:
     """Scans a folder in a worker."""
-    database = store()
-
-    def work(task: Task) -> tuple[Library, MetadataTable]:
-        library = scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
-        return library, known_metadata(library.loops, database)
-
     remember_folder(folder)
-    task_board().start(KIND, "Scanning", work)
+    _start("Scanning", lambda task: folder)
 
 
 def start_demo() -> None:
     """Makes the demo library where it is missing, then scans it."""
+    _start("Making the demo library", lambda task: make_demo_library(on_progress=task.on_progress))
+
+
+def _start(title: str, folder_of: Callable[[Task], Path]) -> None:
     database = store()
 
     def work(task: Task) -> tuple[Library, MetadataTable]:
-        folder = make_demo_library(on_progress=task.on_progress)
+        folder = folder_of(task)
         library = scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
         return library, known_metadata(library.loops, database)
 
-    task_board().start(KIND, "Making the demo library", work)
+    task_board().start(KIND, title, work)
 
 
 def library_step() -> None:
     """The ways in, the running scan, and the library in hand."""
     state = session()
     finished = ended(KIND)
-    if finished is not None and finished.state == "done":
+    if finished is not None and finished.done:
         state.use_library(*finished.result)
         for later in ("embed", "train", "listen"):
             task_board().clear(later)  # they work on the folder that was just left
         st.toast(f"{finished.title}: done in {duration(finished.seconds)}", icon=":material/check:")
-    task = task_board().get(KIND)
-    running = task is not None and task.running
-    if running:
+    if task_board().running(KIND):
         show_task(KIND)
         return
     if state.library is None:
@@ -101,7 +97,7 @@ def ways_in() -> None:
 def show_library(library: Library) -> None:
     """Counts, the paper's Table 1, the loops, and the files left out with their reasons."""
     loops, rejected = library.loops, library.rejected
-    st.caption(f"Folder: {plain(printable(str(library.root)))}")
+    st.caption(f"Folder: {plain(str(library.root))}")
     if loops.empty:
         st.error(
             f"None of the {len(rejected):,} audio files in this folder can be used; the reasons are below."

@@ -15,7 +15,7 @@ from loopscope.ui.widgets.player import player
 COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "split", "duration_s"]
 
 
-def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> None:
+def plain_view(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> None:
     """Threshold, histogram, ranking and player; choosing a row plays that loop."""
     percentile = st.slider(
         "Threshold (percentile of training scores)",
@@ -26,8 +26,7 @@ def plain_view(state: SessionState, library: Library, scored: ScoredLoops) -> No
         format="%.1f",
         key="plain-threshold",
     )
-    if state.active is not None:
-        state.percentiles[state.active] = percentile
+    state.percentiles[label] = percentile
     if percentile != DEFAULT_PERCENTILE:
         st.caption(f"The paper's threshold is the {DEFAULT_PERCENTILE:.0f}th percentile.")
     threshold = threshold_at(scored.reference_scores, percentile)

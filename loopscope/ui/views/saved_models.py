@@ -12,46 +12,43 @@ from loopscope.detection.thresholds import threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.figures.scores import new_among_old, score_histogram
-from loopscope.ui.components import plain, printable, printable_table
-from loopscope.ui.state import SessionState, session
+from loopscope.library import Library
+from loopscope.ui.components import printable, printable_table, show_failure
+from loopscope.ui.state import SessionState
 from loopscope.ui.widgets.figure import show_figure
 
 COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
 
 
-def saved_models() -> None:
+def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet) -> None:
     """The whole section, in an expander."""
-    state = session()
-    if state.embeddings is None:
-        return
     with st.expander("Saved models", icon=":material/bookmark:"):
-        _save(state)
-        _use(state, state.embeddings)
+        if state.model is not None:
+            _save(library, state.active, state.model)
+        _use(state, embeddings)
         broken = damaged()
         if not broken.empty:
             st.warning("These models could not be read and were set aside; train them again.")
             st.dataframe(printable_table(broken), hide_index=True)
 
 
-def _save(state: SessionState) -> None:
-    if state.model is None or state.active is None or state.library is None:
-        return
+def _save(library: Library, label: str, scored: ScoredLoops) -> None:
     left, right = st.columns([4, 1], vertical_alignment="bottom")
-    name = left.text_input("Name", value=f"{state.library.root.name} · {state.active}", key=f"save-name-{state.active}")
+    name = left.text_input("Name", value=f"{library.root.name} · {label}", key=f"save-name-{label}")
     if right.button("Save", key="save-model", width="stretch", disabled=not name.strip()):
-        loops = state.library.unique
-        loops = loops[loops["loop_id"].isin(state.model.detector.loop_ids_)]
+        loops = library.unique
+        loops = loops[loops["loop_id"].isin(scored.detector.loop_ids_)]
         summary = {
-            "folder": printable(state.library.root.name),
-            "subset": printable(state.model.subset) or EVERYTHING,
+            "folder": printable(library.root.name),
+            "subset": printable(scored.subset) or EVERYTHING,
             "loops": len(loops),
             "hours": float(loops["duration_s"].sum() / 3600),
         }
         try:
-            save_model(state.model.detector, re.sub(r"[\x00-\x1f/\\]", "_", name.strip())[:120], summary)
+            save_model(scored.detector, re.sub(r"[\x00-\x1f/\\]", "_", name.strip())[:120], summary)
             st.toast("Model saved", icon=":material/check:")
         except LoopscopeError as error:
-            st.error(plain(printable(str(error))))
+            show_failure(error)
 
 
 def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
@@ -68,7 +65,7 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
             try:
                 scored = score_new(embeddings, load_model(chosen))
             except LoopscopeError as error:
-                st.error(plain(printable(str(error))))
+                show_failure(error)
             else:
                 state.add_model(f"{names[chosen]} (saved)", scored)
                 st.rerun()

@@ -8,9 +8,11 @@ import streamlit as st
 
 from loopscope.allowed_folders import is_allowed
 from loopscope.analysis.triage import NORMAL
+from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
-from loopscope.ui.components import encoder_name, plain, printable, printable_table, store
+from loopscope.library import Library
+from loopscope.ui.components import encoder_name, plain, printable_table, show_failure, store
 from loopscope.ui.state import SessionState
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.downloads import Download, downloads
@@ -59,7 +61,9 @@ FORMATS = {
 UNDO_KEY = "takeaway-undo"
 
 
-def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None:
+def takeaway(
+    state: SessionState, library: Library, embeddings: EmbeddingSet, table: pd.DataFrame, threshold: float
+) -> None:
     """The flagged, selected or marked loops. `table` has one row per file, most anomalous first."""
     marks = store().get_marks()
     table = table.assign(
@@ -74,8 +78,8 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
         "All": table,
     }
     if "triage" in table:
-        listening = table[table["triage"] != NORMAL].sort_values(["triage_rank", "path"])
-        lists = {"Listen first": listening, **lists}
+        listen_first = table[table["triage"] != NORMAL].sort_values(["triage_rank", "path"])
+        lists = {"Listen first": listen_first, **lists}
     st.subheader("Take a list away", anchor=False)
     labels = {name: f"{name} ({len(rows):,})" for name, rows in lists.items()}
     chosen = st.segmented_control(
@@ -96,17 +100,17 @@ def takeaway(state: SessionState, table: pd.DataFrame, threshold: float) -> None
     shown = [column for column in COLUMNS if column in rows]
     page, _ = page_of(rows[shown], f"takeaway-{chosen}")
     st.dataframe(printable_table(page), hide_index=True, height=260, column_config=FORMATS)
-    _downloads(state, rows, threshold)
-    _copies(state, rows)
+    _downloads(state, embeddings, rows, threshold)
+    _copies(library, rows)
 
 
-def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> None:
+def _downloads(state: SessionState, embeddings: EmbeddingSet, rows: pd.DataFrame, threshold: float) -> None:
     context: dict[str, str | float] = {
-        "model": state.active or "",
+        "model": state.active,
         "threshold": threshold,
         "threshold_percentile": state.percentile,
         "encoder": encoder_name(),
-        "encoder_id": state.embeddings.encoder_id if state.embeddings is not None else "",
+        "encoder_id": embeddings.encoder_id,
     }
     downloads(
         [
@@ -117,7 +121,7 @@ def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> Non
     )
 
 
-def _copies(state: SessionState, rows: pd.DataFrame) -> None:
+def _copies(library: Library, rows: pd.DataFrame) -> None:
     """Copying or moving into a folder: always a dry run first, never overwriting, with an undo file."""
     with st.expander("Copy or move these files into a folder", icon=":material/drive_file_move:"):
         left, right = st.columns([4, 1], vertical_alignment="bottom")
@@ -125,9 +129,9 @@ def _copies(state: SessionState, rows: pd.DataFrame) -> None:
         move = right.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
         if typed and (destination := _destination(typed)) is not None:
             try:
-                _plan(plan_copy(rows, destination, move=move, root=state.library.root if state.library else None))
+                _plan(plan_copy(rows, destination, move=move, root=library.root))
             except LoopscopeError as error:
-                st.error(plain(printable(str(error))))
+                show_failure(error)
         _undo()
 
 
@@ -155,12 +159,12 @@ def _undo() -> None:
     file = st.session_state.get(UNDO_KEY)
     if file is None:
         return
-    st.caption(f"Undo file: {plain(printable(file))}")
+    st.caption(f"Undo file: {plain(file)}")
     if st.button("Undo the last copy or move", key="copy-undo"):
         try:
             report = undo(Path(file))
         except LoopscopeError as error:
-            st.error(plain(printable(str(error))))
+            show_failure(error)
             return
         del st.session_state[UNDO_KEY]
         st.toast(f"{report.undone:,} files taken back", icon=":material/undo:")

@@ -14,6 +14,7 @@ from loopscope.detection.registry import detector_info, detector_names
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
+from loopscope.library import Library
 from loopscope.progress import EpochReport
 from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task
 from loopscope.ui.metadata_task import metadata_of
@@ -24,8 +25,8 @@ from loopscope.ui.widgets.figure import show_figure
 
 KIND = "train"
 PRESET_NOTES = {
-    "robust": "Robust: scored by members that did not train on the loop, and guarded against collapse.",
-    "paper": "Paper: section 4.3 to the letter; its hypersphere usually collapses, and the report says so.",
+    "robust": "Robust: scored by members that did not train on the loop, and kept from collapse.",
+    "paper": "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
 }
 DEEP = ("AE", "AEwRES")
 JOINED = ", joined with its reconstruction error and the local density of the embeddings"
@@ -55,12 +56,10 @@ def _title(name: str) -> str:
     return f"{name} · {detector_info(name).title}"
 
 
-def choose_subset(state: SessionState, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
+def choose_subset(state: SessionState, library: Library, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
     """The loops to train on: all of them, or one instrument or folder; its name is empty for all."""
-    if state.library is None:
-        return "", embeddings
-    known = metadata_of(state, state.library).table.drop_duplicates("loop_id")[["loop_id", "instrument"]]
-    loops = state.library.unique[["loop_id", "folder"]].merge(known, on="loop_id", validate="one_to_one")
+    known = metadata_of(state, library).table.drop_duplicates("loop_id")[["loop_id", "instrument"]]
+    loops = library.unique[["loop_id", "folder"]].merge(known, on="loop_id", validate="one_to_one")
     parts = subsets(loops[loops["loop_id"].isin(embeddings.loop_ids)])
     chosen = st.selectbox(
         "Train on",
@@ -84,29 +83,26 @@ def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int, 
     task_board().start(KIND, f"Training {name}", work)
 
 
-def train_step() -> None:
+def train_step(library: Library, embeddings: EmbeddingSet) -> None:
     """Choice, start, live curves and report for the session's embeddings."""
     state = session()
     finished = ended(KIND)
-    if finished is not None and finished.state == "done":
+    if finished is not None and finished.done:
         state.add_model(*finished.result)
-    task = task_board().get(KIND)
-    running = task is not None and task.running
-    if state.embeddings is None:
-        return
+    running = task_board().running(KIND)
     show_provenance()
     with st.container(border=True):
         name, preset, seed = choose_detector()
-        subset, embeddings = choose_subset(state, state.embeddings)
+        subset, chosen = choose_subset(state, library, embeddings)
         if st.button("Train", type="primary", disabled=running, key="train-start"):
-            start_training(embeddings, name, preset, seed, subset)
+            start_training(chosen, name, preset, seed, subset)
             st.rerun()
     if running:
         show_task(KIND, cancel_label="Stop", body=live_curves)
-    elif state.model is not None and state.active is not None:
+    elif state.model is not None:
         show_report(state.active, state.model)
     if not running:
-        saved_models()
+        saved_models(state, library, embeddings)
 
 
 def live_curves(task: Task) -> None:

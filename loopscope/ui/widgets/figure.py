@@ -5,7 +5,6 @@ Conventions: figures are made in `figures`, without Streamlit; marks that stand 
 Plotly itself and needs no network.
 """
 
-import functools
 import gzip
 import hashlib
 import json
@@ -16,7 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import bootstrap
+from loopscope.ui.widgets.javascript import component
 
 _BLOB = "figure"
 
@@ -34,11 +33,12 @@ def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", 
     text = _as_json(figure)
     version = hashlib.blake2b(text, digest_size=12).hexdigest()
     token = media.session_token()
-    media.publish_arrays(token, version, lambda: {_BLOB: gzip.compress(text, 1, mtime=0)})
-    result = _component()(
+    media.media_registry().publish_blobs(token, version, lambda: {_BLOB: gzip.compress(text, 1, mtime=0)})
+    result = component(
+        "figure.js",
+        "The figure",
         key=key,
         data={
-            "assets": media.assets_address(),
             "plotly": media.plotly_address(),
             "token": token,
             "version": version,
@@ -48,19 +48,9 @@ def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", 
             "describe": describe or title,
             "height": int(figure.layout.height or 360),
         },
-        on_clicked_change=_ignore,
+        events=["clicked"],
     )
     return _fresh(key, result.get("clicked"))
-
-
-@functools.lru_cache(maxsize=1)
-def _component() -> Any:
-    # isolate_styles=False: Plotly writes its style sheet into the document's head, where a shadow root cannot see it.
-    return st.components.v2.component("loopscope_figure", js=bootstrap("figure.js", "The figure"), isolate_styles=False)
-
-
-def _ignore() -> None:
-    """Streamlit passes on only the states that have a callback."""
 
 
 def _as_json(figure: go.Figure) -> bytes:

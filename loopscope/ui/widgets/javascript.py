@@ -1,5 +1,13 @@
 """How a component's JavaScript reaches the browser: a few lines that travel with every rerun and import the rest."""
 
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from loopscope.ui.server import media
+
 _SCRIPT = """
 export default async function (component) {
   const script = document.querySelector('script[src*="/static/js/"]');
@@ -20,10 +28,27 @@ export default async function (component) {
 """
 
 
-def bootstrap(module: str, what: str) -> str:
-    """JavaScript for `st.components.v2.component` that calls `mount(component, base)` of a file in assets/explorer.
+def component(module: str, what: str, *, key: str, data: Mapping[str, Any], events: Sequence[str] = ()) -> Any:
+    """Mount a component whose `mount(component, base)` is in assets/explorer; returns its states by name.
 
-    The component's data must hold `assets`, as from `media.assets_address()`; where it holds `plotly`, that
-    file is asked for at once, being the largest and needed last. `what` begins the sentence of a failure.
+    Args:
+        module: the file's name. What it draws is styled by the page, as Plotly writes its style sheet into the
+            document's head, where a shadow root cannot see it.
+        what: begins the sentence of a failure to load it.
+        key: names it within the session; the browser gets it as `data.key`.
+        data: sent at every rerun. Where it holds `plotly`, that file is asked for at once, being the largest and
+            needed last.
+        events: names of the states that Python hears of.
     """
-    return _SCRIPT.replace("MODULE", module).replace("WHAT", what)
+    sent = {"key": key, "assets": media.assets_address(), **data}
+    return _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
+
+
+@functools.cache
+def _registered(module: str, what: str) -> Any:
+    script = _SCRIPT.replace("MODULE", module).replace("WHAT", what)
+    return st.components.v2.component(f"loopscope_{module.removesuffix('.js')}", js=script, isolate_styles=False)
+
+
+def _ignore() -> None:
+    """Streamlit passes on only the states that have a callback."""
