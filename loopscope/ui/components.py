@@ -8,6 +8,7 @@ import streamlit as st
 
 from loopscope.config import paths
 from loopscope.errors import LoopscopeError
+from loopscope.files import display_name
 from loopscope.store import Store
 from loopscope.ui.state import open_store, session
 from loopscope.ui.tasks import Task, task_board
@@ -63,8 +64,8 @@ def plain(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without characters that no screen or JSON can carry (broken UTF-8 in file names)."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\n", "␤").replace("\r", "␍")
+    """The text in one line of valid Unicode, as every screen and JSON can carry it."""
+    return display_name(text).replace("\n", "␤").replace("\r", "␍")
 
 
 def printable_table(table: pd.DataFrame) -> pd.DataFrame:

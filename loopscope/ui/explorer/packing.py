@@ -29,7 +29,7 @@ Array = NDArray[Any]
 HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimensions that vary most stand for all
 CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault")
 NUMERIC_COLUMNS = ("bpm", "loop_structure")
-_DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
+DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
 _NEAR = "near-"
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
 
@@ -99,7 +99,7 @@ def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
     """Arrays in one blob; see the module's head for the layout."""
     header, chunks, offset = {}, [], 0
     for name, array in arrays.items():
-        code = next(code for code, dtype in _DTYPES.items() if array.dtype == dtype)
+        code = next(code for code, dtype in DTYPES.items() if array.dtype == dtype)
         data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
         header[name] = {"dtype": code, "shape": list(array.shape), "offset": offset}
         padding = -len(data) % 8
@@ -108,18 +108,6 @@ def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 4) % 8)
     return b"".join([len(text).to_bytes(4, "little"), text, *chunks])
-
-
-def unpack_arrays(blob: bytes) -> dict[str, Array]:
-    """The inverse of `pack_arrays`."""
-    start = 4 + int.from_bytes(blob[:4], "little")
-    header = json.loads(blob[4:start])
-    return {
-        name: np.frombuffer(
-            blob, _DTYPES[entry["dtype"]], int(np.prod(entry["shape"], dtype=int)), start + entry["offset"]
-        ).reshape(entry["shape"])
-        for name, entry in header.items()
-    }
 
 
 def _categories(loops: pd.DataFrame) -> tuple[dict[str, list[str]], dict[str, Array]]:

@@ -13,7 +13,8 @@ import streamlit as st
 from loopscope.checkpoints import CHECKPOINTS, digests
 from loopscope.config import TRANSCODED_BYTES, paths
 from loopscope.errors import LoopscopeError
-from loopscope.ui.components import plain, printable, show_failure, store
+from loopscope.files import display_name
+from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
 from loopscope.ui.tasks import task_board
@@ -54,7 +55,7 @@ def show_errors() -> None:
     failures = [f"{failure.when} {failure.title}: {failure.error}" for failure in task_board().failures()]
     if failures:
         st.caption("Failed in this session")
-        st.code(printable("\n".join(failures)), language=None, wrap_lines=True)
+        st.code(display_name("\n".join(failures)), language=None, wrap_lines=True)
     records = last_records()
     if records:
         st.caption("Warnings in the server's log")
