@@ -9,6 +9,7 @@ import soundfile
 
 from benchmarks.data import bench_folder
 from loopscope.metadata import NameMetadata, estimate_from_audio, fill_from_audio, parse_name, read_names
+from loopscope.store import Store
 
 # name (without extension) -> instrument, genre, bpm, key. The naming styles of Splice, Loopmasters, Cymatics, KSHMR,
 # Native Instruments, Apple Loops, Freesound and home-made packs; the names themselves are made up.
@@ -191,7 +192,8 @@ def test_audio_fills_only_what_names_leave_open(tmp_path: Path) -> None:
         soundfile.write(tmp_path / name, arpeggio(120, A_MINOR, 16), 22050)
     (tmp_path / "broken.wav").write_bytes(b"not sound")
     names = read_names(loops("Bass_100_Em.wav", "untitled.wav", "broken.wav", root=str(tmp_path)))
-    filled = fill_from_audio(names).to_dict("records")
+    with Store(tmp_path / "store.sqlite3") as store:
+        filled = fill_from_audio(names, store).to_dict("records")
     assert (filled[0]["bpm"], filled[0]["key"], filled[0]["bpm_source"]) == (100, "Em", "name")
     assert (filled[1]["key"], filled[1]["key_source"], filled[1]["bpm_source"]) == ("Am", "audio", "audio")
     assert (filled[2]["key"], filled[2]["bpm_source"]) == (None, "")
@@ -201,5 +203,5 @@ def test_audio_fills_only_what_names_leave_open(tmp_path: Path) -> None:
 def test_every_labelled_name_is_read_rightly() -> None:
     labels = pd.read_csv(bench_folder() / "labels.csv")
     for row in labels.itertuples():
-        facts = parse_name(Path(row.path).stem)
-        assert (facts.instrument, facts.bpm, facts.key) == (row.instrument, row.bpm, row.key), row.path
+        found = parse_name(Path(row.path).stem)
+        assert (found.instrument, found.bpm, found.key) == (row.instrument, row.bpm, row.key), row.path

@@ -9,21 +9,19 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from loopscope import audio
-from loopscope.errors import AudioError, Cancelled
+from loopscope.batches import Memory, measure_loops
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.limits import LIMITS
 from loopscope.faults.registry import BLOCK_S, OVERLAP_S, judge, measure_blocks
-from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
 if TYPE_CHECKING:
     from loopscope.embeddings import EmbeddingSet
@@ -32,12 +30,12 @@ if TYPE_CHECKING:
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times")
 CHECKS_REVISION = 2  # raise it whenever a check would find something else in the same file
+STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
-MAX_WORKERS = 8
 
 log = logging.getLogger(__name__)
 
-FileCheck = tuple[str, list[dict[str, Any]]]
+Report = list[dict[str, Any]]  # the findings of one file, strongest first
 
 
 def check_library(
@@ -52,25 +50,15 @@ def check_library(
     where it was. Raises Cancelled when `should_stop` says so.
     """
     started = time.monotonic()
-    loops = library.unique
-    reports: dict[str, Any] = {} if store is None else store.get_faults(loops["loop_id"], version())
-    paths = {row_id: path for row_id, path in zip(loops["loop_id"], loops["path"], strict=True)}
-    missing = [loop_id for loop_id in paths if loop_id not in reports]
-    on_progress(Progress("Checking for faults", len(reports), len(paths), unit="loops"))
-    for batch in _checked(missing, paths, should_stop):
-        found = dict(batch)
-        reports.update(found)
-        if store is not None:
-            store.put_faults({key: rows for key, rows in found.items() if not _unreadable(rows)}, version())
-        on_progress(Progress("Checking for faults", len(reports), len(paths), unit="loops"))
-    rows = [{"loop_id": loop_id, **row} for loop_id in paths for row in reports[loop_id]]
-    log.info(
-        "faults: %d findings in %d loops, %d checked, %.2f s",
-        len(rows),
-        len(paths),
-        len(missing),
-        time.monotonic() - started,
+    paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
+    memory = _memory(store) if store else None
+    checked = measure_loops(
+        paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH
     )
+    reports = checked.results | {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
+    rows = [{"loop_id": loop_id, **row} for loop_id in paths for row in reports[loop_id]]
+    seconds = time.monotonic() - started
+    log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(paths), checked.n_computed, seconds)
     return faults_frame([*rows, *duplicate_rows(library.loops)])
 
 
@@ -116,41 +104,27 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"strength": "float64", "times": "object"})
 
 
-def _checked(loop_ids: Sequence[str], paths: dict[str, str], should_stop: StopCheck) -> Iterator[list[FileCheck]]:
-    """Batches of (loop_id, report). Decoding and most of numpy leave the interpreter's lock, so threads do."""
-    waiting = iter(loop_ids)
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="faults") as pool:
-        while batch := list(islice(waiting, BATCH)):
-            yield list(pool.map(_unless_stopped(should_stop), batch, [paths[loop_id] for loop_id in batch]))
+def _memory(store: "Store") -> Memory[Report]:
+    return Memory(
+        partial(store.get_faults, version=version()),
+        partial(store.put_faults, version=version()),
+    )
 
 
-def _unless_stopped(should_stop: StopCheck) -> Callable[[str, str], FileCheck]:
-    def check(loop_id: str, path: str) -> FileCheck:
-        if should_stop():
-            raise Cancelled("Checking for faults was stopped; what was finished is kept.")
-        return loop_id, _report(path)
-
-    return check
+def _report(path: str) -> Report:
+    """Findings of one file as JSON can hold them. Raises AudioError with the reason."""
+    return [_row(fault) for fault in check_file(path)]
 
 
-def _report(path: str) -> list[dict[str, Any]]:
-    """Findings of one file as JSON can hold them."""
-    try:
-        faults = check_file(Path(path))
-    except AudioError as error:
-        faults = (Fault("unreadable", 1.0, (), "fault", str(error)),)
-    return [
-        {
-            "kind": fault.kind,
-            "strength": fault.strength,
-            "verdict": fault.verdict,
-            "sentence": fault.sentence,
-            "times": list(fault.times_s),
-        }
-        for fault in faults
-    ]
+def _unreadable(reason: str) -> Report:
+    return [_row(Fault("unreadable", 1.0, (), "fault", reason))]
 
 
-def _unreadable(rows: Sequence[dict[str, Any]]) -> bool:
-    """A file that could not be read today may be readable tomorrow, so it is not remembered."""
-    return any(row["kind"] == "unreadable" for row in rows)
+def _row(fault: Fault) -> dict[str, Any]:
+    return {
+        "kind": fault.kind,
+        "strength": fault.strength,
+        "verdict": fault.verdict,
+        "sentence": fault.sentence,
+        "times": list(fault.times_s),
+    }

@@ -1,17 +1,17 @@
 """Does it loop? Bars cut by the tempo, compared with each other.
 
-After Han, Ihm, Lee and Lim, Symbolic music loop generation with neural discrete representations (ISMIR 2022), where
-loops are found as phrases whose bars correlate; here the bars are mel spectrograms instead of notes. Conventions:
-bars are 4 beats unless said otherwise and start at the first sample; correlations are Pearson's, -1 … 1; the score is
-the mean correlation of different bars, higher = more repetition, NaN where there are not two bars to compare.
+After Han, Ihm, Lee and Lim, Symbolic music loop generation with neural discrete representations (ISMIR 2022), who
+find loops in audio by the correlation matrix of its bars' mel spectrograms and learn which matrices are typical of
+loops. Here nothing is learnt: the score is the mean correlation of different bars, higher = more repetition, NaN where
+there are not two bars to compare. Conventions: bars are 4 beats unless said otherwise and start at the first sample;
+correlations are Pearson's, -1 … 1.
 """
 
-import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -19,8 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from loopscope import audio
-from loopscope.errors import AudioError, Cancelled, DataError
-from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.batches import Memory, measure_loops
+from loopscope.errors import DataError
+from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
 if TYPE_CHECKING:
     from loopscope.store import Store
@@ -33,13 +34,17 @@ MAX_BARS = 64
 WHOLE_BAR = 0.98  # of a bar: an end cut this much too early still counts as a bar
 RANGE_DB = 60.0
 SLOWEST, FASTEST = 20.0, 400.0
-BATCH = 16
-MAX_WORKERS = 8
 STRUCTURE_COLUMNS = ("loop_id", "n_bars", "loop_structure")
 STRUCTURE_VERSION = "bars-1"  # raise it whenever the same file at the same tempo would score otherwise
 
-Job = tuple[str, str, float]  # loop_id, path, beats per minute
 Report = dict[str, Any]  # bpm, n_bars, loop_structure (None where there are not two bars)
+
+
+class Job(NamedTuple):
+    """A file to be cut into bars at `bpm` beats per minute."""
+
+    path: str
+    bpm: float
 
 
 @dataclass(frozen=True)
@@ -85,55 +90,46 @@ def structure_of_file(path: str | PathLike[str], bpm: float, beats_per_bar: int 
 
 def structure_scores(
     tempi: pd.DataFrame,
-    store: "Store | None" = None,
+    store: "Store",
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
     """One row per loop of `tempi` (loop_id, path, bpm): columns STRUCTURE_COLUMNS.
 
-    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. With a `store` no loop is cut
-    twice at one tempo. Raises Cancelled when `should_stop` says so.
+    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. No loop is cut twice at one
+    tempo. Raises Cancelled when `should_stop` says so.
     """
     unique = tempi.drop_duplicates("loop_id")
-    known = _known(unique, store)
-    missing = [job for job in _jobs(unique) if job[0] not in known]
-    n_jobs = len(known) + len(missing)
-    on_progress(Progress("Comparing bars", len(known), n_jobs, unit="loops"))
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="bars") as pool:
-        for start in range(0, len(missing), BATCH):
-            if should_stop():
-                raise Cancelled("Comparing bars was stopped; what was compared is kept.")
-            batch = missing[start : start + BATCH]
-            found = {
-                loop_id: score
-                for loop_id, score in zip([job[0] for job in batch], pool.map(_score, batch), strict=True)
-                if score
-            }
-            if store is not None:
-                store.put_measurements(found, STRUCTURE_VERSION)
-            known |= found
-            on_progress(Progress("Comparing bars", n_jobs - len(missing) + start + len(batch), n_jobs, unit="loops"))
-    return _structures(unique, known)
+    jobs = _jobs(unique)
+    memory = _memory(store, jobs)
+    compute = partial(_report, jobs)
+    measured = measure_loops(jobs, compute, "Comparing bars", memory, on_progress, should_stop)
+    return _structures(unique, measured.results)
 
 
 def known_structures(tempi: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
     """What `structure_scores` found before, and the loops with a known tempo that were never cut at it."""
     unique = tempi.drop_duplicates("loop_id")
-    known = _known(unique, store)
-    return _structures(unique, known), frozenset(job[0] for job in _jobs(unique)) - frozenset(known)
+    jobs = _jobs(unique)
+    known = _memory(store, jobs).recall(jobs)
+    return _structures(unique, known), frozenset(jobs) - frozenset(known)
 
 
-def _jobs(tempi: pd.DataFrame) -> list[Job]:
-    """The loops whose tempo can cut bars."""
-    known = tempi[tempi["bpm"].astype("float64").between(SLOWEST, FASTEST)]
-    return list(zip(known["loop_id"], known["path"], known["bpm"].astype("float64"), strict=True))
+def _jobs(tempi: pd.DataFrame) -> dict[str, Job]:
+    """The loops whose tempo can cut bars, by loop_id."""
+    cut = tempi[tempi["bpm"].astype("float64").between(SLOWEST, FASTEST)]
+    jobs = map(Job, cut["path"], cut["bpm"].astype("float64"))
+    return dict(zip(cut["loop_id"], jobs, strict=True))
 
 
-def _known(tempi: pd.DataFrame, store: "Store | None") -> dict[str, Report]:
-    """Reports of the store that were made at the tempo that holds now."""
-    tempo = {loop_id: bpm for loop_id, _, bpm in _jobs(tempi)}
-    found = {} if store is None else store.get_measurements(tempo, STRUCTURE_VERSION)
-    return {loop_id: report for loop_id, report in found.items() if report["bpm"] == tempo[loop_id]}
+def _memory(store: "Store", jobs: Mapping[str, Job]) -> Memory[Report]:
+    """What was found before, where it was found at the tempo that holds now."""
+
+    def recall(loop_ids: Collection[str]) -> dict[str, Report]:
+        found = store.get_measurements(loop_ids, STRUCTURE_VERSION)
+        return {loop_id: report for loop_id, report in found.items() if report["bpm"] == jobs[loop_id].bpm}
+
+    return Memory(recall, partial(store.put_measurements, version=STRUCTURE_VERSION))
 
 
 def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFrame:
@@ -147,13 +143,10 @@ def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFra
     return pd.DataFrame(columns).astype({"loop_id": "str", "n_bars": "int64", "loop_structure": "float64"})
 
 
-def _score(job: Job) -> Report | None:
-    """What the store keeps of one loop; None where the file cannot be read."""
-    _, path, bpm = job
-    try:
-        structure = structure_of_file(path, bpm)
-    except AudioError:  # listed by the scan or by the fault checks
-        return None
+def _report(jobs: Mapping[str, Job], loop_id: str) -> Report:
+    """What the store keeps of one loop. Raises AudioError if its file cannot be read."""
+    path, bpm = jobs[loop_id]
+    structure = structure_of_file(path, bpm)
     score = None if np.isnan(structure.score) else structure.score
     return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 

@@ -6,17 +6,16 @@ Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, 
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from loopscope.errors import AudioError, Cancelled
+from loopscope.batches import Memory, measure_loops
 from loopscope.metadata.names import NameMetadata, merge, parse_name
-from loopscope.metadata.tempo_key import TempoAndKey, estimate_from_audio
-from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.metadata.tempo_key import estimate_from_audio
+from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
 if TYPE_CHECKING:
     from loopscope.store import Store
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 FIELDS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
 TEMPO_KEY_VERSION = "heard-1"  # raise it whenever `estimate_from_audio` would hear something else in the same file
-BATCH = 16
-MAX_WORKERS = 8
 CACHED_NAMES = 100_000  # pages read the same names at every visit
+
+Estimate = dict[str, Any]  # bpm and key as in TempoAndKey
 
 
 def read_names(loops: pd.DataFrame) -> pd.DataFrame:
@@ -40,40 +39,31 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
 
 def fill_from_audio(
     names: pd.DataFrame,
-    store: "Store | None" = None,
+    store: "Store",
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
     """`names` (as from `read_names`) with tempo and key by ear where they are unknown.
 
-    With a `store` no loop is listened to twice and a stopped run goes on where it was. A file that cannot be read keeps
-    its gaps. Raises Cancelled when `should_stop` says so.
+    No loop is listened to twice, and a stopped run goes on where it was. A file that cannot be read keeps its gaps:
+    the scan and the fault checks list the reason. Raises Cancelled when `should_stop` says so.
     """
     gaps = _gaps(names)
-    estimates = _stored_estimates(gaps, store)
-    missing = [(loop_id, path) for loop_id, path in gaps.items() if loop_id not in estimates]
-    on_progress(Progress("Listening for tempo and key", len(estimates), len(gaps), unit="loops"))
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="listen") as pool:
-        for start in range(0, len(missing), BATCH):
-            if should_stop():
-                raise Cancelled("Listening for tempo and key was stopped; what was estimated is kept.")
-            batch = missing[start : start + BATCH]
-            found = dict(
-                zip([loop_id for loop_id, _ in batch], pool.map(_estimated, [path for _, path in batch]), strict=True)
-            )
-            fresh = {loop_id: result for loop_id, result in found.items() if result is not None}
-            if store is not None:
-                store.put_measurements({key: vars(result) for key, result in fresh.items()}, TEMPO_KEY_VERSION)
-            estimates |= fresh
-            done = len(gaps) - len(missing) + start + len(batch)
-            on_progress(Progress("Listening for tempo and key", done, len(gaps), unit="loops"))
-    return _with_estimates(names, estimates)
+    measured = measure_loops(
+        gaps,
+        lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),
+        "Listening for tempo and key",
+        _memory(store),
+        on_progress,
+        should_stop,
+    )
+    return _with_estimates(names, measured.results)
 
 
 def fill_from_store(names: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
     """`names` with what was estimated before, and the loops with gaps that nobody has listened to yet."""
     gaps = _gaps(names)
-    estimates = _stored_estimates(gaps, store)
+    estimates = _memory(store).recall(gaps)
     return _with_estimates(names, estimates), frozenset(gaps) - frozenset(estimates)
 
 
@@ -83,16 +73,16 @@ def _gaps(names: pd.DataFrame) -> dict[str, str]:
     return dict(zip(unknown["loop_id"], unknown["path"], strict=True))
 
 
-def _stored_estimates(gaps: Mapping[str, str], store: "Store | None") -> dict[str, TempoAndKey]:
-    found = {} if store is None else store.get_measurements(gaps, TEMPO_KEY_VERSION)
-    return {loop_id: TempoAndKey(report["bpm"], report["key"]) for loop_id, report in found.items()}
-
-
-def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, TempoAndKey]) -> pd.DataFrame:
-    rows = [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
-    return _frame(
-        [row | _filled(row, estimates[row["loop_id"]]) if row["loop_id"] in estimates else row for row in rows]
+def _memory(store: "Store") -> Memory[Estimate]:
+    return Memory(
+        partial(store.get_measurements, version=TEMPO_KEY_VERSION),
+        partial(store.put_measurements, version=TEMPO_KEY_VERSION),
     )
+
+
+def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
+    rows = [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
+    return _frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in rows])
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
@@ -125,17 +115,10 @@ def _of_folder_names(parent: str, folder: str) -> NameMetadata:
     return metadata
 
 
-def _estimated(path: str) -> TempoAndKey | None:
-    try:
-        return estimate_from_audio(path)
-    except AudioError:  # the scan has listed the reason, and the fault checks list it again
-        return None
-
-
-def _filled(row: dict[Any, Any], estimates: TempoAndKey) -> dict[str, Any]:
-    """What hearing adds to a row."""
+def _filled(row: Mapping[str, Any], estimate: Estimate) -> dict[str, Any]:
+    """What listening adds to a row."""
     new: dict[str, Any] = {}
-    for field, value in (("bpm", estimates.bpm), ("key", estimates.key)):
+    for field, value in estimate.items():
         if value is not None and not row[f"{field}_source"]:
             new |= {field: value, f"{field}_source": "audio"}
     return new

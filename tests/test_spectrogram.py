@@ -22,36 +22,36 @@ def tone(seconds: float, hz: float = 1000.0) -> np.ndarray:
 def test_a_click_of_one_sample_stays_visible_in_a_minute() -> None:
     samples = tone(60)
     samples[30 * RATE] = 0.9
-    picture = draw(samples[None], RATE)
-    assert (len(picture.times_s), len(picture.low), len(picture.high)) == (N_COLUMNS,) * 3
-    assert picture.high.max() == pytest.approx(0.9)
-    assert picture.times_s[picture.high.argmax()] == pytest.approx(30, abs=60 / N_COLUMNS)
-    assert picture.mel_db.shape[0] == N_MELS and picture.mel_db.shape[1] <= N_FRAMES
-    highest_bin = picture.mel_db[-1]
-    assert picture.frame_s[highest_bin.argmax()] == pytest.approx(30, abs=0.2)
+    drawn = draw(samples[None], RATE)
+    assert (len(drawn.times_s), len(drawn.low), len(drawn.high)) == (N_COLUMNS,) * 3
+    assert drawn.high.max() == pytest.approx(0.9)
+    assert drawn.times_s[drawn.high.argmax()] == pytest.approx(30, abs=60 / N_COLUMNS)
+    assert drawn.mel_db.shape[0] == N_MELS and drawn.mel_db.shape[1] <= N_FRAMES
+    highest_bin = drawn.mel_db[-1]
+    assert drawn.frame_s[highest_bin.argmax()] == pytest.approx(30, abs=0.2)
 
 
 def test_the_spectrogram_shows_the_tone_at_its_frequency() -> None:
-    picture = draw(tone(1.0, 1000.0)[None], RATE)
-    loudest = picture.mel_db.mean(axis=1).argmax()
-    assert picture.mel_hz[loudest] == pytest.approx(1000, rel=0.06)
-    assert picture.mel_db.max() == 0 and picture.mel_db.min() >= -RANGE_DB
+    drawn = draw(tone(1.0, 1000.0)[None], RATE)
+    loudest = drawn.mel_db.mean(axis=1).argmax()
+    assert drawn.mel_hz[loudest] == pytest.approx(1000, rel=0.06)
+    assert drawn.mel_db.max() == 0 and drawn.mel_db.min() >= -RANGE_DB
 
 
 def test_an_inverted_channel_does_not_cancel() -> None:
     left = tone(0.5)
-    picture = draw(np.stack([left, -left]), RATE)
+    drawn = draw(np.stack([left, -left]), RATE)
     alone = draw(left[None], RATE)
-    np.testing.assert_allclose(picture.mel_db, alone.mel_db, atol=1e-3)
-    assert picture.high.max() == pytest.approx(0.1, rel=1e-3)
+    np.testing.assert_allclose(drawn.mel_db, alone.mel_db, atol=1e-3)
+    assert drawn.high.max() == pytest.approx(0.1, rel=1e-3)
 
 
 @pytest.mark.parametrize("n", [441, 100, 3000])
-def test_the_shortest_sounds_and_silence_have_a_picture(n: int, tmp_path: Path) -> None:
+def test_the_shortest_sounds_and_silence_have_a_spectrogram(n: int, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", np.zeros((max(n, 441), 2)), RATE)
-    picture = spectrogram_of_file(tmp_path / "short.wav")
-    assert np.isfinite(picture.mel_db).all()
-    assert len(sound_figure(picture, {}).data) == 3
+    drawn = spectrogram_of_file(tmp_path / "short.wav")
+    assert np.isfinite(drawn.mel_db).all()
+    assert len(sound_figure(drawn, {}).data) == 3
 
 
 def test_marks_stand_at_their_times_under_their_titles() -> None:

@@ -9,6 +9,7 @@ import soundfile
 
 from loopscope.errors import DataError
 from loopscope.metadata.bars import STRUCTURE_COLUMNS, loop_structure, structure_of_file, structure_scores
+from loopscope.store import Store
 
 RATE = 22050
 BPM = 120.0
@@ -84,7 +85,8 @@ def test_a_table_has_a_score_where_tempo_and_file_are_known(tmp_path: Path) -> N
     soundfile.write(tmp_path / "a.wav", loop("ABAB"), RATE)
     paths = [str(tmp_path / name) for name in ("a.wav", "a.wav", "a.wav", "gone.wav")]
     tempi = pd.DataFrame({"loop_id": ["a", "a", "b", "c"], "path": paths, "bpm": [120.0, 120.0, None, 120.0]})
-    table = structure_scores(tempi)
+    with Store(tmp_path / "store.sqlite3") as store:
+        table = structure_scores(tempi, store)
     assert list(table.columns) == list(STRUCTURE_COLUMNS)
     assert table["loop_id"].tolist() == ["a", "b", "c"]
     assert table["n_bars"].tolist() == [4, 0, 0]

@@ -1,4 +1,4 @@
-"""What listening found is kept by content: nothing is listened to twice, and a stopped run goes on."""
+"""What was measured is kept by content: nothing is listened to twice, and a stopped run goes on."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import soundfile
 from loopscope import metadata
 from loopscope.errors import Cancelled
 from loopscope.library import scan_folder
-from loopscope.metadata import bars as loop_structure
+from loopscope.metadata import bars
 from loopscope.metadata.collect import COLLECTED_COLUMNS, known_metadata, measure_metadata
 from loopscope.progress import Progress
 from loopscope.store import Store
-from tests.test_loop_structure import BPM, RATE, loop
+from tests.test_bars import BPM, RATE, loop
 
 NAMES = ("Bass_120_Em.wav", "untitled.wav", "Guitar_90bpm_A.wav")
 
@@ -28,7 +28,7 @@ def loops(tmp_path: Path) -> pd.DataFrame:
 
 @pytest.fixture
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store") / "facts.sqlite3")
+    return Store(tmp_path_factory.mktemp("store") / "store.sqlite3")
 
 
 def refuse(*_: object) -> None:
@@ -36,10 +36,10 @@ def refuse(*_: object) -> None:
 
 
 def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFrame, store: Store) -> None:
-    facts = known_metadata(loops, store)
-    assert tuple(facts.table.columns) == COLLECTED_COLUMNS
-    assert facts.missing == set(loops["loop_id"]), "one was never heard, two were never cut into bars"
-    by_name = facts.table.assign(name=loops["name"]).set_index("name")
+    known = known_metadata(loops, store)
+    assert tuple(known.table.columns) == COLLECTED_COLUMNS
+    assert known.missing == set(loops["loop_id"]), "one was never listened to, two were never cut into bars"
+    by_name = known.table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["Bass_120_Em.wav", ["bpm", "bpm_source", "key", "instrument"]].tolist() == [
         BPM,
         "name",
@@ -60,21 +60,21 @@ def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatc
     assert {report.stage for report in reports} == {"Listening for tempo and key", "Comparing bars"}
     assert all(report.done <= report.total for report in reports)
     monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
-    monkeypatch.setattr(loop_structure, "structure_of_file", refuse)
+    monkeypatch.setattr(bars, "structure_of_file", refuse)
     known = known_metadata(loops, store)
     assert known.missing == measured.missing == frozenset()
     pd.testing.assert_frame_equal(known.table, measured.table)
     pd.testing.assert_frame_equal(measure_metadata(loops, store).table, measured.table)
 
 
-def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store) -> None:
-    heard: list[Progress] = []
+def test_a_stopped_run_keeps_what_was_estimated(loops: pd.DataFrame, store: Store) -> None:
+    reports: list[Progress] = []
 
     def stop() -> bool:
-        return any(report.stage == "Comparing bars" for report in heard)
+        return any(report.stage == "Comparing bars" for report in reports)
 
-    with pytest.raises(Cancelled, match="what was compared is kept"):
-        measure_metadata(loops, store, on_progress=heard.append, should_stop=stop)
+    with pytest.raises(Cancelled, match="what was finished is kept"):
+        measure_metadata(loops, store, on_progress=reports.append, should_stop=stop)
     by_name = known_metadata(loops, store).table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
     assert by_name["loop_structure"].isna().all()
@@ -93,10 +93,10 @@ def test_one_loop_measured_alone_updates_its_files_and_no_other(loops: pd.DataFr
     )
 
 
-def test_a_folder_without_a_readable_loop_has_no_facts(tmp_path: Path, store: Store) -> None:
+def test_a_folder_without_a_readable_loop_has_no_metadata(tmp_path: Path, store: Store) -> None:
     (tmp_path / "broken.wav").write_bytes(b"not audio")
     library = scan_folder(tmp_path)
     assert len(library.rejected) == 1
-    for facts in (known_metadata(library.loops, store), measure_metadata(library.loops, store)):
-        assert facts.table.empty
-        assert not facts.missing
+    for found in (known_metadata(library.loops, store), measure_metadata(library.loops, store)):
+        assert found.table.empty
+        assert not found.missing

@@ -1,0 +1,92 @@
+"""One thing to find out about every loop: what is remembered is asked for, the rest is computed in threads and kept.
+
+Conventions: everything is by loop_id, in any order. A loop that cannot be read costs nobody else anything: its reason
+is listed, and it is tried again next time. Each batch is remembered before it is reported, so that a run that was
+stopped or killed goes on where it was.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from loopscope.errors import AudioError, Cancelled
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+
+BATCH = 16  # loops between two writes and two reports
+MAX_WORKERS = 8
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Memory(Generic[Result]):
+    """Where results last; by default nowhere.
+
+    `recall` answers with the results it holds of those loops, `remember` adds some.
+    """
+
+    recall: Callable[[Collection[str]], Mapping[str, Result]] = lambda loop_ids: {}
+    remember: Callable[[Mapping[str, Result]], None] = lambda results: None
+
+
+@dataclass(frozen=True)
+class Measured(Generic[Result]):
+    """`results` of the loops that could be read, `unreadable` with the reason of every other.
+
+    `n_computed`: those of this run that were not remembered from an earlier one.
+    """
+
+    results: dict[str, Result]
+    unreadable: dict[str, str]
+    n_computed: int
+
+
+def measure_loops(
+    loop_ids: Iterable[str],
+    compute: Callable[[str], Result],
+    stage: str,
+    memory: Memory[Result] | None = None,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+    batch_size: int = BATCH,
+) -> Measured[Result]:
+    """`compute` of every loop that `memory` does not hold, side by side in threads; `stage` names the task.
+
+    `compute` raises AudioError for a loop that cannot be read. Decoding and most of numpy leave the interpreter's lock,
+    which is why threads do. Raises Cancelled when `should_stop` says so; what was finished until then is remembered.
+    """
+    memory = memory or Memory()
+    wanted = list(dict.fromkeys(loop_ids))
+    results = dict(memory.recall(wanted))
+    missing = [loop_id for loop_id in wanted if loop_id not in results]
+    unreadable: dict[str, str] = {}
+    on_progress(Progress(stage, len(results), len(wanted), unit="loops"))
+
+    def attempt(loop_id: str) -> Result | AudioError:
+        if should_stop():
+            raise Cancelled(f"{stage} was stopped; what was finished is kept.")
+        try:
+            return compute(loop_id)
+        except AudioError as error:
+            return error
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="measure") as pool:
+        for batch in _batches(missing, batch_size):
+            fresh: dict[str, Result] = {}
+            try:
+                for loop_id, outcome in zip(batch, pool.map(attempt, batch), strict=True):
+                    if isinstance(outcome, AudioError):
+                        unreadable[loop_id] = str(outcome)
+                    else:
+                        fresh[loop_id] = outcome
+            finally:
+                memory.remember(fresh)
+            results |= fresh
+            on_progress(Progress(stage, len(results) + len(unreadable), len(wanted), unit="loops"))
+    return Measured(results, unreadable, len(missing))
+
+
+def _batches(loop_ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (loop_ids[start : start + size] for start in range(0, len(loop_ids), size))
