@@ -9,12 +9,10 @@ import pytest
 from loopscope.detection import evaluation
 from loopscope.detection.evaluation import (
     LabelledSet,
-    agreement_matrix,
     evaluate_detectors,
     label_loops,
     label_marks,
     metrics_by_category,
-    rank_disagreement,
     ranking_metrics,
     read_labels,
     summarise,
@@ -131,15 +129,3 @@ def test_triage_marks_are_labels():
     data = label_marks(marks, ["d", "c", "b", "a", "e"], np.arange(5, dtype=np.float32)[:, None])
     assert dict(zip(data.loop_ids, data.labels, strict=True)) == {"c": 0, "b": 0, "a": 1}
     assert data.X[:, 0].tolist() == [1, 2, 3]
-
-
-def test_disagreement_joins_on_loop_id_and_lists_the_disputed_first():
-    first = pd.DataFrame({"loop_id": list("abcd"), "score": [1.0, 2, 3, 4]})
-    second = pd.DataFrame({"loop_id": list("dcbx"), "score": [10.0, 0, 20, 5]})
-    table = rank_disagreement(first, second)
-    assert set(table["loop_id"]) == set("bcd")
-    assert table["loop_id"].iloc[0] == "b"
-    assert table.set_index("loop_id").loc["b", "difference"] == pytest.approx(200 / 3)
-    matrix = agreement_matrix({"one": first, "two": second})
-    assert matrix.loc["one", "one"] == pytest.approx(1)
-    assert matrix.loc["one", "two"] == pytest.approx(-0.5)

@@ -1,10 +1,10 @@
-"""Explanations add up to the score they explain, and companions are who they are said to be."""
+"""Explanations add up to the score they explain, and comparison loops are who they are said to be."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope.analysis.explanation import carriers_of, comparison_loops_of, parts_of, stability_of
+from loopscope.analysis.explanation import MEANING, carriers_of, comparison_loops_of, parts_of, stability_of
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_new
 from loopscope.detection.registry import make_detector
 from loopscope.detection.saved import load_model, save_model
@@ -57,6 +57,7 @@ def test_the_parts_of_an_outlier_are_called_unusual(robust: ScoredLoops) -> None
     parts = parts_of(robust, X, ODD)
     assert len(parts) == 4
     assert [part.percentile for part in parts] == sorted((part.percentile for part in parts), reverse=True)
+    assert len({part.title for part in parts} & {title for title, _ in MEANING.values()}) == 4, "each has its own title"
     assert parts[0].degree == "very unusual"
     assert any(part.title == "Distance to the centre" for part in parts)
     typical = int(np.argsort(robust.scores["score"])[len(X) // 10])
@@ -100,7 +101,7 @@ def test_a_loop_scored_by_a_saved_model_is_explained_as_a_new_one(robust: Scored
     np.testing.assert_allclose(alone.repeat_scores(X)[0], alone.anomaly_scores(X))
 
 
-def test_companions_are_normal_other_and_nearest(robust: ScoredLoops) -> None:
+def test_comparison_loops_are_normal_other_and_nearest(robust: ScoredLoops) -> None:
     scores = robust.scores["score"].to_numpy()
     is_normal = scores < np.percentile(scores, 80)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)

@@ -3,15 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from loopscope import config
+from loopscope.detection import registry, saved_format
+from loopscope.detection.base import BaseDetector
+from loopscope.detection.fitted import FitReport, Fitted
 from loopscope.detection.registry import PRESETS, detector_names, make_detector
-from loopscope.detection.saved import damaged, delete_model, list_models, load_model, model_card, save_model
-from loopscope.errors import ModelError
+from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
+from loopscope.errors import DataError, ModelError
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = {"robust": {"min_steps": 10, "min_passes": 1}, "paper": {"max_epochs": 5}}
@@ -38,9 +42,11 @@ def test_a_loaded_model_is_the_saved_one(name, preset):
     loaded = load_model(save_model(detector, "My pack", {"folder": "pack", "loops": 40}))
     np.testing.assert_allclose(loaded.anomaly_scores(NEW), detector.anomaly_scores(NEW), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(loaded.latents(NEW), detector.latents(NEW), rtol=1e-5, atol=1e-6)
-    for field in ("scores_", "split_", "latents_", "reference_scores_", "repeat_scores_"):
-        np.testing.assert_array_equal(getattr(loaded, field), getattr(detector, field))
-    assert loaded.components_.keys() == detector.components_.keys()
+    for field in fields(Fitted):
+        np.testing.assert_equal(getattr(loaded.fitted, field.name), getattr(detector.fitted, field.name))
+    np.testing.assert_array_equal(loaded.split_, detector.split_)
+    np.testing.assert_array_equal(loaded.reference_scores_, detector.reference_scores_)
+    assert list(loaded.components_) == list(detector.components_)
     assert (loaded.name, loaded.preset, loaded.seed) == (name, preset, 3)
     assert (loaded.loop_ids_, loaded.encoder_id, loaded.options) == (IDS, "clap", detector.options)
     assert loaded.report_ == detector.report_
@@ -61,13 +67,15 @@ def test_a_fresh_process_gives_the_same_scores(name, preset, tmp_path):
 
 def test_the_card_says_what_the_model_is():
     detector = fitted("AEwRES")
-    card = model_card(save_model(detector, "Bass", {"folder": "bass", "loops": 40}))
+    path = save_model(detector, "Bass", {"folder": "bass", "loops": 40})
+    card = json.loads((path / "card.json").read_text())
     assert card["data"] == {"folder": "bass", "loops": 40}
     assert card["thresholds"]["95"] == np.percentile(detector.reference_scores_, 95)
-    assert card["measures"] == dict(detector.report_.measures)
-    assert card["warnings"] == list(detector.report_.warnings)
+    assert card["report"]["measures"] == dict(detector.report_.measures)
+    assert card["report"]["warnings"] == list(detector.report_.warnings)
     assert card["collapsed"] is False
     assert card["loop_ids"] == list(IDS)
+    assert [check["passed"] for check in card["quality_checks"]] == [True] * len(card["quality_checks"])
 
 
 def test_models_never_score_embeddings_of_another_encoder():
@@ -104,7 +112,7 @@ def test_listing_and_deleting():
         lambda path: edit_card(path, format=99),
         lambda path: edit_card(path, detector="svm"),
         lambda path: edit_card(path, options={"depth": 3}),
-        lambda path: edit_card(path, training=None),
+        lambda path: edit_card(path, report=None),
     ],
 )
 def test_damaged_models_are_set_aside_with_the_reason(damage):
@@ -151,3 +159,52 @@ def test_a_full_disk_leaves_no_half_written_model(monkeypatch):
 def test_only_fitted_detectors_are_saved():
     with pytest.raises(ModelError, match="has not been fitted"):
         save_model(make_detector("AE"), "empty", {})
+
+
+class Length(BaseDetector):
+    """A toy: the length of an embedding against the mean length."""
+
+    def _fit(self, X, groups, on_epoch, should_stop):
+        self._mean = np.linalg.norm(X, axis=1).mean()
+        scores = self._scores(X)
+        return Fitted(scores, np.arange(len(X)) % 5 == 0, X, FitReport(), {"length": scores})
+
+    def _scores(self, X):
+        return np.linalg.norm(X, axis=1) / self._mean
+
+    def _latents(self, X):
+        return X
+
+    def state(self):
+        return {"mean": np.array(self._mean)}
+
+    def _restore(self, state):
+        self._mean = state["mean"].item()
+
+
+def test_a_new_detector_is_one_class_and_one_line_of_the_registry(monkeypatch):
+    info = registry.DetectorInfo("length", "Length", "length over mean", registry.Family.BASELINE, {"robust": Length})
+    monkeypatch.setattr(registry, "DETECTORS", (*registry.DETECTORS, info))
+    assert detector_names()[-1] == "length"
+    with pytest.raises(ModelError, match="length has not been fitted"):
+        _ = make_detector("length").scores_
+    detector = make_detector("length").fit(X, loop_ids=IDS, encoder_id="clap")
+    loaded = load_model(save_model(detector, "Toy", {}))
+    np.testing.assert_allclose(loaded.anomaly_scores(NEW), np.linalg.norm(NEW, axis=1) / detector._mean, rtol=1e-6)
+    np.testing.assert_array_equal(loaded.split_, detector.split_)
+    with pytest.raises(DataError, match="no preset named 'paper'; choose one of robust"):
+        make_detector("length", "paper")
+
+
+def test_files_without_repeats_of_the_first_format_open():
+    detector = fitted("knn")
+    arrays, card = saved_format.arrays_of(detector), saved_format.card_of(detector, "old", {}, "")
+    report = card.pop("report")
+    card["training"] = {
+        name: report[name] for name in ("seconds", "epochs", "spread_before", "spread_after", "history")
+    }
+    old = {**card, "format": 1, **{name: report[name] for name in ("warnings", "measures")}, "guards": []}
+    del arrays["repeat_scores"]
+    found = saved_format.fitted_from(*saved_format.up_to_date(old, arrays))
+    assert found.repeat_scores.shape == (0, 40)
+    assert found.report == detector.report_

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loopscope.embeddings import neighbours
-from loopscope.embeddings.neighbours import most_central, near_duplicates, nearest_normal, nearest_to
+from loopscope.embeddings.neighbours import near_duplicates, nearest_normal, nearest_to
 from loopscope.errors import Cancelled, DataError
 
 
@@ -69,12 +69,6 @@ def test_without_normal_loops_there_is_no_nearest_normal() -> None:
     only_one = np.array([False, True, False, False, False])
     assert nearest_normal(X, np.zeros(5, dtype=bool), [0, 3]).tolist() == [-1, -1]
     assert nearest_normal(X, only_one, [1, 3]).tolist() == [-1, 1]
-
-
-def test_the_most_central_loop_has_the_highest_mean_similarity() -> None:
-    X = embeddings() + 0.5
-    assert most_central(X) == int(cosine_distances(X).mean(axis=1).argmin())
-    assert most_central(X, np.zeros(len(X), dtype=bool)) == -1
 
 
 @pytest.mark.parametrize("cosine", [0.9, 0.995])

@@ -10,7 +10,7 @@ import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
 from loopscope.config import paths
-from loopscope.detection.saved import model_card
+from loopscope.detection.saved import CARD
 from loopscope.store import Store
 from loopscope.ui.state import SessionState
 
@@ -230,7 +230,8 @@ def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path)
         f"Guitar_{100 + i}_A.wav" for i in range(9)
     }
     at.button(key="save-model").click().run()
-    card = model_card(next(path for path in paths().models.iterdir() if path.is_dir()))
+    (file,) = paths().models.glob(f"*/{CARD}")
+    card = json.loads(file.read_text())
     assert (card["data"]["subset"], card["data"]["loops"]) == ("instrument guitar", 9)
     at.switch_page("pages/explore.py").run()
     assert not at.exception

@@ -7,23 +7,25 @@ detector was fitted on. Higher = more anomalous.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.arrays import Bool, Float
+from loopscope.detection.parts import ScorePart
 from loopscope.detection.registry import detector_info
 from loopscope.detection.thresholds import percentile_of, threshold_at
 from loopscope.embeddings.neighbours import nearest_normal, nearest_to
 
-FloatArray = NDArray[np.float64]
-PARTS = {
-    "distance": ("Distance to the centre", "how far the encoder puts it from the centre of what is normal"),
-    "reconstruction": ("Reconstruction error", "how badly the autoencoder rebuilds it"),
-    "local density": ("Loneliness", "how far its nearest neighbours are, measured by theirs"),
-    "decorrelated density": ("Loneliness in detail", "the same once what all loops share is evened out"),
+MEANING: Mapping[str, tuple[str, str]] = {
+    ScorePart.DISTANCE: ("Distance to the centre", "how far the encoder puts it from the centre of what is normal"),
+    ScorePart.RECONSTRUCTION: ("Reconstruction error", "how badly the autoencoder rebuilds it"),
+    ScorePart.DENSITY: ("Distance to its neighbours", "how far its nearest neighbours are, measured by theirs"),
+    ScorePart.DECORRELATED_DENSITY: (
+        "Distance to its neighbours, common traits evened out",
+        "the same once what all loops share counts for less",
+    ),
 }
 DEGREES = ((99.0, "very unusual"), (95.0, "unusual"), (80.0, "a little unusual"), (-np.inf, "typical"))
 STEADY = ((2.0, "steady"), (10.0, "fairly steady"), (np.inf, "unsteady"))  # spread of the percentiles
@@ -86,7 +88,7 @@ class ComparisonLoops:
     similarity: tuple[float, ...]
 
 
-def parts_of(scored: ScoredLoops, X: NDArray[np.float32], row: int) -> tuple[Part, ...]:
+def parts_of(scored: ScoredLoops, X: Float, row: int) -> tuple[Part, ...]:
     """The parts of one loop's score, the most unusual first."""
     detector = scored.detector
     fitted = _fitted_row(scored, row)
@@ -99,12 +101,12 @@ def parts_of(scored: ScoredLoops, X: NDArray[np.float32], row: int) -> tuple[Par
     return tuple(sorted(parts, key=lambda part: -part.percentile))
 
 
-def carriers_of(scored: ScoredLoops, X: NDArray[np.float32], row: int) -> Carriers:
+def carriers_of(scored: ScoredLoops, X: Float, row: int) -> Carriers:
     """The latent dimensions that carry a loop's distance to the centre c; without a centre, the embedding's features.
 
     Features are compared with their mean over X in units of their deviation, which every baseline begins with.
     """
-    centre = getattr(scored.detector, "centre_", None)
+    centre = scored.detector.centre_
     if centre is not None:
         return Carriers(_shares(scored.latents[row] - centre), "latent dimension", "the centre c")
     deviation = X.std(axis=0, dtype=np.float64)
@@ -112,7 +114,7 @@ def carriers_of(scored: ScoredLoops, X: NDArray[np.float32], row: int) -> Carrie
     return Carriers(_shares(difference), "feature", "the mean of these loops")
 
 
-def stability_of(scored: ScoredLoops, X: NDArray[np.float32], row: int, percentile: float) -> Stability | None:
+def stability_of(scored: ScoredLoops, X: Float, row: int, percentile: float) -> Stability | None:
     """How independent trainings rank one loop, and how many flag it at `percentile`; None where there was only one."""
     detector = scored.detector
     reference = detector.repeat_scores_
@@ -127,7 +129,7 @@ def stability_of(scored: ScoredLoops, X: NDArray[np.float32], row: int, percenti
 
 
 def comparison_loops_of(
-    scored: ScoredLoops, X: NDArray[np.float32], row: int, is_normal: NDArray[np.bool_], n_similar: int = 8
+    scored: ScoredLoops, X: Float, row: int, is_normal: Bool, n_similar: int = 8
 ) -> ComparisonLoops:
     """Loops to hear beside `row`; `is_normal` (n,) says which may stand for what is normal (never `row` itself)."""
     allowed = is_normal & (np.arange(len(X)) != row)
@@ -149,12 +151,12 @@ def _fitted_row(scored: ScoredLoops, row: int) -> int | None:
     return scored.detector.loop_ids_.index(loop_id) if loop_id in scored.detector.loop_ids_ else None
 
 
-def _part(detector: str, name: str, value: float, reference: Mapping[str, FloatArray]) -> Part:
-    title, meaning = PARTS.get(name) or (detector_info(detector).title, detector_info(detector).score)
+def _part(detector: str, name: str, value: float, reference: Mapping[str, Float]) -> Part:
+    title, meaning = MEANING.get(name) or (detector_info(detector).title, detector_info(detector).score)
     return Part(title, meaning, value, float(percentile_of(reference[name], [value])[0]))
 
 
-def _shares(difference: NDArray[Any]) -> pd.DataFrame:
+def _shares(difference: Float) -> pd.DataFrame:
     """(d,) differences -> dimension (counted from 1), difference, share; largest share first."""
     squared = np.square(difference, dtype=np.float64)
     table = pd.DataFrame(

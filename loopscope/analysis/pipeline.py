@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from loopscope.analysis.projection import Projection, project
+from loopscope.arrays import Float
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import make_detector
@@ -48,7 +48,7 @@ class ScoredLoops:
 
     detector: BaseDetector
     scores: pd.DataFrame
-    latents: NDArray[np.float32]
+    latents: Float
     subset: str = ""
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class ScoredLoops:
         return project(self.latents, n_components=SHOWN_COMPONENTS)
 
     @property
-    def reference_scores(self) -> NDArray[np.float64]:
+    def reference_scores(self) -> Float:
         """The ascending scores that a percentile threshold refers to."""
         return self.detector.reference_scores_
 

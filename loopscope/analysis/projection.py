@@ -7,9 +7,10 @@ each signed so that its largest loading is positive, so that a picture does not 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 
+from loopscope.arrays import Float
 from loopscope.errors import DataError
 
 
@@ -17,8 +18,8 @@ from loopscope.errors import DataError
 class Projection:
     """`coordinates` (n, k) float32; `explained_variance` (k,) shares of the total variance, descending."""
 
-    coordinates: NDArray[np.float32]
-    explained_variance: NDArray[np.float64]
+    coordinates: Float
+    explained_variance: Float
 
 
 def project(latents: ArrayLike, n_components: int = 8, seed: int = 0, reference: ArrayLike | None = None) -> Projection:
@@ -47,7 +48,7 @@ def project(latents: ArrayLike, n_components: int = 8, seed: int = 0, reference:
     return Projection(coordinates.astype(np.float32), np.maximum(model.explained_variance_ratio_, 0.0))
 
 
-def _rows(latents: ArrayLike, at_least: int) -> NDArray[np.float64]:
+def _rows(latents: ArrayLike, at_least: int) -> Float:
     Z = np.asarray(latents, dtype=np.float64)
     if Z.ndim != 2 or len(Z) < at_least or not np.isfinite(Z).all():
         raise DataError(

@@ -1,7 +1,7 @@
 """One order in which to listen: what the detector finds unusual joined with what the signal checks find broken.
 
 Both are first put on one scale of evidence from 0 to 1 on which 0.5 is the point of decision: for the detector a
-percentile of 95 (the threshold of the paper, section 4.4), for the checks the limit of the verdict "fault". Evidence
+percentile of 95 (the threshold of the paper, section 5.4), for the checks the limit of the verdict "fault". Evidence
 adds up as chances of independent alarms do: 1 - (1 - detector) · (1 - fault). The two parts stay visible beside the
 sum, and decide the group: a broken loop is "probably faulty", an unusual one without a fault "probably interesting".
 """
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from loopscope.arrays import Float
 from loopscope.errors import DataError
 from loopscope.faults import LIMITS
 
@@ -63,7 +63,7 @@ def triage_rank(table: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
     return joined.sort_values("triage_rank", kind="stable", ignore_index=True)
 
 
-def detector_evidence(percentiles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def detector_evidence(percentiles: Float) -> Float:
     """Percentiles (n,) of the training scores -> evidence (n,) 0 … 1; 0 for NaN (no score)."""
     return np.interp(np.nan_to_num(percentiles, nan=0.0), PERCENTILES, EVIDENCE)
 

@@ -11,14 +11,17 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from loopscope.detection.quality import FloatArray, warnings_for
+from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.quality import warnings_for
 from loopscope.errors import DataError, ModelError
-from loopscope.progress import EpochCallback, EpochReport, StopCheck, ignore_epoch, never_stop
+from loopscope.progress import EpochCallback, StopCheck, ignore_epoch, never_stop
 from loopscope.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -26,38 +29,7 @@ MIN_LOOPS = 8  # fewer different loops than this do not say what is normal
 LARGEST_VALUE = 1e6  # embeddings of every encoder here stay below 100; the square must fit float32
 
 
-@dataclass(frozen=True)
-class FitReport:
-    """What training did, and whether its result may be trusted.
-
-    `spread_before` and `spread_after` are mean squared distances of held-out latents to the centre, before and after
-    fine-tuning (None for detectors without a latent space). `measures` holds every check's figure by name, `warnings`
-    one plain sentence for each check that was not passed. A `collapsed` model must not be presented as good.
-    """
-
-    history: tuple[EpochReport, ...] = ()
-    seconds: float = 0.0
-    epochs: int = 0
-    spread_before: float | None = None
-    spread_after: float | None = None
-    collapsed: bool = False
-    warnings: tuple[str, ...] = ()
-    measures: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a detector hands back about the rows it was fitted on, in the order it was given them."""
-
-    scores: FloatArray  # (n,)
-    validation: FloatArray  # (n,) bool
-    latents: FloatArray  # (n, d)
-    report: FitReport
-    components: Mapping[str, FloatArray] = field(default_factory=dict)  # name -> (n,), higher = more anomalous
-    repeat_scores: FloatArray | None = None  # (n_repeats, n), what each repeat alone would have said
-
-
-def check_embeddings(X: object, n_features: int | None = None) -> FloatArray:
+def check_embeddings(X: object, n_features: int | None = None) -> Float:
     """X as a finite, contiguous (n_loops, n_features) float32 array; raises DataError with the remedy."""
     array = np.asarray(X)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -78,7 +50,7 @@ def check_embeddings(X: object, n_features: int | None = None) -> FloatArray:
     return np.ascontiguousarray(array, dtype=np.float32) + np.float32(0)  # + 0 makes -0.0 and 0.0 the same bytes
 
 
-def content_order(X: FloatArray) -> tuple[FloatArray, FloatArray]:
+def content_order(X: Float) -> tuple[Int, Int]:
     """An order of the rows that depends on their content only, and the group of equal rows each belongs to.
 
     Returns `order` (n,), such that X[order] is the same array for every permutation of X, and `groups` (n,) int for
@@ -90,14 +62,14 @@ def content_order(X: FloatArray) -> tuple[FloatArray, FloatArray]:
     return order, groups
 
 
-def fold_numbers(groups: FloatArray, n_folds: int, rng: np.random.Generator) -> FloatArray:
+def fold_numbers(groups: Int, n_folds: int, rng: np.random.Generator) -> Int:
     """A fold (0 to n_folds - 1) for each row, (n,) int; equal rows share one. Folds differ by at most one group."""
     n_groups = int(groups.max()) + 1
     fold_of_group = np.arange(n_groups) % min(n_folds, n_groups)
     return rng.permutation(fold_of_group)[groups]
 
 
-def validation_mask(groups: FloatArray, fraction: float, rng: np.random.Generator) -> FloatArray:
+def validation_mask(groups: Int, fraction: float, rng: np.random.Generator) -> Bool:
     """True for about `fraction` of the rows, (n,) bool; at least one group lies on each side."""
     n_groups = int(groups.max()) + 1
     n_validation = min(max(round(n_groups * fraction), 1), n_groups - 1)
@@ -106,7 +78,7 @@ def validation_mask(groups: FloatArray, fraction: float, rng: np.random.Generato
     return chosen[groups]
 
 
-def exceedance(scores: FloatArray, validation: FloatArray, percentile: float = 95.0) -> float:
+def exceedance(scores: Float, validation: Bool, percentile: float = 95.0) -> float:
     """Share of the validation rows above the percentile of the training rows' scores (nominal 1 - percentile/100)."""
     if validation.all() or not validation.any():
         return float("nan")
@@ -116,10 +88,7 @@ def exceedance(scores: FloatArray, validation: FloatArray, percentile: float = 9
 class BaseDetector(ABC):
     """The contract around a detector: everything but the fitting and scoring of rows in canonical order.
 
-    Attributes after `fit`, all in the row order given to it: `scores_` (n,), `split_` (n,) "train" or "validation",
-    `latents_` (n, d), `components_` name -> (n,) the parts the score is made of, `repeat_scores_` (n_repeats, n) what
-    each of several independent trainings alone would have said ((0, n) where there are none). Not joined by position:
-    `reference_scores_` (m,), the ascending scores of the training rows that a percentile threshold refers to.
+    Attributes that end in _ are those of the rows given to `fit`, in their order; they raise ModelError before it.
     """
 
     def __init__(self, name: str, preset: str, seed: int, options: Mapping[str, Any] | None = None) -> None:
@@ -127,8 +96,64 @@ class BaseDetector(ABC):
         self.preset = preset
         self.seed = seed
         self.options = dict(options or {})
-        self.encoder_id: str | None = None
-        self.loop_ids_: tuple[str, ...] = ()
+        self._fitted: Fitted | None = None
+
+    @property
+    def fitted(self) -> Fitted:
+        """All that is known of the rows fitted on. Raises ModelError where nothing was fitted."""
+        if self._fitted is None:
+            raise ModelError(f"The detector {self.name} has not been fitted; call fit first.")
+        return self._fitted
+
+    @property
+    def encoder_id(self) -> str | None:
+        """What made the embeddings fitted on."""
+        return self.fitted.encoder_id
+
+    @property
+    def loop_ids_(self) -> tuple[str, ...]:
+        """The ids of the rows, () where none were given."""
+        return self.fitted.loop_ids
+
+    @property
+    def scores_(self) -> Float:
+        """Scores, (n,) float64."""
+        return self.fitted.scores
+
+    @property
+    def split_(self) -> NDArray[np.str_]:
+        """ "train" or "validation", (n,)."""
+        return self.fitted.split
+
+    @property
+    def latents_(self) -> Float:
+        """Rows of the space that the figures show, (n, d) float32."""
+        return self.fitted.latents
+
+    @property
+    def centre_(self) -> Float | None:
+        """Where the latents of normal loops gather, (d,); None for detectors without a centre."""
+        return None
+
+    @property
+    def components_(self) -> Mapping[str, Float]:
+        """The parts the score is made of, name -> (n,)."""
+        return self.fitted.components
+
+    @property
+    def repeat_scores_(self) -> Float:
+        """What each of several independent trainings alone would have said, (n_repeats, n); (0, n) for a single one."""
+        return self.fitted.repeat_scores
+
+    @property
+    def reference_scores_(self) -> Float:
+        """What a percentile threshold refers to: the training rows' scores, (m,) ascending, not joined by position."""
+        return self.fitted.reference_scores
+
+    @property
+    def report_(self) -> FitReport:
+        """What training did and whether it may be trusted."""
+        return self.fitted.report
 
     def fit(
         self,
@@ -144,16 +169,15 @@ class BaseDetector(ABC):
         learnt until then is kept and the detector is usable.
         """
         X = check_embeddings(X)
-        self.loop_ids_ = _check_loop_ids(loop_ids, len(X))
+        ids = _check_loop_ids(loop_ids, len(X))
         order, groups = content_order(X)
         _require_variety(len(X), int(groups.max()) + 1 if len(X) else 0)
-        self.encoder_id = encoder_id
-        self.n_features = X.shape[1]
         start = time.perf_counter()
         with one_thread():
             fitted = self._fit(X[order], groups, on_epoch, should_stop)
-        self._keep(fitted, np.argsort(order), time.perf_counter() - start)
-        report = self.report_
+        report = _judged(fitted, time.perf_counter() - start)
+        own = fitted.in_order(np.argsort(order))
+        self._fitted = replace(own, report=report, loop_ids=ids, encoder_id=encoder_id, n_features=X.shape[1])
         log.info(
             "train: %s, %s, seed %d, %d loops, %d epochs, %d warnings, %.2f s",
             self.name,
@@ -166,69 +190,68 @@ class BaseDetector(ABC):
         )
         return self
 
-    def _keep(self, fitted: Fitted, back: FloatArray, seconds: float) -> None:
-        self.scores_ = fitted.scores[back].astype(np.float64)
-        self.split_ = np.where(fitted.validation[back], "validation", "train")
-        self.latents_ = fitted.latents[back].astype(np.float32)
-        self.components_ = {name: part[back].astype(np.float64) for name, part in fitted.components.items()}
-        repeats = np.empty((0, len(back))) if fitted.repeat_scores is None else fitted.repeat_scores
-        self.repeat_scores_ = repeats[:, back].astype(np.float64)
-        self.reference_scores_ = np.sort(self.scores_[self.split_ == "train"])
-        measures = {
-            "held_out_exceedance": exceedance(fitted.scores, fitted.validation),
-            "held_out_loops": float(fitted.validation.sum()),
-            "training_loops": float((~fitted.validation).sum()),
-            **fitted.report.measures,
-        }
-        warnings = (*fitted.report.warnings, *warnings_for(measures))
-        self.report_ = replace(fitted.report, seconds=seconds, measures=measures, warnings=warnings)
+    def restore(self, fitted: Fitted, state: Arrays) -> None:
+        """Be the detector that `fitted` and `state` were taken from; name, preset, seed and options are as its own."""
+        self._restore(state)
+        self._fitted = fitted
 
-    def anomaly_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+    def anomaly_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """Scores of loops that were not trained on, (n,) float64, higher = more anomalous.
 
         Raises ModelError when `encoder_id` or the number of features is not that of the embeddings fitted on.
         """
         return self._scores(self._check_new(X, encoder_id)).astype(np.float64)
 
-    def latents(self, X: object, encoder_id: str | None = None) -> FloatArray:
-        """Where the loops lie in the space that the pictures show, (n, d) float32."""
+    def latents(self, X: object, encoder_id: str | None = None) -> Float:
+        """Where the loops lie in the space that the figures show, (n, d) float32."""
         return self._latents(self._check_new(X, encoder_id)).astype(np.float32)
 
-    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
+    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
         """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
         return {name: self.anomaly_scores(X, encoder_id) for name in self.components_}
 
-    def repeat_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+    def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""
         return np.empty((0, len(self._check_new(X, encoder_id))))
 
-    def _check_new(self, X: object, encoder_id: str | None) -> FloatArray:
-        if not hasattr(self, "n_features"):
-            raise ModelError(f"The detector {self.name} has not been fitted; call fit first.")
-        if encoder_id is not None and self.encoder_id is not None and encoder_id != self.encoder_id:
+    def _check_new(self, X: object, encoder_id: str | None) -> Float:
+        fitted = self.fitted
+        if encoder_id is not None and fitted.encoder_id is not None and encoder_id != fitted.encoder_id:
             raise ModelError(
-                f"The model was fitted on embeddings of {self.encoder_id}, these are of {encoder_id}; "
+                f"The model was fitted on embeddings of {fitted.encoder_id}, these are of {encoder_id}; "
                 "embed the loops with the encoder of the model."
             )
-        return check_embeddings(X, self.n_features)
+        return check_embeddings(X, fitted.n_features)
 
     @abstractmethod
-    def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         """Fit on rows in canonical order; `groups` (n,) numbers the equal rows."""
 
     @abstractmethod
-    def _scores(self, X: FloatArray) -> FloatArray: ...
+    def _scores(self, X: Float) -> Float: ...
 
     @abstractmethod
-    def _latents(self, X: FloatArray) -> FloatArray: ...
+    def _latents(self, X: Float) -> Float: ...
 
     @abstractmethod
-    def state(self) -> dict[str, FloatArray]:
-        """Everything scoring needs, as named arrays (no objects), for `models.save_model`."""
+    def state(self) -> Arrays:
+        """Everything scoring needs, as named arrays (no objects), for `saved.save_model`."""
 
     @abstractmethod
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
-        """The reverse of `state`, on a detector made with the same name, preset, seed and options."""
+    def _restore(self, state: Arrays) -> None:
+        """The reverse of `state`."""
+
+
+def _judged(fitted: Fitted, seconds: float) -> FitReport:
+    """The report with the measures that every detector has, and a warning for each check that was not passed."""
+    measures = {
+        "held_out_exceedance": exceedance(fitted.scores, fitted.validation),
+        "held_out_loops": float(fitted.validation.sum()),
+        "training_loops": float((~fitted.validation).sum()),
+        **fitted.report.measures,
+    }
+    warnings = (*fitted.report.warnings, *warnings_for(measures))
+    return replace(fitted.report, seconds=seconds, measures=measures, warnings=warnings)
 
 
 def _check_loop_ids(loop_ids: Sequence[str] | None, n: int) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 Conventions: X is (n, n_features) float32; every score is turned once, here, to higher = more anomalous. Features are
 z-scored with the mean and deviation of the training rows, clipped to ±10. Preset "paper" fits once on 80 % of the rows
-(paper section 4.4) and scores all of them; preset "robust" fits one member per fold and scores each row by the member
+(paper section 4.1) and scores all of them; preset "robust" fits one member per fold and scores each row by the member
 that did not see it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
@@ -16,24 +16,25 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
-from loopscope.detection.base import BaseDetector, FitReport, Fitted, fold_numbers, validation_mask
-from loopscope.detection.local_density import standardisation, standardise
-from loopscope.detection.quality import FloatArray
+from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.base import BaseDetector, fold_numbers, validation_mask
+from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.preprocessing import standardisation, standardise
 from loopscope.errors import DataError
 from loopscope.progress import EpochCallback, StopCheck
 
-VALIDATION_FRACTION = 0.2  # paper section 4.3
+VALIDATION_FRACTION = 0.2  # paper section 4.1
 N_FOLDS = 5
-ScoreRows = Callable[[FloatArray], FloatArray]  # z-scored rows (n, n_features) -> (n,), higher = more anomalous
+ScoreRows = Callable[[Float], Float]  # z-scored rows (n, n_features) -> (n,), higher = more anomalous
 
 
-def isolation_forest(Z: FloatArray, seed: int, n_trees: int = 200) -> ScoreRows:
+def isolation_forest(Z: Float, seed: int, n_trees: int = 200) -> ScoreRows:
     """Isolation Forest (Liu et al. 2008): how few random cuts isolate a row, 0 to 1 (scikit-learn's score negated)."""
     model = IsolationForest(n_estimators=n_trees, random_state=seed).fit(Z)
     return lambda rows: -model.score_samples(rows)
 
 
-def pca_reconstruction(Z: FloatArray, seed: int, n_components: int | float = 0.95) -> ScoreRows:
+def pca_reconstruction(Z: Float, seed: int, n_components: int | float = 0.95) -> ScoreRows:
     """PCA reconstruction (paper appendix A, Algorithm 1): mean squared error per feature after k components.
 
     `n_components` is a number of components (int) or the share of variance to keep (float below 1): the two modes of
@@ -50,35 +51,33 @@ def pca_reconstruction(Z: FloatArray, seed: int, n_components: int | float = 0.9
     return lambda rows: np.square(rows - model.inverse_transform(model.transform(rows))).mean(axis=1)
 
 
-def neighbour_distance(Z: FloatArray, seed: int, n_neighbours: int = 5) -> ScoreRows:
+def neighbour_distance(Z: Float, seed: int, n_neighbours: int = 5) -> ScoreRows:
     """Mean Euclidean distance to the nearest training rows (Ramaswamy et al. 2000)."""
     model = NearestNeighbors(n_neighbors=min(n_neighbours, len(Z))).fit(Z)
     return lambda rows: model.kneighbors(rows)[0].mean(axis=1)
 
 
-def mahalanobis_distance(Z: FloatArray, seed: int) -> ScoreRows:
+def mahalanobis_distance(Z: Float, seed: int) -> ScoreRows:
     """Squared Mahalanobis distance to the mean, the covariance shrunk as Ledoit and Wolf (2004) do."""
     model = LedoitWolf().fit(Z)
     scores: ScoreRows = model.mahalanobis
     return scores
 
 
-BASELINES: Mapping[str, Callable[..., ScoreRows]] = {
-    "isolation-forest": isolation_forest,
-    "pca": pca_reconstruction,
-    "knn": neighbour_distance,
-    "mahalanobis": mahalanobis_distance,
-}
-
-
 class BaselineDetector(BaseDetector):
-    """A baseline behind the contract of all detectors. Its latents are the embeddings themselves."""
+    """A baseline behind the contract of all detectors: `learn(Z, seed, **options)` gives what scores rows.
 
-    def __init__(self, name: str, preset: str = "robust", seed: int = 0, **options: Any) -> None:
+    Its latents are the embeddings themselves.
+    """
+
+    def __init__(
+        self, learn: Callable[..., ScoreRows], name: str, preset: str = "robust", seed: int = 0, **options: Any
+    ) -> None:
         super().__init__(name, preset, seed, options)
-        signature(BASELINES[name]).bind(None, seed, **options)  # TypeError for an unknown option, before any fitting
+        self._learn = learn
+        signature(learn).bind(None, seed, **options)  # TypeError for an unknown option, before any fitting
 
-    def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         rng = np.random.default_rng(self.seed)
         if self.preset == "paper":
             validation = validation_mask(groups, VALIDATION_FRACTION, rng)
@@ -93,30 +92,29 @@ class BaselineDetector(BaseDetector):
             scores[own] = self._score_by(member, X[own])
         return Fitted(scores, validation, X, FitReport(), {self.name: scores})
 
-    def _fit_members(self, X: FloatArray, train_rows: FloatArray) -> None:
+    def _fit_members(self, X: Float, train_rows: Bool) -> None:
         self._X, self._train_rows = X, train_rows
-        self._members: list[tuple[FloatArray, FloatArray, ScoreRows]] = []
+        self._members: list[tuple[Float, Float, ScoreRows]] = []
         for rows in train_rows:
             mean, scale = standardisation(X[rows])
-            score = BASELINES[self.name](standardise(X[rows], mean, scale), self.seed, **self.options)
+            score = self._learn(standardise(X[rows], mean, scale), self.seed, **self.options)
             self._members.append((mean, scale, score))
 
-    def _score_by(self, member: int, X: FloatArray) -> FloatArray:
+    def _score_by(self, member: int, X: Float) -> Float:
         mean, scale, score = self._members[member]
         return score(standardise(X, mean, scale))
 
-    def _scores(self, X: FloatArray) -> FloatArray:
-        mean: FloatArray = np.mean([self._score_by(member, X) for member in range(len(self._members))], axis=0)
+    def _scores(self, X: Float) -> Float:
+        mean: Float = np.mean([self._score_by(member, X) for member in range(len(self._members))], axis=0)
         return mean
 
-    def _latents(self, X: FloatArray) -> FloatArray:
+    def _latents(self, X: Float) -> Float:
         return X
 
-    def state(self) -> dict[str, FloatArray]:
+    def state(self) -> Arrays:
         """The training rows and who saw them: fitting again from these is exact and needs no pickled object."""
         return {"X": self._X, "train_rows": self._train_rows}
 
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
+    def _restore(self, state: Arrays) -> None:
         """Fit again on the saved rows."""
-        self.n_features = state["X"].shape[1]
         self._fit_members(state["X"], state["train_rows"].astype(bool))

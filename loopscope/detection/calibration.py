@@ -10,29 +10,29 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from loopscope.detection.quality import FloatArray
+from loopscope.arrays import Float
 
 TINY = 1e-12  # below any part of a loop that differs from the others
 NARROWEST = 1e-3  # log units; parts that hardly vary are not blown up to look as if they did
 MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 
 
-def log_part(raw: FloatArray) -> FloatArray:
+def log_part(raw: Float) -> Float:
     """Natural logarithm of a raw part, finite also for zeros."""
-    logs: FloatArray = np.log(np.maximum(np.asarray(raw, dtype=np.float64), TINY))
+    logs: Float = np.log(np.maximum(np.asarray(raw, dtype=np.float64), TINY))
     return logs
 
 
-def median_and_scale(values: FloatArray) -> tuple[float, float]:
+def median_and_scale(values: Float) -> tuple[float, float]:
     """Location and robust standard deviation of values, (n,)."""
     centre = float(np.median(values))
     return centre, max(MAD_TO_DEVIATION * float(np.median(np.abs(values - centre))), NARROWEST)
 
 
-def fuse(parts: Mapping[str, FloatArray]) -> FloatArray:
+def fuse(parts: Mapping[str, Float]) -> Float:
     """Mean over calibrated parts of log2(1 + exp(z)): nearly linear above typical, nearly 0 below. Shapes are kept.
 
     A loop that is odd in one part only still stands out; one that is a little less than typical is not rewarded.
     """
-    mean: FloatArray = np.mean([np.logaddexp(0, z) for z in parts.values()], axis=0) / np.log(2)
+    mean: Float = np.mean([np.logaddexp(0, z) for z in parts.values()], axis=0) / np.log(2)
     return mean

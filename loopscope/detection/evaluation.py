@@ -1,4 +1,4 @@
-"""How well a ranking finds labelled anomalies, and how far two rankings agree.
+"""How well a ranking finds labelled anomalies.
 
 Conventions: labels are 1 for anomalies and 0 for normal loops, joined to scores on loop_id; scores: higher = more
 anomalous. AUROC is the chance that a random anomaly ranks above a random normal loop; average precision the area under
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from loopscope.detection.quality import rank_agreement
+from loopscope.arrays import Float, Int
 from loopscope.detection.registry import detector_names, make_detector
 from loopscope.errors import DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -32,9 +32,9 @@ class LabelledSet:
     """Embeddings with labels: loop_ids, X (n, n_features), labels (n,) 0 or 1, categories (n,) "" for normal loops."""
 
     loop_ids: tuple[str, ...]
-    X: np.ndarray[Any, Any]
-    labels: np.ndarray[Any, Any]
-    categories: np.ndarray[Any, Any]
+    X: Float
+    labels: Int
+    categories: NDArray[np.object_]
 
     def __post_init__(self) -> None:
         n, n_anomalies = len(self.labels), int(np.sum(self.labels))
@@ -150,7 +150,7 @@ def read_labels(file: str | Path) -> pd.DataFrame:
 
 
 def label_loops(
-    loops: pd.DataFrame, root: str | Path, labels: pd.DataFrame, loop_ids: Sequence[str], X: np.ndarray[Any, Any]
+    loops: pd.DataFrame, root: str | Path, labels: pd.DataFrame, loop_ids: Sequence[str], X: Float
 ) -> LabelledSet:
     """Join a labels table to a library's `loops` below `root` by path, and to embeddings by loop_id.
 
@@ -169,7 +169,7 @@ def label_loops(
     return _labelled(joined, X)
 
 
-def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: np.ndarray[Any, Any]) -> LabelledSet:
+def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: Float) -> LabelledSet:
     """Labels from triage: quarantined loops are anomalies, kept and loved ones normal, unmarked ones left out."""
     meaning = {"quarantine": 1, "keep": 0, "love": 0}
     chosen = [(i, loop_id, meaning[mark]) for i, loop_id in enumerate(loop_ids) if (mark := marks.get(loop_id))]
@@ -177,34 +177,7 @@ def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: np.
     return _labelled(table, X)
 
 
-def _labelled(joined: pd.DataFrame, X: np.ndarray[Any, Any]) -> LabelledSet:
+def _labelled(joined: pd.DataFrame, X: Float) -> LabelledSet:
     labels = joined["label"].to_numpy(dtype=int)
     categories = np.where(labels == 1, joined["category"].to_numpy(dtype=object), "")
     return LabelledSet(tuple(joined["loop_id"]), X[joined["row"].to_numpy(dtype=int)], labels, categories)
-
-
-def rank_disagreement(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Two models on the same loops, most disputed first: loop_id, percentile_first, percentile_second, difference.
-
-    Both tables have loop_id and score; loops that only one of them has are left out. Percentiles are ranks within the
-    common loops, 0 to 100.
-    """
-    both = first[["loop_id", "score"]].merge(second[["loop_id", "score"]], on="loop_id", suffixes=("_first", "_second"))
-    ranks = both[["score_first", "score_second"]].rank(pct=True) * 100
-    table = pd.DataFrame(
-        {
-            "loop_id": both["loop_id"],
-            "percentile_first": ranks["score_first"],
-            "percentile_second": ranks["score_second"],
-            "difference": ranks["score_second"] - ranks["score_first"],
-        }
-    )
-    return table.sort_values("difference", key=np.abs, ascending=False, ignore_index=True, kind="stable")
-
-
-def agreement_matrix(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Spearman rank agreement of every pair of models (tables with loop_id and score), -1 to 1, labels on both axes."""
-    labels = list(scores)
-    wide = pd.DataFrame({label: table.set_index("loop_id")["score"] for label, table in scores.items()}).dropna()
-    values = [[rank_agreement(wide[a].to_numpy(), wide[b].to_numpy()) for b in labels] for a in labels]
-    return pd.DataFrame(values, index=labels, columns=labels)

@@ -1,41 +1,45 @@
 """AE and AEwRES with the paper's recipe behind the contract of all detectors (preset "paper").
 
 Conventions: embeddings go in unscaled, scores are squared distances to c (Equation 2), training rows are scored by the
-model that saw them. Latents are those of the fine-tuned encoder, (n, 32).
+model that saw them. A score is the sum over the 32 latent dimensions as the equation has it; the scores and thresholds
+that the paper prints are means over them, 32 times smaller. Latents are those of the fine-tuned encoder, (n, 32).
 """
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from loopscope.detection.base import BaseDetector, FitReport, Fitted, validation_mask
+from loopscope.arrays import Float, Int
+from loopscope.detection.base import BaseDetector, validation_mask
+from loopscope.detection.fitted import Arrays, FitReport, Fitted
 from loopscope.detection.paper_training import DeepSVDD, PaperPreset, finetune, new_model, pretrain
-from loopscope.detection.quality import FloatArray, effective_rank, is_collapsed, rank_agreement
+from loopscope.detection.parts import ScorePart
+from loopscope.detection.quality import is_collapsed, latent_measures
 from loopscope.progress import EpochCallback, StopCheck
 
 STOPPED_EARLY = "Training was stopped while pretraining, so the model was not fine-tuned; train again for a full model."
 
 
 class PaperDetector(BaseDetector):
-    """One autoencoder, one split. `options` replace fields of `PaperPreset`."""
+    """One autoencoder, `residual` or not, and one split. `options` replace fields of `PaperPreset`."""
 
-    def __init__(self, name: str, preset: str = "paper", seed: int = 0, **options: Any) -> None:
+    def __init__(self, residual: bool, name: str, preset: str = "paper", seed: int = 0, **options: Any) -> None:
         super().__init__(name, preset, seed, options)
+        self.residual = residual
         self.settings = PaperPreset(**options)
 
     @property
-    def centre_(self) -> FloatArray:
+    def centre_(self) -> Float:
         """c in the space of `latents_`, (32,)."""
-        out: FloatArray = self._model.centre.numpy()
+        out: Float = self._model.centre.numpy()
         return out
 
-    def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         validation = validation_mask(groups, self.settings.validation_fraction, np.random.default_rng(self.seed))
         generator = torch.Generator().manual_seed(self.seed)
-        self._model = new_model(X.shape[1], self.name == "AEwRES", self.settings, generator)
+        self._model = new_model(X.shape[1], self.residual, self.settings, generator)
         train, held_out = torch.from_numpy(X[~validation]), torch.from_numpy(X[validation])
         stopped = False
 
@@ -49,7 +53,7 @@ class PaperDetector(BaseDetector):
         interrupted = stopped
         if not interrupted:
             history += finetune(self._model, train, held_out, self.settings, generator, on_epoch, stop_now)
-        measures = _measures(before, self._model, X[validation], self.name == "AEwRES")
+        measures = _measures(before, self._model, X[validation])
         report = FitReport(
             history=tuple(history),
             epochs=len(history),
@@ -60,50 +64,44 @@ class PaperDetector(BaseDetector):
             measures=measures,
         )
         scores = self._scores(X)
-        return Fitted(scores, validation, self._latents(X), report, {"distance": scores})
+        return Fitted(scores, validation, self._latents(X), report, {ScorePart.DISTANCE: scores})
 
-    def _scores(self, X: FloatArray) -> FloatArray:
+    def _scores(self, X: Float) -> Float:
         return _distances(self._model, X)
 
-    def _latents(self, X: FloatArray) -> FloatArray:
+    def _latents(self, X: Float) -> Float:
         with torch.inference_mode():
-            out: FloatArray = self._model.network.encode(torch.from_numpy(X)).numpy()
+            out: Float = self._model.latents(torch.from_numpy(X)).numpy()
         return out
 
-    def state(self) -> dict[str, FloatArray]:
+    def state(self) -> Arrays:
         """Weights and centre."""
         return {name: tensor.numpy() for name, tensor in self._model.state_dict().items()}
 
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
+    def _restore(self, state: Arrays) -> None:
         """Build the network for the saved weights and fill it."""
-        self.n_features = state["network.encoder.0.weight"].shape[1]
+        n_features = state["network.encoder.0.weight"].shape[1]
         generator = torch.Generator().manual_seed(self.seed)
-        self._model = new_model(self.n_features, self.name == "AEwRES", self.settings, generator)
+        self._model = new_model(n_features, self.residual, self.settings, generator)
         self._model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
         self._model.eval()
 
 
-def _distances(model: DeepSVDD, X: FloatArray) -> FloatArray:
+def _distances(model: DeepSVDD, X: Float) -> Float:
     with torch.inference_mode():
-        out: FloatArray = model.distance(torch.from_numpy(X)).numpy()
+        out: Float = model.distance(torch.from_numpy(X)).numpy()
     return out
 
 
-def _measures(before: DeepSVDD, after: DeepSVDD, X: FloatArray, residual: bool) -> dict[str, float]:
-    """Quality checks on held-out rows X, (n, n_features). The report adds the held-out exceedance."""
+def _measures(before: DeepSVDD, after: DeepSVDD, X: Float) -> dict[str, float]:
+    """Measures on held-out rows X, (n, n_features). The report adds the held-out exceedance."""
     rows = torch.from_numpy(X)
     with torch.inference_mode():
-        latents = after.network.encode(rows).numpy()
+        latents = after.latents(rows).numpy()
+        measures = latent_measures(latents[None], _distances(before, X)[None], _distances(after, X)[None])
         variance = max(float(np.square(X - X.mean(axis=0)).mean()), 1e-12)
-        lost = float(before.reconstruction_error(rows).mean()) / variance
-        without = float(before.reconstruction_error(rows, with_skips=False).mean()) / variance
-    d_before, d_after = _distances(before, X), _distances(after, X)
-    measures = {
-        "spread_before": float(d_before.mean()),
-        "spread_after": float(d_after.mean()),
-        "effective_rank": effective_rank(latents),
-        "latent_size": float(latents.shape[1]),
-        "variance_lost": lost,
-        "agreement_with_pretrained": rank_agreement(d_before, d_after),
-    }
-    return measures | ({"variance_lost_without_skips": without} if residual else {})
+        measures["variance_lost"] = float(before.reconstruction_error(rows).mean()) / variance
+        if before.network.residual:
+            without = before.reconstruction_error(rows, with_skips=False)
+            measures["variance_lost_without_skips"] = float(without.mean()) / variance
+    return measures

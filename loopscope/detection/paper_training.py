@@ -1,4 +1,4 @@
-"""Deep SVDD as in the paper (section 4.3): pretrain an autoencoder, fix the centre, draw the latents to it.
+"""Deep SVDD as in the paper (section 4): pretrain an autoencoder, fix the centre, draw the latents to it.
 
 Conventions: x is (n, n_features) float32 as the encoder gave it, unscaled; a score is the squared distance of the
 latent to the centre c (Equation 2), so higher means more anomalous. Losses are means over rows: squared error per
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from loopscope.detection.networks import LAYER_SIZES, AutoEncoder, ResidualAutoEncoder
+from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
 from loopscope.progress import EpochCallback, EpochReport, StopCheck
 
 
 @dataclass(frozen=True)
 class PaperPreset:
-    """The published settings, all of section 4.3."""
+    """The published settings, of section 4.3 where nothing else is said."""
 
     layer_sizes: tuple[int, ...] = LAYER_SIZES
     dropout: float = 0.2
@@ -30,35 +30,39 @@ class PaperPreset:
     batch_size: int = 32
     max_epochs: int = 1000  # in each phase
     patience: int = 20  # epochs without a better validation loss
-    validation_fraction: float = 0.2
+    validation_fraction: float = 0.2  # section 4.1
 
 
 class DeepSVDD(nn.Module):
-    """An autoencoder with its centre. The centre is a buffer: it is saved and loaded with the weights."""
+    """One autoencoder with its centre. The centre is a buffer: it is saved and loaded with the weights."""
 
     centre: Tensor
 
-    def __init__(self, network: AutoEncoder, latent_size: int) -> None:
+    def __init__(self, network: AutoEncoder) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("centre", torch.zeros(latent_size))
+        self.register_buffer("centre", torch.zeros(network.latent_size))
+
+    def latents(self, x: Tensor) -> Tensor:
+        """(n, n_features) -> (n, 32)."""
+        out: Tensor = self.network.encoder(x[None])[0]
+        return out
 
     def distance(self, x: Tensor) -> Tensor:
         """Squared distance of each latent to the centre, (n,)."""
-        out: Tensor = (self.network.encode(x) - self.centre).square().sum(dim=1)
-        return out
+        return (self.latents(x) - self.centre).square().sum(dim=1)
 
     def reconstruction_error(self, x: Tensor, with_skips: bool = True) -> Tensor:
         """Squared error of each row's reconstruction per feature, (n,)."""
-        out: Tensor = (self.network(x, with_skips) - x).square().mean(dim=1)
+        out: Tensor = (self.network(x[None], with_skips)[0] - x).square().mean(dim=1)
         return out
 
 
 def new_model(n_features: int, residual: bool, preset: PaperPreset, generator: torch.Generator) -> DeepSVDD:
     """An untrained model; `residual` chooses AEwRES over AE."""
-    kind = ResidualAutoEncoder if residual else AutoEncoder
-    network = kind(n_features, preset.layer_sizes, preset.dropout, generator)
-    return DeepSVDD(network, preset.layer_sizes[-1])
+    return DeepSVDD(
+        AutoEncoder(n_features, residual, generator, layer_sizes=preset.layer_sizes, dropout=preset.dropout)
+    )
 
 
 def pretrain(
@@ -74,7 +78,7 @@ def pretrain(
     phase = _Phase("pretrain", model, model.network.parameters(), model.reconstruction_error)
     history = phase.run(train, validation, preset, generator, on_epoch, should_stop)
     with torch.inference_mode():
-        model.centre.copy_(model.network.encode(train).mean(dim=0))
+        model.centre.copy_(model.latents(train).mean(dim=0))
     return history
 
 
@@ -152,6 +156,6 @@ class _Phase:
     def _validate(self, rows: Tensor) -> tuple[float, float]:
         self.model.eval()
         with torch.inference_mode():
-            latents = self.model.network.encode(rows)
+            latents = self.model.latents(rows)
             spread = (latents - latents.mean(dim=0)).square().sum(dim=1).mean().item()
             return self.loss(rows).mean().item(), spread

@@ -6,12 +6,11 @@ Spearman rank correlations of scores (-1 to 1). Figures are taken on loops the m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import hypergeom, rankdata
 
-FloatArray = np.ndarray[Any, np.dtype[Any]]
+from loopscope.arrays import Float
 
 MIN_SPREAD_KEPT = 0.05  # healthy fine-tuning keeps 0.9 to 1.2 of the spread, collapsed fine-tuning 1e-4 and less
 MIN_EFFECTIVE_RANK = 3.0  # of 32; below, loops differ along one or two directions only
@@ -23,7 +22,7 @@ MAX_EXCEEDANCE = 0.15  # of held-out loops above the 95th percentile of the trai
 MIN_CHANCE = 0.01  # with few loops held out, that many above the threshold may be mere chance
 
 
-def effective_rank(latents: FloatArray) -> float:
+def effective_rank(latents: Float) -> float:
     """Exponential of the entropy of the normalised singular values (Roy and Vetterli 2007): 1 to d, 0 if constant."""
     singular = np.linalg.svd(latents - latents.mean(axis=0), compute_uv=False)
     total = singular.sum()
@@ -33,7 +32,7 @@ def effective_rank(latents: FloatArray) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def rank_agreement(first: FloatArray, second: FloatArray) -> float:
+def rank_agreement(first: Float, second: Float) -> float:
     """Spearman correlation of two scorings of the same loops; 0 when one of them is constant."""
     a, b = rankdata(first), rankdata(second)
     a, b = a - a.mean(), b - b.mean()
@@ -41,7 +40,7 @@ def rank_agreement(first: FloatArray, second: FloatArray) -> float:
     return float((a * b).sum() / norm) if norm > 0 else 0.0
 
 
-def mean_agreement(scorings: Sequence[FloatArray] | FloatArray) -> float:
+def mean_agreement(scorings: Sequence[Float] | Float) -> float:
     """Mean Spearman correlation over all pairs of scorings of the same loops; 1 for a single one."""
     pairs = [(i, j) for i in range(len(scorings)) for j in range(i)]
     return float(np.mean([rank_agreement(scorings[i], scorings[j]) for i, j in pairs])) if pairs else 1.0
@@ -50,6 +49,20 @@ def mean_agreement(scorings: Sequence[FloatArray] | FloatArray) -> float:
 def is_collapsed(spread_before: float, spread_after: float) -> bool:
     """Whether fine-tuning drew the latents together so far that distances to the centre no longer tell loops apart."""
     return not spread_after >= MIN_SPREAD_KEPT * spread_before or spread_before <= 0
+
+
+def latent_measures(latents: Float, before: Float, after: Float) -> dict[str, float]:
+    """What fine-tuning did to held-out rows, means over members.
+
+    `latents` is (n_members, n, d), after it; the distances to the centre `before` and `after` it are (n_members, n).
+    """
+    return {
+        "spread_before": float(before.mean()),
+        "spread_after": float(after.mean()),
+        "effective_rank": float(np.mean(list(map(effective_rank, latents)))),
+        "latent_size": float(latents.shape[2]),
+        "agreement_with_pretrained": float(np.mean(list(map(rank_agreement, before, after)))),
+    }
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,8 @@ class QualityCheck:
 
 def quality_checks(measures: Mapping[str, float]) -> tuple[QualityCheck, ...]:
     """Every check that these measures allow to judge; those whose measure is absent or undefined are left out."""
-    found = [check(measures) for check in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
-    return tuple(check for check in found if check is not None)
+    judged = [judge(measures) for judge in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
+    return tuple(check for check in judged if check is not None)
 
 
 def warnings_for(measures: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,106 +1,86 @@
 """The one door to every detector: `make_detector(name, preset, seed)`.
 
 Conventions: X is (n_loops, n_features) float32; scores are (n_loops,) float64, higher = more anomalous. A new detector
-is one class that derives from `fitting.BaseDetector` and one line in `_REGISTRY`.
+is one file with a class that derives from `base.BaseDetector`, and one line in `DETECTORS`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from enum import StrEnum
+from functools import partial
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loopscope.detection.base import BaseDetector, FitReport
+from loopscope.detection import baselines
+from loopscope.detection.base import BaseDetector
 from loopscope.detection.baselines import BaselineDetector
 from loopscope.detection.paper_detector import PaperDetector
-from loopscope.detection.paper_training import PaperPreset
 from loopscope.detection.robust_detector import RobustDetector
-from loopscope.detection.robust_training import RobustPreset
 from loopscope.errors import DataError
-from loopscope.progress import EpochCallback, StopCheck, ignore_epoch, never_stop
-
-__all__ = [
-    "PRESETS",
-    "Detector",
-    "DetectorInfo",
-    "FitReport",
-    "PaperPreset",
-    "RobustPreset",
-    "detector_info",
-    "detector_names",
-    "make_detector",
-]
 
 PRESETS = ("robust", "paper")
+Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 
 
-class Detector(Protocol):
-    """What pages, models and the pipeline rely on; see `fitting.BaseDetector` for shapes and errors."""
+class Family(StrEnum):
+    """What kind of thing a detector learns with."""
 
-    name: str
-    preset: str
-    seed: int
-    encoder_id: str | None
-    loop_ids_: tuple[str, ...]
-    scores_: NDArray[np.float64]
-    split_: NDArray[np.str_]
-    latents_: NDArray[np.float32]
-    components_: Mapping[str, NDArray[np.float64]]
-    reference_scores_: NDArray[np.float64]
-    report_: FitReport
-
-    def fit(
-        self,
-        X: object,
-        loop_ids: Sequence[str] | None = None,
-        encoder_id: str | None = None,
-        on_epoch: EpochCallback = ignore_epoch,
-        should_stop: StopCheck = never_stop,
-    ) -> Self:
-        """Learn what is normal."""
-
-    def anomaly_scores(self, X: object, encoder_id: str | None = None) -> NDArray[np.float64]:
-        """Scores of loops that were not trained on, (n,)."""
-
-    def latents(self, X: object, encoder_id: str | None = None) -> NDArray[np.float32]:
-        """Rows of the space that pictures show, (n, d)."""
+    DEEP = "deep"
+    BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """How a detector is presented: its title and one sentence on what its score is."""
+    """A detector by name: its title, what its score is in one phrase, and how to make it for each preset it has."""
 
     name: str
     title: str
     score: str
+    family: Family
+    presets: Mapping[str, Maker]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it trains networks, epoch by epoch."""
+        return self.family is Family.DEEP
 
 
-_INFO = (
-    DetectorInfo(
-        "AEwRES", "Residual autoencoder Deep SVDD", "distance to the centre of a residual autoencoder's latents"
+def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
+    presets: Mapping[str, Maker] = {
+        "robust": partial(RobustDetector, residual),
+        "paper": partial(PaperDetector, residual),
+    }
+    return DetectorInfo(name, title, score, Family.DEEP, presets)
+
+
+def _baseline(name: str, title: str, score: str, learn: Callable[..., baselines.ScoreRows]) -> DetectorInfo:
+    return DetectorInfo(name, title, score, Family.BASELINE, dict.fromkeys(PRESETS, partial(BaselineDetector, learn)))
+
+
+DETECTORS = (
+    _deep(
+        "AEwRES", "Residual autoencoder Deep SVDD", "distance to the centre of a residual autoencoder's latents", True
     ),
-    DetectorInfo("AE", "Autoencoder Deep SVDD", "distance to the centre of an autoencoder's latents"),
-    DetectorInfo("isolation-forest", "Isolation Forest", "how few random cuts isolate a loop"),
-    DetectorInfo("pca", "PCA reconstruction", "what principal components cannot rebuild"),
-    DetectorInfo("knn", "Nearest neighbours", "distance to the five nearest loops"),
-    DetectorInfo("mahalanobis", "Mahalanobis distance", "distance to the mean in units of the features' covariance"),
+    _deep("AE", "Autoencoder Deep SVDD", "distance to the centre of an autoencoder's latents", False),
+    _baseline("isolation-forest", "Isolation Forest", "how few random cuts isolate a loop", baselines.isolation_forest),
+    _baseline("pca", "PCA reconstruction", "what principal components cannot rebuild", baselines.pca_reconstruction),
+    _baseline("knn", "Nearest neighbours", "distance to the five nearest loops", baselines.neighbour_distance),
+    _baseline(
+        "mahalanobis",
+        "Mahalanobis distance",
+        "distance to the mean in units of the features' covariance",
+        baselines.mahalanobis_distance,
+    ),
 )
-_REGISTRY: Mapping[tuple[str, str], Callable[..., BaseDetector]] = {
-    **{(name, "robust"): RobustDetector for name in ("AE", "AEwRES")},
-    **{(name, "paper"): PaperDetector for name in ("AE", "AEwRES")},
-    **{(info.name, preset): BaselineDetector for info in _INFO[2:] for preset in PRESETS},
-}
 
 
 def detector_names() -> tuple[str, ...]:
     """Every detector, the recommended one first."""
-    return tuple(info.name for info in _INFO)
+    return tuple(info.name for info in DETECTORS)
 
 
 def detector_info(name: str) -> DetectorInfo:
-    """Title and meaning of a detector's score."""
-    for info in _INFO:
+    """What is known of a detector. Raises DataError for an unknown name."""
+    for info in DETECTORS:
         if info.name == name:
             return info
     raise DataError(f"There is no detector named {name!r}; choose one of {', '.join(detector_names())}.")
@@ -111,10 +91,10 @@ def make_detector(name: str, preset: str = "robust", seed: int = 0, **options: A
 
     Raises DataError for an unknown name, preset or option.
     """
-    detector_info(name)
-    if (name, preset) not in _REGISTRY:
-        raise DataError(f"There is no preset named {preset!r}; choose one of {', '.join(PRESETS)}.")
+    presets = detector_info(name).presets
+    if preset not in presets:
+        raise DataError(f"There is no preset named {preset!r}; choose one of {', '.join(presets)}.")
     try:
-        return _REGISTRY[name, preset](name, preset, seed, **options)
+        return presets[preset](name, preset, seed, **options)
     except TypeError as error:
         raise DataError(f"The detector {name} does not take these options ({error}); see its preset.") from error

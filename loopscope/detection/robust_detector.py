@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from loopscope.detection import robust_members as members
-from loopscope.detection.base import BaseDetector, FitReport, Fitted, fold_numbers
+from loopscope.arrays import Float, Int
+from loopscope.detection.base import BaseDetector, fold_numbers
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
+from loopscope.detection.fitted import Arrays, FitReport, Fitted
 from loopscope.detection.local_density import LocalDensity, most_isolated
-from loopscope.detection.quality import FloatArray, is_collapsed, mean_agreement
-from loopscope.detection.robust_members import Members
+from loopscope.detection.parts import DEEP_PARTS
+from loopscope.detection.quality import is_collapsed, mean_agreement
+from loopscope.detection.robust_members import CHUNK, CrossFittedMembers
 from loopscope.detection.robust_training import RobustFit, RobustPreset, fit_repeats, new_members
 from loopscope.progress import EpochCallback, StopCheck
 
@@ -28,72 +30,71 @@ CALIBRATION = ("locations", "scales", "density_calibration")
 
 
 class RobustDetector(BaseDetector):
-    """Repeats of K members, each trained without one fold. `options` replace fields of `RobustPreset`."""
+    """Repeats of K members, residual or not, each trained without one fold. `options` are fields of `RobustPreset`."""
 
-    def __init__(self, name: str, preset: str = "robust", seed: int = 0, **options: Any) -> None:
+    def __init__(self, residual: bool, name: str, preset: str = "robust", seed: int = 0, **options: Any) -> None:
         super().__init__(name, preset, seed, options)
+        self.residual = residual
         self.settings = RobustPreset(**options)
         self._density = LocalDensity(self.settings.density_neighbours)
 
     @property
-    def centre_(self) -> FloatArray:
+    def centre_(self) -> Float:
         """c in the space of `latents_`, (32,)."""
-        out: FloatArray = self._repeats[0].centre[0, 0].numpy()
+        out: Float = self._repeats[0].centre[0, 0].numpy()
         return out
 
-    def _fit(self, X: FloatArray, groups: FloatArray, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         rng = np.random.default_rng(self.seed)
         folds = np.stack([fold_numbers(groups, self.settings.n_folds, rng) for _ in range(self.settings.n_repeats)])
         held_out = folds[:, None] == np.unique(folds)[None, :, None]
         isolated = most_isolated(X, groups, self.settings.trimmed)
-        density = self._density.fit_scores(X, groups, isolated)
+        factors = self._density.fit_scores(X, groups, isolated)
         fit = fit_repeats(
-            X, ~held_out & ~isolated, held_out, self.name == "AEwRES", self.settings, self.seed, on_epoch, should_stop
+            X, ~held_out & ~isolated, held_out, self.residual, self.settings, self.seed, on_epoch, should_stop
         )
         self._repeats = fit.repeats
         of_repeats = self._out_of_fold(folds, self._log_deep(X))
-        lone = self._calibrated_density(density, fit=True)
-        parts = dict(zip(members.PARTS, of_repeats.mean(axis=0), strict=True)) | lone
-        each = [fuse(dict(zip(members.PARTS, deep, strict=True)) | lone) for deep in of_repeats]
+        density = self._calibrated_density(factors, fit=True)
+        parts = _named(of_repeats.mean(axis=0)) | density
+        each = [fuse(_named(deep) | density) for deep in of_repeats]
         report = _report(fit, mean_agreement(each))
         return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts, np.stack(each))
 
-    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, FloatArray]:
+    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
         """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
         return self._parts(self._check_new(X, encoder_id))
 
-    def repeat_scores(self, X: object, encoder_id: str | None = None) -> FloatArray:
+    def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """What each repeat alone says of loops that were not trained on, (n_repeats, n)."""
         X = self._check_new(X, encoder_id)
-        lone = self._calibrated_density(self._density.scores(X))
+        density = self._calibrated_density(self._density.scores(X))
         deep = self._deep(X).mean(axis=1)
-        return np.stack([fuse(dict(zip(members.PARTS, parts, strict=True)) | lone) for parts in deep])
+        return np.stack([fuse(_named(parts) | density) for parts in deep])
 
-    def _scores(self, X: FloatArray) -> FloatArray:
+    def _scores(self, X: Float) -> Float:
         return fuse(self._parts(X))
 
-    def _parts(self, X: FloatArray) -> dict[str, FloatArray]:
-        parts = dict(zip(members.PARTS, self._deep(X).mean(axis=(0, 1)), strict=True))
-        return parts | self._calibrated_density(self._density.scores(X))
+    def _parts(self, X: Float) -> dict[str, Float]:
+        return _named(self._deep(X).mean(axis=(0, 1))) | self._calibrated_density(self._density.scores(X))
 
-    def _deep(self, X: FloatArray) -> FloatArray:
+    def _deep(self, X: Float) -> Float:
         """Calibrated deep parts, (n_repeats, n_members, n_parts, n)."""
-        out: FloatArray = (self._log_deep(X) - self._locations) / self._scales
+        out: Float = (self._log_deep(X) - self._locations) / self._scales
         return out
 
-    def _latents(self, X: FloatArray) -> FloatArray:
+    def _latents(self, X: Float) -> Float:
         with torch.inference_mode():
-            pieces = [self._repeats[0].latents(x)[0] for x in torch.split(torch.from_numpy(X), members.CHUNK)]
-        out: FloatArray = torch.cat(pieces).numpy()
+            pieces = [self._repeats[0].latents(x)[0] for x in torch.split(torch.from_numpy(X), CHUNK)]
+        out: Float = torch.cat(pieces).numpy()
         return out
 
-    def _log_deep(self, X: FloatArray) -> FloatArray:
+    def _log_deep(self, X: Float) -> Float:
         """Uncalibrated deep parts, (n_repeats, n_members, n_parts, n)."""
         with ThreadPoolExecutor(len(self._repeats)) as pool:
-            raw = pool.map(lambda repeat: np.stack(list(repeat.scores(X).values()), axis=1), self._repeats)
-            return log_part(np.stack(list(raw)))
+            return log_part(np.stack(list(pool.map(lambda repeat: repeat.scores(X), self._repeats))))
 
-    def _out_of_fold(self, folds: FloatArray, logs: FloatArray) -> FloatArray:
+    def _out_of_fold(self, folds: Int, logs: Float) -> Float:
         """Calibrate on held-out rows and return their z-scores, (n_repeats, n_parts, n); `folds` is (n_repeats, n).
 
         Every member has a location of its own (members differ), all share one scale (a fold alone is too small for it).
@@ -104,18 +105,18 @@ class RobustDetector(BaseDetector):
             self._locations[repeat, member, :, 0] = np.median(held_out, axis=1)
         own = folds[:, None, None, :]
         centred = np.take_along_axis(logs - self._locations, own, axis=1)[:, 0]
-        scales = [median_and_scale(centred[:, part].ravel())[1] for part in range(len(members.PARTS))]
+        scales = [median_and_scale(centred[:, part].ravel())[1] for part in range(len(DEEP_PARTS))]
         self._scales = np.array(scales)[:, None]
-        out: FloatArray = centred / self._scales
+        out: Float = centred / self._scales
         return out
 
-    def _calibrated_density(self, raw: Mapping[str, FloatArray], fit: bool = False) -> dict[str, FloatArray]:
+    def _calibrated_density(self, raw: Mapping[str, Float], fit: bool = False) -> dict[str, Float]:
         if fit:
             self._density_calibration = np.array([median_and_scale(log_part(part)) for part in raw.values()])
         pairs = zip(raw.items(), self._density_calibration, strict=True)
         return {name: (log_part(part) - location) / scale for (name, part), (location, scale) in pairs}
 
-    def state(self) -> dict[str, FloatArray]:
+    def state(self) -> Arrays:
         """Weights, preprocessing and centres of all members, their calibration, and the rows neighbours are among."""
         weights = {
             f"repeat{i}.{name}": tensor.numpy()
@@ -125,22 +126,26 @@ class RobustDetector(BaseDetector):
         calibration = {name: getattr(self, f"_{name}") for name in CALIBRATION}
         return {**weights, **calibration, "reference": self._density.reference}
 
-    def restore(self, state: Mapping[str, FloatArray]) -> None:
+    def _restore(self, state: Arrays) -> None:
         """Build members for the saved arrays and fill them; local densities are computed again from their rows."""
         for name in CALIBRATION:
             setattr(self, f"_{name}", state[name])
         self._density.fit(state["reference"])
-        self.n_features = state["reference"].shape[1]
         n_repeats, n_members = state["locations"].shape[:2]
         self._repeats = tuple(self._restored(state, f"repeat{i}.", n_members) for i in range(n_repeats))
 
-    def _restored(self, state: Mapping[str, FloatArray], prefix: str, n_members: int) -> Members:
+    def _restored(self, state: Arrays, prefix: str, n_members: int) -> CrossFittedMembers:
         generator = torch.Generator().manual_seed(self.seed)
-        repeat, _ = new_members(n_members, self.n_features, self.name == "AEwRES", self.settings, generator)
+        repeat, _ = new_members(n_members, state["reference"].shape[1], self.residual, self.settings, generator)
         own = {name: torch.from_numpy(np.array(state[prefix + name])) for name in repeat.state_dict()}
         repeat.load_state_dict(own)
         repeat.eval()
         return repeat
+
+
+def _named(deep: Float) -> dict[str, Float]:
+    """(n_parts, n) -> part -> (n,)."""
+    return dict(zip(DEEP_PARTS, deep, strict=True))
 
 
 def _report(fit: RobustFit, agreement: float) -> FitReport:

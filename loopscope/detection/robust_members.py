@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopscope.detection.local_density import CLIP, standardisation, standardise, whitening_matrix
-from loopscope.detection.member_networks import MemberAutoEncoder, MemberEncoder
-from loopscope.detection.quality import FloatArray
+from loopscope.arrays import Bool, Float
+from loopscope.detection.networks import AutoEncoder
+from loopscope.detection.preprocessing import CLIP, standardisation, standardise, whitening_matrix
 
-PARTS = ("distance", "reconstruction")
 CHUNK = 2048  # rows scored at once, so that memory stays flat
 
 
-class Members(nn.Module):
+class CrossFittedMembers(nn.Module):
     """K members: preprocessing, autoencoder of the z-scores, encoder of the whitened z-scores with its centre."""
 
     mean: Tensor
@@ -26,7 +25,7 @@ class Members(nn.Module):
     centre: Tensor
     radius: Tensor
 
-    def __init__(self, autoencoder: MemberAutoEncoder, encoder: MemberEncoder) -> None:
+    def __init__(self, autoencoder: AutoEncoder, encoder: nn.Sequential) -> None:
         super().__init__()
         k, f, d = autoencoder.n_members, autoencoder.n_features, autoencoder.latent_size
         self.autoencoder = autoencoder
@@ -37,7 +36,7 @@ class Members(nn.Module):
         self.register_buffer("centre", torch.zeros(k, 1, d))
         self.register_buffer("radius", torch.ones(k, 1))  # mean squared distance to c before fine-tuning
 
-    def fit_views(self, X: FloatArray, train_rows: FloatArray) -> None:
+    def fit_views(self, X: Float, train_rows: Bool) -> None:
         """Fit preprocessing of every member on its own rows; `train_rows` is (n_members, n) bool."""
         whitening = []
         for k, rows in enumerate(train_rows):
@@ -49,7 +48,7 @@ class Members(nn.Module):
     def fold_whitening(self) -> None:
         """Make whitening part of the encoder's first layer: both are linear, and the product is half the size."""
         if self.whitening is not None:
-            weight = self.encoder.layers[0].get_parameter("weight")
+            weight = self.encoder.get_parameter("0.weight")
             weight.data = torch.bmm(self.whitening, weight.data)
             self.whitening = None
 
@@ -86,11 +85,11 @@ class Members(nn.Module):
                 spread = (latents[k, trained] - self.centre[k]).square().sum(dim=1).mean()
                 self.radius[k, 0] = spread.clamp(min=1e-12)
 
-    def scores(self, X: FloatArray) -> dict[str, FloatArray]:
-        """Raw scores, part -> (n_members, n)."""
+    def scores(self, X: Float) -> Float:
+        """Raw scores, (n_members, n_parts, n), parts in the order of DEEP_PARTS."""
         with torch.inference_mode():
             pieces = [
-                torch.stack([self.distance(self.latents(x)), self.reconstruction_error(x)])
+                torch.stack([self.distance(self.latents(x)), self.reconstruction_error(x)], dim=1)
                 for x in torch.split(torch.from_numpy(X), CHUNK)
             ]
-        return dict(zip(PARTS, torch.cat(pieces, dim=2).numpy().astype(np.float64), strict=True))
+        return torch.cat(pieces, dim=2).numpy().astype(np.float64)

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopscope.detection.member_networks import MemberAutoEncoder
-from loopscope.detection.networks import LAYER_SIZES
-from loopscope.detection.quality import FloatArray, effective_rank, rank_agreement
-from loopscope.detection.robust_members import Members
+from loopscope.arrays import Bool, Float
+from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
+from loopscope.detection.quality import latent_measures
+from loopscope.detection.robust_members import CrossFittedMembers
 from loopscope.progress import EpochCallback, EpochReport, StopCheck
 
 HELD_OUT_SHOWN = 1024  # rows per member that validation losses and quality checks are taken from
@@ -40,7 +40,7 @@ class RobustPreset:
     layer_sizes: tuple[int, ...] = LAYER_SIZES  # paper section 4.3
     n_folds: int = 5
     n_repeats: int = 2  # of the whole cross-fitting, with other folds and weights
-    trimmed: float = 0.1  # share of the most_isolated loops that nothing is learnt from
+    trimmed: float = 0.1  # share of the most isolated loops that nothing is learnt from
     density_neighbours: int = 10
     skip_dropout: float = 0.5  # AEwRES only
     learning_rate: float = 1e-3  # of pretraining, paper section 4.3
@@ -58,16 +58,16 @@ class RobustPreset:
 class RobustFit:
     """Fitted members of each repeat, the quality checks of each, and the losses on the way."""
 
-    repeats: tuple[Members, ...]
+    repeats: tuple[CrossFittedMembers, ...]
     measures: tuple[dict[str, float], ...]
     history: tuple[EpochReport, ...]
     stopped: bool
 
 
 def fit_repeats(
-    X: FloatArray,
-    train_rows: FloatArray,
-    held_out: FloatArray,
+    X: Float,
+    train_rows: Bool,
+    held_out: Bool,
     residual: bool,
     preset: RobustPreset,
     seed: int,
@@ -106,14 +106,21 @@ def fit_repeats(
 
 def new_members(
     n_members: int, n_features: int, residual: bool, preset: RobustPreset, generator: torch.Generator
-) -> tuple[Members, MemberAutoEncoder]:
+) -> tuple[CrossFittedMembers, AutoEncoder]:
     """Untrained members, and the autoencoder that their encoder is pretrained in."""
     skip_dropout = preset.skip_dropout if residual else 0.0
     plain, whitened = (
-        MemberAutoEncoder(n_members, n_features, residual, skip_dropout, generator, preset.layer_sizes)
+        AutoEncoder(
+            n_features,
+            residual,
+            generator,
+            n_members=n_members,
+            layer_sizes=preset.layer_sizes,
+            skip_dropout=skip_dropout,
+        )
         for _ in range(2)
     )
-    return Members(plain, whitened.encoder), whitened
+    return CrossFittedMembers(plain, whitened.encoder), whitened
 
 
 @dataclass
@@ -139,9 +146,9 @@ class _Training:
 
     def __init__(
         self,
-        X: FloatArray,
-        train_rows: FloatArray,
-        held_out: FloatArray,
+        X: Float,
+        train_rows: Bool,
+        held_out: Bool,
         residual: bool,
         preset: RobustPreset,
         generator: torch.Generator,
@@ -199,21 +206,15 @@ class _Training:
         members, x = self.members, self.shown
         with torch.inference_mode():
             latents = members.latents(x)
-            before = members.distance(self.pretrained(members.encoder_input(x))).numpy()
-            after = members.distance(latents).numpy()
+            before = members.distance(self.pretrained(members.encoder_input(x)))
+            measures = latent_measures(latents.numpy(), before.numpy(), members.distance(latents).numpy())
             variance = max(float(members.standardised(x).square().mean()), 1e-12)
-            lost = float(members.reconstruction_error(x).mean()) / variance
-            without = float(members.reconstruction_error(x, with_skips=False).mean()) / variance
+            measures["variance_lost"] = float(members.reconstruction_error(x).mean()) / variance
+            if self.residual:
+                without = members.reconstruction_error(x, with_skips=False)
+                measures["variance_lost_without_skips"] = float(without.mean()) / variance
         members.fold_whitening()
-        measures = {
-            "spread_before": float(before.mean()),
-            "spread_after": float(after.mean()),
-            "effective_rank": float(np.mean([effective_rank(rows.numpy()) for rows in latents])),
-            "latent_size": float(latents.shape[2]),
-            "variance_lost": lost,
-            "agreement_with_pretrained": float(np.mean(list(map(rank_agreement, before, after)))),
-        }
-        return measures | ({"variance_lost_without_skips": without} if self.residual else {})
+        return measures
 
     def _next_batch(self) -> Tensor:
         """Row numbers, (n_members, batch): every member goes through as many of its rows as the smallest member has."""

@@ -1,12 +1,13 @@
 """Percentile ↔ value ↔ flags, apart from scoring: moving a threshold never scores anything anew.
 
-Conventions: `reference_scores` are the ascending scores of the training loops (paper section 4.4), (m,); percentiles
+Conventions: `reference_scores` are the ascending scores of the training loops (paper section 5.4), (m,); percentiles
 run from 0 to 100; scores above a threshold are anomalies, higher = more anomalous.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from loopscope.arrays import Bool, Float
 from loopscope.errors import DataError
 
 
@@ -22,7 +23,7 @@ def threshold_at(reference_scores: ArrayLike, percentile: float) -> float:
     return float(np.percentile(reference, percentile))
 
 
-def percentile_of(reference_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+def percentile_of(reference_scores: ArrayLike, scores: ArrayLike) -> Float:
     """Where scores lie among the reference, (n,) in 0 to 100: the reverse of `threshold_at`.
 
     >>> percentile_of([1.0, 2.0, 3.0, 4.0, 5.0], [4.0, 9.0]).tolist()
@@ -39,7 +40,7 @@ def percentile_of(reference_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.
     return position / (len(reference) - 1) * 100
 
 
-def is_anomaly(scores: ArrayLike, threshold: float) -> NDArray[np.bool_]:
+def is_anomaly(scores: ArrayLike, threshold: float) -> Bool:
     """Whether each score lies above the threshold, (n,) bool.
 
     >>> is_anomaly([1.0, 4.0, 5.0], 4.0).tolist()
@@ -48,12 +49,7 @@ def is_anomaly(scores: ArrayLike, threshold: float) -> NDArray[np.bool_]:
     return np.asarray(scores, dtype=np.float64) > threshold
 
 
-def count_above(scores: ArrayLike, threshold: float) -> int:
-    """How many loops a threshold flags."""
-    return int(is_anomaly(scores, threshold).sum())
-
-
-def _reference(reference_scores: ArrayLike) -> NDArray[np.float64]:
+def _reference(reference_scores: ArrayLike) -> Float:
     reference = np.asarray(reference_scores, dtype=np.float64)
     if reference.size == 0:
         raise DataError("There are no training scores to take a threshold from; fit the detector first.")

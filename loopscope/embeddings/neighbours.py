@@ -63,19 +63,6 @@ def nearest_normal(X: Embeddings, is_normal: npt.NDArray[np.bool_], rows: npt.Ar
     return np.where(is_itself, second, found[:, 0])
 
 
-def most_central(X: Embeddings, allowed: npt.NDArray[np.bool_] | None = None) -> int:
-    """The row with the highest mean cosine similarity to all allowed rows, itself allowed; -1 if none is.
-
-    That is the row closest in direction to the mean of the unit rows, so it needs one pass instead of n².
-    """
-    unit = _unit(X)
-    candidates = np.arange(len(unit)) if allowed is None else np.flatnonzero(allowed)
-    if not len(candidates):
-        return -1
-    chosen = unit[candidates]
-    return int(candidates[np.argmax(chosen @ chosen.mean(axis=0))])
-
-
 def near_duplicates(
     X: Embeddings,
     cosine: float,

@@ -8,7 +8,7 @@ import streamlit as st
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.analysis.subsets import EVERYTHING, subsets
 from loopscope.config import DEFAULT_PERCENTILE
-from loopscope.detection.base import FitReport
+from loopscope.detection.fitted import FitReport
 from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import detector_info, detector_names
 from loopscope.detection.thresholds import is_anomaly, threshold_at
@@ -28,7 +28,6 @@ PRESET_NOTES = {
     "robust": "Robust: scored by members that did not train on the loop, and kept from collapse.",
     "paper": "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
 }
-DEEP = ("AE", "AEwRES")
 JOINED = ", joined with its reconstruction error and the local density of the embeddings"
 SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
 EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
@@ -47,7 +46,7 @@ def choose_detector() -> tuple[str, str, int]:
     preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
     seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed")
     remember("detector-name", "preset-name", "seed")
-    joined = JOINED if preset == "robust" and name in DEEP else ""
+    joined = JOINED if preset == "robust" and detector_info(name).is_deep else ""
     st.caption(f"Score: {detector_info(name).score}{joined}; higher = more anomalous. {PRESET_NOTES[preset]}")
     return name, preset, int(seed)
 

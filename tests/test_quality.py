@@ -71,13 +71,13 @@ def test_a_sound_model_has_no_warnings_and_absent_measures_are_not_judged():
         ({"held_out_exceedance": 0.4}, "40% of the held-out loops"),
     ],
 )
-def test_every_guard_has_its_sentence(broken, words):
+def test_every_check_has_its_sentence(broken, words):
     (sentence,) = warnings_for({**GOOD, **broken})
     assert words in sentence
     assert sentence.endswith(".")
 
 
-def test_every_guard_is_shown_with_its_limit_passed_or_not():
+def test_every_check_is_shown_with_its_limit_passed_or_not():
     judged = quality_checks(GOOD)
     assert len(judged) == 6
     assert all(check.passed and check.sentence.endswith(".") and check.limit for check in judged)

@@ -1,0 +1,69 @@
+"""What a detector knows of the loops it was fitted on: one record, which `saved` walks over field by field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopscope.arrays import Bool, Float, Int
+from loopscope.progress import EpochReport
+
+Arrays = Mapping[str, NDArray[Any]]  # name -> array of any shape and kind
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What training did, and whether its result may be trusted.
+
+    `spread_before` and `spread_after` are mean squared distances of held-out latents to the centre, before and after
+    fine-tuning (None for detectors without a latent space). `measures` holds every check's figure by name, `warnings`
+    one plain sentence for each check that was not passed. A `collapsed` model must not be presented as good.
+    """
+
+    history: tuple[EpochReport, ...] = ()
+    seconds: float = 0.0
+    epochs: int = 0
+    spread_before: float | None = None
+    spread_after: float | None = None
+    collapsed: bool = False
+    warnings: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All of it, joined by row; higher scores are more anomalous. A new field is saved and loaded without more ado."""
+
+    scores: Float  # (n,)
+    validation: Bool  # (n,)
+    latents: Float  # (n, d)
+    report: FitReport
+    components: Mapping[str, Float]  # name -> (n,), the parts the score is made of
+    repeat_scores: Float = field(default_factory=lambda: np.empty((0, 0)))  # (n_repeats, n), what each alone would say
+    loop_ids: tuple[str, ...] = ()
+    encoder_id: str | None = None
+    n_features: int = 0
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """ "train" or "validation" for each row, (n,)."""
+        return np.where(self.validation, "validation", "train")
+
+    @cached_property
+    def reference_scores(self) -> Float:
+        """Ascending scores of the training rows."""
+        return np.sort(self.scores[~self.validation])
+
+    def in_order(self, rows: Int) -> "Fitted":
+        """The same with its rows in this order, scores as float64, latents as float32."""
+        return replace(
+            self,
+            scores=self.scores[rows].astype(np.float64),
+            validation=self.validation[rows],
+            latents=self.latents[rows].astype(np.float32),
+            components={name: part[rows].astype(np.float64) for name, part in self.components.items()},
+            repeat_scores=np.array([scores[rows] for scores in self.repeat_scores]).reshape(-1, len(rows)),
+        )
