@@ -1,10 +1,11 @@
 """laion-clap itself, as installed, to compare with: its own file list path, features and audio branch, random
 weights.
 
-The package cannot be imported here as it is: it asks the model hub for tokenizers and the text tower, and needs
-torchvision and torchaudio. Nothing of these makes an audio embedding except three functions, which stand-ins provide
-as their packages define them: torchaudio's MelSpectrogram (HTK filters computed at each construction) and
-AmplitudeToDB, and torchvision's Resize of a tensor (bilinear, antialiased, its default since 0.17).
+The package cannot be imported here as it is: it asks the model hub for tokenizers and the text tower, and needs what
+it declares (it is installed alone) and torchvision and torchaudio besides. Nothing of these makes an audio embedding
+except three functions, which stand-ins provide as their packages define them: torchaudio's MelSpectrogram (HTK filters
+computed at each construction) and AmplitudeToDB, and torchvision's Resize of a tensor (bilinear, antialiased, its
+default since 0.17).
 """
 
 import sys
@@ -67,7 +68,7 @@ class Resize(nn.Module):
 class _Absent(nn.Module):
     """Whatever else is imported by name and never used for audio: tokenizers, and a text tower of one word."""
 
-    def __init__(self) -> None:
+    def __init__(self, *_: object) -> None:
         super().__init__()
         self.embeddings = nn.ModuleDict({"word_embeddings": nn.Embedding(1, 768)})
 
@@ -86,17 +87,15 @@ class _StandIn(ModuleType):
         return _Absent
 
 
+STOOD_IN_FOR = (
+    *("transformers", "transformers.tokenization_utils_base", "torchaudio", "torchaudio.transforms"),
+    *("torchvision", "torchvision.datasets", "torchvision.transforms", "torchvision.ops", "torchvision.ops.misc"),
+    *("braceexpand", "ftfy", "h5py", "progressbar", "regex", "wandb", "webdataset", "wget"),
+)
+
+
 def _stand_ins() -> dict[str, ModuleType]:
-    names = (
-        "transformers",
-        "transformers.tokenization_utils_base",
-        "torchaudio",
-        "torchaudio.transforms",
-        "torchvision",
-        "torchvision.datasets",
-    )
-    names += ("torchvision.transforms", "torchvision.ops", "torchvision.ops.misc")
-    modules: dict[str, ModuleType] = {name: _StandIn(name) for name in names}
+    modules: dict[str, ModuleType] = {name: _StandIn(name) for name in STOOD_IN_FOR}
     modules["torchaudio.transforms"].__dict__.update(MelSpectrogram=MelSpectrogram, AmplitudeToDB=AmplitudeToDB)
     modules["torchvision.transforms"].__dict__["Resize"] = Resize
     for name, module in modules.items():
