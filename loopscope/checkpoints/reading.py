@@ -78,7 +78,7 @@ def _load_archive(path: Path) -> Any:
 
 def _numpy_scalars() -> list[Any]:
     """What training scripts leave beside tensors: numpy scalars (a loss, an epoch), under old and new module names."""
-    scalar = np.core.multiarray.scalar  # type: ignore[attr-defined]
+    scalar = np.float64().__reduce__()[0]
     types = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
     return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), np.dtype, *types]
 

@@ -107,7 +107,7 @@ def embed_ready(ready: Sequence[ReadyClip], encoder: Encoder) -> BatchResult:
         encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
     )
     X = network(features) if features else np.empty((0, encoder.n_features), np.float32)
-    finite = np.isfinite(X).all(axis=1)
+    finite = np.logical_and.reduce(np.isfinite(X), axis=1)
     for clip, is_finite in zip(clips, finite, strict=True):
         if not is_finite:
             reason = "The encoder's output is not finite; the sound may hold extreme values."

@@ -72,7 +72,7 @@ class Signal:
     @property
     def duration_s(self) -> float:
         """Length of the block in seconds."""
-        return self.samples.shape[1] / self.sample_rate
+        return float(self.samples.shape[1] / self.sample_rate)
 
     @cached_property
     def peak(self) -> float:
