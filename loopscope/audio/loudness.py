@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pyloudnorm
-from numpy.typing import NDArray
 
 from loopscope import audio
+from loopscope.arrays import Float
 
 LONGEST_MEASURED_S = 60.0  # loudness of the first minute stands for longer files
 _SHORTEST_MEASURED_S = 1.0  # BS.1770 gates blocks of 0.4 s with 75 % overlap; shorter loops are repeated up to this
@@ -26,7 +26,7 @@ class Loudness:
     peak_dbfs: float | None
 
 
-def measure(samples: NDArray[np.float32], sample_rate: int) -> Loudness:
+def measure(samples: Float, sample_rate: int) -> Loudness:
     """Measure one loop.
 
     Args:

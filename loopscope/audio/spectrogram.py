@@ -10,9 +10,9 @@ from os import PathLike
 
 import librosa
 import numpy as np
-from numpy.typing import NDArray
 
 from loopscope import audio
+from loopscope.arrays import Float
 
 LONGEST_S = 300.0  # of a file that are drawn
 N_COLUMNS = 1200  # of the outline
@@ -21,8 +21,6 @@ N_MELS = 96
 N_FFT = 2048
 HOP = 512
 RANGE_DB = 80.0
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,12 @@ class LoopSpectrogram:
     """
 
     duration_s: float
-    times_s: FloatArray
-    low: FloatArray
-    high: FloatArray
-    frame_s: FloatArray
-    mel_hz: FloatArray
-    mel_db: FloatArray
+    times_s: Float
+    low: Float
+    high: Float
+    frame_s: Float
+    mel_hz: Float
+    mel_db: Float
 
 
 def spectrogram_of_file(path: str | PathLike[str]) -> LoopSpectrogram:
@@ -47,7 +45,7 @@ def spectrogram_of_file(path: str | PathLike[str]) -> LoopSpectrogram:
     return draw(wave.samples, wave.sample_rate)
 
 
-def draw(samples: FloatArray, sample_rate: int) -> LoopSpectrogram:
+def draw(samples: Float, sample_rate: int) -> LoopSpectrogram:
     """The spectrogram of `samples` (channels, n)."""
     n = samples.shape[1]
     edges = np.linspace(0, n, min(N_COLUMNS, n) + 1).astype(np.int64)[:-1]
@@ -68,10 +66,8 @@ def draw(samples: FloatArray, sample_rate: int) -> LoopSpectrogram:
     )
 
 
-def _mel_power(samples: FloatArray, sample_rate: int) -> FloatArray:
+def _mel_power(samples: Float, sample_rate: int) -> Float:
     """(mels, frames); the shortest sounds are filled up with silence to one window."""
     padded = np.pad(samples, (0, max(0, N_FFT - len(samples))))
-    power: FloatArray = librosa.feature.melspectrogram(
-        y=padded, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS
-    )
+    power: Float = librosa.feature.melspectrogram(y=padded, sr=sample_rate, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
     return power[:, : 1 + len(samples) // HOP]

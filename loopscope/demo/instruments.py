@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loopscope.arrays import Float
 from loopscope.demo.synthesis import (
-    Samples,
     filtered_saw,
     fm_tone,
     harmonic_tone,
@@ -27,7 +27,7 @@ class Note:
     slide_cents: float = 0.0
 
 
-Voice = Callable[[Note, np.random.Generator], Samples]
+Voice = Callable[[Note, np.random.Generator], Float]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class StringVoice:
     stretch: float = 2e-5
     body: bool = False
 
-    def __call__(self, note: Note, rng: np.random.Generator) -> Samples:
+    def __call__(self, note: Note, rng: np.random.Generator) -> Float:
         """Harder plucks are brighter, and no two are at quite the same place."""
         brightness = self.brightness_hz * (0.35 + 0.65 * note.velocity**1.5)
         position = self.position * rng.uniform(0.9, 1.1)
@@ -59,7 +59,7 @@ class StringVoice:
         return shaped(tone, note.sample_rate, 0.0015, note.held_s, self.release_s) * np.float32(note.velocity)
 
 
-def saw(note: Note, rng: np.random.Generator) -> Samples:
+def saw(note: Note, rng: np.random.Generator) -> Float:
     """Two detuned sawtooths through a falling low-pass: the synthwave bass."""
     n_samples = int((note.held_s + 0.12) * note.sample_rate)
     spectrum = filtered_saw(380 + 500 * note.velocity, 3.0 * note.velocity, 0.09, 1.2)
@@ -70,7 +70,7 @@ def saw(note: Note, rng: np.random.Generator) -> Samples:
     return shaped(np.asarray(tone, np.float32), note.sample_rate, 0.003, note.held_s, 0.02) * np.float32(note.velocity)
 
 
-def sub(note: Note, rng: np.random.Generator) -> Samples:
+def sub(note: Note, rng: np.random.Generator) -> Float:
     """A rounded sine with a little second and third harmonic: the hip-hop bass."""
     n_samples = int((note.held_s + 0.3) * note.sample_rate)
     angle = 2 * np.pi * note.frequency * np.arange(n_samples) / note.sample_rate
@@ -80,14 +80,14 @@ def sub(note: Note, rng: np.random.Generator) -> Samples:
     return shape * np.float32(note.velocity)
 
 
-def fm(note: Note, rng: np.random.Generator) -> Samples:
+def fm(note: Note, rng: np.random.Generator) -> Float:
     """The hollow, percussive house bass."""
     n_samples = int((note.held_s + 0.2) * note.sample_rate)
     tone = fm_tone(note.frequency, n_samples, note.sample_rate, 2.2 + 2.5 * note.velocity, 0.12 * rng.uniform(0.9, 1.1))
     return shaped(tone, note.sample_rate, 0.002, note.held_s, 0.03) * np.float32(note.velocity)
 
 
-def bell(note: Note, rng: np.random.Generator) -> Samples:
+def bell(note: Note, rng: np.random.Generator) -> Float:
     """An electric-piano bell: what neither a bass nor a guitar folder should hold."""
     n_samples = int((note.held_s + 0.6) * note.sample_rate)
     times = np.arange(n_samples) / note.sample_rate
@@ -98,7 +98,7 @@ def bell(note: Note, rng: np.random.Generator) -> Samples:
     return shape * np.float32(note.velocity)
 
 
-def dead_note(note: Note, rng: np.random.Generator) -> Samples:
+def dead_note(note: Note, rng: np.random.Generator) -> Float:
     """A string stopped by the hand: a thump with hardly a pitch."""
     n_samples = int(0.09 * note.sample_rate)
     thump = np.sin(2 * np.pi * 1.5 * note.frequency * np.arange(n_samples) / note.sample_rate)

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from loopscope.demo.synthesis import Samples
+from loopscope.arrays import Float
 
-Oddity = Callable[[Samples, int, np.random.Generator], Samples]
+Oddity = Callable[[Float, int, np.random.Generator], Float]
 
 DETUNE = "detune"
 WRONG_INSTRUMENT = "wrong_instrument"
 DETUNE_CENTS = 43.0
 
 
-def click(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def click(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """A few samples that jump to nearly full scale, as from a bad edit or a lost clock."""
     damaged = samples.copy()
     n_samples = samples.shape[1]
@@ -25,7 +25,7 @@ def click(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Sampl
     return damaged
 
 
-def dropout(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def dropout(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """Gaps of 40 to 120 ms where the sound is simply gone."""
     damaged = samples.copy()
     for start in rng.uniform(0.1, 0.8, size=3) * samples.shape[1]:
@@ -34,13 +34,13 @@ def dropout(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Sam
     return damaged
 
 
-def clipping(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def clipping(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """An input 18 dB too hot, cut off flat."""
     limit = np.float32(0.97)
     return np.asarray(np.clip(samples / np.abs(samples).max() * 8.0, -limit, limit), dtype=np.float32)
 
 
-def hum(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def hum(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """Mains hum at 50 Hz and its odd harmonics, 14 dB below the music."""
     times = np.arange(samples.shape[1]) / sample_rate
     mains = sum(
@@ -52,12 +52,12 @@ def hum(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples
     return np.asarray(samples + level * mains, dtype=np.float32)
 
 
-def backwards(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def backwards(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """The take reversed."""
     return np.ascontiguousarray(samples[:, ::-1])
 
 
-def stutter(samples: Samples, sample_rate: int, rng: np.random.Generator) -> Samples:
+def stutter(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
     """A slice of 60 to 90 ms that sticks and repeats for a third of the loop."""
     damaged = samples.copy()
     n_samples = samples.shape[1]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loopscope.arrays import Float
 from loopscope.demo import theory
 from loopscope.demo.instruments import INSTRUMENTS, Note, Voice, dead_note
 from loopscope.demo.styles import STEPS_A_BAR, Style
-from loopscope.demo.synthesis import Samples
 
 STRUM_S = 0.011  # between two strings of a down stroke
 GHOST_VELOCITY = 0.45
@@ -79,9 +79,9 @@ class Player:
         self._score, self._style, self._rate, self._rng, self._cents = score, style, sample_rate, rng, cents
         self._voice_name = voice
         self._voice: Voice = INSTRUMENTS[voice]
-        self._loop: Samples = np.zeros(round(score.n_steps * score.step_s * sample_rate), np.float32)
+        self._loop: Float = np.zeros(round(score.n_steps * score.step_s * sample_rate), np.float32)
 
-    def play_bass(self, lowest: int = theory.LOWEST_BASS) -> Samples:
+    def play_bass(self, lowest: int = theory.LOWEST_BASS) -> Float:
         """One line, (n_samples,)."""
         for step in range(self._score.n_steps):
             symbol = self._score.symbol_at(step)
@@ -93,7 +93,7 @@ class Player:
             self._strike(step, pitch, held_s, self._velocity(step), is_dead=symbol == "x", slide_cents=slide)
         return self._loop
 
-    def play_guitar(self, lowest: int = theory.LOWEST_GUITAR) -> Samples:
+    def play_guitar(self, lowest: int = theory.LOWEST_GUITAR) -> Float:
         """Strums, chucks and single strings, (n_samples,)."""
         for step in range(self._score.n_steps):
             symbol = self._score.symbol_at(step)
@@ -155,7 +155,7 @@ class Player:
         _add_around(self._loop, tone, start)
 
 
-def _add_around(loop: Samples, tone: Samples, start: int) -> None:
+def _add_around(loop: Float, tone: Float, start: int) -> None:
     """Add a tone to a circular buffer, however long it is."""
     n_samples = len(loop)
     position = start % n_samples

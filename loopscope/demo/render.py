@@ -2,18 +2,19 @@
 
 import numpy as np
 
+from loopscope.arrays import Float
 from loopscope.demo import theory
 from loopscope.demo.catalogue import Take
 from loopscope.demo.oddities import DETUNE, DETUNE_CENTS, EFFECTS, WRONG_INSTRUMENT
 from loopscope.demo.performance import Player, write_score
 from loopscope.demo.styles import style_named
-from loopscope.demo.synthesis import Samples, filtered, room
+from loopscope.demo.synthesis import filtered, room
 
 PEAK_DBFS = (-5.0, -0.8)
 LOWEST_BELL = 60  # the wrong instrument plays the bass part in another register
 
 
-def render_take(take: Take, seed: int = 0) -> Samples:
+def render_take(take: Take, seed: int = 0) -> Float:
     """The take as (channels, n) float32 with its peak between -5 and -0.8 dBFS."""
     rng = np.random.default_rng([seed, take.number])
     dry = _perform(take, rng)
@@ -25,7 +26,7 @@ def render_take(take: Take, seed: int = 0) -> Samples:
     return placed if take.oddity in ("click", "clipping") else _normalised(placed, level)
 
 
-def _perform(take: Take, rng: np.random.Generator) -> Samples:
+def _perform(take: Take, rng: np.random.Generator) -> Float:
     style = style_named(take.instrument, take.style)
     score = write_score(style, take.key, take.bpm, take.bars, rng)
     cents = DETUNE_CENTS if take.oddity == DETUNE else 0.0
@@ -36,7 +37,7 @@ def _perform(take: Take, rng: np.random.Generator) -> Samples:
     return player.play_guitar()
 
 
-def _amplified(dry: Samples, take: Take) -> Samples:
+def _amplified(dry: Float, take: Take) -> Float:
     """Bass and clean guitars lose rumble; the driven guitar goes through a valve stage and a loudspeaker."""
     if take.voice == "drive":
         drive = filtered(dry / max(float(np.abs(dry).max()), 1e-9), take.sample_rate, 120.0, "highpass")
@@ -44,7 +45,7 @@ def _amplified(dry: Samples, take: Take) -> Samples:
     return filtered(dry, take.sample_rate, 25.0 if take.instrument == "Bass" else 70.0, "highpass")
 
 
-def _widened(mono: Samples, take: Take, rng: np.random.Generator) -> Samples:
+def _widened(mono: Float, take: Take, rng: np.random.Generator) -> Float:
     """(1, n), or (2, n) with a delayed double on the other side; the chorus voice sways once for every bar."""
     if take.voice == "chorus":
         mono = (mono + _swayed(mono, take)) / np.float32(1.6)
@@ -55,7 +56,7 @@ def _widened(mono: Samples, take: Take, rng: np.random.Generator) -> Samples:
     return np.stack([near * mono + far * double, far * mono + near * double])
 
 
-def _swayed(mono: Samples, take: Take) -> Samples:
+def _swayed(mono: Float, take: Take) -> Float:
     """A copy delayed by 4 to 8 ms, read around the circle; whole cycles keep the seam closed."""
     n_samples = len(mono)
     cycles = max(1, round(take.bars * 2))
@@ -70,5 +71,5 @@ def _wetness(take: Take) -> float:
     return {"drive": 0.12, "clean": 0.12}.get(take.voice, 0.2)
 
 
-def _normalised(samples: Samples, level: float) -> Samples:
+def _normalised(samples: Float, level: float) -> Float:
     return np.asarray(samples * (level / max(float(np.abs(samples).max()), 1e-9)), dtype=np.float32)

@@ -8,16 +8,14 @@ cutoffs.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 
-Samples = npt.NDArray[np.float32]
-Table = npt.NDArray[np.floating[Any]]
-Spectrum = Callable[[Table, Table], Table]  # (harmonic frequencies (h,) in Hz, times (rows, 1) in s) -> (rows, h)
+from loopscope.arrays import Float
+
+Spectrum = Callable[[Float, Float], Float]  # (harmonic frequencies (h,) in Hz, times (rows, 1) in s) -> (rows, h)
 
 MAX_PHASE_STEP = 0.8  # rad a period; cross-fading rows that differ by more would hollow the tone out
 HIGHEST_HARMONIC_HZ = 9000.0
@@ -31,7 +29,7 @@ def harmonic_tone(
     rng: np.random.Generator,
     stretch: float = 0.0,
     bend_cents: float = 0.0,
-) -> Samples:
+) -> Float:
     """(n_samples,) tone. `stretch` is the string's inharmonicity B; `bend_cents` a slide into the pitch from below."""
     period = max(8, round(sample_rate / frequency))
     n_rows = int(np.ceil(n_samples * frequency / sample_rate)) + 3
@@ -48,21 +46,21 @@ def harmonic_tone(
     return _read_at(smooth, period * frequency / sample_rate, n_samples, sample_rate, bend_cents)
 
 
-def _read_at(table: Samples, ratio: float, n_samples: int, sample_rate: int, bend_cents: float) -> Samples:
+def _read_at(table: Float, ratio: float, n_samples: int, sample_rate: int, bend_cents: float) -> Float:
     """Read the table at `ratio` samples a sample: whole periods become the exact pitch, a slide a slower start."""
-    speed: Table = np.full(n_samples, ratio)
+    speed: Float = np.full(n_samples, ratio)
     if bend_cents:
         glide = np.exp(-np.arange(n_samples) / (0.04 * sample_rate))
         speed *= 2.0 ** (-bend_cents / 1200 * glide)
     position = np.cumsum(speed) - speed[0]
-    samples: Samples = np.interp(position, np.arange(len(table)), table).astype(np.float32)
+    samples: Float = np.interp(position, np.arange(len(table)), table).astype(np.float32)
     return samples
 
 
 def plucked(brightness_hz: float, position: float, decay_s: float, damping: float, body: bool = False) -> Spectrum:
     """A string plucked at `position` of its length; high harmonics fade by `damping` faster than `decay_s`."""
 
-    def spectrum(harmonics: Table, times: Table) -> Table:
+    def spectrum(harmonics: Float, times: Float) -> Float:
         numbers = harmonics / harmonics[0]
         start = np.abs(np.sin(np.pi * numbers * position)) / numbers**0.9 / (1 + (harmonics / brightness_hz) ** 2)
         if body:
@@ -76,7 +74,7 @@ def plucked(brightness_hz: float, position: float, decay_s: float, damping: floa
 def filtered_saw(cutoff_hz: float, sweep: float, sweep_s: float, resonance: float) -> Spectrum:
     """A sawtooth through a four-pole low-pass whose cutoff falls from `cutoff_hz` · (1 + sweep) to `cutoff_hz`."""
 
-    def spectrum(harmonics: Table, times: Table) -> Table:
+    def spectrum(harmonics: Float, times: Float) -> Float:
         cutoff = cutoff_hz * (1 + sweep * np.exp(-times / sweep_s))
         relative = harmonics / cutoff
         peak = 1 + resonance * np.exp(-(((relative - 1) / 0.25) ** 2))
@@ -85,13 +83,13 @@ def filtered_saw(cutoff_hz: float, sweep: float, sweep_s: float, resonance: floa
     return spectrum
 
 
-def body_response(harmonics: Table) -> Table:
+def body_response(harmonics: Float) -> Float:
     """The air and top-plate resonances of an acoustic guitar, roughly, as a gain at each frequency."""
     peaks = ((105.0, 25.0, 1.2), (205.0, 35.0, 1.6), (410.0, 70.0, 0.8), (900.0, 300.0, 0.4), (2600.0, 800.0, 0.5))
     return np.asarray(0.6 + sum(gain * np.exp(-(((harmonics - centre) / width) ** 2)) for centre, width, gain in peaks))
 
 
-def fm_tone(frequency: float, n_samples: int, sample_rate: int, index: float, decay_s: float) -> Samples:
+def fm_tone(frequency: float, n_samples: int, sample_rate: int, index: float, decay_s: float) -> Float:
     """Two-operator frequency modulation at ratio 1 with a decaying index (Chowning 1973): the house bass."""
     times = np.arange(n_samples, dtype=np.float32) / sample_rate
     angle = 2 * np.pi * frequency * times
@@ -101,21 +99,21 @@ def fm_tone(frequency: float, n_samples: int, sample_rate: int, index: float, de
 
 def noise_burst(
     n_samples: int, sample_rate: int, band_hz: tuple[float, float], decay_s: float, rng: np.random.Generator
-) -> Samples:
+) -> Float:
     """Band-passed noise with an exponential decay: picks, slaps, dead notes."""
     noise = rng.standard_normal(n_samples) * np.exp(-np.arange(n_samples) / (decay_s * sample_rate))
     sections = _butterworth(2, band_hz, "bandpass", sample_rate)
     return np.asarray(scipy.signal.sosfilt(sections, noise), dtype=np.float32)
 
 
-def shaped(tone: Samples, sample_rate: int, attack_s: float, held_s: float, release_s: float) -> Samples:
+def shaped(tone: Float, sample_rate: int, attack_s: float, held_s: float, release_s: float) -> Float:
     """The tone with a linear attack and, from `held_s` on, an exponential release."""
     times = np.arange(len(tone), dtype=np.float32) / sample_rate
     envelope = np.minimum(times / attack_s, 1.0) * np.exp(-np.maximum(times - held_s, 0.0) / release_s)
     return np.asarray(tone * envelope, dtype=np.float32)
 
 
-def filtered(samples: Samples, sample_rate: int, cutoff_hz: float, kind: str = "lowpass", order: int = 2) -> Samples:
+def filtered(samples: Float, sample_rate: int, cutoff_hz: float, kind: str = "lowpass", order: int = 2) -> Float:
     """Butterworth filter along the last axis, run over the loop twice so that it starts as it ends."""
     sections = _butterworth(order, cutoff_hz, kind, sample_rate)
     n_samples = samples.shape[-1]
@@ -124,7 +122,7 @@ def filtered(samples: Samples, sample_rate: int, cutoff_hz: float, kind: str = "
     return np.asarray(scipy.signal.sosfilt(sections, around)[..., warm:], dtype=np.float32)
 
 
-def room(samples: Samples, sample_rate: int, seconds: float, wet: float, rng: np.random.Generator) -> Samples:
+def room(samples: Float, sample_rate: int, seconds: float, wet: float, rng: np.random.Generator) -> Float:
     """Add a small room to (channels, n) by circular convolution, so that the reverberation runs on across the seam."""
     channels, n_samples = samples.shape
     n_tail = int(4 * seconds * sample_rate / 3)
@@ -144,5 +142,5 @@ def room(samples: Samples, sample_rate: int, seconds: float, wet: float, rng: np
 
 
 @lru_cache(maxsize=64)
-def _butterworth(order: int, cutoff_hz: float | tuple[float, float], kind: str, sample_rate: int) -> Table:
+def _butterworth(order: int, cutoff_hz: float | tuple[float, float], kind: str, sample_rate: int) -> Float:
     return np.asarray(scipy.signal.butter(order, cutoff_hz, kind, fs=sample_rate, output="sos"))

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from loopscope.arrays import Bool, Float, Int
 from loopscope.errors import Cancelled, DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
-Embeddings = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 BLOCK_ROWS = 256  # of all against all: 50 MB of similarities at 50,000 loops
 MANY_PAIRS = 2**14  # compared one by one in a block: 2 × 64 MB of rows of 1,024
 N_AXES = 48  # of the projection that rules most pairs out
@@ -29,13 +28,11 @@ class NearDuplicates:
     `partner` (n,) row of that loop or -1; `cosine` (n,) their similarity or NaN.
     """
 
-    partner: Rows
-    cosine: npt.NDArray[np.float32]
+    partner: Int
+    cosine: Float
 
 
-def nearest_to(
-    queries: Embeddings, X: Embeddings, k: int, allowed: npt.NDArray[np.bool_] | None = None
-) -> tuple[Rows, npt.NDArray[np.float32]]:
+def nearest_to(queries: Float, X: Float, k: int, allowed: Bool | None = None) -> tuple[Int, Float]:
     """The k rows of X nearest to each query (m, f): rows (m, k) and distances (m, k), nearest first.
 
     `allowed` (n,) leaves rows of X out; k is cut to what remains. A query that is itself in X finds itself.
@@ -52,7 +49,7 @@ def nearest_to(
     return rows, 1.0 - top
 
 
-def nearest_normal(X: Embeddings, is_normal: npt.NDArray[np.bool_], rows: npt.ArrayLike) -> Rows:
+def nearest_normal(X: Float, is_normal: Bool, rows: npt.ArrayLike) -> Int:
     """For each row in `rows` (m,) the nearest other loop that is normal: (m,) rows of X, -1 where there is none."""
     wanted = np.atleast_1d(np.asarray(rows, dtype=np.int64))
     found, _ = nearest_to(np.asarray(X)[wanted], X, 2, np.asarray(is_normal, dtype=np.bool_))
@@ -64,7 +61,7 @@ def nearest_normal(X: Embeddings, is_normal: npt.NDArray[np.bool_], rows: npt.Ar
 
 
 def near_duplicates(
-    X: Embeddings,
+    X: Float,
     cosine: float,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
@@ -91,7 +88,7 @@ def near_duplicates(
     return found
 
 
-def _match(unit: Embeddings, axes: Embeddings, rows: Rows, others: Rows, cosine: float, found: NearDuplicates) -> None:
+def _match(unit: Float, axes: Float, rows: Int, others: Int, cosine: float, found: NearDuplicates) -> None:
     """Enter into `found` the most similar of `others` for each of `rows`, where it is similar enough."""
     similarity = _minus_half_squared_distance(axes[rows], axes[others])
     i, j = np.nonzero(similarity >= cosine - 1 - SLACK)
@@ -107,7 +104,7 @@ def _match(unit: Embeddings, axes: Embeddings, rows: Rows, others: Rows, cosine:
     found.partner[rows[same]], found.cosine[rows[same]] = others[best[same]], top[same]
 
 
-def _minus_half_squared_distance(A: Embeddings, B: Embeddings) -> Embeddings:
+def _minus_half_squared_distance(A: Float, B: Float) -> Float:
     """-|a - b|² / 2 for all rows (m, d) and (n, d), as one matrix product; for unit rows that is their cosine - 1."""
     half_a, half_b = (0.5 * np.einsum("nd,nd->n", rows, rows)[:, None] for rows in (A, B))
     left = np.hstack([A, -half_a, np.ones_like(half_a)])
@@ -115,20 +112,20 @@ def _minus_half_squared_distance(A: Embeddings, B: Embeddings) -> Embeddings:
     return np.asarray(left @ right.T, dtype=np.float32)
 
 
-def _principal_axes(unit: Embeddings) -> Embeddings:
+def _principal_axes(unit: Float) -> Float:
     """(f, d) orthonormal columns that hold most of the length of a sample of the rows, the first most of all."""
     sample = unit[:: max(len(unit) // SAMPLE_ROWS, 1)].astype(np.float64)  # single precision: 7 times slower in all
     _, axes = np.linalg.eigh(sample.T @ sample)
     return np.asarray(axes[:, ::-1][:, :N_AXES], dtype=np.float32)
 
 
-def _unit(X: npt.ArrayLike) -> Embeddings:
+def _unit(X: npt.ArrayLike) -> Float:
     """Rows scaled to length 1, zero rows left as they are."""
     array, length = _lengths(X)
     return np.asarray(array / length[:, None], dtype=np.float32)
 
 
-def _lengths(X: npt.ArrayLike) -> tuple[Embeddings, npt.NDArray[np.float32]]:
+def _lengths(X: npt.ArrayLike) -> tuple[Float, Float]:
     """X (n, f) as float32 and the lengths (n,) of its rows, 1 for rows of zeros. Raises DataError for anything else."""
     array = np.asarray(X, dtype=np.float32)
     if array.ndim != 2:
@@ -145,7 +142,7 @@ def _checked_k(k: int) -> int:
     return k
 
 
-def _top(similarity: npt.NDArray[np.float32], k: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+def _top(similarity: Float, k: int) -> tuple[Int, Float]:
     """(m, n) -> columns (m, k) of the largest values and the values, largest first; ties by column."""
     if k == 1:
         best = similarity.argmax(axis=1)[:, None]

@@ -7,7 +7,8 @@ sound to cut.
 
 import numpy as np
 
-from loopscope.faults.base import NOTHING, FloatArray, Measurement, Signal
+from loopscope.arrays import Float
+from loopscope.faults.base import NOTHING, Measurement, Signal
 
 MIN_FRAMES = 4
 LOWEST_HZ = 2000.0
@@ -39,7 +40,7 @@ def measure_bandwidth(signal: Signal) -> Measurement:
     return Measurement(float(falls[best]), (), sentence, "Hardly audible." if wall > AUDIBLE_HZ else "")
 
 
-def _fall(level: FloatArray, place: float) -> float:
+def _fall(level: Float, place: float) -> float:
     """dB from the median of the sixth of an octave below `place` (share of half the rate) to the loudest bin above."""
     below = level[int(place / SIXTH_OCTAVE * len(level)) : int(place * len(level))]
     return float(np.median(below) - level[int(place * TRANSITION * len(level)) + 1 :].max())

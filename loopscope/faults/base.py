@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-FloatArray = npt.NDArray[np.float32]
+from loopscope.arrays import Float
+
 Verdict = Literal["fault", "suspect"]
 
 SPECTRUM_SIZE = 2048  # samples
@@ -56,7 +57,7 @@ NOTHING = Measurement(0.0)
 
 
 @lru_cache(maxsize=4)
-def _hann(size: int) -> FloatArray:
+def _hann(size: int) -> Float:
     """(size,) periodic Hann window."""
     return np.hanning(size + 1)[:-1].astype(np.float32)
 
@@ -65,7 +66,7 @@ def _hann(size: int) -> FloatArray:
 class Signal:
     """One block of a file: `samples` (channels, n) float32, `start_s` its place in the file in seconds."""
 
-    samples: FloatArray
+    samples: Float
     sample_rate: int
     start_s: float = 0.0
 
@@ -80,22 +81,22 @@ class Signal:
         return float(self.level.max(initial=0.0))
 
     @cached_property
-    def level(self) -> FloatArray:
+    def level(self) -> Float:
         """(n,): largest absolute sample over the channels."""
-        level: FloatArray = np.abs(self.distinct_channels[0])
+        level: Float = np.abs(self.distinct_channels[0])
         for other in self.distinct_channels[1:]:
             np.maximum(level, np.abs(other), out=level)
         return level
 
     @cached_property
-    def distinct_channels(self) -> FloatArray:
+    def distinct_channels(self) -> Float:
         """(1 or channels, n): the channels that differ; dual mono is looked at once."""
         first = self.samples[:1]
         same = all(np.array_equal(first[0], other) for other in self.samples[1:])
         return first if same else self.samples
 
     @cached_property
-    def main(self) -> FloatArray:
+    def main(self) -> Float:
         """(n,): the loudest channel. Not the mono mix, in which an inverted channel would cancel."""
         energy = (
             np.einsum("cn,cn->c", self.distinct_channels, self.distinct_channels)
@@ -103,11 +104,11 @@ class Signal:
             else np.zeros(1)
         )
         loudest = int(energy.argmax())
-        main: FloatArray = self.distinct_channels[loudest]
+        main: Float = self.distinct_channels[loudest]
         return main
 
     @cached_property
-    def power_spectrum(self) -> FloatArray:
+    def power_spectrum(self) -> Float:
         """(frames, 1025) power of `main` in Hann frames of 2048 samples, end to end; each sums to its mean square."""
         window = _hann(SPECTRUM_SIZE)
         spectrum = scipy.fft.rfft(block_view(self.main, SPECTRUM_SIZE) * window, axis=1)
@@ -135,13 +136,13 @@ class Check:
     scope: Literal["any", "all", "seam"] = "any"
 
 
-def decibels(amplitude: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def decibels(amplitude: npt.ArrayLike) -> Float:
     """20·log10 of an amplitude (any shape), finite for 0."""
-    level: npt.NDArray[np.float64] = 20.0 * np.log10(np.asarray(amplitude, dtype=np.float64) + SILENCE)
+    level: Float = 20.0 * np.log10(np.asarray(amplitude, dtype=np.float64) + SILENCE)
     return level
 
 
-def block_view(x: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+def block_view(x: Float, size: int) -> Float:
     """(n,) -> (n // size, size) without copying; the incomplete last block is left out."""
     n = len(x) // size
     return x[: n * size].reshape(n, size)

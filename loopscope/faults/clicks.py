@@ -7,10 +7,10 @@ largest millisecond of the 60 ms before and of the 60 ms after it.
 """
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
-from loopscope.faults.base import MAX_TIMES, NOTHING, FloatArray, Measurement, Signal, block_view, decibels
+from loopscope.arrays import Float, Int
+from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, decibels
 from loopscope.faults.limits import LIMITS
 
 BLOCK_S = 0.001
@@ -41,7 +41,7 @@ def measure_clicks(signal: Signal) -> Measurement:
     return Measurement(score, times, sentence, _excuse(prominence, signal.duration_s))
 
 
-def _excuse(prominence: npt.NDArray[np.float64], duration_s: float) -> str:
+def _excuse(prominence: Float, duration_s: float) -> str:
     """Crackle is many clicks of all sizes, most of them small."""
     small, large = int((prominence >= CRACKLE_DB).sum()), int((prominence >= LIMITS["click"].fault).sum())
     crackle = small >= max(CRACKLE_MIN, CRACKLE_PER_S * duration_s) and large <= small / 3
@@ -52,7 +52,7 @@ def _block_size(sample_rate: int) -> int:
     return max(int(BLOCK_S * sample_rate), 4)
 
 
-def _clicks_of(x: FloatArray, sample_rate: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
     """Candidate blocks (k,) of one channel and their prominence (k,) in dB."""
     size = _block_size(sample_rate)
     peak = float(np.abs(x).max(initial=0.0))
@@ -74,23 +74,19 @@ def _clicks_of(x: FloatArray, sample_rate: int) -> tuple[npt.NDArray[np.intp], n
     return places[inside], prominence[inside]
 
 
-def _second_largest(
-    values: FloatArray, places: npt.NDArray[np.intp], offsets: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float32]:
+def _second_largest(values: Float, places: Int, offsets: Int) -> Float:
     """(k,) second largest of `values` at `places` + `offsets`, zeros outside."""
     return np.sort(_gather(values, places, offsets), axis=1)[:, -2]
 
 
-def _gather(values: FloatArray, places: npt.NDArray[np.intp], offsets: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+def _gather(values: Float, places: Int, offsets: Int) -> Float:
     """(k, m) values at places + offsets, 0 outside the block."""
     index = places[:, None] + offsets
     inside = (index >= 0) & (index < len(values))
     return np.where(inside, values[np.clip(index, 0, len(values) - 1)], np.float32(0))
 
 
-def _levels_around(
-    x: FloatArray, places: npt.NDArray[np.intp], size: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _levels_around(x: Float, places: Int, size: int) -> tuple[Float, Float]:
     """(k,) and (k,) RMS of the 10 ms before and after each place, its own surroundings left out."""
     blocks = block_view(x, size)
     power = np.einsum("bn,bn->b", blocks, blocks) / np.float32(size)

@@ -11,9 +11,9 @@ spike off.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from loopscope.faults.base import MAX_TIMES, NOTHING, FloatArray, Measurement, Signal, decibels
+from loopscope.arrays import Float, Int
+from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, decibels
 from loopscope.faults.limits import LIMITS
 
 N_BINS = 200  # of the file's peak, half a percent each
@@ -69,7 +69,7 @@ def _excuse(spike: Spike, share: float) -> str:
     return "" if exact or share < SATURATED_SHARE else "A heavily saturated sound looks the same."
 
 
-def _spike(x: FloatArray, sign: int, voice: int) -> Spike:
+def _spike(x: Float, sign: int, voice: int) -> Spike:
     """The most spike-like band of one polarity of one channel."""
     peak = float(x.max(initial=0.0) if sign > 0 else -x.min(initial=0.0))
     if peak <= 0.0:
@@ -82,7 +82,7 @@ def _spike(x: FloatArray, sign: int, voice: int) -> Spike:
     return Spike(ratio, start / N_BINS * peak, (start + width) / N_BINS * peak, count / len(x), sign, voice)
 
 
-def _best_band(total: npt.NDArray[np.int64], width: int) -> tuple[float, int, int]:
+def _best_band(total: Int, width: int) -> tuple[float, int, int]:
     """(ratio, first bin, width) of the band with the highest ratio; `total` (N_BINS + 1,) cumulated counts."""
     start = np.arange(int(LOWEST * N_BINS), N_BINS - width + 1)
     inside = total[start + width] - total[start]

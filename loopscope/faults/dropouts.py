@@ -7,9 +7,9 @@ zeros.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from loopscope.faults.base import MAX_TIMES, NOTHING, FloatArray, Measurement, Signal, decibels
+from loopscope.arrays import Float, Int
+from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, decibels
 from loopscope.faults.limits import LIMITS
 
 QUIET = 10 ** (-66 / 20)  # of the peak: gone
@@ -57,7 +57,7 @@ def measure_digital_silence(signal: Signal) -> Measurement:
     return Measurement(share, (start,), f"{seconds:.1f} s of digital silence, {share:.0%} of the file.")
 
 
-def _gaps(level: FloatArray, signal: Signal) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _gaps(level: Float, signal: Signal) -> tuple[Int, Int]:
     """First and one-past-last sample of each silent run of 3 ms to 1 s inside the block."""
     threshold = max(QUIET_FLOOR, QUIET * signal.peak)
     sound = np.flatnonzero(level > threshold)
@@ -66,9 +66,7 @@ def _gaps(level: FloatArray, signal: Signal) -> tuple[npt.NDArray[np.intp], npt.
     return sound[:-1][gap] + 1, sound[1:][gap]
 
 
-def _hardness(
-    level: FloatArray, begin: npt.NDArray[np.intp], end: npt.NDArray[np.intp], signal: Signal
-) -> npt.NDArray[np.float64]:
+def _hardness(level: Float, begin: Int, end: Int, signal: Signal) -> Float:
     """(gaps,) dB: the smaller RMS of the 3 ms before and after each gap, above -60 dB re the block's peak.
 
     What comes back much louder or softer than it left is another note, and counts less.
@@ -81,11 +79,11 @@ def _hardness(
     after = (energy[stop] - energy[end]) / width
     before_db, after_db = decibels(np.sqrt(before) / signal.peak), decibels(np.sqrt(after) / signal.peak)
     new_note = np.maximum(np.abs(before_db - after_db) - SAME_NOTE_DB, 0.0)
-    hardness: npt.NDArray[np.float64] = np.maximum(np.minimum(before_db, after_db) + REFERENCE_DB - new_note, 0.0)
+    hardness: Float = np.maximum(np.minimum(before_db, after_db) + REFERENCE_DB - new_note, 0.0)
     return hardness
 
 
-def _excuse(lengths: npt.NDArray[np.intp]) -> str:
+def _excuse(lengths: Int) -> str:
     """Many gaps of one length are a gate or a chop."""
     if len(lengths) < GATED_GAPS or lengths.std() > GATED_SPREAD * lengths.mean():
         return ""

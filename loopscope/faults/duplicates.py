@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from loopscope.arrays import Float
 from loopscope.embeddings.neighbours import near_duplicates
 from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -29,7 +29,7 @@ def duplicate_rows(loops: pd.DataFrame) -> list[dict[str, Any]]:
 
 def near_duplicate_rows(
     loop_ids: Sequence[str],
-    X: npt.NDArray[np.float32],
+    X: Float,
     names: Sequence[str],
     cosine: float = SAME_SOUND_COSINE,
     on_progress: ProgressCallback = ignore_progress,
@@ -48,7 +48,7 @@ def near_duplicate_rows(
     ]
 
 
-def _centred(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _centred(X: Float) -> Float:
     """Rows at length 1, less their mean over the library."""
     length = np.linalg.norm(X, axis=1, keepdims=True)
     unit = X / np.where(length > 0, length, 1.0)

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from loopscope.faults.base import NOTHING, FloatArray, Measurement, Signal, block_view, decibels
+from loopscope.arrays import Bool, Float
+from loopscope.faults.base import NOTHING, Measurement, Signal, block_view, decibels
 
 MAINS_HZ = (50.0, 60.0)
 N_LINES = 9
@@ -38,13 +39,13 @@ def measure_hum(signal: Signal) -> Measurement:
     return Measurement(score, (), f"Mains hum at {MAINS_HZ[best]:.0f} Hz and its harmonics, {level:.0f} dBFS.")
 
 
-def _decimated(x: FloatArray, sample_rate: int) -> tuple[FloatArray, float]:
+def _decimated(x: Float, sample_rate: int) -> tuple[Float, float]:
     """Mean over runs of samples: a crude but cheap low-pass that is enough below 600 Hz."""
     factor = max(sample_rate // LOW_RATE, 1)
     return block_view(x, factor).mean(axis=1, dtype=np.float32), sample_rate / factor
 
 
-def _comb(x: FloatArray, rate: float, mains: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _comb(x: Float, rate: float, mains: float) -> tuple[Float, Float]:
     """(N_LINES,) weights 0 … 1 and amplitudes of the lines k · mains, k = 1 … N_LINES."""
     lines = mains * np.arange(1, N_LINES + 1)
     z = _demodulate(x, rate, np.concatenate([lines, lines - SIDE_HZ, lines + SIDE_HZ]))
@@ -65,7 +66,7 @@ def _comb(x: FloatArray, rate: float, mains: float) -> tuple[npt.NDArray[np.floa
     return np.where(valid, np.abs(mean_turn) * steady * contrast, 0.0), amplitude.astype(np.float64)
 
 
-def _quietest(size: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _quietest(size: Float) -> Bool:
     """(frames,) which frames hold the least music; `size` (frames, lines and their sides)."""
     energy = np.einsum("fl,fl->f", size, size)
     quiet = np.zeros(len(energy), dtype=np.bool_)
@@ -73,7 +74,7 @@ def _quietest(size: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return quiet
 
 
-def _demodulate(x: FloatArray, rate: float, hz: npt.NDArray[np.float64]) -> npt.NDArray[np.complex64]:
+def _demodulate(x: Float, rate: float, hz: Float) -> npt.NDArray[np.complex64]:
     """(frames, len(hz)) complex amplitudes in Hann frames of 0.4 s, phases counted from the start of the block."""
     width, hop = int(FRAME_S * rate), int(HOP_S * rate)
     frames = np.lib.stride_tricks.sliding_window_view(x, width)[::hop]

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from loopscope.faults.base import SPECTRUM_SIZE, FloatArray, Measurement, Signal, block_view
+from loopscope.arrays import Float
+from loopscope.faults.base import SPECTRUM_SIZE, Measurement, Signal, block_view
 
 N_BANDS = 10
 LOWEST_HZ, HIGHEST_HZ = 1000.0, 16000.0
@@ -55,7 +56,7 @@ def _widest_floor(bands: list[tuple[float, float]]) -> float:
     return best
 
 
-def _floor(band: FloatArray) -> tuple[float, float]:
+def _floor(band: Float) -> tuple[float, float]:
     """How noise-like the quietest frames of one band (frames, bins) are, 0 … 1, and their mean square."""
     if band.shape[1] < MIN_BINS:
         return 0.0, 0.0

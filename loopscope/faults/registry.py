@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from loopscope.arrays import Float
 from loopscope.errors import DataError
 from loopscope.faults.bandwidth import measure_bandwidth
-from loopscope.faults.base import MAX_TIMES, Check, Fault, FloatArray, Measurement, Signal
+from loopscope.faults.base import MAX_TIMES, Check, Fault, Measurement, Signal
 from loopscope.faults.clicks import measure_clicks
 from loopscope.faults.clipping import measure_clipping
 from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
@@ -41,7 +42,7 @@ BLOCK_S = 60.0
 OVERLAP_S = 0.1
 
 
-def find_faults(samples: FloatArray, sample_rate: int) -> tuple[Fault, ...]:
+def find_faults(samples: Float, sample_rate: int) -> tuple[Fault, ...]:
     """Faults and suspicions in one loop, strongest first.
 
     `samples` (channels, n) or (n,) float, full scale ±1. Raises DataError for another shape, NaN or infinity.
@@ -49,12 +50,12 @@ def find_faults(samples: FloatArray, sample_rate: int) -> tuple[Fault, ...]:
     return judge(measure_blocks(split(samples, sample_rate)))
 
 
-def fault_scores(samples: FloatArray, sample_rate: int) -> dict[str, float]:
+def fault_scores(samples: Float, sample_rate: int) -> dict[str, float]:
     """Score of every check in the unit of its line in LIMITS, higher = more certainly faulty; for ranking."""
     return {kind: found.score for kind, found in measure_blocks(split(samples, sample_rate)).items()}
 
 
-def split(samples: FloatArray, sample_rate: int) -> Iterator[Signal]:
+def split(samples: Float, sample_rate: int) -> Iterator[Signal]:
     """Views of at most a minute (plus overlap) of `samples` (channels, n) or (n,)."""
     array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     if array.ndim != 2 or sample_rate <= 0:

@@ -6,7 +6,8 @@ clicks at every turn: the loop was cut off too early, or not at a place where it
 
 import numpy as np
 
-from loopscope.faults.base import NOTHING, FloatArray, Measurement, Signal, decibels
+from loopscope.arrays import Float
+from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
 
 SEAM_S = 0.1  # kept of each end
 SHARP_S = 0.0003  # the jump must fall within this of the seam
@@ -27,7 +28,7 @@ def measure_seam(signal: Signal) -> Measurement:
     return Measurement(score, (signal.time_of(half),), sentence)
 
 
-def _jump(x: FloatArray, half: int, sample_rate: int) -> tuple[float, float]:
+def _jump(x: Float, half: int, sample_rate: int) -> tuple[float, float]:
     """(dB above the other jumps, jump in full scale) of one channel."""
     steps = np.abs(np.diff(x))
     jump = float(steps[half - 1])

@@ -1,8 +1,8 @@
 """Stereo checks: channels that cancel in mono, and a channel that carries nothing."""
 
 import numpy as np
-import numpy.typing as npt
 
+from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
 
 DEAD_RATIO = 1e-3  # -60 dB: a channel this far below the other carries nothing
@@ -35,7 +35,7 @@ def measure_dead_channel(signal: Signal) -> Measurement:
     return Measurement(difference, (), f"The {side} channel is {difference:.0f} dB below the other.")
 
 
-def _pair(signal: Signal) -> tuple[npt.NDArray[np.float64], float] | None:
+def _pair(signal: Signal) -> tuple[Float, float] | None:
     """Mean squares (2,) of left and right without their DC, and their mean product; None unless stereo."""
     if signal.samples.shape[0] != 2 or signal.samples.shape[1] == 0:
         return None

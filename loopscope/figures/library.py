@@ -6,14 +6,14 @@ Bars count loops; colours as in `figures`.
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from loopscope.arrays import Float
 from loopscope.figures.scores import TRAIN, labelled_figure
 
 MOST_BARS = 10  # of one chart of counts; the rest share one
 
 
-def duration_histogram(durations_s: NDArray[np.float64] | pd.Series, height: int = 220) -> go.Figure:
+def duration_histogram(durations_s: Float | pd.Series, height: int = 220) -> go.Figure:
     """How long the loops are (the paper's Figure 2), seconds."""
     figure = labelled_figure("duration (s)", "loops", height)
     counts, edges = np.histogram(durations_s, bins=40)  # here, not in the browser: 40 numbers travel instead of n

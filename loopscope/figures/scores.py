@@ -10,9 +10,9 @@ from html import escape
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from loopscope.analysis.projection import Projection, project
+from loopscope.arrays import Float, Int
 from loopscope.progress import EpochReport
 
 TRAIN = "#5b8fb0"
@@ -183,7 +183,7 @@ def rank_scatter(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]
     return figure
 
 
-def new_among_old(old: NDArray[np.float32], new: NDArray[np.float32], height: int = 300) -> go.Figure:
+def new_among_old(old: Float, new: Float, height: int = 300) -> go.Figure:
     """Latents of new loops (n, d) on the first two principal axes of the old ones, (m, d)."""
     shown = project(old, n_components=2)
     placed = project(new, n_components=2, reference=old)
@@ -241,7 +241,7 @@ def latent_scatter(projection: Projection, table: pd.DataFrame, height: int = 32
     return figure
 
 
-def latent_heatmap(latents: NDArray[np.float32], order: NDArray[np.intp], height: int = 320) -> go.Figure:
+def latent_heatmap(latents: Float, order: Int, height: int = 320) -> go.Figure:
     """Latents (n, d), rows in `order` (most anomalous first) from top to bottom, in standard deviations per dimension.
 
     Centre and spread are median and interquartile range, which outliers do not move. More than `HEATMAP_ROWS` loops are

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import librosa
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from loopscope import audio
+from loopscope.arrays import Float
 from loopscope.batches import Memory, measure_loops
 from loopscope.errors import DataError
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -51,7 +51,7 @@ class Job(NamedTuple):
 class LoopStructure:
     """`correlation` (bars, bars) float32, symmetric with ones on the diagonal; `score` its mean off the diagonal."""
 
-    correlation: npt.NDArray[np.float32]
+    correlation: Float
     score: float
     bar_s: float
 
@@ -61,9 +61,7 @@ class LoopStructure:
         return len(self.correlation)
 
 
-def loop_structure(
-    samples: npt.NDArray[np.float32], sample_rate: int, bpm: float, beats_per_bar: int = 4
-) -> LoopStructure:
+def loop_structure(samples: Float, sample_rate: int, bpm: float, beats_per_bar: int = 4) -> LoopStructure:
     """Compare the bars of one loop: `samples` (n,) mono, `bpm` beats per minute.
 
     Bars beyond the 64th are left out, as is an incomplete last one. Raises DataError for a tempo outside 20 to 400 BPM,
@@ -151,7 +149,7 @@ def _report(jobs: Mapping[str, Job], loop_id: str) -> Report:
     return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 
 
-def _bars(samples: npt.NDArray[np.float32], sample_rate: int, bar_s: float, n_bars: int) -> npt.NDArray[np.float32]:
+def _bars(samples: Float, sample_rate: int, bar_s: float, n_bars: int) -> Float:
     """(n_bars, FRAMES_PER_BAR * N_MELS) log-mel pictures, each frame centred on the same place of its bar."""
     places_s = (np.arange(n_bars)[:, None] + (np.arange(FRAMES_PER_BAR) + 0.5) / FRAMES_PER_BAR) * bar_s
     first = np.round(places_s.ravel() * sample_rate).astype(np.int64)  # of the frame, in the padded signal
@@ -162,7 +160,7 @@ def _bars(samples: npt.NDArray[np.float32], sample_rate: int, bar_s: float, n_ba
     return np.asarray(level.reshape(n_bars, -1), dtype=np.float32)
 
 
-def _correlation(bars: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _correlation(bars: Float) -> Float:
     """(n, n) Pearson correlations; a bar without any change correlates with nothing but itself."""
     centred = bars - bars.mean(axis=1, keepdims=True)
     length = np.linalg.norm(centred, axis=1, keepdims=True)

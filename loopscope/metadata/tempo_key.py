@@ -11,9 +11,9 @@ from os import PathLike
 
 import librosa
 import numpy as np
-import numpy.typing as npt
 
 from loopscope import audio
+from loopscope.arrays import Float
 
 RATE = 22050
 HOP = 256
@@ -34,8 +34,6 @@ NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MIN_CORRELATION = 0.5
 MIN_MARGIN = 0.06
 
-FloatArray = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class TempoAndKey:
@@ -53,7 +51,7 @@ def estimate_from_audio(path: str | PathLike[str]) -> TempoAndKey:
     return TempoAndKey(estimate_tempo(x, RATE), estimate_key(x, RATE))
 
 
-def estimate_tempo(x: npt.NDArray[np.float32], sample_rate: int) -> float | None:
+def estimate_tempo(x: Float, sample_rate: int) -> float | None:
     """Tempo of a loop (n,) in BPM, from 60 to 190; None where the onsets do not repeat."""
     onsets = librosa.onset.onset_strength(y=x, sr=sample_rate, hop_length=HOP).astype(np.float64)
     periodicity = _circular_autocorrelation(onsets)
@@ -73,7 +71,7 @@ def estimate_tempo(x: npt.NDArray[np.float32], sample_rate: int) -> float | None
     return float(whole if abs(bpm[best] - whole) < 0.1 else round(bpm[best], 1))
 
 
-def estimate_key(x: npt.NDArray[np.float32], sample_rate: int) -> str | None:
+def estimate_key(x: Float, sample_rate: int) -> str | None:
     """Key of (n,) samples, or None where no profile stands out."""
     lowest = librosa.note_to_hz("C1")
     x = np.tile(x, int(np.ceil(SHORTEST_ANALYSED_S * sample_rate / len(x))))
@@ -88,14 +86,14 @@ def estimate_key(x: npt.NDArray[np.float32], sample_rate: int) -> str | None:
     return NOTES[first % 12] + ("m" if first >= 12 else "")
 
 
-def _circular_autocorrelation(onsets: FloatArray) -> FloatArray:
+def _circular_autocorrelation(onsets: Float) -> Float:
     """Autocorrelation of (n,) as if it went round in a circle, 1 at lag 0; empty where nothing changes."""
     spectrum = np.abs(np.fft.rfft(onsets - onsets.mean())) ** 2
     correlation = np.fft.irfft(spectrum, len(onsets))
     return correlation / correlation[0] if correlation[0] > 1e-12 else np.empty(0)
 
 
-def _at(periodicity: FloatArray, lag: FloatArray) -> FloatArray:
+def _at(periodicity: Float, lag: Float) -> Float:
     """Values at fractional lags; 0 beyond half the circle, where they would only repeat."""
     value = np.interp(lag, np.arange(len(periodicity)), periodicity)
     return np.where(lag <= len(periodicity) / 2 + 1, value, 0.0)
