@@ -78,9 +78,7 @@ class SessionState:
 
 def session() -> SessionState:
     """The present session's state, made on first use."""
-    if _KEY not in st.session_state:
-        st.session_state[_KEY] = SessionState()
-    state: SessionState = st.session_state[_KEY]
+    state: SessionState = st.session_state.setdefault(_KEY, SessionState())
     return state
 
 

@@ -91,30 +91,30 @@ class MediaRegistry:
     def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
         """MIME type and maker of a file to save, None where session or name is unknown."""
         with self._lock:
-            session = self._sessions.get(token)
-            return session.files.get(name) if session else None
+            return self._published(token).files.get(name)
 
     def path(self, token: str, loop_id: str) -> Path | None:
         """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
         with self._lock:
-            session = self._sessions.get(token)
-            known, root = (session.paths.get(loop_id), session.root) if session else (None, None)
-        path = Path(known) if known is not None else None
-        if path is None or (root is not None and not path.resolve().is_relative_to(root)):
+            session = self._published(token)
+            known, root = session.paths.get(loop_id), session.root
+        if known is None or (root is not None and not Path(known).resolve().is_relative_to(root)):
             return None
-        return path
+        return Path(known)
 
     def blob(self, token: str, version: str, name: str) -> bytes | None:
         """One gzipped blob, None where session, version or name is unknown."""
         with self._lock:
-            session = self._sessions.get(token)
-            blobs = session.blobs.get(version, {}) if session else {}
+            blobs = self._published(token).blobs.get(version, {})
         return blobs.get(name)  # not under the lock: some blobs are made when they are asked for
 
     def forget(self, token: str) -> None:
         """Drop everything that was published under a token."""
         with self._lock:
             self._sessions.pop(token, None)
+
+    def _published(self, token: str) -> _Published:  # call it with the lock held
+        return self._sessions.get(token, _Published())
 
 
 @st.cache_resource(show_spinner=False)

@@ -18,7 +18,6 @@ from loopscope.ui.components import (
     figures_row,
     next_step,
     plain,
-    printable_table,
     show_notice,
     show_task,
     store,
@@ -26,7 +25,7 @@ from loopscope.ui.components import (
 from loopscope.ui.server.memory import freeze_garbage
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.tasks import Task, task_board
-from loopscope.ui.widgets.paging import page_of
+from loopscope.ui.widgets.paging import show_table
 
 KIND = "embed"
 AUTO = "auto"
@@ -119,7 +118,5 @@ def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
     )
     if not embeddings.rejected.empty:
         st.subheader("Failed to embed", anchor=False)
-        rejected: pd.DataFrame = embeddings.rejected[["path", "reason"]]
-        rows, _ = page_of(rejected, "not-embedded")
-        st.dataframe(printable_table(rows), hide_index=True)
+        show_table(embeddings.rejected[["path", "reason"]], "not-embedded")
     next_step("train")

@@ -91,16 +91,8 @@ def browse() -> Path | None:
 
 
 def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
-    root = max(
-        (place for place in places if here == place or place in here.parents), key=lambda place: len(place.parts)
-    )
-    trail = [
-        root,
-        *[
-            root / Path(*here.relative_to(root).parts[: depth + 1])
-            for depth in range(len(here.relative_to(root).parts))
-        ],
-    ]
+    root = max((place for place in places if here.is_relative_to(place)), key=lambda place: len(place.parts))
+    trail = [folder for folder in (*reversed(here.parents), here) if folder.is_relative_to(root)]
     with st.container(horizontal=True, gap="small"):
         for place in [other for other in places if other != root]:
             st.button(plain(str(place)), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))

@@ -26,7 +26,7 @@ from loopscope.ui.tasks import Task, task_board
 from loopscope.ui.views.folder_browser import browse, recent_folders, remember_folder, typed_path
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure
-from loopscope.ui.widgets.paging import page_of
+from loopscope.ui.widgets.paging import page_of, show_table
 
 KIND = "scan"
 LOOP_COLUMNS = ["name", "folder", "duration_s", "sample_rate", "channels", "format", "size_bytes", "loop_id"]
@@ -109,12 +109,11 @@ def show_library(library: Library) -> None:
         next_step("embed")
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
-        rows, _ = page_of(loops[LOOP_COLUMNS], "loops")
-        st.dataframe(
-            printable_table(rows),
-            hide_index=True,
+        show_table(
+            loops[LOOP_COLUMNS],
+            "loops",
             height=360,
-            column_config={
+            columns={
                 "duration_s": st.column_config.NumberColumn("duration (s)", format="%.2f"),
                 "sample_rate": st.column_config.NumberColumn("rate (Hz)", format="%d"),
                 "size_bytes": st.column_config.NumberColumn("size", format="bytes"),

@@ -13,9 +13,10 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.figures.scores import new_among_old, score_histogram
 from loopscope.library import Library
-from loopscope.ui.components import printable, printable_table, show_failure
+from loopscope.ui.components import printable, show_failure
 from loopscope.ui.state import SessionState
 from loopscope.ui.widgets.figure import show_figure
+from loopscope.ui.widgets.paging import show_table
 
 COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
 
@@ -29,7 +30,7 @@ def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet
         broken = damaged()
         if not broken.empty:
             st.warning("These models could not be read and were set aside; train them again.")
-            st.dataframe(printable_table(broken), hide_index=True)
+            show_table(broken, "damaged-models")
 
 
 def _save(library: Library, label: str, scored: ScoredLoops) -> None:
@@ -56,7 +57,7 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
     if models.empty:
         st.caption("No model is saved yet. A saved model scores a new pack without training.")
         return
-    st.dataframe(printable_table(models[COLUMNS]), hide_index=True, height=min(36 * (len(models) + 1), 220))
+    show_table(models[COLUMNS], "saved-models", height=min(36 * (len(models) + 1), 220))
     paths = list(models["path"])
     names = dict(zip(paths, models["name"], strict=True))
     chosen = st.selectbox("Saved model", paths, format_func=names.__getitem__, key="saved-model")

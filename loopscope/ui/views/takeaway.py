@@ -12,11 +12,11 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
 from loopscope.library import Library
-from loopscope.ui.components import encoder_name, plain, printable_table, show_failure, store
+from loopscope.ui.components import encoder_name, plain, show_failure, store
 from loopscope.ui.state import SessionState
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.downloads import Download, downloads
-from loopscope.ui.widgets.paging import page_of
+from loopscope.ui.widgets.paging import show_table
 
 COLUMNS = [
     "triage_rank",
@@ -98,8 +98,7 @@ def takeaway(
         st.info("No loop is in this list yet.")
         return
     shown = [column for column in COLUMNS if column in rows]
-    page, _ = page_of(rows[shown], f"takeaway-{chosen}")
-    st.dataframe(printable_table(page), hide_index=True, height=260, column_config=FORMATS)
+    show_table(rows[shown], f"takeaway-{chosen}", height=260, columns=FORMATS)
     _downloads(state, embeddings, rows, threshold)
     _copies(library, rows)
 
@@ -149,7 +148,7 @@ def _plan(plan: CopyPlan) -> None:
     counts = f"**{len(plan.items):,} files** ({size:,.1f} MB), leaving out {len(plan.skipped):,}"
     st.markdown(f"Would {verb.lower()} {counts}.")
     if not plan.skipped.empty:
-        st.dataframe(printable_table(plan.skipped), hide_index=True, height=140)
+        show_table(plan.skipped, "copy-skipped", height=140)
     if plan.items and st.button(f"{verb} {len(plan.items):,} files", key="copy-go"):
         st.session_state[UNDO_KEY] = str(execute(plan))
         st.toast(f"{len(plan.items):,} files done", icon=":material/check:")
@@ -169,4 +168,4 @@ def _undo() -> None:
         del st.session_state[UNDO_KEY]
         st.toast(f"{report.undone:,} files taken back", icon=":material/undo:")
         if not report.left.empty:
-            st.dataframe(printable_table(report.left), hide_index=True)
+            show_table(report.left, "copy-left")

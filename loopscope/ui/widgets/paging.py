@@ -3,10 +3,26 @@
 At 50,000 rows that is megabytes at every rerun, so longer tables go to the browser a thousand rows at a time.
 """
 
+from typing import Any, Literal
+
 import pandas as pd
 import streamlit as st
 
+from loopscope.ui.components import printable_table
+
 PAGE_ROWS = 1000
+
+
+def show_table(
+    table: pd.DataFrame,
+    key: str,
+    *,
+    height: int | Literal["auto"] = "auto",
+    columns: dict[str, Any] | None = None,
+) -> None:
+    """A table to look at, by the page. `columns` says how columns are shown, as Streamlit's `column_config`."""
+    rows, _ = page_of(table, key)
+    st.dataframe(printable_table(rows), hide_index=True, height=height, column_config=columns)
 
 
 def page_of(table: pd.DataFrame, key: str) -> tuple[pd.DataFrame, int]:
