@@ -24,30 +24,37 @@ from loopscope.ui.views.saved_models import saved_models, show_among_old
 from loopscope.ui.widgets.figure import show_figure
 
 KIND = "train"
-PRESET_NOTES = {
-    "robust": "Robust: scored by members that did not train on the loop, and kept from collapse.",
-    "paper": "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
+PRESETS = {  # title and what it means
+    "robust": (
+        "Robust (recommended)",
+        "Robust: scored by members that did not train on the loop, and kept from collapse.",
+    ),
+    "paper": (
+        "Paper, section 4.3",
+        "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
+    ),
 }
 JOINED = ", joined with its reconstruction error and the local density of the embeddings"
 SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
 EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
-PRESETS = {
-    "robust": "Robust (recommended)",
-    "paper": "Paper, section 4.3",
-}
 
 
 def choose_detector() -> tuple[str, str, int]:
     """Detector, preset and seed."""
     names = detector_names()
-    recall({"detector-name": names[0], "preset-name": next(iter(PRESETS)), "seed": 0})
+    recall({"detector-name": names[0], "preset-name": "", "seed": 0})
     left, middle, right = st.columns([5, 5, 2])
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
-    preset = middle.selectbox("Preset", list(PRESETS), format_func=PRESETS.__getitem__, key="preset-name")
+    info = detector_info(name)
+    if st.session_state["preset-name"] not in info.presets:
+        st.session_state["preset-name"] = next(iter(info.presets))
+    preset = middle.selectbox(
+        "Preset", list(info.presets), format_func=lambda name: PRESETS[name][0], key="preset-name"
+    )
     seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed")
     remember("detector-name", "preset-name", "seed")
-    joined = JOINED if preset == "robust" and detector_info(name).is_deep else ""
-    st.caption(f"Score: {detector_info(name).score}{joined}; higher = more anomalous. {PRESET_NOTES[preset]}")
+    joined = JOINED if preset == "robust" and info.is_deep else ""
+    st.caption(f"Score: {info.score}{joined}; higher = more anomalous. {PRESETS[preset][1]}")
     return name, preset, int(seed)
 
 
