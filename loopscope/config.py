@@ -11,8 +11,8 @@ from pathlib import Path
 import platformdirs
 
 APP_NAME = "loopscope"
-DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 4.4
-TRANSCODED_BYTES = 4_000_000_000  # playable copies kept; the one heard longest ago goes first
+DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 5.4
+TRANSCODED_BYTES = 4_000_000_000  # playable copies kept; the one played longest ago goes first
 AUDIO_EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".caf", ".w64", ".m4a"}
 )

@@ -20,7 +20,10 @@ SHORTEST = ("House", 120, 0.25)  # one beat: half a second
 
 @dataclass(frozen=True)
 class Take:
-    """One file to be made. `oddity` is one of `oddities.ODDITIES` or empty; `number` also seeds its generator."""
+    """One file to be made, in the folder of `instrument` (Bass or Guitar), `played_on` one of `INSTRUMENTS`.
+
+    `oddity` is one of `oddities.ODDITIES` or empty; `number` also seeds the take's generator.
+    """
 
     number: int
     instrument: str
@@ -29,7 +32,7 @@ class Take:
     key: str
     bpm: int
     bars: float
-    voice: str
+    played_on: str
     stereo: bool
     extension: str
     subtype: str
@@ -81,7 +84,7 @@ def _plan(instrument: str, style: Style, index: int, rng: np.random.Generator) -
         key=style.keys[int(rng.integers(len(style.keys)))],
         bpm=bpm,
         bars=bars,
-        voice=style.voices[index % len(style.voices)],
+        played_on=style.instruments[index % len(style.instruments)],
         stereo=bool(rng.random() < (0.7 if style.stereo else 0.15)),
         extension=extension,
         subtype=subtype,

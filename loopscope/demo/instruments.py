@@ -1,4 +1,4 @@
-"""The instruments: one function a voice, from pitch, length and velocity to a mono tone with its natural release."""
+"""The instruments: one function each, from pitch, length and velocity to a mono tone with its natural release."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class Note:
     slide_cents: float = 0.0
 
 
-Voice = Callable[[Note, np.random.Generator], Float]
+Instrument = Callable[[Note, np.random.Generator], Float]
 
 
 @dataclass(frozen=True)
-class StringVoice:
+class PluckedString:
     """A plucked string: brightness at full velocity (Hz), pluck position, decay, damping, the pick's own noise."""
 
     brightness_hz: float
@@ -108,18 +108,18 @@ def dead_note(note: Note, rng: np.random.Generator) -> Float:
     return shaped(tone, note.sample_rate, 0.001, 0.05, 0.01) * np.float32(0.6 * note.velocity)
 
 
-INSTRUMENTS: dict[str, Voice] = {
-    "finger": StringVoice(900.0, 0.22, 1.6, 2.5, 0.04, (300.0, 2000.0)),
-    "round": StringVoice(420.0, 0.30, 1.1, 4.0, 0.02, (200.0, 1200.0), release_s=0.06),
-    "pick": StringVoice(1900.0, 0.12, 1.4, 1.6, 0.16),
-    "slap": StringVoice(3200.0, 0.07, 1.2, 1.2, 0.45, (900.0, 7000.0)),
+INSTRUMENTS: dict[str, Instrument] = {
+    "finger": PluckedString(900.0, 0.22, 1.6, 2.5, 0.04, (300.0, 2000.0)),
+    "round": PluckedString(420.0, 0.30, 1.1, 4.0, 0.02, (200.0, 1200.0), release_s=0.06),
+    "pick": PluckedString(1900.0, 0.12, 1.4, 1.6, 0.16),
+    "slap": PluckedString(3200.0, 0.07, 1.2, 1.2, 0.45, (900.0, 7000.0)),
     "saw": saw,
     "sub": sub,
     "fm": fm,
     "bell": bell,
-    "steel": StringVoice(4200.0, 0.14, 1.5, 0.7, 0.20, (2500.0, 9000.0), 0.07, 4e-5, body=True),
-    "nylon": StringVoice(1700.0, 0.24, 0.9, 1.6, 0.05, (600.0, 3000.0), 0.08, 1e-5, body=True),
-    "clean": StringVoice(2600.0, 0.16, 1.1, 0.9, 0.12, (1500.0, 6000.0), 0.03),
-    "chorus": StringVoice(3000.0, 0.18, 1.8, 0.6, 0.10, (1500.0, 6000.0), 0.25),
-    "drive": StringVoice(2400.0, 0.10, 2.2, 0.5, 0.15, (1000.0, 5000.0), 0.02),
+    "steel": PluckedString(4200.0, 0.14, 1.5, 0.7, 0.20, (2500.0, 9000.0), 0.07, 4e-5, body=True),
+    "nylon": PluckedString(1700.0, 0.24, 0.9, 1.6, 0.05, (600.0, 3000.0), 0.08, 1e-5, body=True),
+    "clean": PluckedString(2600.0, 0.16, 1.1, 0.9, 0.12, (1500.0, 6000.0), 0.03),
+    "chorus": PluckedString(3000.0, 0.18, 1.8, 0.6, 0.10, (1500.0, 6000.0), 0.25),
+    "drive": PluckedString(2400.0, 0.10, 2.2, 0.5, 0.15, (1000.0, 5000.0), 0.02),
 }

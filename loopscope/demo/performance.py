@@ -10,7 +10,7 @@ import numpy as np
 
 from loopscope.arrays import Float
 from loopscope.demo import theory
-from loopscope.demo.instruments import INSTRUMENTS, Note, Voice, dead_note
+from loopscope.demo.instruments import INSTRUMENTS, Instrument, Note, dead_note
 from loopscope.demo.styles import STEPS_A_BAR, Style
 
 STRUM_S = 0.011  # between two strings of a down stroke
@@ -71,14 +71,14 @@ def write_score(style: Style, key_name: str, bpm: float, bars: float, rng: np.ra
 
 
 class Player:
-    """Plays a score with one voice onto a circular buffer."""
+    """Plays a score on one instrument onto a circular buffer."""
 
     def __init__(
-        self, score: Score, style: Style, voice: str, sample_rate: int, rng: np.random.Generator, cents: float = 0.0
+        self, score: Score, style: Style, played_on: str, sample_rate: int, rng: np.random.Generator, cents: float = 0.0
     ) -> None:
         self._score, self._style, self._rate, self._rng, self._cents = score, style, sample_rate, rng, cents
-        self._voice_name = voice
-        self._voice: Voice = INSTRUMENTS[voice]
+        self._played_on = played_on
+        self._instrument: Instrument = INSTRUMENTS[played_on]
         self._loop: Float = np.zeros(round(score.n_steps * score.step_s * sample_rate), np.float32)
 
     def play_bass(self, lowest: int = theory.LOWEST_BASS) -> Float:
@@ -113,7 +113,7 @@ class Player:
 
     def _shape(self, step: int, lowest: int) -> tuple[int, ...]:
         degree = self._score.degree_at(step)
-        if self._voice_name == "drive":
+        if self._played_on == "drive":
             return theory.power_chord(self._score.key, degree, lowest)
         return theory.guitar_voicing(self._score.key, degree, lowest, self._style.seventh)
 
@@ -150,7 +150,7 @@ class Player:
         swung = self._style.swing * self._score.step_s * (step % 2)
         onset_s = step * self._score.step_s + swung + late_s + self._rng.normal(0.0, self._style.looseness_s)
         note = Note(theory.frequency(pitch, self._cents), held_s, velocity, self._rate, slide_cents)
-        tone = (dead_note if is_dead else self._voice)(note, self._rng)
+        tone = (dead_note if is_dead else self._instrument)(note, self._rng)
         start = round(onset_s * self._rate)
         _add_around(self._loop, tone, start)
 

@@ -31,7 +31,7 @@ def _perform(take: Take, rng: np.random.Generator) -> Float:
     score = write_score(style, take.key, take.bpm, take.bars, rng)
     cents = DETUNE_CENTS if take.oddity == DETUNE else 0.0
     is_wrong = take.oddity == WRONG_INSTRUMENT
-    player = Player(score, style, "bell" if is_wrong else take.voice, take.sample_rate, rng, cents)
+    player = Player(score, style, "bell" if is_wrong else take.played_on, take.sample_rate, rng, cents)
     if take.instrument == "Bass":
         return player.play_bass(LOWEST_BELL if is_wrong else theory.LOWEST_BASS)
     return player.play_guitar()
@@ -39,15 +39,15 @@ def _perform(take: Take, rng: np.random.Generator) -> Float:
 
 def _amplified(dry: Float, take: Take) -> Float:
     """Bass and clean guitars lose rumble; the driven guitar goes through a valve stage and a loudspeaker."""
-    if take.voice == "drive":
+    if take.played_on == "drive":
         drive = filtered(dry / max(float(np.abs(dry).max()), 1e-9), take.sample_rate, 120.0, "highpass")
         return filtered(np.tanh(9.0 * drive + 0.4) - np.tanh(np.float32(0.4)), take.sample_rate, 4200.0, order=4)
     return filtered(dry, take.sample_rate, 25.0 if take.instrument == "Bass" else 70.0, "highpass")
 
 
 def _widened(mono: Float, take: Take, rng: np.random.Generator) -> Float:
-    """(1, n), or (2, n) with a delayed double on the other side; the chorus voice sways once for every bar."""
-    if take.voice == "chorus":
+    """(1, n), or (2, n) with a delayed double on the other side; the chorus guitar sways once for every bar."""
+    if take.played_on == "chorus":
         mono = (mono + _swayed(mono, take)) / np.float32(1.6)
     if not take.stereo:
         return mono[None, :]
@@ -67,8 +67,8 @@ def _swayed(mono: Float, take: Take) -> Float:
 
 def _wetness(take: Take) -> float:
     if take.instrument == "Bass":
-        return 0.03 if take.voice in ("sub", "fm", "saw") else 0.06
-    return {"drive": 0.12, "clean": 0.12}.get(take.voice, 0.2)
+        return 0.03 if take.played_on in ("sub", "fm", "saw") else 0.06
+    return {"drive": 0.12, "clean": 0.12}.get(take.played_on, 0.2)
 
 
 def _normalised(samples: Float, level: float) -> Float:

@@ -1,4 +1,4 @@
-"""The styles: tempo, feel, voice and grooves.
+"""The styles: tempo, feel, instruments and grooves.
 
 A groove is a bar of sixteenths. Bass: R root, 3 5 7 chord notes, o octave, a approach to the next root from a semitone
 below, x dead note. Guitar: D and U strums, m muted strum, b bass string, c the upper strings together, 1 to 5 single
@@ -15,12 +15,13 @@ class Style:
     """How a style is played.
 
     `swing` delays every second sixteenth by that part of a sixteenth; `looseness_s` is the standard deviation of the
-    onsets; `bars` the lengths that its takes alternate between (fractions of a bar are allowed).
+    onsets; `instruments` and `bars` are what its takes alternate between (fractions of a bar are
+    allowed).
     """
 
     name: str
     tempo: tuple[int, int]
-    voices: tuple[str, ...]
+    instruments: tuple[str, ...]
     grooves: tuple[str, ...]
     keys: tuple[str, ...]
     bars: tuple[float, ...] = (2, 4, 2, 1)

@@ -1,6 +1,6 @@
 """Tones from harmonics that change with time, and the noises around them.
 
-`harmonic_tone` is the engine of every pitched voice: one row of harmonic amplitudes for each period of the tone, an
+`harmonic_tone` is the engine of all that has a pitch: one row of harmonic amplitudes for each period of the tone, an
 inverse FFT for all rows at once, neighbouring rows cross-faded. A plucked string is then a table of decays (the
 spectrum of Karplus and Strong 1983, with the pick position of Jaffe and Smith 1983), a filtered sawtooth a table of
 cutoffs.

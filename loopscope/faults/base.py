@@ -43,7 +43,7 @@ class Fault:
 class Measurement:
     """What one check found in one block: a score in the check's unit, where, and a sentence for the user.
 
-    `excuse` is set when the same picture is also a style (vinyl crackle, a square wave, a gated rhythm): the verdict
+    `excuse` is set when a style of music measures the same (vinyl crackle, a square wave, a gated rhythm): the verdict
     then stays at "suspect", and the excuse is added to the sentence.
     """
 

@@ -29,7 +29,7 @@ CRACKLE_MIN = 12
 
 def measure_clicks(signal: Signal) -> Measurement:
     """Score: how far the most isolated jump stands above its surroundings, dB."""
-    found = [_clicks_of(voice, signal.sample_rate) for voice in signal.distinct_channels]
+    found = [_clicks_of(channel, signal.sample_rate) for channel in signal.distinct_channels]
     places, prominence = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if not len(places):
         return NOTHING

@@ -38,14 +38,14 @@ class Spike:
     high: float
     share: float
     sign: int
-    voice: int
+    channel: int
 
 
 def measure_clipping(signal: Signal) -> Measurement:
     """Score: samples at the clipping level ÷ samples just below it, in dB (steady sine: 8 dB)."""
     spikes = [
-        _spike(voice, sign, number)
-        for number, voice in enumerate(signal.distinct_channels)
+        _spike(channel, sign, number)
+        for number, channel in enumerate(signal.distinct_channels)
         for sign in (1, -1)
         if signal.peak > 0
     ]
@@ -55,7 +55,7 @@ def measure_clipping(signal: Signal) -> Measurement:
     score = float(decibels(worst.ratio))
     if score < LIMITS["clipping"].suspect:
         return Measurement(score)
-    share = sum(spike.share for spike in spikes if spike.voice == worst.voice and spike.ratio > worst.ratio / 10)
+    share = sum(spike.share for spike in spikes if spike.channel == worst.channel and spike.ratio > worst.ratio / 10)
     level = float(decibels(worst.high))
     sentence = f"{share:.1%} of the samples sit at one level ({level:.1f} dBFS): clipped."
     return Measurement(score, _times(signal, worst), sentence, _excuse(worst, share))
@@ -69,17 +69,17 @@ def _excuse(spike: Spike, share: float) -> str:
     return "" if exact or share < SATURATED_SHARE else "A heavily saturated sound looks the same."
 
 
-def _spike(x: Float, sign: int, voice: int) -> Spike:
+def _spike(x: Float, sign: int, channel: int) -> Spike:
     """The most spike-like band of one polarity of one channel."""
     peak = float(x.max(initial=0.0) if sign > 0 else -x.min(initial=0.0))
     if peak <= 0.0:
-        return Spike(0.0, 0.0, 0.0, 0.0, sign, voice)
+        return Spike(0.0, 0.0, 0.0, 0.0, sign, channel)
     side = x[x > RELEVANT * peak] if sign > 0 else -x[x < -RELEVANT * peak]
     bins = np.minimum((side * np.float32(N_BINS / peak)).astype(np.intp), N_BINS - 1)
     total = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=N_BINS))])
     ratio, start, width = max(_best_band(total, width) for width in WIDTHS)
     count = int(total[start + width] - total[start])
-    return Spike(ratio, start / N_BINS * peak, (start + width) / N_BINS * peak, count / len(x), sign, voice)
+    return Spike(ratio, start / N_BINS * peak, (start + width) / N_BINS * peak, count / len(x), sign, channel)
 
 
 def _best_band(total: Int, width: int) -> tuple[float, int, int]:
@@ -96,7 +96,7 @@ def _best_band(total: Int, width: int) -> tuple[float, int, int]:
 
 def _times(signal: Signal, spike: Spike) -> tuple[float, ...]:
     """Where the level is reached, one stamp for touches closer than 50 ms."""
-    x = signal.distinct_channels[spike.voice] * np.float32(spike.sign)
+    x = signal.distinct_channels[spike.channel] * np.float32(spike.sign)
     touches = np.flatnonzero((x >= spike.low) & (x <= spike.high * 1.0001))
     if not len(touches):
         return ()

@@ -11,10 +11,10 @@ LOUDEST_S = 0.4  # the momentary window of EBU R 128
 def measure_dc_offset(signal: Signal) -> Measurement:
     """Score: offset, % of full scale; the smaller of mean and median, as lopsided waveforms move only one of them."""
     worst = 0.0
-    for voice in signal.distinct_channels:
-        if not len(voice):
+    for channel in signal.distinct_channels:
+        if not len(channel):
             continue
-        mean, median = float(voice.mean(dtype=np.float64)), float(np.median(voice[::MEDIAN_STEP]))
+        mean, median = float(channel.mean(dtype=np.float64)), float(np.median(channel[::MEDIAN_STEP]))
         if mean * median > 0:
             worst = max(worst, min(abs(mean), abs(median)), key=abs)
     return Measurement(100 * worst, (), f"DC offset of {100 * worst:.1f} % of full scale.")
@@ -26,8 +26,8 @@ def measure_near_silence(signal: Signal) -> Measurement:
     if signal.samples.shape[1] == 0:
         return NOTHING
     power = max(
-        float(np.einsum("bn,bn->b", view, view).max())
-        for view in (block_view(voice, size) for voice in signal.distinct_channels)
+        float(np.einsum("bn,bn->b", blocks, blocks).max())
+        for blocks in (block_view(channel, size) for channel in signal.distinct_channels)
     )
     level = float(decibels(np.sqrt(power / size)))
     return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.")

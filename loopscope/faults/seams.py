@@ -11,7 +11,7 @@ from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
 
 SEAM_S = 0.1  # kept of each end
 SHARP_S = 0.0003  # the jump must fall within this of the seam
-MIN_JUMP_DB = -30.0  # of the louder end's peak: smaller jumps are not heard
+MIN_JUMP_DB = -30.0  # of the louder end's peak: smaller jumps are inaudible
 
 
 def measure_seam(signal: Signal) -> Measurement:
@@ -22,8 +22,7 @@ def measure_seam(signal: Signal) -> Measurement:
     half = signal.samples.shape[1] // 2
     if half < 8:
         return NOTHING
-    best = max((_jump(voice, half, signal.sample_rate), float(number)) for number, voice in enumerate(signal.samples))
-    score, jump = best[0]
+    score, jump = max(_jump(channel, half, signal.sample_rate) for channel in signal.samples)
     sentence = f"The loop clicks where its end meets its start: a jump of {100 * jump:.0f} % of full scale."
     return Measurement(score, (signal.time_of(half),), sentence)
 

@@ -6,7 +6,7 @@ from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
 
 DEAD_RATIO = 1e-3  # -60 dB: a channel this far below the other carries nothing
-MIN_LEVEL = 1e-4  # full scale RMS; quieter than this there is no stereo picture to judge
+MIN_LEVEL = 1e-4  # full scale RMS; quieter than this there is no stereo to judge
 
 
 def measure_stereo_phase(signal: Signal) -> Measurement:

@@ -1,4 +1,4 @@
-"""Pictures of a library as Plotly figures: durations, tempi, instruments (the paper's Figure 2).
+"""Figures of a library: durations and tempi (the paper's Table 1), genres and keys (its Figure 2), instruments.
 
 Bars count loops; colours as in `figures`.
 """
@@ -14,7 +14,7 @@ MOST_BARS = 10  # of one chart of counts; the rest share one
 
 
 def duration_histogram(durations_s: Float | pd.Series, height: int = 220) -> go.Figure:
-    """How long the loops are (the paper's Figure 2), seconds."""
+    """How long the loops are, seconds (the paper's Table 1 gives quartiles)."""
     figure = labelled_figure("duration (s)", "loops", height)
     counts, edges = np.histogram(durations_s, bins=40)  # here, not in the browser: 40 numbers travel instead of n
     figure.add_bar(
@@ -28,7 +28,7 @@ def duration_histogram(durations_s: Float | pd.Series, height: int = 220) -> go.
 
 
 def tempo_histogram(bpm: pd.Series, height: int = 200) -> go.Figure:
-    """Tempi of the loops where they are known, beats per minute."""
+    """Tempi of the loops where they are known, beats per minute (the paper's Table 1 gives quartiles)."""
     figure = labelled_figure("tempo (BPM)", "loops", height, bargap=0.04)
     figure.add_histogram(
         x=bpm.dropna(), nbinsx=30, marker={"color": TRAIN}, hovertemplate="%{x} BPM: %{y} loops<extra></extra>"

@@ -1,4 +1,4 @@
-"""Pictures of one loop as Plotly figures: its sound with what was found in it, what carries its score, its bars.
+"""Figures of one loop: its sound with what was found in it, what carries its score, its bars.
 
 Colours as in `figures`: blue for sound, vermillion for what speaks against a loop; both hold on light and dark ground.
 Names of kinds come from the table of limits, never from a file.
@@ -119,7 +119,7 @@ def _mel(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
 
 
 def _marks(figure: go.Figure, title: str, times_s: Sequence[float], look: tuple[str, str], height: float) -> None:
-    """A symbol above the waveform and a line through both pictures for each time."""
+    """A symbol above the waveform and a line through both panels for each time."""
     colour, symbol = look
     figure.add_scatter(
         x=list(times_s),

@@ -1,4 +1,4 @@
-"""Tables to Plotly figures; marks that stand for one loop carry its loop_id in `customdata`.
+"""Figures of scores and latents from tables; marks that stand for one loop carry its loop_id in `customdata`.
 
 Scores: higher = more anomalous. Colours are colour-blind safe (after Okabe and Ito) and work on light and dark ground.
 Names are escaped: Plotly reads a little HTML in every text.
@@ -83,7 +83,7 @@ def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -
 
 
 def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Figure:
-    """Box plots of the scores of all fitted models for each split, log axis (the paper's Figures 6 and 9).
+    """Box plots of the scores of all fitted models for each split, log axis (the paper's Figure 6).
 
     `models`: label → columns loop_id, score, split. Scores that are not positive are left out of the log axis and
     counted in the model's label, so that nothing vanishes unsaid.

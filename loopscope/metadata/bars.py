@@ -150,7 +150,7 @@ def _report(jobs: Mapping[str, Job], loop_id: str) -> Report:
 
 
 def _bars(samples: Float, sample_rate: int, bar_s: float, n_bars: int) -> Float:
-    """(n_bars, FRAMES_PER_BAR * N_MELS) log-mel pictures, each frame centred on the same place of its bar."""
+    """(n_bars, FRAMES_PER_BAR * N_MELS) log-mel spectrograms, each frame centred on the same place of its bar."""
     places_s = (np.arange(n_bars)[:, None] + (np.arange(FRAMES_PER_BAR) + 0.5) / FRAMES_PER_BAR) * bar_s
     first = np.round(places_s.ravel() * sample_rate).astype(np.int64)  # of the frame, in the padded signal
     padded = np.pad(samples, (N_FFT // 2, N_FFT + int(bar_s * sample_rate)))

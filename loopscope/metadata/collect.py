@@ -1,6 +1,6 @@
 """What is known of every file beside its score: instrument, genre, tempo, key with their sources, and whether it loops.
 
-Names are read at once; what needs listening (tempo and key where names are silent, bars compared at the tempo) is a
+Names are read at once; what is measured (tempo and key where names do not say them, bars compared at the tempo) is a
 long task whose results stay in the store by loop_id. Columns: METADATA_COLUMNS, n_bars and loop_structure (mean
 correlation of different bars, -1 to 1, NaN where unknown); one row per file.
 """
@@ -19,7 +19,7 @@ COLLECTED_COLUMNS = (*METADATA_COLUMNS, "n_bars", "loop_structure")
 
 @dataclass(frozen=True)
 class MetadataTable:
-    """`table` has COLLECTED_COLUMNS; `missing` holds the loop_ids that were not listened to, or not cut into bars."""
+    """`table` has COLLECTED_COLUMNS; `missing` holds the loop_ids that were not measured yet."""
 
     table: pd.DataFrame
     missing: frozenset[str] = frozenset()
@@ -32,10 +32,10 @@ class MetadataTable:
 
 
 def known_metadata(loops: pd.DataFrame, store: Store) -> MetadataTable:
-    """What names say of `loops` (as in Library.loops) and what was measured before; listens to nothing."""
-    filled, not_analysed = fill_from_store(read_names(loops), store)
-    structures, not_cut = known_structures(filled, store)
-    return MetadataTable(_joined(filled, structures), not_analysed | not_cut)
+    """What names say of `loops` (as in Library.loops) and what was measured before; opens no file."""
+    filled, without_tempo_key = fill_from_store(read_names(loops), store)
+    structures, without_bars = known_structures(filled, store)
+    return MetadataTable(_joined(filled, structures), without_tempo_key | without_bars)
 
 
 def measure_metadata(
@@ -44,7 +44,7 @@ def measure_metadata(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> MetadataTable:
-    """The same after listening to all that was missing. Raises Cancelled when stopped; what was done is kept."""
+    """The same after measuring all that was missing. Raises Cancelled when stopped; what was done is kept."""
     filled = fill_from_audio(read_names(loops), store, on_progress, should_stop)
     return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop)))
 

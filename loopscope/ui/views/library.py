@@ -145,7 +145,7 @@ def _figures_of(library: Library) -> None:
 
 
 def _what_names_say(known: pd.DataFrame) -> None:
-    """The rest of the paper's Figure 2: instruments, genres, tempi and keys, two charts a row."""
+    """What the paper gives in Table 1 and Figure 2: instruments, genres, tempi and keys, two charts a row."""
     charts = {
         "Instruments": count_bars(known["instrument"], "instrument"),
         "Genres": count_bars(known["genre"], "genre"),
