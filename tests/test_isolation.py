@@ -15,7 +15,7 @@ from loopscope.library import Library, scan_folder
 from loopscope.ui.tasks import Task
 from tests.golden.clips import plucked
 from tests.hostile.sounds import encoded
-from tests.test_pages import freeze_garbage, start, state_of
+from tests.test_pages import finish_tasks, start, state_of
 
 N_LOOPS, N_FEATURES = 24, 16
 DETECTORS = ("pca", "knn", "mahalanobis")
@@ -64,7 +64,7 @@ def test_three_sessions_training_at_once_keep_their_results_apart(tmp_path: Path
         at.selectbox(key="detector-name").set_value(name).run()
         at.button(key="train-start").click().run()
     for at in reversed(sessions):
-        freeze_garbage(at)
+        finish_tasks(at)
     for at, name, (library, embeddings), alone in zip(sessions, DETECTORS, work, expected, strict=True):
         state = state_of(at)
         assert list(state.models) == [f"{name} · robust · seed 0"]
@@ -83,7 +83,7 @@ def test_page_switches_leave_nothing_behind(tmp_path: Path) -> None:
     at = opened(*prepared(tmp_path / "a", 0))
     at.selectbox(key="detector-name").set_value("pca").run()
     at.button(key="train-start").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
 
     def visit(times: int) -> None:
         for turn in range(times):

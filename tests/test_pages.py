@@ -2,38 +2,80 @@
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
+from loopscope.detection.thresholds import threshold_at
+from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.encoders import aisfx
+from loopscope.encoders.base import Encoder
+from loopscope.faults import add_near_duplicates, check_library
+from loopscope.library import Library, scan_folder
 from loopscope.store import Store
+from loopscope.ui.components import printable
 from loopscope.ui.state import SessionState
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")
 RATE = 22050
+MODEL = "pca · robust · seed 0"
+N_FILES, N_LOOPS = 34, 33
 HOSTILE = "<img src=x onerror=alert(1)> *bold* `code` $x$ [a](b).wav"
 
 
-@pytest.fixture
-def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twenty-four short plucks, one copy, one broken file, one name made to hurt."""
-    folder = tmp_path / "Pack"
-    (folder / "Bass").mkdir(parents=True)
+def write_pack(folder: Path) -> Path:
+    """Twenty-four short plucks of bass, one copy, nine of guitar, one broken file, one name made to hurt."""
     time_s = np.arange(RATE // 2) / RATE
-    for index in range(24):
-        tone = np.sin(2 * np.pi * 55 * 2 ** (index / 12) * time_s) * np.exp(-6 * time_s)
-        name = HOSTILE if index == 0 else f"Bass_{100 + index}_Em.wav"
-        sf.write(folder / "Bass" / name, 0.7 * tone, RATE)
+    for instrument, count, hertz, decay, key in (("Bass", 24, 55, 6, "Em"), ("Guitar", 9, 220, 3, "A")):
+        (folder / instrument).mkdir(parents=True)
+        for index in range(count):
+            tone = np.sin(2 * np.pi * hertz * 2 ** (index / 12) * time_s) * np.exp(-decay * time_s)
+            name = HOSTILE if (instrument, index) == ("Bass", 0) else f"{instrument}_{100 + index}_{key}.wav"
+            sf.write(folder / instrument / name, 0.7 * tone, RATE)
     (folder / "copy.wav").write_bytes((folder / "Bass" / "Bass_101_Em.wav").read_bytes())
     (folder / "broken.wav").write_bytes(b"this is not audio")
-    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(tmp_path))
     return folder
+
+
+@pytest.fixture
+def pack(walked: "Walked", monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of `write_pack`, allowed; no test writes into it."""
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(walked.folder.parent))
+    return walked.folder
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What the pages would have made of the pack, up to a fitted model; sessions share it, nothing in it changes."""
+
+    folder: Path
+    library: Library
+    encoder: Encoder
+    embeddings: EmbeddingSet
+    faults: pd.DataFrame
+    scored: ScoredLoops
+
+
+@pytest.fixture(scope="module")
+def walked(fetched_aisfx: Path, tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    """The walk by function calls, once for all sessions that begin behind it."""
+    folder = write_pack(tmp_path_factory.mktemp("roots") / "Pack")
+    library = scan_folder(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOOPSCOPE_HOME", str(tmp_path_factory.mktemp("home")))
+        encoder = aisfx.load(fetched_aisfx)
+    embeddings = embed_library(library, encoder)
+    faults = add_near_duplicates(check_library(library), library, embeddings)
+    return Walked(folder, library, encoder, embeddings, faults, fit_detector(embeddings, "pca"))
 
 
 def start(page: str | None = None) -> AppTest:
@@ -44,7 +86,7 @@ def start(page: str | None = None) -> AppTest:
     return at
 
 
-def freeze_garbage(at: AppTest, seconds: float = 120) -> None:
+def finish_tasks(at: AppTest, seconds: float = 120) -> None:
     """Reruns until no task runs and none waits to be taken over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -99,14 +141,14 @@ def test_a_folder_outside_the_roots_is_refused_with_a_way_to_allow_it(
 def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None:
     at = start()
     opened = next(button for button in at.button if button.label.startswith("Pack"))
-    assert "26" in opened.label
+    assert str(N_FILES + 1) in opened.label, "all files, also the broken one"
     opened.click().run()
     at.button(key="scan-here").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
     library = state_of(at).library
     assert library is not None
-    assert len(library.loops) == 25
-    assert library.loops["loop_id"].nunique() == 24
+    assert len(library.loops) == N_FILES
+    assert library.loops["loop_id"].nunique() == N_LOOPS
     assert [Path(path).name for path in library.rejected["path"]] == ["broken.wav"]
 
 
@@ -115,63 +157,85 @@ def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     at.session_state["loopscope"].browsed = pack
     at.run()
     at.button(key="scan-here").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
     at.switch_page("pages/embed.py").run()
     at.radio(key="encoder-name").set_value("aisfx").run()
     at.button(key="embed-start").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
     assert state_of(at).embeddings is not None
     at.switch_page("pages/train.py").run()
     for detector in ("AEwRES", "pca"):
         at.selectbox(key="detector-name").set_value(detector).run()
         at.button(key="train-start").click().run()
-        freeze_garbage(at)
-    assert list(state_of(at).models) == ["AEwRES · robust · seed 0", "pca · robust · seed 0"]
+        finish_tasks(at)
+    assert list(state_of(at).models) == ["AEwRES · robust · seed 0", MODEL]
+    assert state_of(at).active == MODEL, "the newest model is in view"
     at.switch_page("pages/explore.py").run()
+    at.segmented_control(key="explore-view").set_value("plain").run()
     assert not at.exception
+    assert_explore_shows(at, state_of(at).models[MODEL], percentile=95.0)
+    at.selectbox(key="explore-model").set_value("AEwRES · robust · seed 0").run()
+    assert_explore_shows(at, state_of(at).models["AEwRES · robust · seed 0"], percentile=95.0)
     at.switch_page("pages/compare.py").run()
     assert not at.exception
     assert "Where they disagree" in texts(at)
 
 
-def trained(pack: Path, detector: str = "pca") -> AppTest:
-    """A session that has walked up to a fitted model."""
+def assert_explore_shows(at: AppTest, scored: ScoredLoops, percentile: float) -> None:
+    """The ranking is that of the scores, the flags those above the threshold, the list to take away the flagged files.
+
+    The copy is a file of its own in that list and not in the ranking of loops.
+    """
+    library = state_of(at).library
+    assert library is not None
+    scores = scored.scores.set_index("loop_id")["score"].sort_values(ascending=False)
+    threshold = threshold_at(scored.reference_scores, percentile)
+    flagged = scores[scores > threshold]
+    assert f"**{len(flagged)} of {N_LOOPS} flagged**" in texts(at)
+    ranking, takeaway = (next(t.value for t in at.dataframe if column in t.value) for column in ("split", "bpm_source"))
+    shown_names = library.unique.set_index("loop_id").loc[scores.index, "name"]
+    assert ranking["name"].tolist() == [printable(name) for name in shown_names]
+    assert ranking["rank"].tolist() == list(range(1, N_LOOPS + 1))
+    np.testing.assert_allclose(ranking["score"], scores)
+    assert ranking["is_anomaly"].sum() == len(flagged)
+    files = library.loops[library.loops["loop_id"].isin(flagged.index)]
+    assert takeaway["is_anomaly"].all()
+    assert sorted(takeaway["path"]) == sorted(map(printable, files["path"]))
+    choices = at.segmented_control(key="takeaway-list").options
+    assert f"Flagged ({len(files)})" in choices and f"All ({N_FILES})" in choices
+
+
+def trained(walked: Walked, page: str = "train") -> AppTest:
+    """A session behind the whole walk, with a model of pca, on one of the pages."""
     at = start()
-    at.session_state["loopscope"].browsed = pack
-    at.run()
-    at.button(key="scan-here").click().run()
-    freeze_garbage(at)
-    at.switch_page("pages/embed.py").run()
-    at.radio(key="encoder-name").set_value("aisfx").run()
-    at.button(key="embed-start").click().run()
-    freeze_garbage(at)
-    at.switch_page("pages/train.py").run()
-    at.selectbox(key="detector-name").set_value(detector).run()
-    at.button(key="train-start").click().run()
-    freeze_garbage(at)
+    state = state_of(at)
+    state.use_library(walked.library)
+    state.use_embeddings(walked.embeddings, walked.encoder, walked.faults)
+    state.add_model(MODEL, walked.scored)
+    at.switch_page(f"pages/{page}.py").run()
+    assert not at.exception
     return at
 
 
 def n_flagged(at: AppTest) -> int:
-    return int(next(part for part in texts(at).split("**") if "of 24 flagged" in part).split()[0])
+    return int(next(part for part in texts(at).split("**") if f"of {N_LOOPS} flagged" in part).split()[0])
 
 
-def test_the_plain_view_recounts_with_the_slider(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
-    at.switch_page("pages/explore.py").run()
+def test_the_plain_view_recounts_with_the_slider(walked: Walked) -> None:
+    at = trained(walked, "explore")
     at.session_state["explore-view"] = "plain"
     at.run()
     at.slider(key="plain-threshold").set_value(0.0).run()
     low = n_flagged(at)
     at.slider(key="plain-threshold").set_value(100.0).run()
-    assert low > 20 > n_flagged(at)
+    assert low > 30 > n_flagged(at)
     at.switch_page("pages/library.py").run()
     at.switch_page("pages/explore.py").run()
     assert state_of(at).percentile == 100.0, "the threshold survives a page switch"
 
 
-def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
+def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(walked: Walked) -> None:
+    at = trained(walked)
     scores = state_of(at).model.scores  # type: ignore[union-attr]
     library = state_of(at).library
     assert library is not None
@@ -180,12 +244,12 @@ def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(pack: Path
     at.switch_page("pages/explore.py").run()
     assert not at.exception
     rank = int((scores["score"] > scores.loc[scores["loop_id"] == hostile, "score"].item()).sum()) + 1
-    assert f"Rank {rank} of 24" in texts(at)
+    assert f"Rank {rank} of {N_LOOPS}" in texts(at)
     assert "<img src=x" not in texts(at).replace("\\<img", ""), "names are escaped before they reach Markdown"
 
 
-def test_a_note_stays_with_the_sound_and_goes_into_the_table(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
+def test_a_note_stays_with_the_sound_and_goes_into_the_table(walked: Walked) -> None:
+    at = trained(walked)
     library = state_of(at).library
     assert library is not None
     copied = library.loops.loc[library.loops["name"] == "copy.wav", "loop_id"].item()
@@ -199,29 +263,23 @@ def test_a_note_stays_with_the_sound_and_goes_into_the_table(pack: Path, aisfx_w
     assert all(name in at.code[0].value for name in ("copy.wav", "Bass_101_Em.wav"))
 
 
-def test_listening_fills_what_names_leave_open(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
-    at.switch_page("pages/explore.py").run()
-    facts = state_of(at).metadata
-    assert facts is not None and len(facts.missing) == 24
+def test_listening_fills_what_names_leave_open(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    metadata = state_of(at).metadata
+    assert metadata is not None and len(metadata.missing) == N_LOOPS
     at.button(key="listen-start").click().run()
-    freeze_garbage(at)
-    facts = state_of(at).metadata
-    assert facts is not None and not facts.missing
+    finish_tasks(at)
+    metadata = state_of(at).metadata
+    assert metadata is not None and not metadata.missing
     assert "listen-start" not in [button.key for button in at.button]
-    assert set(facts.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
+    assert set(metadata.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
 
 
-def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path) -> None:
-    (pack / "Guitar").mkdir()
-    time_s = np.arange(RATE // 2) / RATE
-    for index in range(9):
-        tone = np.sin(2 * np.pi * 220 * 2 ** (index / 12) * time_s) * np.exp(-3 * time_s)
-        sf.write(pack / "Guitar" / f"Guitar_{100 + index}_A.wav", 0.5 * tone, RATE)
-    at = trained(pack)
+def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:
+    at = trained(walked)
     at.selectbox(key="train-subset").set_value("instrument guitar").run()
     at.button(key="train-start").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
     state = state_of(at)
     assert state.active == "pca · robust · seed 0 · instrument guitar"
     assert state.model is not None and state.library is not None
@@ -240,8 +298,8 @@ def test_one_instrument_gets_a_model_of_its_own(pack: Path, aisfx_weights: Path)
     assert "Instruments · 33 of 33 loops" in titles
 
 
-def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
+def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(walked: Walked) -> None:
+    at = trained(walked)
     at.button(key="save-model").click().run()
     assert not at.error
     at.run()
@@ -252,20 +310,20 @@ def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(pack: Path
     models = state_of(at).models
     first, again = models["pca · robust · seed 0"], models[label]
     both = first.scores.merge(again.scores, on="loop_id", validate="one_to_one")
-    assert len(both) == 24
+    assert len(both) == N_LOOPS
     assert both["score_x"].corr(both["score_y"], method="spearman") > 0.5
     assert set(again.scores["split"]) == {"new"}
     at.button(key="delete-model").click().run()
     assert "No model is saved yet" in texts(at)
 
 
-def test_a_new_folder_drops_what_was_computed_from_the_old_one(pack: Path, aisfx_weights: Path) -> None:
-    at = trained(pack)
+def test_a_new_folder_drops_what_was_computed_from_the_old_one(walked: Walked, pack: Path) -> None:
+    at = trained(walked)
     at.switch_page("pages/library.py").run()
     at.session_state["loopscope"].browsed = pack / "Bass"
     at.run()
     at.button(key="scan-here").click().run()
-    freeze_garbage(at)
+    finish_tasks(at)
     state = state_of(at)
     assert state.library is not None and len(state.library.loops) == 24
     assert state.embeddings is None and not state.models and state.model is None

@@ -29,8 +29,10 @@ def test_every_encoder_and_detector_is_named() -> None:
     from loopscope.encoders.base import encoder_names
 
     assert all(f"`{info.name}`" in README for info in encoder_names())
-    assert "AEwRES" in README and "AE" in README and "Isolation Forest" in README
-    assert set(detector_names()) == {"AEwRES", "AE", "isolation-forest", "pca", "knn", "mahalanobis"}
+    titles = {"AEwRES": "AEwRES", "AE": "AE", "isolation-forest": "Isolation Forest", "pca": "PCA reconstruction"}
+    titles |= {"knn": "k nearest neighbours", "mahalanobis": "Mahalanobis distance"}
+    assert set(titles) == set(detector_names())
+    assert not [name for name, title in titles.items() if not re.search(rf"\b{title}\b", README)]
 
 
 def test_the_python_example_runs(tmp_path: Path, aisfx_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:

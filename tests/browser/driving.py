@@ -107,17 +107,29 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float = 10.0) -
     raise AssertionError(f"not within {limit_s} s: {what}")
 
 
+def painted(page: Page) -> None:
+    """Wait until what was asked for before this call is on the screen: the second animation frame from now."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def at_rest(page: Page, limit_s: float = 120.0) -> None:
+    """Wait until the script has run to its end and nothing on the page is left over from the run before."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=1000 * limit_s)
+    page.wait_for_selector("[data-stale=true]", state="detached", timeout=1000 * limit_s)
+
+
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
     """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
 
+    positions: set[float] = set()
+
     def sounds() -> dict[str, Any] | None:
-        before = audio(page)
-        if before["loopId"] != loop_id or not before["playing"]:
+        now = audio(page)
+        if now["loopId"] != loop_id or not now["playing"]:
+            positions.clear()
             return None
-        page.wait_for_timeout(40)
-        after = audio(page)
-        moved = after["loopId"] == loop_id and after["position"] != before["position"]
-        return after if moved and after["level"] > 1e-4 else None
+        positions.add(now["position"])
+        return now if len(positions) > 1 and now["level"] > 1e-4 else None
 
     try:
         return wait_until(sounds, "")

@@ -18,7 +18,7 @@ LONG = 600_000  # milliseconds
 QUIET_MS = 1500
 
 
-def freeze_garbage(page: Page) -> None:
+def until_still(page: Page) -> None:
     """Wait until nothing runs and charts have been drawn."""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
     page.wait_for_timeout(QUIET_MS)
@@ -33,7 +33,7 @@ def walk(page: Page, url: str, suffix: str) -> None:
     """Every page, with the demo library and two models."""
 
     def keep(name: str) -> None:
-        freeze_garbage(page)
+        until_still(page)
         page.screenshot(path=FOLDER / f"{name}-{suffix}.png")
 
     page.goto(url)
@@ -49,7 +49,7 @@ def walk(page: Page, url: str, suffix: str) -> None:
     for detector in ("pca", "AEwRES"):
         page.get_by_label("Detector").click()
         page.get_by_role("option", name=detector).click()
-        freeze_garbage(page)
+        until_still(page)
         press(page, "Train")
         expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
         expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)

@@ -10,7 +10,16 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser import synthetic
-from tests.browser.driving import audio, heard, open_explorer, plot_pixels, wait_until, wait_until_plays
+from tests.browser.driving import (
+    at_rest,
+    audio,
+    heard,
+    open_explorer,
+    painted,
+    plot_pixels,
+    wait_until,
+    wait_until_plays,
+)
 
 pytestmark = pytest.mark.browser
 N = 400
@@ -76,7 +85,7 @@ def click_band(page: Page, middle: float, dimension: int = 7) -> None:
 
 def drag_threshold(page: Page, steps: int, pixels: float) -> None:
     """Pull the handle sideways and let go."""
-    page.wait_for_timeout(60)  # until it is where the drag before left it
+    painted(page)  # the handle is where the drag before left it
     box = page.locator(".ls-handle").bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
@@ -145,7 +154,7 @@ def test_clicking_the_same_point_again_replays_it(explorer: Page) -> None:
     row = isolated_rows(explorer)[0]
     click_scatter(explorer, row)
     first = wait_until_plays(explorer, IDS[row])
-    explorer.wait_for_timeout(300)
+    wait_until(lambda: audio(explorer)["position"] > 0.2, "it has played a while")
     click_scatter(explorer, row)
     wait_until(lambda: audio(explorer)["startedAt"] != first["startedAt"], "a new start")
     wait_until_plays(explorer, IDS[row])
@@ -161,7 +170,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     click_scatter(page, row)
     playing = wait_until_plays(page, IDS[row])
     wait_until(lambda: heard(page)["selected"] == IDS[row], "Python hears the selection")
-    page.wait_for_timeout(300)
+    at_rest(page)
     frames.clear()
     box = page.locator(".ls-handle").bounding_box()
     assert box
@@ -171,7 +180,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     counts, colours, tops = set(), set(), set()
     for step in range(20):
         page.mouse.move(x - 16 * step, y)
-        page.wait_for_timeout(25)
+        painted(page)
         counts.add(page.locator(".ls-flagged-count").inner_text())
         colours.add(page.locator(".ls-histogram .bars .point path[style*='fill: rgb(200, 80, 10)']").count())
         tops.add(page.locator(".ls-option.ls-is-flagged").count())
@@ -203,10 +212,10 @@ def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) ->
     explorer.mouse.move(x, y)
     explorer.mouse.down()
     explorer.mouse.move(x - 150, y, steps=5)
-    explorer.wait_for_timeout(100)
+    painted(explorer)
     few = explorer.evaluate(count)
     explorer.mouse.move(x - 230, y, steps=5)
-    explorer.wait_for_timeout(100)
+    painted(explorer)
     many = explorer.evaluate(count)
     assert many > few > 0
     explorer.mouse.up()
@@ -259,10 +268,12 @@ def test_a_change_of_theme_keeps_sound_selection_and_zoom(explorer: Page) -> Non
     click_scatter(explorer, row)
     playing = wait_until_plays(explorer, IDS[row])
     view = "JSON.stringify(document.querySelector('.ls-scatter .ls-plot').layout.xaxis.range)"
-    before = explorer.evaluate(view)
+    colour = "document.querySelector('.ls-scatter .ls-plot').layout.font.color"
+    before, light = explorer.evaluate(view), explorer.evaluate(colour)
     explorer.emulate_media(color_scheme="dark")
     wait_until(lambda: explorer.locator(".ls-root").get_attribute("data-theme") == "dark", "the dark theme")
-    explorer.wait_for_timeout(500)
+    wait_until(lambda: explorer.evaluate(colour) != light, "the picture is drawn again")
+    painted(explorer)
     assert explorer.evaluate(view) == before
     assert audio(explorer)["startedAt"] == playing["startedAt"] and audio(explorer)["playing"]
     assert explorer.locator(".ls-ring").is_visible()
@@ -379,7 +390,7 @@ def test_every_control_can_be_reached_with_tab_and_shows_that_it_has_the_focus(e
 def test_autoplay_and_loop_are_obeyed(explorer: Page) -> None:
     explorer.get_by_label("Autoplay").uncheck()
     explorer.locator(".ls-option").nth(2).click()
-    explorer.wait_for_timeout(400)
+    wait_until(lambda: heard(explorer)["selected"] == RANKING[2], "Python hears the selection")
     assert not audio(explorer)["playing"]
     explorer.keyboard.press("Space")
     wait_until_plays(explorer, RANKING[2])
@@ -393,8 +404,11 @@ def test_autoplay_and_loop_are_obeyed(explorer: Page) -> None:
     explorer.locator(".ls-scroller").focus()
     explorer.keyboard.press("Space")
     wait_until_plays(explorer, IDS[index])
-    explorer.wait_for_timeout(1500)
-    assert audio(explorer)["playing"] and audio(explorer)["position"] < 0.5
+    turns, last = 0, 0.0
+    while turns < 2:
+        position = wait_until(lambda: audio(explorer)["playing"] and audio(explorer)["position"], "it plays on")
+        turns, last = turns + (position < last), position
+        assert position < 0.5
 
 
 def row_of(page: Page, loop_id: str) -> int:
@@ -422,7 +436,7 @@ def test_dragging_over_the_waveform_loops_that_part_and_a_click_jumps(explorer: 
     positions = []
     for _ in range(15):
         positions.append(audio(explorer)["position"])
-        explorer.wait_for_timeout(40)
+        painted(explorer)
     assert min(positions) >= 1.48 and max(positions) <= 1.82 and len(set(positions)) > 5
     explorer.mouse.click(box["x"] + 0.1 * box["width"], y)
     state = audio(explorer)
@@ -445,7 +459,7 @@ def test_loudness_is_matched_unless_switched_off(explorer: Page) -> None:
         levels = []
         for _ in range(25):
             levels.append(audio(explorer)["level"] ** 2)
-            explorer.wait_for_timeout(40)
+            painted(explorer)
         return float(10 * np.log10(np.mean(levels)))
 
     quiet, loud = 20, 24
@@ -471,7 +485,10 @@ def test_the_newest_of_many_quick_requests_wins(explorer: Page) -> None:
     rows = [row_of(explorer, loop_id) for loop_id in RANKING[40:60]]
     explorer.evaluate("rows => rows.forEach((row) => window.__loopscope.explorer.session.audition(row))", rows)
     wait_until_plays(explorer, RANKING[59])
-    explorer.wait_for_timeout(500)
+    wait_until(lambda: heard(explorer)["selected"] == RANKING[59], "Python hears the newest")
+    every = "ids => Promise.all(ids.map((id) => window.__loopscope.explorer.engine.cache.get(id))).then(() => true)"
+    assert explorer.evaluate(every, list(RANKING[40:60])), "every sound that was asked for has come"
+    painted(explorer)
     assert audio(explorer)["loopId"] == RANKING[59]
     assert explorer.evaluate("window.__loopscope.explorer.session.selectedId") == RANKING[59]
 
@@ -483,7 +500,7 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
     playing = wait_until_plays(explorer, IDS[row])
     explorer.locator(".ls-scroller").focus()
     explorer.evaluate("document.querySelector('.ls-scroller').scrollTop = 4200")
-    explorer.wait_for_timeout(300)
+    painted(explorer)
     explorer.evaluate(
         """() => {
             const { root, component } = window.__loopscope.explorer;
@@ -495,13 +512,14 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
                 window.absent = !root.isConnected;
                 const next = parent.parentElement.appendChild(document.createElement("div"));
                 mount({ ...component, parentElement: next }, window.__loopscope.explorer.addresses.base);
+                setTimeout(() => (window.passed = true), 1000); // runs after all that leaving had put off to later
             });
             return window.moved;
         }"""
     )
     assert explorer.evaluate("window.absent")
     assert explorer.locator(".ls-root").count() == 1
-    explorer.wait_for_timeout(1000)
+    wait_until(lambda: explorer.evaluate("window.passed"), "the moment at which a page that was left falls silent")
     now = audio(explorer)
     assert (now["loopId"], now["startedAt"], now["playing"]) == (IDS[row], playing["startedAt"], True)
     assert explorer.evaluate("document.querySelector('.ls-scroller').scrollTop") == 4200

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from loopscope.audio import content_hash
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, serve, wait_until
+from tests.browser.driving import ROOT, at_rest, serve, wait_until
 from tests.golden.clips import plucked
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -59,8 +59,7 @@ def pack(folder: Path, seed: int) -> Path:
 
 def press(page: Page, name: str) -> None:
     """Press a button once the page is whole: while a run goes on, those of the page before are still there."""
-    page.wait_for_timeout(300)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=LONG)
+    at_rest(page)
     page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
 
 
