@@ -163,3 +163,30 @@ def features_of(module: Any, waveform: Any) -> dict[str, Tensor]:
         audio_cfg=module.model_cfg["audio_cfg"],
     )
     return filled
+
+
+class OwnForward(nn.Module):
+    """laion-clap's whole forward pass on views as loopscope's front end makes them: float32, or under bf16 autocast.
+
+    Nothing of theirs is edited. Under autocast the fused part comes out in another type than what it is written into;
+    a hook casts it. Without fusion their network begins at the waveform; the two modules up to the spectrogram are
+    replaced by the identity. Shapes: (n, 1001, 64) or (n, 4, 1001, 64) → (n, n_features).
+    """
+
+    def __init__(self, branch: Any, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.branch, self.dtype = branch, dtype
+        if branch.enable_fusion:
+            branch.patch_embed.fusion_model.register_forward_hook(lambda _, given, fused: fused.to(given[0].dtype))
+        else:
+            branch.spectrogram_extractor = branch.logmel_extractor = nn.Identity()
+
+    def forward(self, mel: Tensor) -> Tensor:
+        mel = mel[:, None] if mel.ndim == 3 else mel
+        if self.branch.enable_fusion:
+            batch = {"mel_fusion": mel, "longer": torch.full((len(mel),), mel.shape[1] > 1)}
+        else:
+            batch = {"waveform": mel}
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype is torch.bfloat16):
+            embedded: Tensor = self.branch(batch, device="cpu")["embedding"]
+        return embedded.float()

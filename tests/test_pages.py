@@ -86,7 +86,7 @@ def start(page: str | None = None) -> AppTest:
     return at
 
 
-def finish_tasks(at: AppTest, seconds: float = 120) -> None:
+def finish_tasks(at: AppTest, seconds: float = 240) -> None:
     """Reruns until no task runs and none waits to be taken over."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -152,6 +152,8 @@ def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None
     assert [Path(path).name for path in library.rejected["path"]] == ["broken.wav"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     at = start()
     at.session_state["loopscope"].browsed = pack

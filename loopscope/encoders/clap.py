@@ -25,7 +25,6 @@ from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, Checkpoint, Weights, 
 from loopscope.encoders import htsat
 from loopscope.encoders.mel import FrameCollector, MelSpectrogram, decibels, quantised, repeat_padded
 from loopscope.encoders.runtime import MakeNetwork, Precision
-from loopscope.encoders.swin import Htsat
 from loopscope.encoders.windowed import MAX_VIEWS, WindowedEncoder, fill
 from loopscope.progress import ProgressCallback, ignore_progress
 
@@ -111,7 +110,7 @@ def make_fusion(weights: Weights, precision: Precision = "auto") -> WindowedEnco
     return FusionEncoder(
         name=f"{CLAP_FUSION.encoder}-1",
         description="CLAP (LAION, HTSAT-tiny), 768 features; clips over 10 s fused of the whole, start, middle and end",
-        front_end=FusionFrontEnd(_htk_filters()),
+        front_end=FusionFrontEnd(htk_filters()),
         make_network=_network_maker(htsat.build("tiny", fusion=True), weights, CLAP_FUSION),
         pooling="mean",
         n_features=768,
@@ -136,10 +135,10 @@ def make_music(weights: Weights, precision: Precision = "auto") -> WindowedEncod
 
 def _network_maker(original: nn.Module, weights: Weights, checkpoint: Checkpoint) -> MakeNetwork:
     fill(original, weights, checkpoint)
-    return lambda dtype: Htsat(deepcopy(original).eval(), dtype)
+    return lambda dtype: htsat.Htsat(deepcopy(original).eval(), dtype)
 
 
-def _htk_filters() -> Tensor:
+def htk_filters() -> Tensor:
     """(513, 64): the filters of torchaudio's mel spectrogram, which the fusion models were trained with."""
     import librosa
 

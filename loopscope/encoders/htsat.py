@@ -1,4 +1,4 @@
-"""laion-clap's own audio network, loaded without running laion-clap.
+"""laion-clap's own audio network, loaded without importing laion-clap, and run without what embeddings do not need.
 
 Importing `laion_clap` builds four tokenizers from the model hub and needs torchvision; the audio branch needs
 neither. Its two modules (`clap_module/htsat.py`, `feature_fusion.py`) are therefore loaded by file location into a
@@ -15,11 +15,40 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from loopscope.errors import EncoderError
 
 _PACKAGE = "_loopscope_laion_clap"
+
+
+class Htsat(nn.Module):
+    """(n, 1001, 64) or (n, 4, 1001, 64) in dB → (n, n_features) float32, the mean over the last stage's tokens.
+
+    `original` is laion-clap's network, which is changed. Its blocks run in `dtype`; the class head and the attention
+    maps, which its own forward pass computes for every clip, are left out. Four views of one clip (the whole first,
+    then three crops) are fused by attention.
+    """
+
+    def __init__(self, original: Any, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.original, self.dtype = original, dtype
+        original.layers.to(dtype)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """All clips of a batch have the same number of views."""
+        network = self.original
+        mel = mel[:, None] if mel.ndim == 3 else mel
+        image = network.reshape_wav2img(network.bn0(mel.transpose(1, 3)).transpose(1, 3))
+        fused = list(range(len(mel))) if mel.shape[1] > 1 else []
+        x = network.patch_embed(image, longer_idx=fused).to(self.dtype)
+        for layer in network.layers:
+            for block in layer.blocks:
+                x, _ = block(x)
+            x = x if layer.downsample is None else layer.downsample(x)
+        normalised: Tensor = network.norm(x.float())
+        return normalised.mean(1)
 
 
 def build(size: Literal["tiny", "base"], fusion: bool) -> nn.Module:
