@@ -280,6 +280,7 @@ def test_listening_fills_what_names_leave_open(walked: Walked) -> None:
 def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:
     at = trained(walked)
     at.selectbox(key="train-subset").set_value("instrument guitar").run()
+    at.selectbox(key="detector-name").set_value("pca").run()
     at.button(key="train-start").click().run()
     finish_tasks(at)
     state = state_of(at)

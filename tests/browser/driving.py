@@ -121,15 +121,14 @@ def at_rest(page: Page, limit_s: float = 120.0) -> None:
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
     """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
 
-    positions: set[float] = set()
-
     def sounds() -> dict[str, Any] | None:
-        now = audio(page)
-        if now["loopId"] != loop_id or not now["playing"]:
-            positions.clear()
+        before = audio(page)
+        if before["loopId"] != loop_id or not before["playing"]:
             return None
-        positions.add(now["position"])
-        return now if len(positions) > 1 and now["level"] > 1e-4 else None
+        painted(page)
+        after = audio(page)
+        moved = after["loopId"] == loop_id and after["position"] != before["position"]
+        return after if moved and after["level"] > 1e-4 else None
 
     try:
         return wait_until(sounds, "")

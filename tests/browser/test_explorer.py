@@ -125,6 +125,8 @@ def test_a_hundred_random_clicks_each_sound_the_loop_that_was_clicked(explorer: 
     for turn in range(100):
         if explorer.locator(".ls-chip").count():
             explorer.get_by_role("button", name="Clear all").click()
+            wait_until(lambda: explorer.locator(".ls-summary").inner_text() == f"{N} loops", "everything is in focus")
+            painted(explorer)
         expected = chances[turn % 4]()
         state = wait_until_plays(explorer, expected)
         assert state["url"].endswith(f"/{expected}")
