@@ -1,5 +1,7 @@
 """Explanations add up to the score they explain, and comparison loops are who they are said to be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_new
 from loopscope.detection.registry import make_detector
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import EmbeddingSet
+from loopscope.errors import ModelError
 from tests.test_detectors import FAST, fast, with_outlier
 
 ODD = 7
@@ -99,6 +102,11 @@ def test_a_loop_scored_by_a_saved_model_is_explained_as_a_new_one(robust: Scored
     assert max(found.ranks) <= 3, "members that learnt the outlier by heart still put it near the top"
     alone = make_detector("AEwRES", "robust", 0, **FAST["robust"], n_repeats=1).fit(X, loop_ids=IDS)
     np.testing.assert_allclose(alone.repeat_scores(X)[0], alone.anomaly_scores(X))
+
+
+def test_a_model_does_not_score_what_another_encoder_made(paper: ScoredLoops) -> None:
+    with pytest.raises(ModelError, match="embeddings of some-encoder, these are of another"):
+        score_new(replace(EMBEDDINGS, encoder_id="another"), paper.detector)
 
 
 def test_comparison_loops_are_normal_other_and_nearest(robust: ScoredLoops) -> None:

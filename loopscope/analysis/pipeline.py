@@ -59,7 +59,7 @@ class ScoredLoops:
 
     @cached_property
     def projection(self) -> Projection:
-        """Principal components of the latents, for pictures; computed once."""
+        """Principal components of the latents, for figures; computed once."""
         return project(self.latents, n_components=SHOWN_COMPONENTS)
 
     @property
@@ -115,16 +115,10 @@ def fit_detector(
 
 
 def score_new(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
-    """Scores loops that the detector was not fitted on. Raises `DataError` when another encoder made the embeddings."""
-    if detector.encoder_id is not None and detector.encoder_id != embeddings.encoder_id:
-        raise DataError(
-            f"The model was trained on embeddings of {detector.encoder_id} and these are of {embeddings.encoder_id}; "
-            "embed the loops with the model's encoder first."
-        )
+    """Scores loops that the detector was not fitted on. Raises `ModelError` if another encoder made the embeddings."""
     started = time.monotonic()
-    scores = pd.DataFrame(
-        {"loop_id": list(embeddings.loop_ids), "score": detector.anomaly_scores(embeddings.X), "split": "new"}
-    )
+    found = detector.anomaly_scores(embeddings.X, embeddings.encoder_id)
+    scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": found, "split": "new"})
     latents = np.asarray(detector.latents(embeddings.X), dtype=np.float32)
     log.info("score: %d loops with a saved %s, %.2f s", len(scores), detector.name, time.monotonic() - started)
     return ScoredLoops(detector, scores, latents)

@@ -1,7 +1,7 @@
-"""Two and more coordinates for a picture of the latent space, by PCA, with the share of variance each axis shows.
+"""Coordinates to draw the latent space by, from PCA, with the share of variance each axis shows.
 
 Conventions: latents are (n, d); coordinates are in latent units, centred; axes come in descending order of variance,
-each signed so that its largest loading is positive, so that a picture does not flip between runs.
+each signed so that its largest loading is positive, so that a figure does not flip between runs.
 """
 
 from dataclasses import dataclass

@@ -23,11 +23,11 @@ def subsets(loops: pd.DataFrame, smallest: int = MIN_LOOPS) -> dict[str, tuple[s
     instruments = {
         f"instrument {name}": tuple(rows["loop_id"]) for name, rows in loops.groupby("instrument", sort=True)
     }
-    members: dict[str, list[str]] = {}
+    inside: dict[str, list[str]] = {}
     for loop_id, folder in zip(loops["loop_id"], loops["folder"], strict=True):
         for part in _with_parents(folder):
-            members.setdefault(f"folder {part}", []).append(loop_id)
-    parts = {**_by_size(instruments), **_by_size({name: tuple(ids) for name, ids in members.items()})}
+            inside.setdefault(f"folder {part}", []).append(loop_id)
+    parts = {**_by_size(instruments), **_by_size({name: tuple(ids) for name, ids in inside.items()})}
     proper = {name: ids for name, ids in parts.items() if smallest <= len(ids) < len(loops)}
     return {EVERYTHING: tuple(loops["loop_id"]), **proper}
 

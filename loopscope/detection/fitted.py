@@ -18,19 +18,30 @@ Arrays = Mapping[str, NDArray[Any]]  # name -> array of any shape and kind
 class FitReport:
     """What training did, and whether its result may be trusted.
 
-    `spread_before` and `spread_after` are mean squared distances of held-out latents to the centre, before and after
-    fine-tuning (None for detectors without a latent space). `measures` holds every check's figure by name, `warnings`
-    one plain sentence for each check that was not passed. A `collapsed` model must not be presented as good.
+    `measures` holds every check's figure by name, `warnings` one plain sentence for each check that was not passed. A
+    `collapsed` model must not be presented as good.
     """
 
     history: tuple[EpochReport, ...] = ()
     seconds: float = 0.0
-    epochs: int = 0
-    spread_before: float | None = None
-    spread_after: float | None = None
     collapsed: bool = False
     warnings: tuple[str, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of both phases."""
+        return len(self.history)
+
+    @property
+    def spread_before(self) -> float | None:
+        """Mean squared distance of held-out latents to the centre before fine-tuning; None where there is no centre."""
+        return self.measures.get("spread_before")
+
+    @property
+    def spread_after(self) -> float | None:
+        """The same after fine-tuning."""
+        return self.measures.get("spread_after")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 Conventions: x is (n_members, n, n_features) float32, one batch for each member; a latent is (n_members, n, 32). Every
 layer is one matrix product over all members; a single autoencoder is one member. Layers run n_features → 512 → 256 →
-128 → 64 → 32 and back; each is Linear, BatchNorm, ELU, Dropout, except the last of the encoder and of the decoder,
-which are linear alone (a latent with dropout has no fixed distance to a centre).
+128 → 64 → 32 and back; each is Linear, BatchNorm, ELU, Dropout as the paper has it, except the last of the encoder and
+of the decoder: those are linear alone here (a latent with dropout has no fixed distance to a centre).
 
 No Linear has a bias, as Deep SVDD asks for: with one, an optimum maps every input to the centre (Ruff et al. 2018,
 proposition 2). That does not rule such a collapse out here: the β of BatchNorm is a bias, and a layer whose weights

@@ -14,7 +14,7 @@ import torch
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, validation_mask
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
-from loopscope.detection.paper_training import DeepSVDD, PaperPreset, finetune, new_model, pretrain
+from loopscope.detection.paper_training import DeepSVDD, PaperPreset, PaperTraining, new_model
 from loopscope.detection.parts import ScorePart
 from loopscope.detection.quality import is_collapsed, latent_measures
 from loopscope.progress import EpochCallback, StopCheck
@@ -41,24 +41,15 @@ class PaperDetector(BaseDetector):
         generator = torch.Generator().manual_seed(self.seed)
         self._model = new_model(X.shape[1], self.residual, self.settings, generator)
         train, held_out = torch.from_numpy(X[~validation]), torch.from_numpy(X[validation])
-        stopped = False
-
-        def stop_now() -> bool:
-            nonlocal stopped
-            stopped = stopped or should_stop()
-            return stopped
-
-        history = pretrain(self._model, train, held_out, self.settings, generator, on_epoch, stop_now)
+        training = PaperTraining(self._model, train, held_out, self.settings, generator, on_epoch, should_stop)
+        history = training.pretrain()
         before = copy.deepcopy(self._model).eval()
-        interrupted = stopped
+        interrupted = training.stopped
         if not interrupted:
-            history += finetune(self._model, train, held_out, self.settings, generator, on_epoch, stop_now)
+            history += training.finetune()
         measures = _measures(before, self._model, X[validation])
         report = FitReport(
             history=tuple(history),
-            epochs=len(history),
-            spread_before=measures["spread_before"],
-            spread_after=measures["spread_after"],
             collapsed=is_collapsed(measures["spread_before"], measures["spread_after"]),
             warnings=(STOPPED_EARLY,) if interrupted else (),
             measures=measures,

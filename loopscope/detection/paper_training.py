@@ -2,9 +2,10 @@
 
 Conventions: x is (n, n_features) float32 as the encoder gave it, unscaled; a score is the squared distance of the
 latent to the centre c (Equation 2), so higher means more anomalous. Losses are means over rows: squared error per
-feature while pretraining, squared distance to c while fine-tuning. This recipe is kept as published. It is known to
-collapse: nothing in the second loss keeps the latents apart, and early stopping on that loss prefers the smallest
-sphere. `FitReport.collapsed` says when.
+feature while pretraining, squared distance to c while fine-tuning. The published scores and thresholds are means over
+the 32 dimensions of the latent where these are sums. The recipe is kept as published, but for the linear last layers
+(`networks`). It is known to collapse: nothing in the second loss keeps the latents apart, and early stopping on that
+loss prefers the smallest sphere. `FitReport.collapsed` says when.
 """
 
 import copy
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
 from loopscope.progress import EpochCallback, EpochReport, StopCheck
+
+Loss = Callable[[Tensor], Tensor]  # rows (n, n_features) -> (n,)
 
 
 @dataclass(frozen=True)
@@ -65,37 +68,6 @@ def new_model(n_features: int, residual: bool, preset: PaperPreset, generator: t
     )
 
 
-def pretrain(
-    model: DeepSVDD,
-    train: Tensor,
-    validation: Tensor,
-    preset: PaperPreset,
-    generator: torch.Generator,
-    on_epoch: EpochCallback,
-    should_stop: StopCheck,
-) -> list[EpochReport]:
-    """Phase one: reconstruct. Leaves the weights of the best validation loss, and the centre set from them."""
-    phase = _Phase("pretrain", model, model.network.parameters(), model.reconstruction_error)
-    history = phase.run(train, validation, preset, generator, on_epoch, should_stop)
-    with torch.inference_mode():
-        model.centre.copy_(model.latents(train).mean(dim=0))
-    return history
-
-
-def finetune(
-    model: DeepSVDD,
-    train: Tensor,
-    validation: Tensor,
-    preset: PaperPreset,
-    generator: torch.Generator,
-    on_epoch: EpochCallback,
-    should_stop: StopCheck,
-) -> list[EpochReport]:
-    """Phase two: draw the latents to the centre. Leaves the weights of the best validation loss."""
-    phase = _Phase("finetune", model, model.network.encoder.parameters(), model.distance)
-    return phase.run(train, validation, preset, generator, on_epoch, should_stop)
-
-
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Row numbers 0 to n - 1 in random order, in pieces of `size`; a last single row joins the piece before it."""
     pieces = list(torch.split(torch.randperm(n, generator=generator), size))
@@ -105,57 +77,71 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 
 
 @dataclass
-class _Phase:
-    """One training phase: a loss over rows, the parameters it moves, early stopping with the best weights restored."""
+class PaperTraining:
+    """Both phases on rows of `train` (n, n_features), each with early stopping on `validation` and the best weights.
 
-    name: str
+    `should_stop` is asked after every epoch; `stopped` is what it said last.
+    """
+
     model: DeepSVDD
-    parameters: Iterator[nn.Parameter]
-    loss: Callable[[Tensor], Tensor]
+    train: Tensor
+    validation: Tensor
+    preset: PaperPreset
+    generator: torch.Generator
+    on_epoch: EpochCallback
+    should_stop: StopCheck
+    stopped: bool = False
 
-    def run(
-        self,
-        train: Tensor,
-        validation: Tensor,
-        preset: PaperPreset,
-        generator: torch.Generator,
-        on_epoch: EpochCallback,
-        should_stop: StopCheck,
-    ) -> list[EpochReport]:
-        optimizer = torch.optim.AdamW(self.parameters, lr=preset.learning_rate, weight_decay=preset.weight_decay)
+    def pretrain(self) -> list[EpochReport]:
+        """Phase one: reconstruct. Leaves the weights of the best validation loss, and the centre set from them."""
+        history = self._phase("pretrain", self.model.network, self.model.reconstruction_error)
+        with torch.inference_mode():
+            self.model.centre.copy_(self.model.latents(self.train).mean(dim=0))
+        return history
+
+    def finetune(self) -> list[EpochReport]:
+        """Phase two: draw the latents to the centre. Leaves the weights of the best validation loss."""
+        return self._phase("finetune", self.model.network.encoder, self.model.distance)
+
+    def _phase(self, name: str, learning: nn.Module, loss: Loss) -> list[EpochReport]:
+        preset = self.preset
+        optimizer = torch.optim.AdamW(learning.parameters(), lr=preset.learning_rate, weight_decay=preset.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             optimizer, T_max=preset.max_epochs, eta_min=preset.min_learning_rate
         )
         history: list[EpochReport] = []
         best_loss, best_epoch, best_weights = float("inf"), 0, copy.deepcopy(self.model.state_dict())
         for epoch in range(1, preset.max_epochs + 1):
-            train_loss = self._epoch(train, preset.batch_size, generator, optimizer)
+            train_loss = self._epoch(loss, optimizer)
             schedule.step()
-            validation_loss, spread = self._validate(validation)
-            history.append(EpochReport(self.name, epoch, preset.max_epochs, train_loss, validation_loss, spread))
-            on_epoch(history[-1])
+            validation_loss, spread = self._validate(loss)
+            history.append(EpochReport(name, epoch, preset.max_epochs, train_loss, validation_loss, spread))
+            self.on_epoch(history[-1])
             if validation_loss < best_loss:
                 best_loss, best_epoch, best_weights = validation_loss, epoch, copy.deepcopy(self.model.state_dict())
-            if epoch - best_epoch >= preset.patience or should_stop():
+            self.stopped = self.should_stop()
+            if self.stopped or epoch - best_epoch >= preset.patience:
                 break
         self.model.load_state_dict(best_weights)
         self.model.eval()
         return history
 
-    def _epoch(self, rows: Tensor, size: int, generator: torch.Generator, optimizer: torch.optim.Optimizer) -> float:
+    def _epoch(self, loss: Loss, optimizer: torch.optim.Optimizer) -> float:
+        """The mean training loss of one pass over the rows."""
         self.model.train()
         total = 0.0
-        for chosen in batches(len(rows), size, generator):
+        for chosen in batches(len(self.train), self.preset.batch_size, self.generator):
             optimizer.zero_grad(set_to_none=True)
-            loss = self.loss(rows[chosen]).mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            mean = loss(self.train[chosen]).mean()
+            mean.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            total += loss.item() * len(chosen)
-        return total / len(rows)
+            total += mean.item() * len(chosen)
+        return total / len(self.train)
 
-    def _validate(self, rows: Tensor) -> tuple[float, float]:
+    def _validate(self, loss: Loss) -> tuple[float, float]:
+        """Loss and spread of the held-out rows."""
         self.model.eval()
         with torch.inference_mode():
-            latents = self.model.latents(rows)
+            latents = self.model.latents(self.validation)
             spread = (latents - latents.mean(dim=0)).square().sum(dim=1).mean().item()
-            return self.loss(rows).mean().item(), spread
+            return loss(self.validation).mean().item(), spread

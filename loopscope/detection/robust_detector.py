@@ -153,9 +153,6 @@ def _report(fit: RobustFit, agreement: float) -> FitReport:
     measures = {name: float(np.mean([each[name] for each in fit.measures])) for name in fit.measures[0]}
     return FitReport(
         history=fit.history,
-        epochs=len(fit.history),
-        spread_before=measures["spread_before"],
-        spread_after=measures["spread_after"],
         collapsed=any(is_collapsed(each["spread_before"], each["spread_after"]) for each in fit.measures),
         warnings=(STOPPED_EARLY,) if fit.stopped else (),
         measures={**measures, "agreement_over_seeds": agreement},

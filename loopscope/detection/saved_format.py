@@ -70,7 +70,7 @@ def fitted_from(card: Mapping[str, Any], arrays: Arrays) -> Fitted:
     found["components"] = {name: arrays[COMPONENT + name] for name in card["components"]}
     found["loop_ids"] = tuple(card["loop_ids"])
     history = tuple(EpochReport(**epoch) for epoch in card["report"]["history"])
-    found["report"] = FitReport(**{**card["report"], "history": history, "warnings": tuple(card["report"]["warnings"])})
+    found["report"] = FitReport(**card["report"] | {"history": history, "warnings": tuple(card["report"]["warnings"])})
     return Fitted(**found)
 
 
@@ -93,9 +93,9 @@ def up_to_date(card: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Ar
 
 def _from_version_0_1(card: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Format 1: the report in pieces, members' layers one name deeper, a single network's weights (n_out, n_in)."""
-    history = [asdict(EpochReport(*epoch)) for epoch in card["training"]["history"]]
-    pieces = {name: card[name] for name in ("collapsed", "warnings", "measures")}
-    report = {**card["training"], **pieces, "history": history}
+    report = {name: card[name] for name in ("collapsed", "warnings", "measures")}
+    report["seconds"] = card["training"]["seconds"]
+    report["history"] = [asdict(EpochReport(*epoch)) for epoch in card["training"]["history"]]
     renamed = {name.replace(".layers.", "."): array for name, array in arrays.items()}
     batched = {
         name: array.T[None] if name.endswith(".weight") and array.ndim == 2 else array
