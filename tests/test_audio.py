@@ -1,11 +1,13 @@
 """Decoding is exact where the format is, a part is a part of the whole, and everything else is a reason."""
 
 import os
+import subprocess
 import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import audioread
 import librosa
@@ -489,9 +491,14 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path) -> None:
 
 
 def test_leaving_the_pool_ends_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[isolation.subprocess.Popen[str]] = []
-    start = isolation._start
-    monkeypatch.setattr(isolation, "_start", lambda seconds: started.append(start(seconds)) or started[-1])
+    started: list[subprocess.Popen[str]] = []
+
+    class Noted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
     paths = [str(written(tmp_path / f"{index}.wav", stereo(0.05))) for index in range(40)]
     with InspectionPool(2) as pool:
         next(pool.inspect_all(paths))

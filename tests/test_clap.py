@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, load_weights
 from loopscope.encoders.base import load_encoder
 from loopscope.encoders.clap import SAMPLE_RATE, make_fusion, make_music
+from loopscope.encoders.runtime import Runtime
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.threads import one_thread
 from tests import laion_reference
@@ -157,9 +159,9 @@ def test_a_long_clip_passes_through_in_pieces(fusion: WindowedEncoder) -> None:
 
 
 def test_gradients_and_chance_play_no_part(fusion: WindowedEncoder) -> None:
-    network = fusion._runtime.network
-    assert not network.training
-    assert not any(parameter.requires_grad for parameter in network.parameters())
+    runtime = Runtime(lambda dtype: nn.Sequential(nn.Linear(3, 2), nn.Dropout()).to(dtype), torch.ones(4, 3), "float32")
+    assert not runtime.network.training
+    assert not any(parameter.requires_grad for parameter in runtime.network.parameters())
     waveform = [plucked(14.0, SAMPLE_RATE)]
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002 - the generator laion-clap draws its crops from

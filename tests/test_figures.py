@@ -107,9 +107,9 @@ def test_boxes_leave_out_what_a_log_axis_cannot_hold_and_say_how_many() -> None:
 
 @pytest.mark.parametrize("low, high", [(0.1, 50.0), (1.0, 1.5), (1e-6, 1e4), (3.0, 3.0)])
 def test_log_ticks_are_written_in_full_and_span_the_values(low: float, high: float) -> None:
-    ticks = figures._log_ticks(low, high)
-    assert min(ticks["tickvals"]) <= low * 1.001 and max(ticks["tickvals"]) >= high * 0.999
-    assert [float(text.replace(",", "")) for text in ticks["ticktext"]] == pytest.approx(ticks["tickvals"])
+    axis = figures.score_boxes({"A": table(3).assign(score=np.linspace(low, high, N))}).layout.yaxis
+    assert min(axis.tickvals) <= low * 1.001 and max(axis.tickvals) >= high * 0.999
+    assert [float(text.replace(",", "")) for text in axis.ticktext] == pytest.approx(axis.tickvals)
 
 
 def test_histograms_count_every_loop_training_first() -> None:

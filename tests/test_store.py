@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,26 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "store.sqlite3"
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Every connection that is opened, so that a test can set what SQLite itself knows of full disks and caches."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    return opened
+
+
+def rows_of(path: Path, query: str) -> list[tuple[Any, ...]]:
+    """What another program reads from the file while the store has it open."""
+    with closing(sqlite3.connect(path)) as reader:
+        return reader.execute(query).fetchall()
 
 
 def ids(n: int) -> list[str]:
@@ -240,18 +262,20 @@ def test_kill_minus_nine_loses_nothing_that_was_acknowledged(path: Path) -> None
         assert all((found[name] == int(name[:8])).all() for name in names)
         assert len(store.get_files([FileKey(f"/{name}", int(name[:8]), int(name[:8])) for name in names])) == len(names)
         assert {int(mark.note) for mark in store.get_marks().values()} >= set(acknowledged)
-        sizes = store._database.rows("SELECT count(*) FROM embeddings GROUP BY substr(loop_id, 1, 8)")
+        sizes = rows_of(path, "SELECT count(*) FROM embeddings GROUP BY substr(loop_id, 1, 8)")
         assert {size for (size,) in sizes} == {20}  # a batch is there as a whole or not at all
 
 
-def test_a_full_disk_is_said_and_harms_nothing(path: Path) -> None:
+def test_a_full_disk_is_said_and_harms_nothing(path: Path, connections: list[sqlite3.Connection]) -> None:
     with Store(path) as store:
         store.put_embeddings(ids(10), "e", vectors(10))
-        store._database.rows(f"PRAGMA max_page_count = {store._database.rows('PRAGMA page_count')[0][0] + 2}")
+        (connection,) = connections
+        n_pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {n_pages + 2}")
         with pytest.raises(StoreError, match="full\\); free some disk space"):
             store.put_embeddings(ids(5000), "e", vectors(5000, 64))
         assert len(store.get_embeddings(ids(5000), "e")) == 10
-        store._database.rows("PRAGMA max_page_count = 1000000")
+        connection.execute("PRAGMA max_page_count = 1000000")
         store.put_embeddings(ids(5000), "e", vectors(5000, 64))
         assert len(store.get_embeddings(ids(5000), "e")) == 5000
 
@@ -314,14 +338,14 @@ def test_a_file_cut_short_is_set_aside(path: Path) -> None:
         assert_set_aside(path, store, data)
 
 
-def test_damage_that_appears_while_open_is_survived(path: Path) -> None:
+def test_damage_that_appears_while_open_is_survived(path: Path, connections: list[sqlite3.Connection]) -> None:
     filled(path)
     with Store(path) as store:
         with path.open("r+b") as file:
             file.seek(4096)
             file.write(os.urandom(path.stat().st_size - 4096))
-        store._database.rows("PRAGMA cache_size = 1")
-        store._database.rows("PRAGMA shrink_memory")
+        connections[-1].execute("PRAGMA cache_size = 1")
+        connections[-1].execute("PRAGMA shrink_memory")
         assert store.get_embeddings(ids(300), "e") == {}
         assert ".corrupt-" in store.notice
         store.put_embeddings(ids(300), "e", vectors(300))
@@ -358,7 +382,7 @@ def test_an_older_database_is_migrated_and_keeps_its_rows(path: Path, monkeypatc
     monkeypatch.setattr(schema_module, "VERSION", len(later))
     with Store(path) as store:
         assert len(store.get_marks()) == 10
-        assert store._database.rows("SELECT colour FROM marks LIMIT 1") == [(None,)]
+        assert rows_of(path, "SELECT colour FROM marks LIMIT 1") == [(None,)]
 
 
 def test_a_failing_migration_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,7 +395,7 @@ def test_a_failing_migration_changes_nothing(path: Path, monkeypatch: pytest.Mon
             Store(path)
     with Store(path) as store:
         assert len(store.get_marks()) == 10
-        assert store._database.rows("SELECT name FROM sqlite_schema WHERE name = 'extra'") == []
+        assert rows_of(path, "SELECT name FROM sqlite_schema WHERE name = 'extra'") == []
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
