@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 
 from loopscope.audio import content_hash
-from loopscope.audio.isolation import InspectionPool
+from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.errors import Cancelled, LibraryError
 from loopscope.library import LOOP_COLUMNS, Library, library_statistics, list_subfolders, scan_folder
 from loopscope.library import scan as scan_module
@@ -43,13 +44,13 @@ def root(tmp_path: Path) -> Path:
 def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that were hashed and decoded."""
     seen: list[str] = []
-    inspect = InspectionPool._inspect
+    inspect = InspectionWorker.inspect
 
-    def counting(self: InspectionPool, path: str) -> object:
+    def counting(self: InspectionWorker, path: str) -> object:
         seen.append(path)
         return inspect(self, path)
 
-    monkeypatch.setattr(InspectionPool, "_inspect", counting)
+    monkeypatch.setattr(InspectionWorker, "inspect", counting)
     return seen
 
 
@@ -390,17 +391,16 @@ def test_a_file_that_changes_under_the_scan_is_listed_and_not_remembered(
 ) -> None:
     path = tone(root / "a.wav")
     gone = tone(root / "gone.wav", hz=300)
-    find = scan_module._find
+    inspect_all = InspectionPool.inspect_all
 
-    def find_then_change(*arguments: object) -> object:
-        found = find(*arguments)  # type: ignore[arg-type]
+    def change_then_inspect(*arguments: Any) -> object:
         tone(path, hz=500, seconds=0.3)
         gone.unlink()
-        return found
+        return inspect_all(*arguments)
 
     with Store(tmp_path / "s.sqlite3") as store:
         with monkeypatch.context() as patch:
-            patch.setattr(scan_module, "_find", find_then_change)
+            patch.setattr(InspectionPool, "inspect_all", change_then_inspect)
             library = scan_folder(root, store)
         assert library.loops.empty
         assert "changed while the folder was scanned" in reasons(library)["a.wav"]
