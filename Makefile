@@ -5,7 +5,7 @@ ADDRESS ?= 127.0.0.1
 PORT ?= 8501
 PYTEST_ARGS ?=
 
-.PHONY: install run test check format bench screenshots lock clean
+.PHONY: install run test check check-js format bench screenshots lock clean
 
 install: $(VENV)/.weights
 
@@ -15,10 +15,24 @@ run: install
 test: $(VENV)/.dev $(VENV)/.weights check
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev check-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# JavaScript: style, types, unit tests. Without Node.js only a line says that it was not checked, or an error where
+# LOOPSCOPE_REQUIRE_NODE=1.
+check-js:
+ifneq ($(shell command -v node 2>/dev/null),)
+	@$(MAKE) --no-print-directory node_modules/.made
+	node_modules/.bin/biome check
+	node_modules/.bin/tsc
+	node --test tests/javascript/*.test.js
+else ifeq ($(LOOPSCOPE_REQUIRE_NODE),1)
+	@echo "Node.js is not there, and LOOPSCOPE_REQUIRE_NODE=1 asks for it; install Node.js 20 or later." >&2; exit 1
+else
+	@echo "JavaScript was not checked: Node.js 20 or later is not there."
+endif
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -34,7 +48,7 @@ lock: $(VENV)/.dev
 	$(BIN)/python tests/lock_constraints.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.made:
 	@sh .ci/make-venv $(VENV)
@@ -50,4 +64,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 $(VENV)/.weights: $(VENV)/.runtime
 	$(BIN)/python -m loopscope.checkpoints aisfx
+	@touch $@
+
+node_modules/.made: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -1,6 +1,8 @@
 """Percentile and value are two faces of one threshold."""
 
 import doctest
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from loopscope.detection import thresholds
 from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_at
 from loopscope.errors import DataError
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "thresholds.json").read_text(encoding="utf-8"))
 
 
 def test_the_examples_in_the_documentation_hold():
@@ -49,3 +53,16 @@ def test_what_has_no_threshold_is_said():
         threshold_at([], 95)
     with pytest.raises(DataError, match=r"percentile is 101"):
         threshold_at([1.0], 101)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
+def test_the_rule_is_the_explorers_to_the_last_bit(case):
+    """tests/javascript/thresholds.test.js asks the same of the browser's side."""
+    scores = np.array(case["scores"])
+    for percentile, value, flagged in zip(GOLDEN["percentiles"], case["thresholds"], case["flagged"], strict=True):
+        threshold = threshold_at(case["reference"], percentile)
+        assert threshold == value
+        assert np.flatnonzero(is_anomaly(scores, threshold)).tolist() == flagged
+    if case["percentiles_of_scores"]:
+        found = percentile_of(case["reference"], scores)
+        np.testing.assert_allclose(found, case["percentiles_of_scores"], rtol=0, atol=1e-9)

@@ -8,13 +8,17 @@ import { BufferVoice, ElementVoice } from "./voices.js";
 export const LONGEST_BUFFERED_S = 60;
 const TARGET_LUFS = -18; // leaves most loops room to be raised; EBU R128 asks -23 of programmes, which is faint on laptops
 const HIGHEST_PEAK_DBFS = -1;
+const ANALYSED_SAMPLES = 2048;
 const GAIN_RANGE_DB = [-24, 18];
 
 export class AudioEngine extends EventTarget {
+  /** @type {AudioContext | null} */
   #context = null;
   #ticket = 0;
+  /** @type {BufferVoice | ElementVoice | null} */
   #voice = null;
 
+  /** @param {(id: string) => string} locate gives the address of a loop */
   constructor(locate) {
     super();
     this.locate = locate;
@@ -22,7 +26,9 @@ export class AudioEngine extends EventTarget {
     this.volume = 0.8;
     this.loop = true;
     this.matchLoudness = true;
-    this.wanted = null; // id that plays or is about to
+    this.samples = new Float32Array(ANALYSED_SAMPLES);
+    /** @type {string | null} id that plays or is about to */
+    this.wanted = null;
   }
 
   /** Make or wake the audio context; browsers allow it from the first click or key press on. */
@@ -30,36 +36,37 @@ export class AudioEngine extends EventTarget {
     if (!this.#context) {
       this.#context = new AudioContext({ latencyHint: "interactive" });
       this.output = new GainNode(this.#context, { gain: this.volume });
-      this.analyser = new AnalyserNode(this.#context, { fftSize: 2048 });
+      this.analyser = new AnalyserNode(this.#context, { fftSize: ANALYSED_SAMPLES });
       this.output.connect(this.analyser).connect(this.#context.destination);
     }
     if (this.#context.state !== "running") this.#context.resume();
-    return this.#context;
+    return { context: this.#context, output: /** @type {GainNode} */ (this.output) };
   }
 
-  /** Play from the start; resolves to whether this request was still the newest when it could sound. */
+  /** Play from the start; resolves to whether this request was still the newest when it could sound. @param {string} id @param {number} duration */
   async play(id, duration) {
     const ticket = ++this.#ticket;
     this.wanted = id;
-    const context = this.unlock();
+    const { context, output } = this.unlock();
     let voice;
     try {
       if (duration > LONGEST_BUFFERED_S) {
-        voice = new ElementVoice(context, this.output, id, this.locate(id), duration);
+        voice = new ElementVoice(context, output, id, this.locate(id), duration);
         this.#levelLater(voice);
       } else {
         const clip = this.cache.ready(id) ?? (await this.cache.get(id));
         if (ticket !== this.#ticket) return false;
-        voice = Object.assign(new BufferVoice(context, this.output, id, clip.buffer), { clip });
+        voice = new BufferVoice(context, output, id, clip);
       }
       this.#silence();
-      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(voice) });
+      const sounding = voice;
+      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(sounding) });
       voice.setGain(this.gainOf(voice));
       voice.startedAt = context.currentTime;
       const starting = voice.start();
       if (starting) await starting; // a buffer has started already: no detour over the task queue
     } catch (error) {
-      if (ticket === this.#ticket && error.name !== "AbortError") this.#fail(error);
+      if (ticket === this.#ticket && error instanceof Error && error.name !== "AbortError") this.#fail(error);
       return false;
     }
     if (ticket === this.#ticket) this.#changed();
@@ -73,21 +80,25 @@ export class AudioEngine extends EventTarget {
     this.#changed();
   }
 
+  /** @param {number} offset in seconds */
   seek(offset) {
     this.#voice?.seek(offset);
   }
 
+  /** @param {boolean} loop @param {Span | null} region in seconds, null for all */
   setLoop(loop, region = this.region) {
     this.loop = loop;
     this.#voice?.setLoop(loop, region);
     this.#changed();
   }
 
+  /** @param {number} volume linear factor */
   setVolume(volume) {
     this.volume = volume;
-    this.output?.gain.setTargetAtTime(volume, this.#context.currentTime, 0.01);
+    this.output?.gain.setTargetAtTime(volume, this.output.context.currentTime, 0.01);
   }
 
+  /** @param {boolean} match */
   setMatchLoudness(match) {
     this.matchLoudness = match;
     this.#voice?.setGain(this.gainOf(this.#voice));
@@ -119,7 +130,6 @@ export class AudioEngine extends EventTarget {
   /** Root mean square of what leaves for the speakers, full scale 1, over the last 2048 samples. */
   level() {
     if (!this.analyser || !this.#voice) return 0;
-    this.samples ??= new Float32Array(this.analyser.fftSize);
     this.analyser.getFloatTimeDomainData(this.samples);
     let sum = 0;
     for (const sample of this.samples) sum += sample * sample;
@@ -134,6 +144,7 @@ export class AudioEngine extends EventTarget {
     return Number.isNaN(measured.peak) ? wanted : Math.min(wanted, HIGHEST_PEAK_DBFS - measured.peak);
   }
 
+  /** Linear factor. @param {BufferVoice | ElementVoice} voice */
   gainOf(voice) {
     return 10 ** (this.matchingGain(voice) / 20);
   }
@@ -143,8 +154,8 @@ export class AudioEngine extends EventTarget {
     return {
       loopId: this.id,
       kind: this.#voice instanceof ElementVoice ? "element" : this.#voice ? "buffer" : null,
-      url: this.#voice ? this.locate(this.id) : null,
-      playing: this.playing && this.#context.state === "running",
+      url: this.#voice ? this.locate(this.#voice.id) : null,
+      playing: this.playing && this.#context?.state === "running",
       position: this.position(),
       startedAt: this.#voice?.startedAt ?? null,
       level: this.level(),
@@ -167,16 +178,18 @@ export class AudioEngine extends EventTarget {
     this.#voice = null;
   }
 
+  /** @param {BufferVoice | ElementVoice} voice */
   #ended(voice) {
     if (voice === this.#voice) this.stop();
   }
 
+  /** @param {Error} error */
   #fail(error) {
     this.stop();
     this.dispatchEvent(new CustomEvent("failure", { detail: error.message }));
   }
 
-  /** A streamed file starts at once; its loudness is asked for beside it. */
+  /** A streamed file starts at once; its loudness is asked for beside it. @param {ElementVoice} voice */
   async #levelLater(voice) {
     const response = await fetch(this.locate(voice.id), { method: "HEAD" }).catch(() => null);
     if (!response?.ok) return;

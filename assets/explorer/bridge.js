@@ -4,19 +4,22 @@
 // Out: "loopscope:sounding" {id}, null where nothing sounds.
 
 export class Bridge {
-  constructor(explorer) {
+  /** @param {Views} views */
+  constructor(views) {
     this.ending = new AbortController();
-    const { session, engine, player, loops, root } = explorer;
+    const { session, engine, player, loops, root } = views;
+    const { signal } = this.ending;
+    /** @type {<Name extends "play" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
     const on = (name, task) =>
-      document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), {
-        signal: this.ending.signal,
-      });
+      document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), { signal });
     on("play", ({ id }) => {
       if (engine.id === id) engine.stop();
       else if (loops.row(id) >= 0) player.play(loops.row(id));
     });
     on("select", ({ id }) => session.audition(loops.row(id)));
-    on("prefetch", ({ ids }) => ids.forEach((id) => player.prefetch(loops.row(id))));
+    on("prefetch", ({ ids }) => {
+      for (const id of ids) player.prefetch(loops.row(id));
+    });
     engine.addEventListener("change", () =>
       document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id } })),
     );

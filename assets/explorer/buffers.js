@@ -5,44 +5,52 @@ const MOST_BYTES = 192 * 2 ** 20;
 const MOST_PREFETCHES = 3; // at once: the loop that was clicked must not wait behind guesses
 const OFFLINE_RATE = 48000; // decoding before the first click needs a context that may exist without one
 
+/** @typedef {{ promise: Promise<Clip>, clip: Clip | null, bytes: number }} Entry */
+
 export class ClipCache {
-  #entries = new Map(); // id → {promise, clip, bytes}, least recently used first
+  /** @type {Map<string, Entry>} least recently used first */
+  #entries = new Map();
   #prefetching = 0;
+  /** @type {OfflineAudioContext | null} */
   #decoder = null;
 
-  /** `locate` gives the address of a loop; `context` the AudioContext, or null before the first click. */
+  /**
+   * @param {(id: string) => string} locate gives the address of a loop
+   * @param {() => AudioContext | null} context null before the first click
+   */
   constructor(locate, context) {
     this.locate = locate;
     this.context = context;
   }
 
-  /** The clip if it is decoded already, else undefined. */
+  /** The clip if it is decoded already. @param {string} id */
   ready(id) {
     const entry = this.#entries.get(id);
     if (entry?.clip) this.#touch(id, entry);
     return entry?.clip;
   }
 
-  /** A promise of the decoded clip: {buffer, lufs, peak}; lufs and peak are NaN where the server could not measure them. */
+  /** A promise of the decoded clip. @param {string} id @param {RequestPriority} priority */
   get(id, priority = "high") {
     const known = this.#entries.get(id);
     if (known) {
       this.#touch(id, known);
       return known.promise;
     }
-    const entry = { clip: null, bytes: 0 };
-    entry.promise = this.#load(id, priority).then((clip) => {
+    const promise = this.#load(id, priority).then((clip) => {
       entry.clip = clip;
       entry.bytes = clip.buffer.length * clip.buffer.numberOfChannels * 4;
       this.#evict();
       return clip;
     });
-    entry.promise.catch(() => this.#entries.delete(id)); // the next click may try again
+    /** @type {Entry} */
+    const entry = { promise, clip: null, bytes: 0 };
+    promise.catch(() => this.#entries.delete(id)); // the next click may try again
     this.#entries.set(id, entry);
-    return entry.promise;
+    return promise;
   }
 
-  /** Fetch and decode quietly, unless enough guesses are under way. */
+  /** Fetch and decode quietly, unless enough guesses are under way. @param {string} id */
   async prefetch(id) {
     if (this.#entries.has(id) || this.#prefetching >= MOST_PREFETCHES) return;
     this.#prefetching += 1;
@@ -65,6 +73,7 @@ export class ClipCache {
     this.#entries.clear();
   }
 
+  /** @param {string} id @param {RequestPriority} priority @returns {Promise<Clip>} */
   async #load(id, priority) {
     const response = await fetch(this.locate(id), { priority });
     if (!response.ok) {
@@ -73,13 +82,18 @@ export class ClipCache {
       );
     }
     const bytes = await response.arrayBuffer();
-    const decoder = this.context() ?? (this.#decoder ??= new OfflineAudioContext(1, 1, OFFLINE_RATE));
-    const buffer = await decoder.decodeAudioData(bytes).catch(() => {
+    const buffer = await (this.context() ?? this.#offline).decodeAudioData(bytes).catch(() => {
       throw new Error("This browser cannot decode the loop.");
     });
     return { buffer, ...loudnessOf(response) };
   }
 
+  get #offline() {
+    this.#decoder ??= new OfflineAudioContext(1, 1, OFFLINE_RATE);
+    return this.#decoder;
+  }
+
+  /** @param {string} id @param {Entry} entry */
   #touch(id, entry) {
     this.#entries.delete(id);
     this.#entries.set(id, entry);
@@ -97,8 +111,8 @@ export class ClipCache {
   }
 }
 
-/** Loudness and peak as the server measured them. */
+/** Loudness and peak as the server measured them. @param {Response} response */
 export function loudnessOf(response) {
-  const number = (name) => Number.parseFloat(response.headers.get(name) ?? "NaN");
+  const number = (/** @type {string} */ name) => Number.parseFloat(response.headers.get(name) ?? "NaN");
   return { lufs: number("X-Loudness-LUFS"), peak: number("X-Peak-dBFS") };
 }

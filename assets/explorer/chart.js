@@ -1,17 +1,23 @@
-// What the three figures share: a frame with title and tools, a Plotly plot, and a layer of DOM nodes above it.
+// What histogram, scatter and heatmap share: a frame with title and tools, a Plotly plot, and a layer of DOM nodes above it.
 // Marks that move often (threshold, selected loop) are DOM nodes: changing the plot's own shapes costs a redraw and
 // empties the selection.
 
 import { h, perFrame } from "./dom.js";
 import { downloadMenu, saveFigure } from "./download.js";
+import { overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { layoutOf } from "./theme.js";
 
+const SLACK = 1; // pixels beyond the plot area in which a mark still shows
+
 export class Chart {
+  /** @param {Session} session @param {{ name: string, title: string, tools?: Child[] }} options */
   constructor(session, { name, title, tools = [] }) {
     this.session = session;
     this.name = name;
+    /** @type {PlotlyLibrary | null} */
     this.plotly = null;
-    this.plot = h("div", { class: "ls-plot", role: "img" });
+    this.size = ""; // of the frame, as Plotly drew it
+    this.plot = /** @type {PlotElement} */ (h("div", { class: "ls-plot", role: "img" }));
     this.tip = h("div", { class: "ls-tip", hidden: true });
     this.layer = h("div", { class: "ls-layer" }, this.tip);
     this.note = h("span", { class: "ls-note" });
@@ -25,7 +31,7 @@ export class Chart {
     );
   }
 
-  /** Draw for the first time. */
+  /** Draw for the first time. @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     this.plotly = Plotly;
     // No double click: Plotly takes two quick clicks on different points for one, and would reset the view.
@@ -34,13 +40,12 @@ export class Chart {
     this.session.on("settled focus", () => this.#describe());
     await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the figure.
-    this.frame.addEventListener("wheel", (event) => event.ctrlKey || event.metaKey || event.stopPropagation(), {
-      capture: true,
-    });
+    const onWheel = (/** @type {WheelEvent} */ event) => event.ctrlKey || event.metaKey || event.stopPropagation();
+    this.frame.addEventListener("wheel", onWheel, { capture: true });
     this.#listen();
     this.plot.on("plotly_relayout", () => this.place());
     this.plot.on("plotly_relayouting", () => this.place());
-    this.size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    this.size = this.#frameSize();
     this.resizing = new ResizeObserver(() => this.#resize());
     this.resizing.observe(this.frame);
     this.place();
@@ -60,50 +65,73 @@ export class Chart {
   }
 
   get x() {
-    return this.plot._fullLayout.xaxis;
+    return xAxis(this.plot);
   }
 
   get y() {
-    return this.plot._fullLayout.yaxis;
+    return yAxis(this.plot);
   }
 
-  /** Pixel within the frame of a value on an axis. */
-  pixel(axis, value) {
-    return axis._offset + axis.d2p(value);
-  }
-
-  /** Value on an axis under a pointer event. */
+  /** Value on an axis under a pointer event. @param {PixelAxis} axis @param {MouseEvent} event */
   valueAt(axis, event) {
     const box = this.frame.getBoundingClientRect();
-    const pixel = axis === this.x ? event.clientX - box.left : event.clientY - box.top;
-    return axis.p2d(pixel - axis._offset);
+    return axis.value(axis.letter === "x" ? event.clientX - box.left : event.clientY - box.top);
   }
 
-  /** A click (not a drag) at a place in the plot area, in page pixels. Subclasses act on it. */
-  clicked() {}
+  /** What Plotly draws. @returns {PlotTrace[]} */
+  traces() {
+    return [];
+  }
 
-  /** The pointer rests at a place in the plot area; subclasses may return [title, line] to show there. */
-  hovered() {
+  /** Axes and margins. @returns {PlotLayout} */
+  layout() {
+    return {};
+  }
+
+  /** Put the layer's marks where they belong after a change of view. */
+  place() {}
+
+  /** A click (not a drag) at a place in the plot area. Subclasses act on it. @param {MouseEvent} _event */
+  clicked(_event) {}
+
+  /**
+   * The pointer rests at a place in the plot area; subclasses may return [title, line] to show there.
+   * @param {MouseEvent} _event
+   * @returns {[string, string] | null}
+   */
+  hovered(_event) {
     return null;
   }
 
-  /** Put a layer node at (left, top), or hide it where that lies outside the plot area. */
-  put(node, left, top, slack = 1) {
+  /**
+   * Put a layer node at (left, top) in pixels of the frame, or hide it where that lies outside the plot area; null
+   * stands for the area's own edge.
+   * @param {HTMLElement} node
+   * @param {number | null} left
+   * @param {number | null} top
+   */
+  put(node, left, top) {
     const { x, y } = this;
-    const inside = (axis, at) =>
-      at === null || (at >= axis._offset - slack && at <= axis._offset + axis._length + slack);
+    const inside = (/** @type {PixelAxis} */ axis, /** @type {number | null} */ at) =>
+      at === null || (at >= axis.start - SLACK && at <= axis.end + SLACK);
     node.hidden = !(inside(x, left) && inside(y, top));
     if (node.hidden) return;
-    node.style.transform = `translate(${left ?? x._offset}px, ${top ?? y._offset}px)`;
+    node.style.transform = `translate(${left ?? x.start}px, ${top ?? y.start}px)`;
   }
 
-  /** Shapes that stand for the layer's marks in a downloaded figure. */
+  /** Shapes that stand for the layer's marks in a downloaded figure. @returns {PlotLayout[]} */
   shapes() {
     return [];
   }
 
-  /** The figure as a file; marks that are DOM nodes on the screen become shapes. */
+  /** Such a shape for the threshold: a line across the plot area. @param {object} ends */
+  thresholdShape(ends) {
+    return { type: "line", ...ends, line: { color: this.session.theme.flagged, width: 2 } };
+  }
+
+  /** The figure as a file; marks that are DOM nodes on the screen become shapes. @param {FileFormat} format */
   async download(format) {
+    if (!this.plotly) return;
     const layout = { ...this.plot.layout, shapes: this.shapes(), paper_bgcolor: this.session.theme.background };
     const figure = { data: this.plot.data, layout };
     await saveFigure(this.plotly, figure, { format, filename: `loopscope-${this.name}`, frame: this.frame });
@@ -114,16 +142,18 @@ export class Chart {
    * after a quick move is another one. Its drag layer passes a click on only where nothing was dragged.
    */
   #listen() {
-    const within = (event) => event.target.closest?.(".nsewdrag");
-    const move = perFrame((event) => this.#showTip(event, event.buttons ? null : this.hovered(event)));
-    this.frame.addEventListener("click", (event) => within(event) && this.clicked(event));
-    this.frame.addEventListener("pointermove", (event) => within(event) && move(event));
+    const move = perFrame((/** @type {PointerEvent} */ event) =>
+      this.#showTip(event, event.buttons ? null : this.hovered(event)),
+    );
+    this.frame.addEventListener("click", (event) => overPlotArea(event) && this.clicked(event));
+    this.frame.addEventListener("pointermove", (event) => overPlotArea(event) && move(event));
     this.frame.addEventListener("pointerleave", () => {
       move.cancel();
       this.tip.hidden = true;
     });
   }
 
+  /** @param {PointerEvent} event @param {[string, string] | null} said */
   #showTip(event, said) {
     this.tip.hidden = !said;
     if (!said) return;
@@ -146,9 +176,10 @@ export class Chart {
   }
 
   #downloads() {
-    return downloadMenu(`Download the ${this.name}`, (format) => this.plotly && this.download(format));
+    return downloadMenu(`Download the ${this.name}`, (format) => this.download(format));
   }
 
+  /** @param {PlotLayout} layout */
   #keepZoom(layout) {
     for (const axis of ["xaxis", "yaxis"]) {
       const { range, autorange } = this.plot.layout[axis] ?? {};
@@ -157,10 +188,14 @@ export class Chart {
     return layout;
   }
 
+  #frameSize() {
+    return `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+  }
+
   #resize() {
-    const size = `${this.frame.clientWidth} ${this.frame.clientHeight}`;
+    const size = this.#frameSize();
     if (size === this.size || !this.frame.clientWidth) return;
     this.size = size;
-    Promise.resolve(this.plotly.Plots.resize(this.plot)).then(() => this.place());
+    Promise.resolve(this.plotly?.Plots.resize(this.plot)).then(() => this.place());
   }
 }

@@ -1,17 +1,22 @@
 // Loops to hear beside the selected one: the nearest normal, the most central, and more like it. The explorer sounds
 // them (bridge.js); what is selected stays selected until a name is clicked.
 
-import { h, icon, iconButton } from "./dom.js";
+import { button, h, icon, iconButton } from "./dom.js";
 import { applyTheme, readTheme } from "./theme.js";
 import { loadStyles } from "./transport.js";
 
-const shown = new Map(); // key → list
+/** @type {Map<string, Comparison>} by key */
+const shown = new Map();
 
-/** Show or update; returns what Streamlit is to call when the component leaves the page. */
+/**
+ * Show or update; returns what Streamlit is to call when the component leaves the page.
+ * @param {Component<ComparisonData>} component
+ * @param {string} base
+ */
 export function mount(component, base) {
   const { data, parentElement: parent } = component;
-  let list = shown.get(data.key);
-  if (!list) shown.set(data.key, (list = new Comparison()));
+  const list = shown.get(data.key) ?? new Comparison();
+  shown.set(data.key, list);
   loadStyles(`${base}${data.assets}/explorer.css`).then(() => loadStyles(`${base}${data.assets}/comparison.css`));
   if (list.root.parentElement !== parent) parent.append(list.root);
   list.show(data);
@@ -22,15 +27,20 @@ export function mount(component, base) {
   };
 }
 
+/** @param {string} name @param {object} detail */
 const ask = (name, detail) => document.dispatchEvent(new CustomEvent(`loopscope:${name}`, { detail }));
 
 class Comparison {
   constructor() {
+    /** @type {HTMLElement[]} */
+    this.buttons = [];
+    /** @type {string | null} what sounds */
+    this.id = null;
+    this.said = "";
     this.root = h("div", { class: "ls-root ls-comparison" });
     this.ending = new AbortController();
-    document.addEventListener("loopscope:sounding", ({ detail }) => this.#sounding(detail.id), {
-      signal: this.ending.signal,
-    });
+    const { signal } = this.ending;
+    document.addEventListener("loopscope:sounding", ({ detail }) => this.#sounding(detail.id), { signal });
   }
 
   close() {
@@ -38,29 +48,26 @@ class Comparison {
     this.root.remove();
   }
 
+  /** @param {ComparisonData} data */
   show({ beside, similar }) {
     applyTheme(this.root, readTheme(this.root));
     const said = JSON.stringify([beside, similar]);
     if (said === this.said) return;
     this.said = said;
     this.buttons = [];
+    const cards = beside.map((loop) => this.#card(loop));
+    const rows = similar.map((loop) => this.#row(loop));
+    const label = "Most similar loops, nearest first";
     this.root.replaceChildren(
-      h(
-        "div",
-        { class: "ls-beside" },
-        beside.map((loop) => this.#card(loop)),
-      ),
+      h("div", { class: "ls-beside" }, cards),
       h("h3", {}, "More like this"),
-      h(
-        "ol",
-        { class: "ls-similar", "aria-label": "Most similar loops, nearest first" },
-        similar.map((loop) => this.#row(loop)),
-      ),
+      h("ol", { class: "ls-similar", "aria-label": label }, rows),
     );
     ask("prefetch", { ids: beside.map(({ id }) => id) });
-    this.#sounding(this.id ?? null);
+    this.#sounding(this.id);
   }
 
+  /** @param {ComparisonLoop} loop */
   #card(loop) {
     return h(
       "div",
@@ -72,6 +79,7 @@ class Comparison {
     );
   }
 
+  /** @param {ComparisonLoop} loop */
   #row(loop) {
     return h(
       "li",
@@ -82,28 +90,30 @@ class Comparison {
     );
   }
 
+  /** @param {ComparisonLoop} loop @param {string} title */
   #play(loop, title) {
-    const button = iconButton("play", `${title}: ${loop.name}`, () => ask("play", { id: loop.id }), {
+    const play = iconButton("play", `${title}: ${loop.name}`, () => ask("play", { id: loop.id }), {
       "data-loop": loop.id,
       "aria-pressed": "false",
       onpointerenter: () => ask("prefetch", { ids: [loop.id] }),
     });
-    this.buttons.push(button);
-    return button;
+    this.buttons.push(play);
+    return play;
   }
 
-  /** Clicking a name selects that loop, and the page explains it instead. */
+  /** Clicking a name selects that loop, and the page explains it instead. @param {ComparisonLoop} loop */
   #name(loop) {
     const select = () => ask("select", { id: loop.id });
-    return h("button", { type: "button", class: "ls-link", title: `Select ${loop.name}`, onclick: select }, loop.name);
+    return button(loop.name, { class: "ls-link", title: `Select ${loop.name}`, onclick: select });
   }
 
+  /** @param {string | null} id */
   #sounding(id) {
     this.id = id;
-    for (const button of this.buttons ?? []) {
-      const plays = button.dataset.loop === id;
-      button.setAttribute("aria-pressed", String(plays));
-      button.replaceChildren(icon(plays ? "stop" : "play"));
+    for (const play of this.buttons) {
+      const plays = play.dataset.loop === id;
+      play.setAttribute("aria-pressed", String(plays));
+      play.replaceChildren(icon(plays ? "stop" : "play"));
     }
   }
 }

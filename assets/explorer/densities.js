@@ -8,13 +8,14 @@ const LIMIT_SD = 4;
 const HEIGHT = 46;
 const GAP = 0.14; // share of a column left empty between curves
 
+/** @param {HTMLCanvasElement} canvas @param {Heatmap} heatmap */
 export function drawDensities(canvas, heatmap) {
   const { x, y, session } = heatmap;
   const { loops, theme, selected } = session;
-  canvas.style.cssText = `left:${x._offset}px;top:${y._offset - HEIGHT - 4}px;width:${x._length}px;height:${HEIGHT}px`;
-  const context = fitCanvas(canvas, x._length, HEIGHT);
-  context.clearRect(0, 0, x._length, HEIGHT);
-  const column = x._length / loops.dimensions.length;
+  canvas.style.cssText = `left:${x.start}px;top:${y.start - HEIGHT - 4}px;width:${x.length}px;height:${HEIGHT}px`;
+  const context = fitCanvas(canvas, x.length, HEIGHT);
+  context.clearRect(0, 0, x.length, HEIGHT);
+  const column = x.length / loops.dimensions.length;
   const all = densitiesOf(heatmap);
   for (let d = 0; d < loops.dimensions.length; d += 1) {
     const curves = all[d];
@@ -31,21 +32,18 @@ export function drawDensities(canvas, heatmap) {
       context.stroke();
     }
     if (selected >= 0) {
+      const place = Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1);
       context.fillStyle = theme.selected;
-      context.fillRect(
-        left + Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1) * width - 1,
-        HEIGHT - 10,
-        2,
-        10,
-      );
+      context.fillRect(left + place * width - 1, HEIGHT - 10, 2, 10);
     }
   }
 }
 
-/** Pairs of curves per dimension; kept until the cut between flagged and rest moves. */
+/** Pairs of curves per dimension; kept until the cut between flagged and rest moves. @param {Heatmap} heatmap */
 function densitiesOf(heatmap) {
   const { loops, cut } = heatmap.session;
   if (heatmap.curves?.cut === cut) return heatmap.curves.pairs;
+  /** @type {[number[], number[]][]} */
   const pairs = loops.dimensions.map((_, d) => {
     const values = loops.dimension(d);
     const place = placeIn(heatmap, d);
@@ -55,14 +53,21 @@ function densitiesOf(heatmap) {
   return pairs;
 }
 
-/** Where a value of dimension d stands in its column, 0 to 1 for −4 to +4 standard deviations. */
+/** Where a value of dimension d stands in its column, 0 to 1 for −4 to +4 standard deviations. @param {Heatmap} heatmap @param {number} d */
 function placeIn(heatmap, d) {
   const [centre, scale] = [heatmap.centres[d], 2 * LIMIT_SD * heatmap.deviations[d]];
-  return (value) => (value - centre) / scale + 0.5;
+  return (/** @type {number} */ value) => (value - centre) / scale + 0.5;
 }
 
-/** Kernel density of values[from:to] on a grid; Gaussian kernel with Scott's bandwidth for unit deviation. */
-function density(values, from, to, place) {
+/**
+ * Kernel density of values[from:to] on a grid of BINS, (BINS,) with a sum of one where all values lie well within it.
+ * Gaussian kernel with Scott's bandwidth for unit deviation.
+ * @param {ArrayLike<number>} values
+ * @param {number} from
+ * @param {number} to
+ * @param {(value: number) => number} place of a value on the grid, 0 to 1
+ */
+export function density(values, from, to, place) {
   const total = to - from;
   const counts = new Float64Array(BINS);
   for (let row = from; row < to; row += 1) {
@@ -75,7 +80,7 @@ function density(values, from, to, place) {
   );
 }
 
-/** Gaussian weights that sum to one; `width` in bins. */
+/** Gaussian weights that sum to one; `width` in bins. @param {number} width */
 function kernelFor(width) {
   const reach = Math.ceil(3 * width);
   const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * ((i - reach) / width) ** 2));
@@ -83,11 +88,17 @@ function kernelFor(width) {
   return weights.map((weight) => weight / sum);
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number[]} curve
+ * @param {number} left
+ * @param {number} width
+ * @param {number} tallest
+ */
 function trace(context, curve, left, width, tallest) {
   context.beginPath();
   context.moveTo(left, HEIGHT);
-  curve.forEach((value, i) =>
-    context.lineTo(left + ((i + 0.5) / BINS) * width, HEIGHT - (value / tallest) * (HEIGHT - 3)),
-  );
+  for (const [i, value] of curve.entries())
+    context.lineTo(left + ((i + 0.5) / BINS) * width, HEIGHT - (value / tallest) * (HEIGHT - 3));
   context.lineTo(left + width, HEIGHT);
 }

@@ -1,14 +1,21 @@
 // Small helpers for building DOM: no framework, no innerHTML with data in it.
 
-/** Element with attributes (`class`, `aria-*`, `onclick`, ...) and children; null attributes are left out. */
+/**
+ * Element with attributes (`class`, `aria-*`, `onclick`, ...) and children; null attributes are left out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  const nodes = /** @type {(Node | string | null | undefined)[]} */ (/** @type {any[]} */ (children).flat(Infinity));
+  element.append(...nodes.filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -24,13 +31,15 @@ const PATHS = {
   love: "M12 20.5 4 12.6a5 5 0 0 1 7-7.1l1 1 1-1a5 5 0 0 1 7 7.1z",
   download: "M11 4h2v8.2l3-3 1.4 1.4L12 16l-5.4-5.4L8 9.2l3 3zM5 18h14v2H5z",
   pan: "M12 2l3.5 3.5H13V11h5.5V8.5L22 12l-3.5 3.5V13H13v5.5h2.5L12 22l-3.5-3.5H11V13H5.5v2.5L2 12l3.5-3.5V11H11V5.5H8.5z",
-  select: "M4 4h5v2H6v3H4zm11 0h5v5h-2V6h-3zM4 15h2v3h3v2H4zm14 0h2v5h-5v-2h3zM11 4h2v2h-2zm0 14h2v2h-2zM4 11h2v2H4zm14 0h2v2h-2z",
-  lasso: "M12 4c4.7 0 8.5 2.4 8.5 5.6 0 3.2-3.8 5.6-8.5 5.6-.9 0-1.8-.1-2.6-.3-.2 1.3-1 2.1-1.9 2.6l1.2 2.5-1.8.9-1.6-3.3c-1.2-.2-1.8-1.1-1.6-2 .2-.8 1-1.2 2.1-.9.8.2 1.1-.3 1.2-.9C4.9 12.9 3.5 11.4 3.5 9.6 3.5 6.4 7.3 4 12 4zm0 2c-3.7 0-6.5 1.8-6.5 3.6S8.3 13.2 12 13.2s6.5-1.8 6.5-3.6S15.7 6 12 6z",
+  select:
+    "M4 4h5v2H6v3H4zm11 0h5v5h-2V6h-3zM4 15h2v3h3v2H4zm14 0h2v5h-5v-2h3zM11 4h2v2h-2zm0 14h2v2h-2zM4 11h2v2H4zm14 0h2v2h-2z",
+  lasso:
+    "M12 4c4.7 0 8.5 2.4 8.5 5.6 0 3.2-3.8 5.6-8.5 5.6-.9 0-1.8-.1-2.6-.3-.2 1.3-1 2.1-1.9 2.6l1.2 2.5-1.8.9-1.6-3.3c-1.2-.2-1.8-1.1-1.6-2 .2-.8 1-1.2 2.1-.9.8.2 1.1-.3 1.2-.9C4.9 12.9 3.5 11.4 3.5 9.6 3.5 6.4 7.3 4 12 4zm0 2c-3.7 0-6.5 1.8-6.5 3.6S8.3 13.2 12 13.2s6.5-1.8 6.5-3.6S15.7 6 12 6z",
   fit: "M4 4h6v2H7.4l3.3 3.3-1.4 1.4L6 7.4V10H4zm10 0h6v6h-2V7.4l-3.3 3.3-1.4-1.4L16.6 6H14zM9.3 13.3l1.4 1.4L7.4 18H10v2H4v-6h2v2.6zm5.4 0 3.3 3.3V14h2v6h-6v-2h2.6l-3.3-3.3z",
   close: "m6.4 5 5.6 5.6L17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4-5.6-5.6L6.4 19 5 17.6l5.6-5.6L5 6.4z",
 };
 
-/** A 24 × 24 icon in the colour of the text, hidden from screen readers. */
+/** A 24 × 24 icon in the colour of the text, hidden from screen readers. @param {keyof typeof PATHS} name */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -43,41 +52,52 @@ export function icon(name) {
   return svg;
 }
 
-/** A push button with an icon and a spoken name. */
-export function iconButton(name, label, onclick, extra = {}) {
-  return h(
-    "button",
-    { type: "button", class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra },
-    icon(name),
-  );
-}
+/** A push button in words (or an icon). @param {Child} label @param {Attributes} attributes */
+export const button = (label, attributes) => h("button", { type: "button", class: "ls-quiet", ...attributes }, label);
 
-/** A button that opens a small menu of [label, action] choices. */
+/**
+ * A push button with an icon and a spoken name.
+ * @param {IconName} name
+ * @param {string} label
+ * @param {() => void} onclick
+ * @param {Attributes} extra
+ */
+export const iconButton = (name, label, onclick, extra = {}) =>
+  button(icon(name), { class: "ls-icon-button", "aria-label": label, title: label, onclick, ...extra });
+
+/**
+ * A button that opens a small menu of [label, action] choices.
+ * @param {IconName} name
+ * @param {string} label
+ * @param {[string, () => void][]} choices
+ */
 export function menuButton(name, label, choices) {
   const menu = h(
     "details",
     { class: "ls-menu" },
     h("summary", { class: "ls-quiet", "aria-label": label, title: label }, icon(name)),
   );
-  const pick = (action) => () => {
+  const pick = (/** @type {() => void} */ action) => () => {
     menu.open = false;
     action();
   };
-  menu.append(
-    h(
-      "div",
-      { class: "ls-menu-items" },
-      choices.map(([text, action]) => h("button", { type: "button", class: "ls-quiet", onclick: pick(action) }, text)),
-    ),
-  );
-  menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
+  const items = choices.map(([text, action]) => button(text, { onclick: pick(action) }));
+  menu.append(h("div", { class: "ls-menu-items" }, items));
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!(relatedTarget instanceof Node && menu.contains(relatedTarget))) menu.open = false;
+  });
   return menu;
 }
 
-/** Calls `task` once after the last call, `wait` milliseconds later. `.cancel()` drops a waiting call. */
+/**
+ * Calls `task` once after the last call, `wait` milliseconds later. `.cancel()` drops a waiting call.
+ * @template {unknown[]} Values
+ * @param {(...values: Values) => void} task
+ * @param {number} wait
+ */
 export function debounce(task, wait) {
   let timer = 0;
-  const later = (...values) => {
+  const later = (/** @type {Values} */ ...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => task(...values), wait);
   };
@@ -85,11 +105,16 @@ export function debounce(task, wait) {
   return later;
 }
 
-/** Calls `task` at most once per animation frame, with the newest values. */
+/**
+ * Calls `task` at most once per animation frame, with the newest values.
+ * @template {unknown[]} Values
+ * @param {(...values: Values) => void} task
+ */
 export function perFrame(task) {
   let frame = 0;
-  let newest = [];
-  const later = (...values) => {
+  /** @type {Values} */
+  let newest;
+  const later = (/** @type {Values} */ ...values) => {
     newest = values;
     if (frame) return;
     frame = requestAnimationFrame(() => {
@@ -104,7 +129,12 @@ export function perFrame(task) {
   return later;
 }
 
-/** A canvas of CSS size width × height with the backing store of this screen; returns its drawing context. */
+/**
+ * A canvas of CSS size width × height with the backing store of this screen; returns its drawing context.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ */
 export function fitCanvas(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const [w, h2] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
@@ -112,7 +142,11 @@ export function fitCanvas(canvas, width, height) {
     canvas.width = w;
     canvas.height = h2;
   }
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return context;
 }
+
+/** @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} settings */
+export const contextOf = (canvas, settings = {}) =>
+  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", settings));

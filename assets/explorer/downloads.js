@@ -4,15 +4,18 @@ import { h, icon } from "./dom.js";
 import { applyTheme, readTheme } from "./theme.js";
 import { loadStyles } from "./transport.js";
 
-const rows = new WeakMap(); // parent element → row of links
+/** @type {WeakMap<Element, HTMLElement>} row of links by parent element */
+const rows = new WeakMap();
 
-/** Show or update; returns what Streamlit is to call when the component leaves the page. */
+/**
+ * Show or update; returns what Streamlit is to call when the component leaves the page.
+ * @param {Component<DownloadsData>} component
+ * @param {string} base
+ */
 export function mount({ data, parentElement: parent }, base) {
-  let row = rows.get(parent);
-  if (!row) {
-    rows.set(parent, (row = h("div", { class: "ls-root ls-downloads" })));
-    parent.append(row);
-  }
+  const row = rows.get(parent) ?? h("div", { class: "ls-root ls-downloads" });
+  rows.set(parent, row);
+  if (row.parentElement !== parent) parent.append(row);
   loadStyles(`${base}${data.assets}/explorer.css`);
   applyTheme(row, readTheme(row));
   const said = JSON.stringify(data.links);
@@ -26,5 +29,6 @@ export function mount({ data, parentElement: parent }, base) {
   };
 }
 
+/** @param {DownloadLink} link @param {string} base */
 const save = ({ label, name, address }, base) =>
   h("a", { class: "ls-download", href: base + address, download: name }, icon("download"), label);

@@ -5,18 +5,21 @@
 
 import { h } from "./dom.js";
 import { downloadMenu, saveFigure } from "./download.js";
+import { drawnTraces, overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { applyTheme, divergingOf, readTheme, templateOf } from "./theme.js";
 import { Addresses, fetchJson, loadPlotly, loadStyles } from "./transport.js";
+import { stamped } from "./wire.js";
 
 const REACH = 8; // pixels around a point that still mean it
 
-const figures = new WeakMap(); // parent element → figure
-let serial = Date.now();
+/** @type {WeakMap<Element, Figure>} by parent element */
+const figures = new WeakMap();
 
+/** Show or update; returns what Streamlit is to call. @param {Component<FigureData>} component @param {string} base */
 export function mount(component, base) {
   const parent = component.parentElement;
-  let figure = figures.get(parent);
-  if (!figure) figures.set(parent, (figure = new Figure(parent, base)));
+  const figure = figures.get(parent) ?? new Figure(component, base);
+  figures.set(parent, figure);
   figure.show(component).catch((error) => figure.fail(error));
   return () => {
     figures.delete(parent);
@@ -25,9 +28,12 @@ export function mount(component, base) {
 }
 
 class Figure {
-  constructor(parent, base) {
+  /** @param {Component<FigureData>} component @param {string} base */
+  constructor(component, base) {
+    this.component = component;
     this.base = base;
-    this.plot = h("div", { class: "ls-plot", role: "img" });
+    this.closed = false;
+    this.plot = /** @type {PlotElement} */ (h("div", { class: "ls-plot", role: "img" }));
     this.frame = h("div", { class: "ls-frame" }, this.plot);
     this.title = h("h3", {});
     this.note = h("span", { class: "ls-note" });
@@ -36,9 +42,13 @@ class Figure {
     this.figure = h("section", { class: "ls-figure" }, header, this.frame);
     this.root = h("div", { class: "ls-root ls-figure-root" }, this.figure);
     this.frame.addEventListener("click", (event) => this.#clicked(event));
-    parent.append(this.root);
+    component.parentElement.append(this.root);
+    this.theme = readTheme(this.root);
+    /** @type {{ version: string, figure: PlotFigure, plotly: PlotlyLibrary, colours: string } | null} */
+    this.drawn = null;
   }
 
+  /** @param {Component<FigureData>} component */
   async show(component) {
     this.component = component;
     const { data } = component;
@@ -49,16 +59,17 @@ class Figure {
     this.frame.style.height = `${data.height}px`;
     const theme = readTheme(this.root);
     const colours = JSON.stringify(theme);
-    if (this.version === data.version && this.colours === colours) return;
+    const known = this.drawn?.version === data.version ? this.drawn : null;
+    if (known?.colours === colours) return;
     this.theme = theme;
     applyTheme(this.root, theme);
     const [Plotly, figure] = await Promise.all([
       loadPlotly(this.base + data.plotly),
-      this.version === data.version ? this.shown : this.#fetch(data),
+      known?.figure ?? this.#fetch(data),
       loadStyles(`${this.base}${data.assets}/explorer.css`),
     ]);
     if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
-    Object.assign(this, { version: data.version, colours, shown: figure, plotly: Plotly });
+    this.drawn = { version: data.version, figure, plotly: Plotly, colours };
     const config = { displayModeBar: false, responsive: true };
     const coloured = figure.data.map((trace) =>
       trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
@@ -67,6 +78,7 @@ class Figure {
     this.root.dataset.drawn = data.version;
   }
 
+  /** @param {Error} error */
   fail(error) {
     if (this.closed) return;
     console.error(error);
@@ -76,48 +88,62 @@ class Figure {
 
   close() {
     this.closed = true;
-    this.plotly?.purge(this.plot);
+    this.drawn?.plotly.purge(this.plot);
     this.root.remove();
   }
 
+  /** @param {FigureData} data @returns {Promise<PlotFigure>} */
   #fetch(data) {
     return fetchJson(new Addresses(this.base, data.token, data.version), "figure");
   }
 
+  /** @param {PlotLayout} layout */
   #layout(layout) {
     return { ...layout, height: undefined, autosize: true, template: templateOf(this.theme) };
   }
 
+  /** @param {FileFormat} format */
   #save(format) {
-    if (!this.plotly) return;
+    if (!this.drawn) return;
     const { title } = this.component.data;
     const margin = { ...this.plot.layout.margin, t: (this.plot.layout.margin?.t ?? 32) + 28 };
     const layout = {
       ...this.plot.layout,
       margin,
-      title: { text: title.replaceAll("<", "&lt;"), font: { size: 14 }, x: 0.01, xanchor: "left", y: 0.98, yanchor: "top" },
+      title: {
+        text: title.replaceAll("<", "&lt;"),
+        font: { size: 14 },
+        x: 0.01,
+        xanchor: "left",
+        y: 0.98,
+        yanchor: "top",
+      },
       paper_bgcolor: this.theme.background,
     };
     const file = { format, filename: this.component.data.name, frame: this.frame };
-    return saveFigure(this.plotly, { data: this.plot.data, layout }, file);
+    return saveFigure(this.drawn.plotly, { data: this.plot.data, layout }, file);
   }
 
+  /** @param {MouseEvent} event */
   #clicked(event) {
-    const value = event.target.closest?.(".nsewdrag") && this.#under(event);
-    if (value) this.component.setStateValue("clicked", { value, serial: (serial += 1) });
+    const value = overPlotArea(event) && this.#under(event);
+    if (value) this.component.setStateValue("clicked", stamped({ value }));
   }
 
-  /** loop_id of the point nearest to the pointer; Plotly's own click names what it last hovered, which may be another. */
+  /**
+   * loop_id of the point nearest to the pointer; Plotly's own click names what it last hovered, which may be another.
+   * @param {MouseEvent} event
+   * @returns {string | null}
+   */
   #under(event) {
-    const { _fullLayout: layout, _fullData: traces } = this.plot;
-    const { xaxis, yaxis } = layout;
+    const [xs, ys] = [xAxis(this.plot), yAxis(this.plot)];
     const box = this.plot.getBoundingClientRect();
-    const [left, top] = [event.clientX - box.left - xaxis._offset, event.clientY - box.top - yaxis._offset];
+    const [left, top] = [event.clientX - box.left, event.clientY - box.top];
     let [nearest, found] = [REACH ** 2, null];
-    for (const { customdata, x, y, visible, mode } of traces) {
+    for (const { customdata, x, y, visible, mode } of drawnTraces(this.plot)) {
       if (visible !== true || mode !== "markers" || !customdata) continue;
       for (let i = 0; i < x.length; i += 1) {
-        const distance = (xaxis.d2p(x[i]) - left) ** 2 + (yaxis.d2p(y[i]) - top) ** 2;
+        const distance = (xs.pixel(x[i]) - left) ** 2 + (ys.pixel(y[i]) - top) ** 2;
         if (distance <= nearest) [nearest, found] = [distance, customdata[i]];
       }
     }

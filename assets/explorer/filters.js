@@ -1,7 +1,7 @@
 // Search words and filters; and, as removable chips, what holds now. The chips stand above the list, where they move no
 // figure: the second click on a bar must meet the same bar.
 
-import { debounce, h, icon } from "./dom.js";
+import { button, debounce, h, icon } from "./dom.js";
 import * as format from "./format.js";
 
 const CATEGORIES = [
@@ -12,47 +12,48 @@ const CATEGORIES = [
   ["key", "Key"],
   ["fault", "Fault"],
 ];
+const MARKS = [
+  ["", "Any mark"],
+  ["none", "Unmarked"],
+  ["keep", "Keep"],
+  ["quarantine", "Quarantine"],
+  ["love", "Love"],
+];
+const ALL = new Map([
+  ["folder", "All folders"],
+  ["category", "All categories"],
+]);
 const MOST_LEVELS = 500;
 
 export class Filters {
+  /** @param {Session} session @param {{ onClearLasso: () => void }} hears */
   constructor(session, { onClearLasso }) {
     this.session = session;
     this.onClearLasso = onClearLasso;
-    this.search = h("input", {
-      type: "search",
-      class: "ls-search",
-      placeholder: "Search names",
-      "aria-label": "Search names",
-    });
-    this.search.addEventListener(
-      "input",
-      debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120),
-    );
-    this.selects = new Map();
+    const label = "Search names";
+    this.search = h("input", { type: "search", class: "ls-search", placeholder: label, "aria-label": label });
+    const search = debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120);
+    this.search.addEventListener("input", search);
+    /** @type {HTMLSelectElement[]} */
+    this.selects = [];
+    /** @type {HTMLInputElement[]} the ends of the ranges */
     this.ends = [];
     for (const [column, label] of CATEGORIES) {
       const levels = session.loops.levels[column] ?? [];
-      if (levels.length > 1 && levels.length <= MOST_LEVELS)
-        this.selects.set(column, this.#select(column, label, levels));
+      if (levels.length > 1 && levels.length <= MOST_LEVELS) this.selects.push(this.#select(column, label, levels));
     }
-    this.marks = h(
-      "select",
-      { "aria-label": "Mark" },
-      [
-        ["", "Any mark"],
-        ["none", "Unmarked"],
-        ["keep", "Keep"],
-        ["quarantine", "Quarantine"],
-        ["love", "Love"],
-      ].map(([value, label]) => h("option", { value }, label)),
-    );
-    this.marks.addEventListener("change", () => session.refocus((focus) => (focus.mark = this.marks.value)));
+    const marks = MARKS.map(([value, text]) => h("option", { value }, text));
+    this.marks = h("select", { "aria-label": "Mark" }, marks);
+    const pickMark = (/** @type {Focus} */ focus) => {
+      focus.mark = this.marks.value;
+    };
+    this.marks.addEventListener("change", () => session.refocus(pickMark));
     this.chips = h("div", { class: "ls-chips", hidden: true });
     this.element = h(
       "div",
       { class: "ls-filters", role: "search", "aria-label": "Filter loops" },
       this.search,
-      [...this.selects.values()],
+      this.selects,
       this.#range("bpm", "Tempo in BPM", "BPM", [0, 400, 1]),
       this.#range("loop_structure", "Loop structure", "loop structure", [-1, 1, 0.05]),
       this.marks,
@@ -62,13 +63,14 @@ export class Filters {
 
   clear() {
     this.search.value = "";
-    for (const control of [...this.selects.values(), this.marks, ...this.ends]) control.value = "";
+    for (const control of [...this.selects, this.marks, ...this.ends]) control.value = "";
     this.onClearLasso();
     this.session.refocus((focus) => focus.clear());
   }
 
+  /** @param {string} column @param {string} label @param {string[]} levels */
   #select(column, label, levels) {
-    const all = { folder: "All folders", category: "All categories" }[column] ?? `Any ${label.toLowerCase()}`;
+    const all = ALL.get(column) ?? `Any ${label.toLowerCase()}`;
     const select = h(
       "select",
       { "aria-label": label },
@@ -83,11 +85,24 @@ export class Filters {
     return select;
   }
 
-  /** Two boxes for the ends of a range; none where the column knows nothing. */
+  /**
+   * Two boxes for the ends of a range; none where the column knows nothing.
+   * @param {string} column
+   * @param {string} label spoken
+   * @param {string} unit
+   * @param {[number, number, number]} limits lowest, highest, step
+   */
   #range(column, label, unit, [lowest, highest, step]) {
     if (!this.session.loops.points[`value:${column}`]?.some((value) => value)) return null; // neither 0 nor NaN
     const ends = ["from", "to"].map((end) =>
-      h("input", { type: "number", min: lowest, max: highest, step, placeholder: end, "aria-label": `${label} ${end}` }),
+      h("input", {
+        type: "number",
+        min: lowest,
+        max: highest,
+        step,
+        placeholder: end,
+        "aria-label": `${label} ${end}`,
+      }),
     );
     const apply = debounce(() => {
       const [low, high] = ends.map((input) => input.valueAsNumber);
@@ -104,24 +119,22 @@ export class Filters {
   #showChips() {
     const { focus } = this.session;
     const chips = [];
-    if (focus.group) chips.push(this.#chip(focus.group.label, () => this.session.refocus(() => (focus.group = null))));
+    const dropGroup = () => {
+      focus.group = null;
+    };
+    if (focus.group) chips.push(this.#chip(focus.group.label, () => this.session.refocus(dropGroup)));
     if (focus.lasso) {
       const inside = focus.lasso.reduce((sum, value) => sum + value, 0);
       chips.push(this.#chip(`Lasso: ${format.loops(inside)}`, () => this.onClearLasso()));
     }
-    if (focus.active) {
-      chips.push(h("button", { type: "button", class: "ls-quiet", onclick: () => this.clear() }, "Clear all"));
-    }
+    if (focus.active) chips.push(button("Clear all", { onclick: () => this.clear() }));
     this.chips.replaceChildren(...chips);
     this.chips.hidden = !chips.length;
   }
 
+  /** @param {string} label @param {() => void} onclick */
   #chip(label, onclick) {
-    return h(
-      "button",
-      { type: "button", class: "ls-chip", "aria-label": `Remove filter: ${label}`, onclick },
-      label,
-      icon("close"),
-    );
+    const shown = [label, icon("close")];
+    return button(shown, { class: "ls-chip", "aria-label": `Remove filter: ${label}`, onclick });
   }
 }

@@ -2,21 +2,31 @@
 // is out of focus greys out, never vanishes.
 
 export class Focus {
+  /** @param {Loops} loops @param {Map<string, Mark>} marks */
   constructor(loops, marks) {
     this.loops = loops;
     this.marks = marks;
+    /** @type {string[]} */
     this.words = [];
-    this.categories = new Map(); // column → level
-    this.ranges = new Map(); // column → [low, high]
+    /** @type {Map<string, string>} column → level */
+    this.categories = new Map();
+    /** @type {Map<string, Span>} column → [low, high] */
+    this.ranges = new Map();
     this.mark = "";
-    this.group = null; // {key, label, rows: descending row numbers, index: which of them played last}
-    this.lasso = null; // Uint8Array mask
-    this.mask = null; // Uint8Array, null while everything is in focus
-    this.outer = null; // the mask without the group
+    /** @type {Group | null} */
+    this.group = null;
+    /** @type {Uint8Array | null} one where a row lies inside */
+    this.lasso = null;
+    /** @type {Uint8Array | null} one where a row is in focus; null while every row is */
+    this.mask = null;
+    /** @type {Uint8Array | null} the mask without the group */
+    this.outer = null;
     this.count = loops.n;
+    /** @type {string[] | null} folder and name of every row, in lower case */
     this.haystack = null;
   }
 
+  /** @param {number} row */
   has(row) {
     return this.mask === null || this.mask[row] === 1;
   }
@@ -25,6 +35,7 @@ export class Focus {
     return this.mask !== null;
   }
 
+  /** @param {string} text */
   search(text) {
     this.words = text.toLowerCase().split(/\s+/).filter(Boolean);
   }
@@ -49,11 +60,12 @@ export class Focus {
     this.count = this.mask ? this.mask.reduce((sum, inside) => sum + inside, 0) : this.loops.n;
   }
 
-  /** In focus if the bar or band that is picked did not count. */
+  /** In focus if the bar or band that is picked did not count. @param {number} row */
   hasOutside(row) {
     return this.outer === null || this.outer[row] === 1;
   }
 
+  /** @param {((row: number) => boolean)[]} tests */
   #maskOf(tests) {
     if (!tests.length) return null;
     const mask = new Uint8Array(this.loops.n);
@@ -62,9 +74,10 @@ export class Focus {
   }
 
   #tests() {
-    const { loops } = this;
+    const { loops, lasso } = this;
+    /** @type {((row: number) => boolean)[]} */
     const tests = [];
-    if (this.lasso) tests.push((row) => this.lasso[row] === 1);
+    if (lasso) tests.push((row) => lasso[row] === 1);
     for (const [column, level] of this.categories) {
       const code = loops.levels[column].indexOf(level);
       const codes = loops.points[`code:${column}`];
@@ -78,7 +91,8 @@ export class Focus {
     else if (this.mark) tests.push((row) => this.marks.get(loops.ids[row]) === this.mark);
     if (this.words.length) {
       this.haystack ??= loops.names.map((name, row) => `${loops.category("folder", row)}/${name}`.toLowerCase());
-      tests.push((row) => this.words.every((word) => this.haystack[row].includes(word)));
+      const { words, haystack } = this;
+      tests.push((row) => words.every((word) => haystack[row].includes(word)));
     }
     return tests;
   }

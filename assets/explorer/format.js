@@ -2,11 +2,14 @@
 
 const counts = new Intl.NumberFormat("en");
 
+/** @param {number} value */
 export const count = (value) => counts.format(value);
+/** @param {number} value */
 export const loops = (value) => `${count(value)} ${value === 1 ? "loop" : "loops"}`;
+/** @param {number} ratio */
 export const percent = (ratio, digits = 1) => `${(100 * ratio).toFixed(digits)} %`;
 
-/** Three significant digits, so that 0.000123 and 12300 both read well. */
+/** Three significant digits, so that 0.000123 and 12300 both read well. @param {number} value */
 export function score(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -14,13 +17,15 @@ export function score(value) {
   return value.toPrecision(3).replace(/\.$/, "");
 }
 
-/** An axis label: two significant digits, no trailing zeros. */
+/** An axis label: two significant digits, no trailing zeros. @param {number} value */
 export const tick = (value) =>
   Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(0) : String(Number(value.toPrecision(2)));
 
+/** @param {number} value */
 export function seconds(value) {
   if (value < 60) return `${value.toFixed(1)} s`;
   return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")} min`;
 }
 
+/** @param {number} value */
 export const decibels = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} dB`;

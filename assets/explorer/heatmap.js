@@ -3,9 +3,9 @@
 // Where there are more loops than pixel rows, a row is the mean of several loops; zooming in splits it.
 // Above it, per dimension, the density of flagged loops and of the rest.
 
-import { h } from "./dom.js";
-import { drawDensities } from "./densities.js";
 import { Chart } from "./chart.js";
+import { drawDensities } from "./densities.js";
+import { button, h } from "./dom.js";
 import * as format from "./format.js";
 import { axisOf, divergingOf } from "./theme.js";
 
@@ -15,10 +15,10 @@ const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means 
 const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
 
 export class Heatmap extends Chart {
+  /** @param {Session} session @param {{ onHover: Picked }} hears */
   constructor(session, { onHover }) {
-    const reset = h("button", { type: "button", class: "ls-quiet" }, "All rows");
+    const reset = button("All rows", { onclick: () => this.#show([0, session.loops.n], true) });
     super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });
-    reset.addEventListener("click", () => this.plotly && this.#show([0, session.loops.n], true));
     this.onHover = onHover;
     this.caption = h("span", {});
     this.note.append(
@@ -34,7 +34,16 @@ export class Heatmap extends Chart {
     this.cursor = h("div", { class: "ls-row-cursor", hidden: true });
     this.densities = h("canvas", { class: "ls-densities", "aria-hidden": "true" });
     this.layer.prepend(this.densities, this.strip, this.line, this.cursor);
-    this.span = [0, session.loops.n]; // shown places: 0 is the most anomalous loop
+    /** @type {Span} shown places: 0 is the most anomalous loop */
+    this.span = [0, session.loops.n];
+    this.step = 1; // loops a row
+    this.bands = 0;
+    /** @type {number[]} per dimension */
+    this.centres = [];
+    /** @type {number[]} per dimension */
+    this.deviations = [];
+    /** @type {{ cut: number, pairs: [number[], number[]][] } | null} what densities.js drew */
+    this.curves = null;
     session.on("threshold", () => this.place());
     session.on("settled focus", () => this.#drawDensities());
     session.on("selection", () => {
@@ -43,6 +52,7 @@ export class Heatmap extends Chart {
     });
   }
 
+  /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     this.#standardise();
     await super.draw(Plotly);
@@ -116,32 +126,21 @@ export class Heatmap extends Chart {
   place() {
     if (!this.plotly) return;
     const { session, x, y } = this;
-    const cut = this.pixel(y, session.flagged + 0.5);
+    const cut = y.pixel(session.flagged + 0.5);
     this.put(this.line, null, cut);
-    const top = y._offset;
-    const foot = Math.min(Math.max(cut, top), top + y._length);
-    this.strip.style.cssText = `left:${x._offset - 5}px;top:${top}px;height:${foot - top}px`;
-    for (const node of [this.line, this.cursor]) node.style.width = `${x._length}px`;
+    const foot = Math.min(Math.max(cut, y.start), y.end);
+    this.strip.style.cssText = `left:${x.start - 5}px;top:${y.start}px;height:${foot - y.start}px`;
+    for (const node of [this.line, this.cursor]) node.style.width = `${x.length}px`;
     if (session.selected < 0) this.cursor.hidden = true;
-    else this.put(this.cursor, null, this.pixel(y, session.loops.rank(session.selected)));
+    else this.put(this.cursor, null, y.pixel(session.loops.rank(session.selected)));
   }
 
   shapes() {
     const at = this.session.flagged + 0.5;
-    return [
-      {
-        type: "line",
-        xref: "paper",
-        x0: 0,
-        x1: 1,
-        y0: at,
-        y1: at,
-        line: { color: this.session.theme.flagged, width: 2 },
-      },
-    ];
+    return [this.thresholdShape({ xref: "paper", x0: 0, x1: 1, y0: at, y1: at })];
   }
 
-  /** Rows in the band at a place of the ranking (0 = most anomalous), most anomalous first. */
+  /** Rows in the band at a place of the ranking (0 = most anomalous), most anomalous first. @param {number} place */
   rowsAt(place) {
     const [first, last] = this.span;
     const start = first + Math.floor((place - first) / this.step) * this.step;
@@ -156,7 +155,7 @@ export class Heatmap extends Chart {
     this.deviations = [];
     for (let d = 0; d < loops.dimensions.length; d += 1) {
       const values = loops.dimension(d).slice().sort();
-      const at = (share) => values[Math.round(share * (values.length - 1))];
+      const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];
       this.centres.push(at(0.5));
       this.deviations.push((at(0.75) - at(0.25)) / IQR_OF_NORMAL || at(1) - at(0) || 1);
     }
@@ -179,42 +178,49 @@ export class Heatmap extends Chart {
     return z;
   }
 
+  /** @param {MouseEvent} event */
   #placeUnder(event) {
     const place = Math.ceil(this.valueAt(this.y, event) - 0.5) - 1;
     return Math.min(Math.max(place, this.span[0]), this.span[1] - 1);
   }
 
+  /** @param {MouseEvent} event */
   clicked(event) {
     const rows = this.rowsAt(this.#placeUnder(event));
     if (rows.length === 1) this.session.audition(rows[0]);
     else this.session.auditionGroup(`band ${rows[0]} ${this.step}`, this.#label(rows), rows);
   }
 
+  /** @param {number[]} rows */
   #label(rows) {
     const { loops } = this.session;
-    return `Ranks ${format.count(loops.rank(rows[0]))} to ${format.count(loops.rank(rows.at(-1)))}`;
+    return `Ranks ${format.count(loops.rank(rows[0]))} to ${format.count(loops.rank(rows[rows.length - 1]))}`;
   }
 
+  /** @param {MouseEvent} event @returns {[string, string]} */
   hovered(event) {
     const { loops } = this.session;
     const rows = this.rowsAt(this.#placeUnder(event));
     this.onHover(rows[0]);
-    const scores = [rows.at(-1), rows[0]].map((row) => format.score(loops.scores[row]));
+    const scores = [rows[rows.length - 1], rows[0]].map((row) => format.score(loops.scores[row]));
     if (rows.length === 1)
       return [loops.names[rows[0]], `score ${scores[0]} · rank ${format.count(loops.rank(rows[0]))}`];
     return [this.#label(rows), `${format.loops(rows.length)} · score ${scores.join(" to ")}`];
   }
 
+  /** @param {Record<string, any>} change of the layout, as Plotly tells it */
   #zoomed(change) {
-    if (change["yaxis.autorange"]) return this.#show([0, this.session.loops.n], true);
-    if (change["yaxis.range[0]"] === undefined) return;
     const { n } = this.session.loops;
+    if (change["yaxis.autorange"]) this.#show([0, n], true);
+    if (change["yaxis.autorange"] || change["yaxis.range[0]"] === undefined) return;
     const ends = [change["yaxis.range[0]"], change["yaxis.range[1]"]].sort((a, b) => a - b);
     const first = Math.max(0, Math.floor(ends[0] - 0.5));
     this.#show([first, Math.min(n, Math.max(first + 1, Math.ceil(ends[1] - 0.5)))], false);
   }
 
+  /** @param {Span} span @param {boolean} reset also puts Plotly's own range there */
   async #show(span, reset) {
+    if (!this.plotly) return;
     this.span = span;
     const traces = this.traces();
     const { z, y, zmin, zmax, colorbar } = traces[0];
@@ -233,7 +239,7 @@ export class Heatmap extends Chart {
   }
 }
 
-/** Symmetric colour limit in standard deviations, in halves: the 99th percentile of the magnitudes. */
+/** Symmetric colour limit in standard deviations, in halves: the 99th percentile of the magnitudes. @param {Float32Array[]} z */
 function limitOf(z) {
   const sizes = Float32Array.from(z.flatMap((row) => Array.from(row, Math.abs))).sort();
   const high = sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 1;

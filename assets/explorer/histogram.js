@@ -2,18 +2,26 @@
 //
 // A log score axis is drawn as a linear axis of log10(score) with ticks of its own.
 
-import { h, perFrame } from "./dom.js";
 import { Chart } from "./chart.js";
+import { button, h, perFrame } from "./dom.js";
 import * as format from "./format.js";
+import { barsOf } from "./plotly-internals.js";
 import { axisOf } from "./theme.js";
 import { describeHandle, thresholdHandle } from "./threshold-handle.js";
 
 const LOG_FROM_RATIO = 8; // largest score over median: from here on a linear axis squeezes nearly all into the first bars
 const [BACKDROP, TRAINING, VALIDATION] = [0, 1, 2];
 
+/** @type {[number, "fill" | "stroke"][]} */
+const LIVE = [
+  [TRAINING, "fill"],
+  [VALIDATION, "stroke"],
+];
+
 export class Histogram extends Chart {
+  /** @param {Session} session */
   constructor(session) {
-    const axis = h("button", { type: "button", class: "ls-quiet" });
+    const axis = button("", { onclick: () => this.#toggleAxis() });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });
     const { scores, n } = session.loops;
     this.note.append(
@@ -22,23 +30,29 @@ export class Histogram extends Chart {
       h("span", { class: "ls-key-outlined" }),
       "validation",
     );
+    this.low = this.width = 0; // of the first bar, of every bar, on the axis
+    /** @type {number[]} on the axis */
+    this.centres = [];
+    this.bars = new Int32Array(0); // bar of every row
+    /** @type {Span} of the axis */
+    this.range = [0, 1];
+    /** @type {Record<"all" | "training" | "validation", number[]>} per bar */
+    this.counts = { all: [], training: [], validation: [] };
     this.canLog = n > 0 && scores[0] > 0;
     this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
     this.axisButton = axis;
-    axis.addEventListener("click", () => this.#toggleAxis());
-    const scoreUnder = (event) => this.#score(this.valueAt(this.x, event));
-    this.handle = thresholdHandle(session, scoreUnder, (event) => this.clicked(event));
+    const scoreUnder = (/** @type {MouseEvent} */ event) => this.#score(this.valueAt(this.x, event));
+    this.handle = thresholdHandle(session, scoreUnder, (/** @type {MouseEvent} */ event) => this.clicked(event));
     this.cursor = h("div", { class: "ls-cursor", hidden: true });
     this.layer.append(this.cursor, this.handle);
     this.#bin();
-    session.on(
-      "threshold",
-      perFrame(() => this.#live()),
-    );
+    const live = perFrame(() => this.#live());
+    session.on("threshold", live);
     session.on("settled focus", () => this.#settle());
     session.on("selection", () => this.place());
   }
 
+  /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     await super.draw(Plotly);
     this.#live();
@@ -85,40 +99,31 @@ export class Histogram extends Chart {
 
   place() {
     if (!this.plotly) return;
-    const { session } = this;
-    this.put(this.handle, this.pixel(this.x, this.#axisValue(session.threshold)), null);
-    this.handle.style.height = `${this.y._length}px`;
-    this.cursor.style.height = `${this.y._length}px`;
+    const { session, x, y } = this;
+    this.put(this.handle, x.pixel(this.#axisValue(session.threshold)), null);
+    for (const node of [this.handle, this.cursor]) node.style.height = `${y.length}px`;
     if (session.selected < 0) this.cursor.hidden = true;
-    else this.put(this.cursor, this.pixel(this.x, this.#axisValue(session.loops.scores[session.selected])), null);
+    else this.put(this.cursor, x.pixel(this.#axisValue(session.loops.scores[session.selected])), null);
   }
 
   shapes() {
     const at = this.#axisValue(this.session.threshold);
-    return [
-      {
-        type: "line",
-        x0: at,
-        x1: at,
-        yref: "paper",
-        y0: 0,
-        y1: 1,
-        line: { color: this.session.theme.flagged, width: 2 },
-      },
-    ];
+    return [this.thresholdShape({ x0: at, x1: at, yref: "paper", y0: 0, y1: 1 })];
   }
 
-  /** Rows of one bar, most anomalous first. */
+  /** Rows of one bar, most anomalous first. @param {number} bar */
   rowsOf(bar) {
     const rows = [];
     for (let row = this.session.loops.n - 1; row >= 0; row -= 1) if (this.bars[row] === bar) rows.push(row);
     return rows;
   }
 
+  /** @param {number} score */
   #axisValue(score) {
     return this.log ? Math.log10(Math.max(score, Number.MIN_VALUE)) : score;
   }
 
+  /** @param {number} axisValue */
   #score(axisValue) {
     return this.log ? 10 ** axisValue : axisValue;
   }
@@ -179,23 +184,15 @@ export class Histogram extends Chart {
     if (!this.plotly) return;
     this.place();
     const at = this.#axisValue(session.threshold);
-    for (const [trace, property] of [
-      [TRAINING, "fill"],
-      [VALIDATION, "stroke"],
-    ]) {
-      for (const point of this.#barNodes(trace)) {
-        const colour = point.__data__.p > at ? session.theme.flagged : session.theme.normal;
-        const path = point.firstElementChild;
+    const hidden = session.focus.active ? 0 : 1; // the backdrop has no node while it is hidden
+    for (const [trace, property] of LIVE) {
+      for (const { at: centre, path } of barsOf(this.plot, trace - hidden)) {
+        const colour = centre > at ? session.theme.flagged : session.theme.normal;
         if (!path || (path.painted === colour && !anew)) continue;
-        path.style[property] = path.painted = colour;
+        path.painted = colour;
+        path.style[property] = colour;
       }
     }
-  }
-
-  #barNodes(trace) {
-    const shown = [...this.plot.querySelectorAll(".barlayer .trace.bars")];
-    const offset = this.session.focus.active ? 0 : 1; // the backdrop has no node while it is hidden
-    return shown[trace - offset]?.querySelectorAll(".point") ?? [];
   }
 
   async #settle() {
@@ -215,12 +212,13 @@ export class Histogram extends Chart {
     this.#live(true);
   }
 
-  /** The whole column answers, however low its bar. */
+  /** The whole column answers, however low its bar. @param {MouseEvent} event */
   clicked(event) {
     const bar = this.#barUnder(event);
     this.session.auditionGroup(`bar ${this.log} ${bar}`, this.#label(bar), this.rowsOf(bar));
   }
 
+  /** @param {MouseEvent} event @returns {[string, string] | null} */
   hovered(event) {
     const bar = this.#barUnder(event);
     const { training, validation } = this.counts;
@@ -231,10 +229,12 @@ export class Histogram extends Chart {
     ];
   }
 
+  /** @param {MouseEvent} event */
   #barUnder(event) {
     return Math.floor((this.valueAt(this.x, event) - this.low) / this.width);
   }
 
+  /** @param {number} bar */
   #label(bar) {
     const [from, to] = [0, 1].map((edge) => format.score(this.#score(this.low + (bar + edge) * this.width)));
     return `Score ${from} to ${to}`;

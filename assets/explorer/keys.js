@@ -1,8 +1,8 @@
 // The keyboard: audition and triage without a mouse.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 
-export const KEYS = [
+const KEYS = [
   ["← →", "previous, next loop in the list"],
   ["↑ ↓", "previous, next most similar loop"],
   ["Space", "stop or replay"],
@@ -17,8 +17,9 @@ export const KEYS = [
 
 const REPEAT_MS = 90; // a held key moves on this often: fast enough to skim, slow enough for each loop to begin
 
-/** Listen on the page while the explorer is shown; returns a function that stops listening. */
+/** Listen on the page while the explorer is shown; returns a function that stops listening. @param {Element} root @param {Actions} actions */
 export function listen(root, actions) {
+  /** @type {Record<string, () => void>} */
   const table = {
     ArrowLeft: () => actions.step(-1),
     ArrowRight: () => actions.step(1),
@@ -34,7 +35,7 @@ export function listen(root, actions) {
     "?": () => actions.help(),
   };
   let last = 0;
-  const onKey = (event) => {
+  const onKey = (/** @type {KeyboardEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (!belongsHere(event, root)) return;
     const action = table[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -48,13 +49,18 @@ export function listen(root, actions) {
   return () => document.removeEventListener("keydown", onKey);
 }
 
-/** Keys are ours inside the explorer and where only the page around it has the focus; never where a control needs them. */
+/**
+ * Keys are ours inside the explorer and where only the page around it has the focus; never where a control needs them.
+ * @param {KeyboardEvent} event
+ * @param {Element} root
+ */
 function belongsHere(event, root) {
   const { target, key } = event;
+  if (!(target instanceof Element)) return false;
   if (!target.contains(root) && !root.contains(target)) return false;
-  if (target.closest?.("dialog[open]")) return false;
+  if (target.closest("dialog[open]")) return false;
   if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])"))
-    return key === "Escape" && target.type === "search";
+    return key === "Escape" && target.matches("[type=search]");
   if (target.matches("input[type=range], [role=slider]")) return !key.startsWith("Arrow");
   if (target.matches("button, input[type=checkbox]")) return key !== " ";
   return true;
@@ -62,15 +68,9 @@ function belongsHere(event, root) {
 
 /** The help dialog; `.showModal()` opens it. */
 export function helpDialog() {
-  const close = h("button", { type: "button", class: "ls-quiet", autofocus: true }, "Close");
-  const rows = KEYS.map(([key, meaning]) => [
-    h(
-      "dt",
-      {},
-      key.split(" ").map((part) => h("kbd", {}, part)),
-    ),
-    h("dd", {}, meaning),
-  ]);
+  const close = button("Close", { autofocus: true });
+  const caps = (/** @type {string} */ key) => key.split(" ").map((part) => h("kbd", {}, part));
+  const rows = KEYS.map(([key, meaning]) => [h("dt", {}, caps(key)), h("dd", {}, meaning)]);
   const dialog = h(
     "dialog",
     { class: "ls-help", "aria-label": "Keys of the explorer" },

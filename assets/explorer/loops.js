@@ -6,7 +6,12 @@ import * as format from "./format.js";
 const MOST_NEAR = 256; // answers kept
 
 export class Loops {
-  /** `askNear(row)` promises the rows nearest to a row as Python knows them; used where the table says that it does. */
+  /**
+   * @param {LoopTable} table
+   * @param {Points} points
+   * @param {(row: number) => Promise<Int32Array>} askNear promises the rows nearest to a row as Python knows them; used
+   *   where the table says that it does
+   */
   constructor(table, points, askNear) {
     this.ids = table.ids;
     this.names = table.names;
@@ -21,53 +26,60 @@ export class Loops {
     this.durations = points.durations;
     this.n = this.ids.length;
     this.components = points.coordinates.shape[0];
-    this.latents = null; // (dimensions, n), after addLatents
+    /** @type {Matrix | null} (dimensions, n), after addLatents */
+    this.latents = null;
     this.askNear = table.near ? askNear : null;
-    this.near = new Map(); // row → promise of rows
+    /** @type {Map<number, Promise<number[]>>} rows near a row */
+    this.near = new Map();
+    /** @type {Map<string | null, number>} */
     this.rows = new Map(this.ids.map((id, row) => [id, row]));
   }
 
+  /** @param {{ latents: Matrix }} arrays */
   addLatents(arrays) {
     this.latents = arrays.latents;
   }
 
+  /** Row of a loop_id, −1 where it is unknown. @param {string | null} id */
   row(id) {
     return this.rows.get(id) ?? -1;
   }
 
-  /** 1 for the most anomalous loop. */
+  /** 1 for the most anomalous loop. @param {number} row */
   rank(row) {
     return this.n - row;
   }
 
-  /** Value of a categorical column, "" where unknown. */
+  /** Value of a categorical column, "" where unknown. @param {string} column @param {number} row */
   category(column, row) {
     const code = this.points[`code:${column}`]?.[row] ?? -1;
     return code < 0 ? "" : this.levels[column][code];
   }
 
+  /** Value of a numeric column, NaN where unknown. @param {string} column @param {number} row */
   number(column, row) {
     return this.points[`value:${column}`]?.[row] ?? NaN;
   }
 
-  /** What it is and where it lies, as far as known: "2.3 s · 120 BPM · Em · folder". */
-  facts(row) {
+  /** What it is and where it lies, as far as known: "2.3 s · 120 BPM · Em · folder". @param {number} row */
+  metadata(row) {
     const tempo = this.number("bpm", row);
     const parts = [format.seconds(this.durations[row]), tempo > 0 ? `${Math.round(tempo)} BPM` : ""];
     parts.push(this.category("key", row), this.category("folder", row));
     return parts.filter(Boolean).join(" · ");
   }
 
-  /** Principal component k (from 0) of all loops, as a view without a copy. */
+  /** Principal component k (from 0) of all loops, as a view without a copy. @param {number} k */
   component(k) {
     return this.points.coordinates.subarray(k * this.n, (k + 1) * this.n);
   }
 
+  /** Latent dimension d of all loops, once the latents are here. @param {number} d */
   dimension(d) {
-    return this.latents.subarray(d * this.n, (d + 1) * this.n);
+    return /** @type {Matrix} */ (this.latents).subarray(d * this.n, (d + 1) * this.n);
   }
 
-  /** Score at a percentile of the reference scores, linear between ranks. */
+  /** Score at a percentile of the reference scores, linear between ranks. @param {number} percentile */
   thresholdAt(percentile) {
     const last = this.reference.length - 1;
     const position = (percentile / 100) * last;
@@ -78,7 +90,7 @@ export class Loops {
     return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share);
   }
 
-  /** The inverse of `thresholdAt`, 0 to 100. */
+  /** The inverse of `thresholdAt`, 0 to 100. @param {number} score */
   percentileAt(score) {
     const last = this.reference.length - 1;
     const above = firstAbove(this.reference, score);
@@ -88,25 +100,26 @@ export class Loops {
     return (100 * (above - 1 + (score - low) / (high - low))) / last;
   }
 
-  /** Share of the reference scores at or below the loop's, in percent. */
-  percentileOf(row) {
-    return (100 * firstAbove(this.reference, this.scores[row])) / this.reference.length;
-  }
-
-  /** First flagged row: flagged means score > threshold. */
+  /** First flagged row: flagged means score > threshold. @param {number} threshold */
   cutAt(threshold) {
     return firstAbove(this.scores, threshold);
   }
 
-  /** A promise of the rows nearest to a row, nearest first: by embedding where Python knows it, else by latents. */
+  /**
+   * A promise of the rows nearest to a row, nearest first: by embedding where Python knows it, else by latents.
+   * @param {number} row
+   */
   neighbours(row) {
-    if (!this.near.has(row)) {
-      if (this.near.size >= MOST_NEAR) this.near.delete(this.near.keys().next().value);
-      this.near.set(row, this.#neighbours(row));
-    }
-    return this.near.get(row);
+    const known = this.near.get(row);
+    if (known) return known;
+    const [oldest] = this.near.keys();
+    if (this.near.size >= MOST_NEAR) this.near.delete(oldest);
+    const rows = this.#neighbours(row);
+    this.near.set(row, rows);
+    return rows;
   }
 
+  /** @param {number} row */
   async #neighbours(row) {
     if (!this.askNear) return this.#nearestByLatents(row);
     try {
@@ -117,7 +130,7 @@ export class Loops {
     }
   }
 
-  /** By Euclidean distance of latents, or of coordinates until they are here. */
+  /** By Euclidean distance of latents, or of coordinates until they are here. @param {number} row */
   #nearestByLatents(row, most = 24) {
     const matrix = this.latents ?? this.points.coordinates;
     const distance = new Float64Array(this.n);
@@ -129,8 +142,13 @@ export class Loops {
     return smallest(distance, Math.min(most, this.n - 1));
   }
 
-  /** Rows by distance of their score to the threshold, nearest first. */
+  /**
+   * Rows by distance of their score to the threshold, nearest first.
+   * @param {number} threshold
+   * @param {(row: number) => boolean} keep
+   */
   atTheBorder(threshold, keep) {
+    /** @type {number[]} */
     const ordered = [];
     let above = this.cutAt(threshold);
     let below = above - 1;
@@ -144,7 +162,7 @@ export class Loops {
   }
 }
 
-/** Index of the first element of an ascending array that is greater than `value`. */
+/** Index of the first element of an ascending array that is greater than `value`. @param {Numbers} ascending @param {number} value */
 export function firstAbove(ascending, value) {
   let [low, high] = [0, ascending.length];
   while (low < high) {
@@ -155,8 +173,9 @@ export function firstAbove(ascending, value) {
   return low;
 }
 
-/** Indices of the `most` smallest values, smallest first. */
+/** Indices of the `most` smallest values, smallest first. @param {Numbers} values @param {number} most */
 function smallest(values, most) {
+  /** @type {number[]} */
   const best = [];
   for (let i = 0; i < values.length; i += 1) {
     if (best.length === most && values[i] >= values[best[most - 1]]) continue;

@@ -4,27 +4,33 @@
 // Whoever listens must not notice: an explorer that left keeps its DOM and its sound for a moment and moves into the new
 // parent element.
 
-import { Explorer } from "./explorer.js";
 import { h } from "./dom.js";
+import { Explorer } from "./explorer.js";
 import { Addresses, loadStyles } from "./transport.js";
 
 const SILENT_AFTER_MS = 600; // gone for longer than a rerun takes: the page was left, and the sound ends
 const FORGOTTEN_AFTER_MS = 5000;
 
-const explorers = new Map(); // key → explorer
+/** @type {Map<string, Explorer>} by key */
+const explorers = new Map();
 
-/** Show or update; returns what Streamlit is to call when the component leaves the page. */
+/**
+ * Show or update; returns what Streamlit is to call when the component leaves the page.
+ * @param {Component<ExplorerData>} component
+ * @param {string} base
+ */
 export function mount(component, base) {
   const { data, parentElement: parent } = component;
-  let explorer = explorers.get(data.key);
-  if (explorer?.version !== data.version) {
-    explorer?.close();
-    explorer = create(component, base);
-  } else explorer.update(component);
+  const known = explorers.get(data.key);
+  const same = known?.version === data.version;
+  if (same) known.update(component);
+  else known?.close();
+  const explorer = same ? known : create(component, base);
   arrive(explorer, parent);
   return () => leave(explorer, parent, data.key);
 }
 
+/** @param {Component<ExplorerData>} component @param {string} base */
 function create(component, base) {
   const { data } = component;
   performance.mark("loopscope:mounted");
@@ -35,25 +41,22 @@ function create(component, base) {
   const styles = loadStyles(`${base}${data.assets}/explorer.css`);
   explorer.open(styles).catch((error) => {
     console.error(error);
-    root.replaceChildren(
-      h(
-        "p",
-        { class: "ls-failed", role: "alert" },
-        `The explorer could not be shown: ${error.message}. Reload the page to try again.`,
-      ),
-    );
+    const message = `The explorer could not be shown: ${error.message}. Reload the page to try again.`;
+    root.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, message));
   });
   return explorer;
 }
 
+/** @param {Explorer} explorer @param {HTMLElement} parent */
 function arrive(explorer, parent) {
   if (explorer.root.parentElement === parent) return;
-  explorer.leaving?.forEach(clearTimeout);
-  explorer.leaving = null;
+  for (const timer of explorer.leaving) clearTimeout(timer);
+  explorer.leaving = [];
   parent.append(explorer.root);
   explorer.returned();
 }
 
+/** @param {Explorer} explorer @param {HTMLElement} parent @param {string} key */
 function leave(explorer, parent, key) {
   if (explorer.root.parentElement !== parent) return; // it lives elsewhere already
   explorer.root.remove();

@@ -2,32 +2,41 @@
 
 import { debounce, h } from "./dom.js";
 
-export const MOST_RINGS = 8;
+const MOST_RINGS = 8;
 const REST_MS = 150;
 
+/** @typedef {(row: number) => [number, number]} PlaceOf pixels in the frame of a row's point */
+
 export class NearRings {
-  constructor(figure) {
-    Object.assign(this, { figure, row: -1, rows: [] });
+  /** @param {Scatter} chart */
+  constructor(chart) {
+    this.chart = chart;
+    this.row = -1;
+    /** @type {number[]} */
+    this.rows = [];
     this.nodes = Array.from({ length: MOST_RINGS }, () => h("div", { class: "ls-near", hidden: true }));
-    this.ask = debounce((row, pixels) => this.#ask(row, pixels), REST_MS);
-    figure.layer.prepend(...this.nodes);
+    this.ask = debounce((/** @type {number} */ row, /** @type {PlaceOf} */ pixels) => this.#ask(row, pixels), REST_MS);
+    chart.layer.prepend(...this.nodes);
   }
 
-  /** `pixels` gives the place of a row in the frame. */
+  /** @param {PlaceOf} pixels */
   place(pixels) {
-    const { selected, loops } = this.figure.session;
+    const { selected, loops } = this.chart.session;
     if (selected !== this.row && loops.latents) {
       // without the latents nobody knows yet who is near
-      Object.assign(this, { row: selected, rows: [] });
+      this.row = selected;
+      this.rows = [];
       if (selected >= 0) this.ask(selected, pixels);
     }
-    this.nodes.forEach((node, i) =>
-      i < this.rows.length ? this.figure.put(node, ...pixels(this.rows[i])) : (node.hidden = true),
-    );
+    this.nodes.forEach((node, i) => {
+      if (i < this.rows.length) this.chart.put(node, ...pixels(this.rows[i]));
+      else node.hidden = true;
+    });
   }
 
+  /** @param {number} row @param {PlaceOf} pixels */
   async #ask(row, pixels) {
-    const rows = await this.figure.session.loops.neighbours(row);
+    const rows = await this.chart.session.loops.neighbours(row);
     if (row !== this.row) return;
     this.rows = rows.slice(0, MOST_RINGS);
     this.place(pixels);

@@ -1,13 +1,15 @@
 // The player bar: what plays, transport, waveform, level, marks. It also turns auditions into sound and fetches ahead
 // what may be heard next.
 
+import { LONGEST_BUFFERED_S } from "./audio-engine.js";
 import { h, icon, iconButton } from "./dom.js";
 import * as format from "./format.js";
-import { LONGEST_BUFFERED_S } from "./audio-engine.js";
 import { recall, remember } from "./preferences.js";
 import { Waveform } from "./waveform.js";
 
+const MATCH_TITLE = "Bring every loop to the same loudness (EBU R128, −18 LUFS)";
 const METER_FLOOR_DB = -60;
+/** @type {[Mark, string][]} */
 const MARKS = [
   ["keep", "Keep (K)"],
   ["quarantine", "Quarantine (Q)"],
@@ -15,8 +17,14 @@ const MARKS = [
 ];
 
 export class Player {
+  /** @param {Session} session @param {AudioEngine} engine @param {Actions} actions */
   constructor(session, engine, actions) {
-    Object.assign(this, { session, engine, actions });
+    this.session = session;
+    this.engine = engine;
+    this.actions = actions;
+    this.frame = 0; // the animation frame that is asked for
+    /** @type {string | null} why the selected loop does not sound */
+    this.error = null;
     session.autoplay = recall("autoplay", true);
     Object.assign(engine, {
       loop: recall("loop", true),
@@ -25,7 +33,7 @@ export class Player {
     });
     this.waveform = new Waveform(session, engine);
     this.title = h("strong", { class: "ls-title" }, "Nothing selected");
-    this.facts = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
+    this.details = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
     this.button = iconButton("play", "Play or stop (space)", () => this.toggle(), { class: "ls-icon-button ls-main" });
     this.level = h("span", { class: "ls-level-fill" });
     this.gain = h("span", { class: "ls-note ls-gain" });
@@ -42,7 +50,7 @@ export class Player {
         this.button,
         iconButton("next", "Next in the list (→)", () => actions.step(1)),
       ),
-      h("div", { class: "ls-now" }, this.title, this.facts),
+      h("div", { class: "ls-now" }, this.title, this.details),
       h(
         "div",
         { class: "ls-signal" },
@@ -56,7 +64,7 @@ export class Player {
     session.on("selection marks settled", () => this.show());
     session.on("selection", () => session.autoplay || engine.stop());
     engine.addEventListener("change", () => this.#changed());
-    engine.addEventListener("failure", (event) => this.#failed(event.detail));
+    engine.addEventListener("failure", (event) => event instanceof CustomEvent && this.#failed(event.detail));
     this.show();
   }
 
@@ -65,6 +73,7 @@ export class Player {
     this.waveform.close();
   }
 
+  /** @param {number} row */
   async play(row) {
     const { loops } = this.session;
     this.error = null;
@@ -78,7 +87,7 @@ export class Player {
     else this.actions.step(1);
   }
 
-  /** Fetch a loop that may be heard next. */
+  /** Fetch a loop that may be heard next. @param {number} row */
   prefetch(row) {
     const { loops } = this.session;
     if (row >= 0 && loops.durations[row] <= LONGEST_BUFFERED_S) this.engine.cache.prefetch(loops.ids[row]);
@@ -92,19 +101,21 @@ export class Player {
     this.title.textContent = loops.names[selected];
     this.title.title = [loops.category("folder", selected), loops.names[selected]].filter(Boolean).join("/");
     this.title.classList.toggle("ls-is-flagged", session.isFlagged(selected));
-    this.facts.textContent = this.error ?? this.#facts(selected);
-    this.marks.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.mark === mark)));
+    this.details.textContent = this.error ?? this.#details(selected);
+    for (const button of this.marks) button.setAttribute("aria-pressed", String(button.dataset.mark === mark));
     this.waveform.draw();
   }
 
-  #facts(row) {
+  /** @param {number} row */
+  #details(row) {
     const { loops } = this.session;
     const beside = this.engine.id && this.engine.id !== loops.ids[row] ? loops.row(this.engine.id) : -1;
     if (beside >= 0) return `You hear for comparison: ${loops.names[beside]}`;
     const flagged = this.session.isFlagged(row) ? "flagged · " : "";
-    return `${flagged}rank ${format.count(loops.rank(row))} of ${format.count(loops.n)} · score ${format.score(loops.scores[row])} · ${loops.facts(row)}`;
+    return `${flagged}rank ${format.count(loops.rank(row))} of ${format.count(loops.n)} · score ${format.score(loops.scores[row])} · ${loops.metadata(row)}`;
   }
 
+  /** @param {number} row */
   #prefetchAround(row) {
     this.prefetch(this.actions.peek(1));
     this.prefetch(this.actions.peek(-1));
@@ -121,13 +132,14 @@ export class Player {
     this.button.replaceChildren(icon(engine.playing ? "stop" : "play"));
     this.element.dataset.playing = engine.id ?? "";
     const gain = engine.matchingGain();
-    this.gain.textContent = engine.playing && gain ? `${format.decibels(gain)}` : "";
+    this.gain.textContent = engine.playing && gain ? format.decibels(gain) : "";
     this.show();
     this.waveform.speak();
     cancelAnimationFrame(this.frame);
     this.#tick();
   }
 
+  /** @param {string} message */
   #failed(message) {
     this.error = message;
     this.show();
@@ -143,36 +155,27 @@ export class Player {
 
   #toggles() {
     const { engine, session } = this;
+    /** @type {(label: string, title: string, value: boolean, change: (on: boolean) => void) => HTMLElement} */
     const toggle = (label, title, value, change) => {
       const box = h("input", { type: "checkbox", checked: value });
       box.addEventListener("change", () => change(box.checked));
       return h("label", { class: "ls-toggle", title }, box, label);
     };
     return [
-      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) =>
-        remember("autoplay", (session.autoplay = on)),
-      ),
+      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => {
+        session.autoplay = remember("autoplay", on);
+      }),
       toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(remember("loop", on))),
-      toggle(
-        "Match loudness",
-        "Bring every loop to the same loudness (EBU R128, −18 LUFS)",
-        engine.matchLoudness,
-        (on) => engine.setMatchLoudness(remember("matchLoudness", on)),
+      toggle("Match loudness", MATCH_TITLE, engine.matchLoudness, (on) =>
+        engine.setMatchLoudness(remember("matchLoudness", on)),
       ),
     ];
   }
 
   #volume() {
-    const slider = h("input", {
-      type: "range",
-      min: 0,
-      max: 1,
-      step: 0.01,
-      value: this.engine.volume,
-      "aria-label": "Volume",
-    });
+    const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Volume" });
     slider.addEventListener("input", () => this.engine.setVolume(remember("volume", slider.valueAsNumber ** 2)));
-    slider.value = Math.sqrt(this.engine.volume);
+    slider.value = String(Math.sqrt(this.engine.volume));
     return h("span", { class: "ls-field ls-volume" }, icon("volume"), slider);
   }
 }

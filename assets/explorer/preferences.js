@@ -3,15 +3,16 @@
 
 const PREFIX = "loopscope.";
 
+/** @template Value @param {string} name @param {Value} fallback @returns {Value} */
 export function recall(name, fallback) {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + name)) ?? fallback;
+    return JSON.parse(localStorage.getItem(PREFIX + name) ?? "null") ?? fallback;
   } catch {
     return fallback;
   }
 }
 
-/** Keep a value and return it. */
+/** Keep a value and return it. @template Value @param {string} name @param {Value} value */
 export function remember(name, value) {
   try {
     localStorage.setItem(PREFIX + name, JSON.stringify(value));

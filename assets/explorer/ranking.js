@@ -1,7 +1,7 @@
 // The list of loops in focus, of which only the visible rows exist as DOM. One list box: the keys that move through it
 // work everywhere in the explorer, so the list only has to say which option is active.
 
-import { h, icon, perFrame } from "./dom.js";
+import { button, h, icon, perFrame } from "./dom.js";
 import * as format from "./format.js";
 
 const ROW = 42; // CSS pixels
@@ -15,11 +15,20 @@ const MODES = [
 let lists = 0;
 
 export class Ranking {
+  /** @param {Session} session @param {{ onHover: Picked }} hears */
   constructor(session, { onHover }) {
     this.session = session;
     this.onHover = onHover;
-    this.mode = "ranking";
-    this.prefix = `ls-list-${(lists += 1)}`;
+    this.mode = this.asked = "ranking";
+    /** @type {number[]} the selected row and those nearest to it, in mode "similar" */
+    this.alike = [];
+    /** @type {Int32Array | number[]} in list order */
+    this.rows = [];
+    /** @type {Int32Array | null} place of every row in the list, made when it is asked for */
+    this.places = null;
+    this.top = 0; // scrolled to
+    lists += 1;
+    this.prefix = `ls-list-${lists}`;
     this.spacer = h("div", { class: "ls-spacer", role: "presentation" });
     this.scroller = h(
       "div",
@@ -28,17 +37,7 @@ export class Ranking {
     );
     this.summary = h("p", { class: "ls-summary" });
     this.tabs = MODES.map(([mode, label, title]) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "ls-quiet",
-          title,
-          "aria-pressed": String(mode === this.mode),
-          onclick: () => this.setMode(mode),
-        },
-        label,
-      ),
+      button(label, { title, "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }),
     );
     this.element = h(
       "section",
@@ -51,10 +50,8 @@ export class Ranking {
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.spacer.addEventListener("click", (event) => this.#pick(event));
     this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
-    session.on(
-      "threshold",
-      perFrame(() => this.#reflag()),
-    );
+    const reflag = perFrame(() => this.#reflag());
+    session.on("threshold", reflag);
     session.on("marks", () => this.render());
     session.on("focus", () => {
       this.refill();
@@ -73,31 +70,30 @@ export class Ranking {
 
   /** A detached element forgets where it was scrolled to. */
   returned() {
-    this.scroller.scrollTop = this.top ?? 0;
+    this.scroller.scrollTop = this.top;
     this.render();
   }
 
+  /** @param {string} mode */
   async setMode(mode) {
     const { selected, loops } = this.session;
     this.asked = mode;
     const alike = mode === "similar" && selected >= 0 ? [selected, ...(await loops.neighbours(selected))] : [];
     if (this.asked !== mode) return; // another tab was chosen while Python thought
-    Object.assign(this, { mode, alike });
-    this.tabs.forEach((tab, i) => tab.setAttribute("aria-pressed", String(MODES[i][0] === mode)));
+    this.mode = mode;
+    this.alike = alike;
+    for (const [i, tab] of this.tabs.entries()) tab.setAttribute("aria-pressed", String(MODES[i][0] === mode));
     this.refill();
     this.scroller.scrollTop = 0;
   }
 
-  /** Rows in list order. */
+  /** Take the rows anew. */
   refill() {
     const { session } = this;
     const { loops, focus } = session;
     if (this.mode === "border") this.rows = loops.atTheBorder(session.threshold, (row) => focus.has(row));
     else if (this.mode === "similar") this.rows = this.alike.filter((row) => focus.has(row) || row === this.alike[0]);
-    else {
-      this.rows = new Int32Array(focus.count);
-      for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) this.rows[i++] = row;
-    }
+    else this.rows = this.#mostAnomalousFirst();
     this.scroller.style.setProperty("--ls-rank", `${format.count(loops.n).length + 1}ch`);
     this.spacer.style.height = `${this.rows.length * ROW}px`;
     this.places = null;
@@ -105,16 +101,26 @@ export class Ranking {
     this.render();
   }
 
-  /** Place of a row in the list, −1 where it is not in it. */
+  /** Place of a row in the list, −1 where it is not in it. @param {number} row */
   placeOf(row) {
-    if (!this.places) {
-      this.places = new Int32Array(this.session.loops.n).fill(-1);
-      this.rows.forEach((value, place) => (this.places[value] = place));
-    }
+    this.places ??= this.#places();
     return row < 0 ? -1 : this.places[row];
   }
 
-  /** The row `steps` further down the list from the selected one; −1 beyond its ends. */
+  #mostAnomalousFirst() {
+    const { loops, focus } = this.session;
+    const rows = new Int32Array(focus.count);
+    for (let row = loops.n - 1, i = 0; row >= 0; row -= 1) if (focus.has(row)) rows[i++] = row;
+    return rows;
+  }
+
+  #places() {
+    const places = new Int32Array(this.session.loops.n).fill(-1);
+    for (let place = 0; place < this.rows.length; place += 1) places[this.rows[place]] = place;
+    return places;
+  }
+
+  /** The row `steps` further down the list from the selected one; −1 beyond its ends. @param {number} steps */
   next(steps) {
     const place = this.placeOf(this.session.selected);
     const target = place < 0 ? 0 : place + steps;
@@ -162,6 +168,7 @@ export class Ranking {
     else this.scroller.removeAttribute("aria-activedescendant");
   }
 
+  /** @param {number} place in the list */
   #option(place) {
     const { session } = this;
     const { loops } = session;
@@ -181,32 +188,35 @@ export class Ranking {
       },
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
       h("span", { class: "ls-name", title: [folder, loops.names[row]].filter(Boolean).join("/") }, loops.names[row]),
-      h("span", { class: "ls-facts" }, loops.facts(row)),
+      h("span", { class: "ls-metadata" }, loops.metadata(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
       h("span", { class: "ls-spoken" }, this.#unseen(row)),
     );
   }
 
-  /** What sighted users read from colour and icon. */
+  /** What sighted users read from colour and icon. @param {number} row */
   #unseen(row) {
     return [this.session.isFlagged(row) && "flagged", this.session.markOf(row)].filter(Boolean).join(", ");
   }
 
   /** While the threshold moves: the rows that change sides, and nothing built anew. */
   #reflag() {
-    for (const option of this.spacer.children) {
+    for (const option of /** @type {Iterable<HTMLElement>} */ (this.spacer.children)) {
       const row = Number(option.dataset.row);
       if (option.classList.contains("ls-is-flagged") === this.session.isFlagged(row)) continue;
       option.classList.toggle("ls-is-flagged");
-      option.lastElementChild.textContent = this.#unseen(row);
+      if (option.lastElementChild) option.lastElementChild.textContent = this.#unseen(row);
     }
   }
 
-  #rowOf(event) {
-    return Number(event.target.closest("[data-row]")?.dataset.row ?? -1);
+  /** @param {Event} event */
+  #rowOf({ target }) {
+    const option = target instanceof Element ? target.closest("[data-row]") : null;
+    return Number(option?.getAttribute("data-row") ?? -1);
   }
 
+  /** @param {Event} event */
   #pick(event) {
     const row = this.#rowOf(event);
     if (row < 0) return;

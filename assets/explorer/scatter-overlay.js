@@ -1,17 +1,24 @@
 // Points painted straight into pixels: at 50,000 points a restyle of the plot takes a third of a second, this a few
 // milliseconds.
 
+import { contextOf } from "./dom.js";
 import { rgb } from "./theme.js";
 
-/** Paint rows [from, to) of a scatter in one colour over its plot area; everything painted before is wiped. */
+/**
+ * Paint rows [from, to) of a scatter in one colour over its plot area; everything painted before is wiped.
+ * @param {Scatter} scatter
+ * @param {Span} rows
+ * @param {string} colour
+ * @param {number} size of a point in CSS pixels
+ */
 export function paintRows(scatter, [from, to], colour, size) {
   const { overlay, x, y } = scatter;
   const { loops, focus } = scatter.session;
   const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [Math.round(x._length * ratio), Math.round(y._length * ratio)];
+  const [width, height] = [Math.round(x.length * ratio), Math.round(y.length * ratio)];
   if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
-  overlay.style.cssText = `left:${x._offset}px;top:${y._offset}px;width:${x._length}px;height:${y._length}px`;
-  const context = overlay.getContext("2d");
+  overlay.style.cssText = `left:${x.start}px;top:${y.start}px;width:${x.length}px;height:${y.length}px`;
+  const context = contextOf(overlay);
   context.clearRect(0, 0, width, height);
   if (from === to) return;
   const image = context.createImageData(width, height);
@@ -38,12 +45,13 @@ export function paintRows(scatter, [from, to], colour, size) {
   context.putImageData(image, 0, 0);
 }
 
+/** @param {PixelAxis} axis @param {number} ratio of screen to CSS pixels */
 function linear(axis, ratio) {
-  const start = axis.d2p(0);
-  return [(axis.d2p(1) - start) * ratio, start * ratio];
+  const zero = axis.pixel(0);
+  return [(axis.pixel(1) - zero) * ratio, (zero - axis.start) * ratio];
 }
 
-/** Pixels of a disc as [dx, dy, coverage]. */
+/** Pixels of a disc as [dx, dy, coverage]. @param {number} radius */
 function disc(radius) {
   const cells = [];
   const reach = Math.ceil(radius);

@@ -2,10 +2,11 @@
 // score, so flagged points lie on top. While the threshold moves, only the points that change colour are painted, on a
 // canvas above the plot (scatter-overlay.js).
 
-import { h, icon, perFrame } from "./dom.js";
 import { Chart } from "./chart.js";
+import { button, h, icon, perFrame } from "./dom.js";
 import * as format from "./format.js";
 import { NearRings } from "./near-rings.js";
+import { plotArea } from "./plotly-internals.js";
 import { paintRows } from "./scatter-overlay.js";
 import { axisOf } from "./theme.js";
 
@@ -13,26 +14,38 @@ const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
 const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
 const REACH = 6; // pixels around a point that still mean it
 
+/** @type {[IconName, string, string][]} Plotly's drag modes, which are the icons' names */
+const DRAG_TOOLS = [
+  ["pan", "Move", "Move: drag the map; Ctrl or ⌘ and the wheel zooms"],
+  ["select", "Box", "Box: pick the loops in a rectangle"],
+  ["lasso", "Lasso", "Lasso: pick the loops within a line"],
+];
+
+/** @typedef {{ x: number[], y: number[] }} Corners in units of the axes */
+
 export class Scatter extends Chart {
+  /** @param {Session} session @param {{ onHover: Picked, onLasso: (mask: Uint8Array | null) => void }} hears */
   constructor(session, { onHover, onLasso }) {
     const choices = ["x", "y"].map((axis) => h("select", { "aria-label": `Component on the ${axis} axis` }));
     super(session, { name: "scatter", title: "Map", tools: choices });
-    Object.assign(this, { onHover, onLasso, shown: [0, Math.min(1, session.loops.components - 1)] });
-    choices.forEach((choice, axis) => this.#fillChoice(choice, axis));
+    this.onHover = onHover;
+    this.onLasso = onLasso;
+    this.shown = [0, Math.min(1, session.loops.components - 1)]; // components on the x and y axis
+    this.dragmode = "pan";
+    for (const [axis, choice] of choices.entries()) this.#fillChoice(choice, axis);
     this.tools.prepend(...this.#dragTools());
     this.ring = h("div", { class: "ls-ring", hidden: true });
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
     this.near = new NearRings(this);
     this.layer.prepend(this.overlay, this.ring);
     this.drawnCut = session.cut;
-    session.on(
-      "threshold",
-      perFrame(() => this.#live()),
-    );
+    const live = perFrame(() => this.#live());
+    session.on("threshold", live);
     session.on("settled focus", () => this.#recolour());
     session.on("selection", () => this.place());
   }
 
+  /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     await super.draw(Plotly);
     this.plot.on("plotly_selected", (event) => event && this.#selected(event));
@@ -69,7 +82,7 @@ export class Scatter extends Chart {
     const { theme } = this.session;
     return {
       margin: MARGIN,
-      dragmode: this.dragmode ?? "pan",
+      dragmode: this.dragmode,
       xaxis: axisOf(theme, this.#axisTitle(0)),
       yaxis: axisOf(theme, this.#axisTitle(1)),
       newselection: { line: { color: theme.text, width: 1, dash: "dot" } },
@@ -98,12 +111,10 @@ export class Scatter extends Chart {
     return [{ type: "circle", ...pixel, line: { color: this.session.theme.selected, width: 2.5 } }];
   }
 
+  /** @param {number} row @returns {[number, number]} pixels in the frame */
   #pixels(row) {
-    const { loops } = this.session;
-    return [
-      this.pixel(this.x, loops.component(this.shown[0])[row]),
-      this.pixel(this.y, loops.component(this.shown[1])[row]),
-    ];
+    const [x, y] = this.shown.map((k) => this.session.loops.component(k)[row]);
+    return [this.x.pixel(x), this.y.pixel(y)];
   }
 
   #size() {
@@ -118,6 +129,7 @@ export class Scatter extends Chart {
     return codes;
   }
 
+  /** @param {number} axis 0 for x, 1 for y */
   #axisTitle(axis) {
     const k = this.shown[axis];
     return `PC ${k + 1} · ${format.percent(this.session.loops.explained[k])} of variance`;
@@ -139,14 +151,17 @@ export class Scatter extends Chart {
     this.overlay.hidden = true;
   }
 
+  /** @param {MouseEvent} event */
   clicked(event) {
     this.session.audition(this.rowUnder(event));
   }
 
+  /** @param {MouseEvent} event @returns {[string, string] | null} */
   hovered(event) {
     const { loops } = this.session;
     const row = this.rowUnder(event);
-    this.plot.querySelector(".nsewdrag").style.cursor = row < 0 ? "" : "pointer";
+    const area = plotArea(this.plot);
+    if (area) area.style.cursor = row < 0 ? "" : "pointer";
     if (row < 0) return null;
     this.onHover(row);
     return [
@@ -155,12 +170,15 @@ export class Scatter extends Chart {
     ];
   }
 
-  /** The row whose point is nearest to the pointer, −1 where none is near; of equally near ones the one drawn on top. */
+  /**
+   * The row whose point is nearest to the pointer, −1 where none is near; of equally near ones the one drawn on top.
+   * @param {MouseEvent} event
+   */
   rowUnder(event) {
     const { loops } = this.session;
     const [xs, ys] = this.shown.map((k) => loops.component(k));
     const [x, y] = [this.valueAt(this.x, event), this.valueAt(this.y, event)];
-    const [sx, sy] = [this.x, this.y].map((axis) => (axis.d2p(1) - axis.d2p(0)) ** 2); // squared pixels per unit
+    const [sx, sy] = [this.x, this.y].map((axis) => (axis.pixel(1) - axis.pixel(0)) ** 2); // squared pixels per unit
     let nearest = (this.#size() / 2 + REACH) ** 2;
     let row = -1;
     for (let i = 0; i < loops.n; i += 1) {
@@ -173,6 +191,7 @@ export class Scatter extends Chart {
     return row;
   }
 
+  /** @param {{ lassoPoints?: Corners, range?: Corners }} event Plotly's plotly_selected */
   #selected(event) {
     const inside = event.lassoPoints ? polygonTest(event.lassoPoints) : event.range ? boxTest(event.range) : null;
     if (!inside) return;
@@ -180,14 +199,18 @@ export class Scatter extends Chart {
     const [x, y] = this.shown.map((k) => loops.component(k));
     this.#lassoed(Uint8Array.from({ length: loops.n }, (_, row) => (inside(x[row], y[row]) ? 1 : 0)));
     // The grey of the rest shows what is inside; Plotly's outline would catch the clicks on the points within.
-    setTimeout(() => this.plotly.relayout(this.plot, { selections: [] }));
+    setTimeout(() => this.plotly?.relayout(this.plot, { selections: [] }));
   }
 
+  /** @param {Uint8Array | null} mask */
   #lassoed(mask) {
-    this.session.refocus((focus) => (focus.lasso = mask));
+    this.session.refocus((focus) => {
+      focus.lasso = mask;
+    });
     this.onLasso(mask);
   }
 
+  /** @param {HTMLSelectElement} choice @param {number} axis 0 for x, 1 for y */
   #fillChoice(choice, axis) {
     const { loops } = this.session;
     for (let k = 0; k < loops.components; k += 1) {
@@ -204,27 +227,21 @@ export class Scatter extends Chart {
   }
 
   #dragTools() {
-    const tool = (name, label, title, onclick, extra = {}) =>
-      h("button", { type: "button", class: "ls-quiet", "aria-label": label, title, onclick, ...extra }, icon(name));
-    const buttons = [
-      ["pan", "Move", "Move: drag the map; Ctrl or ⌘ and the wheel zooms"],
-      ["select", "Box", "Box: pick the loops in a rectangle"],
-      ["lasso", "Lasso", "Lasso: pick the loops within a line"],
-    ].map(([mode, label, title]) =>
-      tool(mode, label, title, () => choose(mode), { "aria-pressed": String(mode === "pan") }),
-    );
-    const choose = (mode) => {
+    const choose = (/** @type {string} */ mode) => {
       this.dragmode = mode;
-      buttons.forEach((button, i) =>
-        button.setAttribute("aria-pressed", String(["pan", "select", "lasso"][i] === mode)),
-      );
+      for (const tool of tools) tool.setAttribute("aria-pressed", String(tool.dataset.mode === mode));
       this.plotly?.relayout(this.plot, { dragmode: mode });
     };
-    const reset = () => this.plotly?.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
-    return [...buttons, tool("fit", "Fit", "Fit: show all loops", reset)];
+    const tools = DRAG_TOOLS.map(([mode, label, title]) => {
+      const state = { "data-mode": mode, "aria-pressed": String(mode === this.dragmode) };
+      return button(icon(mode), { "aria-label": label, title, onclick: () => choose(mode), ...state });
+    });
+    const onclick = () => this.plotly?.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true });
+    return [...tools, button(icon("fit"), { "aria-label": "Fit", title: "Fit: show all loops", onclick })];
   }
 }
 
+/** @param {Theme} theme */
 const scaleOf = ({ normal, flagged, faint }) => [
   [0, normal],
   [1 / 3, normal],
@@ -234,14 +251,16 @@ const scaleOf = ({ normal, flagged, faint }) => [
   [1, faint],
 ];
 
+/** @param {Corners} corners */
 function boxTest({ x, y }) {
-  const within = (value, [a, b]) => value >= Math.min(a, b) && value <= Math.max(a, b);
-  return (px, py) => within(px, x) && within(py, y);
+  const within = (/** @type {number} */ value, /** @type {number[]} */ [a, b]) =>
+    value >= Math.min(a, b) && value <= Math.max(a, b);
+  return (/** @type {number} */ px, /** @type {number} */ py) => within(px, x) && within(py, y);
 }
 
-/** Even-odd rule. */
+/** Even-odd rule. @param {Corners} corners */
 function polygonTest({ x, y }) {
-  return (px, py) => {
+  return (/** @type {number} */ px, /** @type {number} */ py) => {
     let inside = false;
     for (let i = 0, j = x.length - 1; i < x.length; j = i, i += 1) {
       if (y[i] > py !== y[j] > py && px < ((x[j] - x[i]) * (py - y[i])) / (y[j] - y[i]) + x[i]) inside = !inside;
@@ -250,7 +269,10 @@ function polygonTest({ x, y }) {
   };
 }
 
+/** @type {boolean | undefined} */
+let webGL;
+
 function hasWebGL() {
-  hasWebGL.known ??= Boolean(document.createElement("canvas").getContext("webgl"));
-  return hasWebGL.known;
+  webGL ??= Boolean(document.createElement("canvas").getContext("webgl"));
+  return webGL;
 }

@@ -1,23 +1,25 @@
 // What the views share: threshold, selection, focus, marks. Views listen; none knows another.
 //
 // Events: "threshold" (while it moves), "settled" (when it rests), "audition" (play this row now), "selection", "focus",
-// "marks", "theme", "latents".
+// "marks".
 
 import { Focus } from "./focus.js";
 
 export class Session extends EventTarget {
+  /** @param {Loops} loops @param {Pick<ExplorerData, "percentile" | "selected" | "marks">} data */
   constructor(loops, { percentile, selected, marks }) {
     super();
     this.loops = loops;
     this.marks = new Map(Object.entries(marks));
     this.selected = selected ? loops.row(selected) : -1;
     this.focus = new Focus(loops, this.marks);
-    this.theme = null;
+    this.theme = /** @type {Theme} */ ({}); // read before anything is drawn
     this.autoplay = true;
+    this.percentile = this.threshold = this.cut = 0;
     this.#place(percentile);
   }
 
-  /** Move the threshold; `settled` once the hand is off. */
+  /** Move the threshold; `settled` once the hand is off. @param {number} percentile */
   setPercentile(percentile, { settled = false } = {}) {
     const before = this.percentile;
     this.#place(percentile);
@@ -25,7 +27,7 @@ export class Session extends EventTarget {
     if (settled) this.emit("settled");
   }
 
-  /** Select a row and, where autoplay is on, hear it. The sound is asked for before any view is told. */
+  /** Select a row and, where autoplay is on, hear it. The sound is asked for before any view is told. @param {number} row */
   audition(row) {
     if (row < 0) return;
     const again = row === this.selected;
@@ -34,26 +36,35 @@ export class Session extends EventTarget {
     if (!again) this.emit("selection");
   }
 
-  /** Change the focus: `change(focus)` sets conditions. */
+  /** Change the focus: `change(focus)` sets conditions. @param {(focus: Focus) => unknown} change */
   refocus(change) {
     change(this.focus);
     this.focus.update();
     this.emit("focus");
   }
 
-  /** A bar or band was clicked: hear its most anomalous loop, at the next click the next one; narrow the list to it. */
+  /**
+   * A bar or band was clicked: hear its most anomalous loop, at the next click the next one; narrow the list to it.
+   * @param {string} key names it
+   * @param {string} label
+   * @param {number[]} rows most anomalous first
+   */
   auditionGroup(key, label, rows) {
     const inFocus = rows.filter((row) => this.focus.hasOutside(row));
     if (!inFocus.length) return;
-    const again = this.focus.group?.key === key;
-    const index = again ? (this.focus.group.index + 1) % inFocus.length : 0;
+    const before = this.focus.group;
+    const index = before?.key === key ? (before.index + 1) % inFocus.length : 0;
     const group = { key, label, rows: inFocus, index };
     this.audition(inFocus[index]);
-    requestAnimationFrame(() => this.refocus((focus) => (focus.group = group)));
+    requestAnimationFrame(() => {
+      this.refocus((focus) => {
+        focus.group = group;
+      });
+    });
     this.focus.group = group; // a second click before the next frame counts too
   }
 
-  /** Select without a sound (from Python, or from the list while autoplay is off). */
+  /** Select without a sound (from Python, or from the list while autoplay is off). @param {number} row */
   select(row) {
     if (row === this.selected) return;
     this.selected = row;
@@ -68,14 +79,17 @@ export class Session extends EventTarget {
     return this.loops.n - this.cut;
   }
 
+  /** @param {number} row */
   isFlagged(row) {
     return row >= this.cut;
   }
 
+  /** @param {number} row */
   markOf(row) {
     return this.marks.get(this.loops.ids[row]) ?? null;
   }
 
+  /** @param {number} row @param {Mark | null} mark */
   setMark(row, mark) {
     const id = this.loops.ids[row];
     if (mark) this.marks.set(id, mark);
@@ -83,20 +97,24 @@ export class Session extends EventTarget {
     this.emit("marks");
   }
 
+  /** @param {Record<string, Mark>} marks by loop_id */
   replaceMarks(marks) {
     this.marks.clear();
     for (const [id, mark] of Object.entries(marks)) this.marks.set(id, mark);
     this.emit("marks");
   }
 
+  /** @param {string} name */
   emit(name) {
     this.dispatchEvent(new Event(name));
   }
 
+  /** @param {string} names separated by spaces @param {() => unknown} task */
   on(names, task) {
     for (const name of names.split(" ")) this.addEventListener(name, task);
   }
 
+  /** @param {number} percentile */
   #place(percentile) {
     this.percentile = Math.round(100 * Math.min(Math.max(percentile, 0), 100)) / 100;
     this.threshold = this.loops.thresholdAt(this.percentile);

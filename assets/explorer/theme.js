@@ -1,6 +1,8 @@
 // Colours of this theme, from Streamlit's CSS variables. Two accents, safe for colour-blind eyes (after Okabe and Ito):
 // vermillion for flagged loops, blue for the loop that is selected or plays; everything else is grey.
 
+import { contextOf } from "./dom.js";
+
 const LIGHT = {
   flagged: "#c8500a",
   flaggedText: "#a63f00",
@@ -18,9 +20,11 @@ const DARK = {
   high: "#e0b040",
 };
 
+/** @param {Element} root */
 export function readTheme(root) {
   const style = getComputedStyle(root);
-  const variable = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const variable = (/** @type {string} */ name, /** @type {string} */ fallback) =>
+    style.getPropertyValue(name).trim() || fallback;
   const background = variable("--st-background-color", "#ffffff");
   const dark = luminance(background) < 0.4;
   return {
@@ -36,15 +40,15 @@ export function readTheme(root) {
   };
 }
 
-/** Write the accents where the style sheet finds them. */
+/** Write the accents where the style sheet finds them. @param {HTMLElement} root @param {Theme} theme */
 export function applyTheme(root, theme) {
   root.dataset.theme = theme.dark ? "dark" : "light";
-  for (const name of ["flagged", "selected", "normal", "muted", "grid", "faint"])
+  for (const name of /** @type {const} */ (["flagged", "selected", "normal", "muted", "grid", "faint"]))
     root.style.setProperty(`--ls-${name}`, theme[name]);
   root.style.setProperty("--ls-flagged-text", theme.flaggedText);
 }
 
-/** Plotly layout common to all figures. */
+/** Plotly layout common to all charts. @param {Theme} theme @param {PlotLayout} extra @returns {PlotLayout} */
 export function layoutOf(theme, extra) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -57,6 +61,7 @@ export function layoutOf(theme, extra) {
   };
 }
 
+/** @param {Theme} theme @param {string} title @param {PlotLayout} extra @returns {PlotLayout} */
 export function axisOf(theme, title, extra = {}) {
   return {
     title: { text: title, font: { size: 12, color: theme.muted }, standoff: 6 },
@@ -68,16 +73,16 @@ export function axisOf(theme, title, extra = {}) {
   };
 }
 
-/** Below the middle, the middle, above it; nothing stands out where there is nothing to see. */
+/** Below the middle, the middle, above it; nothing stands out where there is nothing to see. @param {Theme} theme */
 export const divergingOf = ({ low, background, high }) => [
   [0, low],
   [0.5, background],
   [1, high],
 ];
 
-/** Template for a figure that brings its own layout: colours and fonts only. */
+/** Template for a figure that brings its own layout: colours and fonts only. @param {Theme} theme */
 export function templateOf(theme) {
-  const axis = { ...axisOf(theme, ""), automargin: true };
+  const axis = axisOf(theme, "", { automargin: true });
   delete axis.title.text;
   return {
     layout: {
@@ -85,22 +90,31 @@ export function templateOf(theme) {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: theme.font, size: 12, color: theme.muted },
       legend: { font: { color: theme.text } },
-      hoverlabel: { bgcolor: theme.text, bordercolor: theme.text, font: { family: theme.font, color: theme.background } },
+      hoverlabel: {
+        bgcolor: theme.text,
+        bordercolor: theme.text,
+        font: { family: theme.font, color: theme.background },
+      },
       xaxis: axis,
       yaxis: axis,
     },
   };
 }
 
-/** [r, g, b] from any CSS colour. */
+/** @type {CanvasRenderingContext2D | undefined} */
+let probe;
+
+/** [r, g, b] from any CSS colour. @param {string} colour */
 export function rgb(colour) {
-  const context = (rgb.canvas ??= document.createElement("canvas")).getContext("2d", { willReadFrequently: true });
+  probe ??= contextOf(document.createElement("canvas"), { willReadFrequently: true });
+  const context = probe;
   context.clearRect(0, 0, 1, 1);
   context.fillStyle = colour;
   context.fillRect(0, 0, 1, 1);
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
+/** @param {string} colour */
 function luminance(colour) {
   const [r, g, b] = rgb(colour).map((value) => (value / 255) ** 2.2);
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;

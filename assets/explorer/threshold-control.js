@@ -1,28 +1,23 @@
 // Sensitivity: a slider in percentile of the reference scores, its score, and how many loops are flagged.
 
-import { debounce, h } from "./dom.js";
+import { button, debounce, h } from "./dom.js";
 import * as format from "./format.js";
 
-const PAPER_PERCENTILE = 95; // Dadman et al., section 4.4
+const PAPER_PERCENTILE = 95; // Dadman et al., section 5.4
 
 export class ThresholdControl {
+  /** @param {Session} session */
   constructor(session) {
     this.session = session;
     this.slider = h("input", { type: "range", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile" });
-    this.number = h("input", {
-      type: "number",
-      min: 0,
-      max: 100,
-      step: 0.1,
-      "aria-label": "Threshold percentile, typed",
-    });
+    const label = "Threshold percentile, typed";
+    this.number = h("input", { type: "number", min: 0, max: 100, step: 0.1, "aria-label": label });
     this.score = h("output", { class: "ls-value" });
     this.flagged = h("output", { class: "ls-flagged-count" });
-    this.reset = h(
-      "button",
-      { type: "button", class: "ls-quiet", title: "Back to the 95th percentile, the paper's threshold" },
-      "Reset to 95th",
-    );
+    this.reset = button("Reset to 95th", {
+      title: "Back to the 95th percentile, the paper's threshold",
+      onclick: () => session.setPercentile(PAPER_PERCENTILE, { settled: true }),
+    });
     this.element = h(
       "div",
       { class: "ls-threshold" },
@@ -32,7 +27,7 @@ export class ThresholdControl {
       h("span", { class: "ls-field" }, "score ", this.score),
       this.reset,
     );
-    const move = (value) => Number.isFinite(value) && session.setPercentile(value);
+    const move = (/** @type {number} */ value) => Number.isFinite(value) && session.setPercentile(value);
     const settle = () => session.setPercentile(session.percentile, { settled: true });
     const typed = debounce(settle, 400);
     this.slider.addEventListener("input", () => move(this.slider.valueAsNumber));
@@ -41,19 +36,18 @@ export class ThresholdControl {
       move(this.number.valueAsNumber);
       typed();
     });
-    this.reset.addEventListener("click", () => session.setPercentile(PAPER_PERCENTILE, { settled: true }));
     session.on("threshold settled", () => this.show());
     this.show();
   }
 
   show() {
     const { session } = this;
-    this.slider.value = session.percentile;
+    this.slider.value = String(session.percentile);
     this.slider.setAttribute(
       "aria-valuetext",
       `percentile ${session.percentile}, ${session.flagged} of ${session.loops.n} loops flagged`,
     );
-    if (document.activeElement !== this.number) this.number.value = session.percentile;
+    if (document.activeElement !== this.number) this.number.value = String(session.percentile);
     this.score.textContent = format.score(session.threshold);
     this.flagged.replaceChildren(
       h("strong", {}, format.count(session.flagged)),

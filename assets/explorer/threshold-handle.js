@@ -5,6 +5,7 @@ import * as format from "./format.js";
 
 const DRAG_PIXELS = 3; // less is a click, and means the bar below
 const REST_MS = 350; // without a key press: the threshold rests, and Python hears it
+/** @type {Record<string, number>} */
 const STEPS = {
   ArrowLeft: -0.1,
   ArrowDown: -0.1,
@@ -16,7 +17,11 @@ const STEPS = {
   End: 100,
 };
 
-/** `scoreUnder` gives the score under a pointer event; `tapped` hears a click that pulled nothing. */
+/**
+ * @param {Session} session
+ * @param {(event: MouseEvent) => number} scoreUnder the score under a pointer event
+ * @param {(event: MouseEvent) => void} tapped hears a click that pulled nothing
+ */
 export function thresholdHandle(session, scoreUnder, tapped) {
   const handle = h(
     "div",
@@ -58,7 +63,7 @@ export function thresholdHandle(session, scoreUnder, tapped) {
   return handle;
 }
 
-/** Percentile, score and count, as assistive technology reads them. */
+/** Percentile, score and count, as assistive technology reads them. @param {Element} handle @param {Session} session */
 export function describeHandle(handle, session) {
   const percentile = session.percentile.toFixed(2);
   const said = `percentile ${percentile}, score ${format.score(session.threshold)}, ${session.flagged} loops flagged`;

@@ -4,18 +4,29 @@
 const FADE_S = 0.005; // short enough to feel immediate, long enough not to click
 
 class Voice {
+  /** @param {AudioContext} context @param {AudioNode} output @param {string} id @param {number} duration in seconds */
   constructor(context, output, id, duration) {
-    Object.assign(this, { context, id, duration, loop: true, region: null, onended: null });
+    this.context = context;
+    this.id = id;
+    this.duration = duration;
+    this.loop = true;
+    /** @type {Span | null} looped part in seconds, null for all */
+    this.region = null;
+    /** @type {(() => void) | null} */
+    this.onended = null;
+    /** @type {Clip | StreamedClip | null} what was decoded, and how loud it is */
+    this.clip = null;
+    this.startedAt = 0;
     this.gain = new GainNode(context, { gain: 0 });
     this.gain.connect(output);
   }
 
-  /** Linear factor; fades over a few milliseconds. */
+  /** Linear factor; fades over a few milliseconds. @param {number} factor */
   setGain(factor) {
     this.gain.gain.setTargetAtTime(factor, this.context.currentTime, FADE_S / 3);
   }
 
-  /** Silence within the fade; `end` runs after it. */
+  /** Silence within the fade; `end` runs after it. @param {() => void} end */
   fadeOut(end) {
     const gain = this.gain.gain;
     gain.cancelScheduledValues(this.context.currentTime);
@@ -35,10 +46,14 @@ class Voice {
 }
 
 export class BufferVoice extends Voice {
-  constructor(context, output, id, buffer) {
-    super(context, output, id, buffer.duration);
-    this.buffer = buffer;
+  /** @param {AudioContext} context @param {AudioNode} output @param {string} id @param {Clip} clip */
+  constructor(context, output, id, clip) {
+    super(context, output, id, clip.buffer.duration);
+    this.clip = clip;
+    this.buffer = clip.buffer;
+    /** @type {AudioBufferSourceNode | null} */
     this.source = null;
+    this.anchor = { time: 0, offset: 0 };
   }
 
   start(offset = 0) {
@@ -60,6 +75,7 @@ export class BufferVoice extends Voice {
     });
   }
 
+  /** @param {number} offset */
   seek(offset) {
     const old = this.source;
     this.start(offset);
@@ -76,18 +92,20 @@ export class BufferVoice extends Voice {
     return raw < end ? raw : start + ((raw - end) % (end - start));
   }
 
-  /** Change looping or the looped region without a break, where the playhead lies inside. */
+  /** Change looping or the looped region without a break, where the playhead lies inside. @param {boolean} loop @param {Span | null} region */
   setLoop(loop, region) {
     const now = this.position();
-    Object.assign(this, { loop, region });
+    this.loop = loop;
+    this.region = region;
     const [start, end] = this.span;
     if (now < start || now >= end) return this.seek(start);
     this.anchor = { time: this.context.currentTime, offset: now };
-    Object.assign(this.source, { loop, loopStart: start, loopEnd: end });
+    if (this.source) Object.assign(this.source, { loop, loopStart: start, loopEnd: end });
   }
 }
 
 export class ElementVoice extends Voice {
+  /** @param {AudioContext} context @param {AudioNode} output @param {string} id @param {string} url @param {number} duration */
   constructor(context, output, id, url, duration) {
     super(context, output, id, duration);
     this.element = new Audio(url);
@@ -112,6 +130,7 @@ export class ElementVoice extends Voice {
     });
   }
 
+  /** @param {number} offset */
   seek(offset) {
     this.element.currentTime = offset;
   }
@@ -120,8 +139,10 @@ export class ElementVoice extends Voice {
     return this.element.currentTime;
   }
 
+  /** @param {boolean} loop @param {Span | null} region */
   setLoop(loop, region) {
-    Object.assign(this, { loop, region });
+    this.loop = loop;
+    this.region = region;
     this.element.loop = loop && !region;
     clearInterval(this.timer);
     if (!loop || !region) return;

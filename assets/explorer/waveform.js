@@ -4,12 +4,20 @@ import { fitCanvas, h } from "./dom.js";
 import * as format from "./format.js";
 
 const DRAG_PIXELS = 5;
+/** @type {Record<string, number>} */
+const STEPS_S = { ArrowLeft: -0.25, ArrowRight: 0.25 };
 const SHORTEST_REGION_S = 0.02;
 const QUIETEST = 1e-3; // full scale; below, silence stays a flat line
 
 export class Waveform {
+  /** @param {Session} session @param {AudioEngine} engine */
   constructor(session, engine) {
-    Object.assign(this, { session, engine, peaks: null, drag: null });
+    this.session = session;
+    this.engine = engine;
+    /** @type {{ buffer: AudioBuffer, width: number, pairs: number[][], highest: number } | null} */
+    this.peaks = null;
+    /** @type {{ x: number, time: number, region: Span | null } | null} */
+    this.drag = null;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.head = h("div", { class: "ls-playhead", hidden: true });
     this.element = h(
@@ -29,7 +37,9 @@ export class Waveform {
     this.element.addEventListener("pointerdown", (event) => this.#down(event));
     this.element.addEventListener("pointermove", (event) => this.#move(event));
     this.element.addEventListener("pointerup", (event) => this.#up(event));
-    this.element.addEventListener("pointercancel", () => (this.drag = null));
+    this.element.addEventListener("pointercancel", () => {
+      this.drag = null;
+    });
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.resizing = new ResizeObserver(() => this.draw());
     this.resizing.observe(this.element);
@@ -59,9 +69,10 @@ export class Waveform {
     const middle = height / 2;
     context.fillStyle = theme.grid;
     context.fillRect(0, middle - 0.5, width, 1);
-    if (!this.#measure(Math.floor(width))) return;
-    const scale = (0.94 * middle) / Math.max(this.peaks.highest, QUIETEST); // the shape counts here; the level has its own meter
-    for (const [x, [low, high]] of this.peaks.pairs.entries()) {
+    const peaks = this.#measure(Math.floor(width));
+    if (!peaks) return;
+    const scale = (0.94 * middle) / Math.max(peaks.highest, QUIETEST); // the shape counts here; the level has its own meter
+    for (const [x, [low, high]] of peaks.pairs.entries()) {
       context.fillStyle = pixels && (x < pixels[0] || x > pixels[1]) ? theme.normal : theme.selected;
       context.fillRect(x, middle - high * scale, 1, Math.max(1, (high - low) * scale));
     }
@@ -84,11 +95,11 @@ export class Waveform {
     this.element.setAttribute("aria-valuetext", `${format.seconds(position)} of ${format.seconds(this.duration)}`);
   }
 
-  /** Extremes per pixel of the loop that plays; false where it is not decoded. */
+  /** Extremes per pixel of the loop that plays; null where it is not decoded. @param {number} width */
   #measure(width) {
     const buffer = this.engine.clip?.buffer;
-    if (!buffer) return false;
-    if (this.peaks?.buffer === buffer && this.peaks.width === width) return true;
+    if (!buffer) return null;
+    if (this.peaks?.buffer === buffer && this.peaks.width === width) return this.peaks;
     const channels = Array.from({ length: buffer.numberOfChannels }, (_, c) => buffer.getChannelData(c));
     const pairs = Array.from({ length: width }, (_, x) => {
       const [from, to] = [x, x + 1].map((edge) => Math.floor((edge * buffer.length) / width));
@@ -103,20 +114,23 @@ export class Waveform {
     });
     const highest = pairs.reduce((most, [low, high]) => Math.max(most, high, -low), 0);
     this.peaks = { buffer, width, pairs, highest };
-    return true;
+    return this.peaks;
   }
 
+  /** @param {PointerEvent} event */
   #time(event) {
     const box = this.element.getBoundingClientRect();
     return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * this.duration;
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     if (!this.engine.playing) return;
     this.element.setPointerCapture(event.pointerId);
     this.drag = { x: event.clientX, time: this.#time(event), region: null };
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     if (!this.drag || (!this.drag.region && Math.abs(event.clientX - this.drag.x) < DRAG_PIXELS)) return;
     const ends = [this.drag.time, this.#time(event)].sort((a, b) => a - b);
@@ -124,6 +138,7 @@ export class Waveform {
     this.draw();
   }
 
+  /** @param {PointerEvent} event */
   #up(event) {
     if (!this.drag) return;
     const { region } = this.drag;
@@ -137,8 +152,9 @@ export class Waveform {
     this.speak();
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
-    const step = { ArrowLeft: -0.25, ArrowRight: 0.25 }[event.key];
+    const step = STEPS_S[event.key];
     if (!this.engine.playing || (step === undefined && event.key !== "Home" && event.key !== "Escape")) return;
     event.preventDefault();
     event.stopPropagation();

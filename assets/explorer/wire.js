@@ -8,12 +8,22 @@ const MARK_TIMEOUT_MS = 4000;
 
 let serial = Date.now();
 
+/** A state to commit: what is said, and a serial number by which Python tells it from what it heard before. @param {any} said */
+export function stamped(said) {
+  serial += 1;
+  return { ...said, serial };
+}
+
 export class Wire {
+  /** @param {Session} session @param {Component<ExplorerData>} component */
   constructor(session, component) {
     this.session = session;
     this.component = component;
-    this.marks = []; // committed here and not yet acknowledged, oldest first
+    /** @type {{ value: [string, Mark | null], serial: number }[]} committed here and not yet acknowledged, oldest first */
+    this.marks = [];
+    /** @type {Record<"percentile" | "selected", (number | string | null)[]>} */
     this.echoes = { percentile: [component.data.percentile], selected: [component.data.selected] };
+    /** @type {Record<"percentile" | "selected", number | string | null>} */
     this.last = { percentile: component.data.percentile, selected: component.data.selected };
     this.sendSelection = debounce(() => this.#commit("selected", session.selectedId), SELECTION_DELAY_MS);
     session.on("selection", this.sendSelection);
@@ -28,7 +38,7 @@ export class Wire {
     clearTimeout(this.timer);
   }
 
-  /** A rerun brought new data (or only a new theme). */
+  /** A rerun brought new data (or only a new theme). @param {Component<ExplorerData>} component */
   receive(component) {
     this.component = component;
     const { data } = component;
@@ -41,28 +51,34 @@ export class Wire {
     this.#adoptMarks(data.marks);
   }
 
+  /** @param {string} id @param {Mark | null} mark */
   mark(id, mark) {
-    this.marks.push({ value: [id, mark], serial: (serial += 1) });
+    this.marks.push(stamped({ value: [id, mark] }));
     if (this.marks.length === 1) this.#sendMark();
   }
 
-  /** Rows inside a lasso or box as a bit set; null clears. */
-  lasso(mask, version) {
+  /** Rows inside a lasso or box as a bit set; null clears. @param {Uint8Array | null} mask */
+  lasso(mask) {
     if (!mask) return this.component.setStateValue("lasso", null);
     const bits = new Uint8Array(Math.ceil(mask.length / 8));
-    mask.forEach((inside, row) => (bits[row >> 3] |= inside << (row & 7)));
+    for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
     let text = "";
     for (const byte of bits) text += String.fromCharCode(byte);
-    this.component.setStateValue("lasso", { value: btoa(text), version, serial: (serial += 1) });
+    this.#send("lasso", btoa(text));
   }
 
+  /** @param {"percentile" | "selected"} name @param {number | string | null} value */
   #commit(name, value) {
     this.echoes[name].push(value);
-    const { version } = this.component.data;
-    this.component.setStateValue(name, { value, version, serial: (serial += 1) });
+    this.#send(name, value);
   }
 
-  /** True where Python says something that it was not told from here. */
+  /** @param {string} name @param {unknown} value */
+  #send(name, value) {
+    this.component.setStateValue(name, stamped({ value, version: this.component.data.version }));
+  }
+
+  /** True where Python says something that it was not told from here. @param {"percentile" | "selected"} name @param {number | string | null} value */
   #isNews(name, value) {
     if (value === this.last[name]) return false;
     this.last[name] = value;
@@ -82,6 +98,7 @@ export class Wire {
     this.timer = setTimeout(() => this.#sendMark(), MARK_TIMEOUT_MS); // a rerun that failed must not swallow a mark
   }
 
+  /** @param {Record<string, Mark>} marks */
   #adoptMarks(marks) {
     const merged = { ...marks };
     for (const { value } of this.marks) {

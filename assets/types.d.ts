@@ -1,0 +1,148 @@
+// What the explorer's JavaScript is checked against by `make check-js`; the browser never gets this file.
+// Everything here is global: the .js files name these types without importing them.
+
+type Mark = "keep" | "quarantine" | "love";
+type Numbers = Float32Array | Float64Array | Uint8Array | Int32Array;
+type Span = readonly number[]; // low, high
+type Child = Node | string | null | undefined | readonly Child[];
+type Attributes = Record<string, string | number | boolean | null | undefined | ((event: any) => unknown)>; // any event
+
+// The classes and what they are made of.
+type AudioEngine = import("./explorer/audio-engine.js").AudioEngine;
+type Chart = import("./explorer/chart.js").Chart;
+type Explorer = import("./explorer/explorer.js").Explorer;
+type Focus = import("./explorer/focus.js").Focus;
+type Heatmap = import("./explorer/heatmap.js").Heatmap;
+type Loops = import("./explorer/loops.js").Loops;
+type Scatter = import("./explorer/scatter.js").Scatter;
+type Session = import("./explorer/session.js").Session;
+type Views = import("./explorer/views.js").Views;
+type Addresses = import("./explorer/transport.js").Addresses;
+type Theme = ReturnType<typeof import("./explorer/theme.js").readTheme>;
+type PixelAxis = ReturnType<typeof import("./explorer/plotly-internals.js").xAxis>;
+type IconName = Parameters<typeof import("./explorer/dom.js").icon>[0];
+
+/** Loops of one bar or band. `rows`: descending row numbers; `index`: which of them played last. */
+type Group = { key: string; label: string; rows: number[]; index: number };
+type Picked = (row: number) => unknown;
+type FileFormat = "png" | "svg" | "html";
+
+/** A decoded loop; `lufs` and `peak` (dBFS) are NaN where the server could not measure them. */
+type Clip = { buffer: AudioBuffer; lufs: number; peak: number };
+type StreamedClip = { buffer: null; lufs: number; peak: number };
+
+/** What keys and buttons may ask of the explorer. */
+interface Actions {
+  step(steps: number): void;
+  peek(steps: number): number;
+  similar(steps: number): void;
+  border(): void;
+  toggle(): void;
+  mark(mark: Mark): void;
+  search(): void;
+  clear(): void;
+  help(): void;
+  announce(text: string): void;
+}
+
+// Between Python and the browser (loopscope/ui/explorer, loopscope/ui/widgets, loopscope/ui/explain/comparison.py).
+
+/** What Streamlit hands to a component. */
+interface Component<Data> {
+  data: Data;
+  parentElement: HTMLElement;
+  setStateValue(name: string, value: unknown): void;
+}
+
+interface ExplorerData {
+  key: string;
+  assets: string;
+  plotly: string;
+  token: string;
+  version: string;
+  title: string;
+  percentile: number;
+  selected: string | null;
+  marks: Record<string, Mark>;
+  acknowledged: number;
+  height: number;
+}
+
+interface FigureData {
+  assets: string;
+  plotly: string;
+  token: string;
+  version: string;
+  name: string;
+  title: string;
+  note: string;
+  describe: string;
+  height: number;
+}
+
+interface ComparisonLoop {
+  id: string;
+  name: string;
+  note: string;
+  title: string;
+  role: string;
+  flagged: boolean;
+}
+type ComparisonData = { key: string; assets: string; beside: ComparisonLoop[]; similar: ComparisonLoop[] };
+
+type DownloadLink = { label: string; name: string; address: string };
+type DownloadsData = { assets: string; links: DownloadLink[] };
+
+interface LoopTable {
+  ids: string[];
+  names: string[];
+  levels: Record<string, string[]>;
+  explained: number[];
+  dimensions: number[];
+  totalDimensions: number;
+  near: boolean;
+}
+
+/** Row by row of the table, ascending by score; matrices are flat. Codes and values of columns go by `code:` and `value:`. */
+type Points = {
+  scores: Float64Array;
+  reference: Float64Array;
+  validation: Uint8Array;
+  durations: Float32Array;
+  coordinates: Matrix;
+} & Record<`code:${string}`, Int32Array> &
+  Record<`value:${string}`, Float32Array>;
+type Matrix = Float32Array & { shape: number[] };
+
+// The part of Plotly that is used. Traces and layouts are plain objects of hundreds of optional keys: `any`.
+
+type PlotTrace = Record<string, any>;
+type PlotLayout = Record<string, any>;
+type PlotFigure = { data: PlotTrace[]; layout: PlotLayout };
+
+interface PlotElement extends HTMLDivElement, PlotFigure {
+  on(event: string, task: (event: any) => void): void;
+}
+
+interface PlotlyLibrary {
+  newPlot(plot: HTMLElement, data: PlotTrace[], layout: PlotLayout, config: object): Promise<PlotElement>;
+  react(plot: HTMLElement, data: PlotTrace[], layout: PlotLayout, config?: object): Promise<PlotElement>;
+  restyle(plot: HTMLElement, changes: object, traces: number[]): Promise<PlotElement>;
+  relayout(plot: HTMLElement, changes: object): Promise<PlotElement>;
+  update(plot: HTMLElement, traces: object, layout: object): Promise<PlotElement>;
+  purge(plot: HTMLElement): void;
+  downloadImage(figure: PlotFigure, options: object): Promise<string>;
+  Plots: { resize(plot: HTMLElement): Promise<unknown> };
+}
+
+interface Window {
+  Plotly?: PlotlyLibrary;
+  __loopscope?: { explorer: Explorer; audio(): object };
+}
+
+interface DocumentEventMap {
+  "loopscope:play": CustomEvent<{ id: string }>;
+  "loopscope:select": CustomEvent<{ id: string }>;
+  "loopscope:prefetch": CustomEvent<{ ids: string[] }>;
+  "loopscope:sounding": CustomEvent<{ id: string | null }>;
+}

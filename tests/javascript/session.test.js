@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { madeUpLoops, madeUpSession } from "./made-up.js";
+
+const ten = () => madeUpSession(madeUpLoops([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+const nextFrame = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+test("the threshold flags what lies above it", () => {
+  const { session } = ten();
+  session.setPercentile(80);
+  assert.equal(session.flagged, 2);
+  assert.deepEqual(
+    [7, 8].map((row) => session.isFlagged(row)),
+    [false, true],
+  );
+});
+
+test("a threshold that moves is told, one that stays is not, and one that rests always is", () => {
+  const { session, announced } = ten();
+  session.setPercentile(80);
+  session.setPercentile(80);
+  assert.deepEqual(announced, ["threshold"]);
+  session.setPercentile(80, { settled: true });
+  assert.deepEqual(announced, ["threshold", "settled"]);
+});
+
+test("a percentile is kept between 0 and 100, in hundredths", () => {
+  const { session } = ten();
+  for (const [given, kept] of [
+    [-3, 0],
+    [250, 100],
+    [33.33333, 33.33],
+    [99.999, 100],
+  ]) {
+    session.setPercentile(given);
+    assert.equal(session.percentile, kept);
+  }
+});
+
+test("the sound is asked for before any view hears of the selection", () => {
+  const { session, announced } = ten();
+  session.audition(3);
+  assert.deepEqual(announced, ["audition", "selection"]);
+  session.audition(3);
+  assert.deepEqual(announced, ["audition", "selection", "audition"], "again: it sounds again, and nothing is redrawn");
+  session.audition(-1);
+  assert.equal(session.selected, 3);
+});
+
+test("without autoplay a selection is silent, and Python's always is", () => {
+  const { session, announced } = ten();
+  session.select(2);
+  session.select(2);
+  assert.deepEqual(announced, ["selection"]);
+  session.autoplay = false;
+  session.audition(4);
+  assert.deepEqual(announced, ["selection", "selection"]);
+  assert.equal(session.selectedId, "id4");
+});
+
+test("what was selected before the page came back is selected, and what is gone is not", () => {
+  const loops = madeUpLoops([1, 2]);
+  assert.equal(madeUpSession(loops, { selected: "id1" }).session.selected, 1);
+  assert.equal(madeUpSession(loops, { selected: "gone" }).session.selectedId, null);
+});
+
+test("a bar plays its loops in turn, most anomalous first, and begins anew after the last", async () => {
+  const { session } = ten();
+  const heard = [];
+  for (let click = 0; click < 4; click += 1) {
+    session.auditionGroup("bar 1", "Bar", [6, 5, 4]);
+    heard.push(session.selected);
+  }
+  assert.deepEqual(heard, [6, 5, 4, 6]);
+  session.auditionGroup("bar 2", "Another", [2, 1]);
+  assert.equal(session.selected, 2);
+  await nextFrame();
+  assert.deepEqual([session.focus.count, session.focus.group.label], [2, "Another"]);
+  session.auditionGroup("bar 1", "Bar", [6, 5, 4]);
+  assert.equal(session.selected, 6, "what one bar leaves out of the list another may play");
+});
+
+test("a bar plays only what the other conditions leave in focus", async () => {
+  const { session } = ten();
+  session.refocus((focus) => {
+    focus.lasso = Uint8Array.of(1, 1, 1, 1, 1, 1, 0, 1, 1, 1);
+  });
+  session.auditionGroup("bar", "Bar", [6, 5]);
+  assert.equal(session.selected, 5);
+  session.auditionGroup("empty", "Empty", [6]);
+  assert.equal(session.selected, 5);
+});
+
+test("marks by id: set, taken away, replaced", () => {
+  const { session, announced } = madeUpSession(madeUpLoops([1, 2]), { marks: { id0: "keep" } });
+  session.setMark(1, "love");
+  session.setMark(0, null);
+  assert.deepEqual(
+    [0, 1].map((row) => session.markOf(row)),
+    [null, "love"],
+  );
+  session.replaceMarks({ id0: "quarantine" });
+  assert.deepEqual(
+    [0, 1].map((row) => session.markOf(row)),
+    ["quarantine", null],
+  );
+  assert.equal(session.focus.marks, session.marks, "the focus filters by the same marks");
+  assert.equal(announced.length, 3);
+});

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { stamped, Wire } from "../../assets/explorer/wire.js";
+import { madeUpLoops, madeUpSession } from "./made-up.js";
+
+/** A wire, what it sent, and `rerun(changes)`: Python's next run says something else. */
+function connected(t) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.after(() => mock.timers.reset());
+  const { session, announced } = madeUpSession(madeUpLoops([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+  let data = { version: "v1", percentile: 50, selected: null, marks: {}, acknowledged: 0 };
+  const sent = [];
+  const component = () => ({ data, setStateValue: (name, state) => sent.push([name, state]) });
+  const wire = new Wire(session, component());
+  const rerun = (changes) => {
+    data = { ...data, ...changes };
+    wire.receive(component());
+  };
+  return { session, announced, wire, sent, rerun, said: (name) => sent.filter(([other]) => other === name) };
+}
+
+test("a held arrow key asks for one rerun", (t) => {
+  const { session, sent } = connected(t);
+  for (const row of [1, 2, 3]) session.audition(row);
+  assert.deepEqual(sent, []);
+  mock.timers.tick(399);
+  assert.deepEqual(sent, []);
+  mock.timers.tick(1);
+  assert.equal(sent.length, 1);
+  assert.deepEqual([sent[0][0], sent[0][1].value, sent[0][1].version], ["selected", "id3", "v1"]);
+});
+
+test("dragging sends nothing, resting sends once", (t) => {
+  const { session, sent } = connected(t);
+  for (let percentile = 51; percentile <= 90; percentile += 1) session.setPercentile(percentile);
+  assert.deepEqual(sent, []);
+  session.setPercentile(90, { settled: true });
+  session.setPercentile(90, { settled: true });
+  assert.deepEqual(
+    sent.map(([name, { value }]) => [name, value]),
+    [["percentile", 90]],
+  );
+});
+
+test("every state has a greater serial than the one before", (t) => {
+  const { session, wire, sent } = connected(t);
+  session.setPercentile(60, { settled: true });
+  wire.lasso(Uint8Array.of(1));
+  wire.mark("id1", "keep");
+  const serials = sent.map(([, { serial }]) => serial);
+  assert.deepEqual(
+    serials,
+    [...new Set(serials)].sort((a, b) => a - b),
+  );
+  assert.ok(stamped({}).serial > serials.at(-1));
+});
+
+test("an echo of what was sent moves nothing back, also where reruns come late", (t) => {
+  const { session, rerun } = connected(t);
+  for (const percentile of [60, 70, 80]) session.setPercentile(percentile, { settled: true });
+  for (const percentile of [60, 70]) rerun({ percentile });
+  assert.equal(session.percentile, 80);
+  rerun({ percentile: 80 });
+  assert.equal(session.percentile, 80);
+});
+
+test("what Python itself changes counts", (t) => {
+  const { session, announced, rerun } = connected(t);
+  rerun({ percentile: 95, selected: "id4" });
+  assert.deepEqual([session.percentile, session.selectedId], [95, "id4"]);
+  assert.ok(!announced.includes("audition"), "Python's selection makes no sound");
+  rerun({ selected: null });
+  assert.equal(session.selectedId, null);
+});
+
+test("a value that was echoed is news where Python goes back to it", (t) => {
+  const { session, rerun } = connected(t);
+  for (const percentile of [60, 70]) session.setPercentile(percentile, { settled: true });
+  rerun({ percentile: 60 });
+  rerun({ percentile: 70 });
+  assert.equal(session.percentile, 70);
+  rerun({ percentile: 60 });
+  assert.equal(session.percentile, 60);
+});
+
+test("marks go one at a time, each waiting for the one before", (t) => {
+  const { wire, said, rerun } = connected(t);
+  wire.mark("id1", "keep");
+  wire.mark("id2", "love");
+  assert.deepEqual(
+    said("mark").map(([, { value }]) => value),
+    [["id1", "keep"]],
+  );
+  rerun({ marks: { id1: "keep" }, acknowledged: said("mark")[0][1].serial });
+  assert.deepEqual(
+    said("mark").map(([, { value }]) => value),
+    [
+      ["id1", "keep"],
+      ["id2", "love"],
+    ],
+  );
+});
+
+test("a mark that a failed rerun swallowed is sent again, with the same serial", (t) => {
+  const { wire, said, rerun } = connected(t);
+  wire.mark("id1", "keep");
+  mock.timers.tick(4000);
+  assert.equal(said("mark").length, 2);
+  assert.deepEqual(said("mark")[0], said("mark")[1]);
+  rerun({ acknowledged: said("mark")[0][1].serial });
+  mock.timers.tick(20000);
+  assert.equal(said("mark").length, 2);
+});
+
+test("a rerun of before does not take back a mark that is under way", (t) => {
+  const { session, wire, rerun } = connected(t);
+  session.setMark(1, "keep");
+  wire.mark("id1", "keep");
+  rerun({ marks: { id5: "love" } });
+  assert.deepEqual(Object.fromEntries(session.marks), { id1: "keep", id5: "love" });
+  session.setMark(1, null);
+  wire.mark("id1", null);
+  rerun({ marks: { id1: "keep", id5: "love" } });
+  assert.deepEqual(Object.fromEntries(session.marks), { id5: "love" });
+});
+
+test("marks that are as they were are not announced", (t) => {
+  const { announced, rerun } = connected(t);
+  rerun({ marks: { id1: "keep" } });
+  rerun({ marks: { id1: "keep" } });
+  assert.deepEqual(announced, ["marks"]);
+});
+
+test("a lasso is a bit set, least row in the lowest bit of the first byte", (t) => {
+  const { wire, sent } = connected(t);
+  wire.lasso(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 1, 0, 1));
+  assert.deepEqual([...Buffer.from(sent[0][1].value, "base64")], [0b10000001, 0b10]);
+  assert.equal(sent[0][1].version, "v1");
+  wire.lasso(null);
+  assert.deepEqual(sent[1], ["lasso", null]);
+});
+
+test("closed, it sends nothing more", (t) => {
+  const { session, wire, sent } = connected(t);
+  session.select(4);
+  wire.mark("id1", "keep");
+  wire.close();
+  mock.timers.tick(60000);
+  assert.deepEqual(
+    sent.map(([name]) => name),
+    ["mark"],
+  );
+});
