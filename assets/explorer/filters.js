@@ -44,10 +44,7 @@ export class Filters {
     }
     const marks = MARKS.map(([value, text]) => h("option", { value }, text));
     this.marks = h("select", { "aria-label": "Mark" }, marks);
-    const pickMark = (/** @type {Focus} */ focus) => {
-      focus.mark = this.marks.value;
-    };
-    this.marks.addEventListener("change", () => session.refocus(pickMark));
+    this.marks.addEventListener("change", () => session.narrow({ mark: this.marks.value }));
     this.chips = h("div", { class: "ls-chips", hidden: true });
     this.element = h(
       "div",
@@ -119,10 +116,7 @@ export class Filters {
   #showChips() {
     const { focus } = this.session;
     const chips = [];
-    const dropGroup = () => {
-      focus.group = null;
-    };
-    if (focus.group) chips.push(this.#chip(focus.group.label, () => this.session.refocus(dropGroup)));
+    if (focus.group) chips.push(this.#chip(focus.group.label, () => this.session.narrow({ group: null })));
     if (focus.lasso) {
       const inside = focus.lasso.reduce((sum, value) => sum + value, 0);
       chips.push(this.#chip(`Lasso: ${format.loops(inside)}`, () => this.onClearLasso()));

@@ -163,7 +163,7 @@ export class Loops {
 }
 
 /** Index of the first element of an ascending array that is greater than `value`. @param {Numbers} ascending @param {number} value */
-export function firstAbove(ascending, value) {
+function firstAbove(ascending, value) {
   let [low, high] = [0, ascending.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -204,9 +204,7 @@ export class Scatter extends Chart {
 
   /** @param {Uint8Array | null} mask */
   #lassoed(mask) {
-    this.session.refocus((focus) => {
-      focus.lasso = mask;
-    });
+    this.session.narrow({ lasso: mask });
     this.onLasso(mask);
   }
 

@@ -43,6 +43,11 @@ export class Session extends EventTarget {
     this.emit("focus");
   }
 
+  /** Set one condition of the focus, null for none. @param {Partial<Pick<Focus, "mark" | "group" | "lasso">>} condition */
+  narrow(condition) {
+    this.refocus((focus) => Object.assign(focus, condition));
+  }
+
   /**
    * A bar or band was clicked: hear its most anomalous loop, at the next click the next one; narrow the list to it.
    * @param {string} key names it
@@ -56,11 +61,7 @@ export class Session extends EventTarget {
     const index = before?.key === key ? (before.index + 1) % inFocus.length : 0;
     const group = { key, label, rows: inFocus, index };
     this.audition(inFocus[index]);
-    requestAnimationFrame(() => {
-      this.refocus((focus) => {
-        focus.group = group;
-      });
-    });
+    requestAnimationFrame(() => this.narrow({ group }));
     this.focus.group = group; // a second click before the next frame counts too
   }
 

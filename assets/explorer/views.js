@@ -177,9 +177,7 @@ export class Views {
 
   #clearLasso() {
     if (!this.session.focus.lasso) return;
-    this.session.refocus((focus) => {
-      focus.lasso = null;
-    });
+    this.session.narrow({ lasso: null });
     this.wire.lasso(null);
   }
 }
