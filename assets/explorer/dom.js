@@ -147,6 +147,26 @@ export function fitCanvas(canvas, width, height) {
   return context;
 }
 
+/**
+ * A node that stands for a slider: it takes the focus, and whoever made it keeps its value up to date.
+ * @param {string} label spoken
+ * @param {number} most
+ * @param {Attributes} attributes
+ * @param {Child[]} children
+ */
+export function sliderNode(label, most, attributes, ...children) {
+  const range = { "aria-valuemin": "0", "aria-valuemax": most, "aria-valuenow": "0" };
+  return h("div", { role: "slider", tabindex: "0", "aria-label": label, ...range, ...attributes }, ...children);
+}
+
+/** Why nothing is shown. @param {string} what @param {Error} error */
+export const failure = (what, { message }) =>
+  h(
+    "p",
+    { class: "ls-failed", role: "alert" },
+    `${what} could not be shown: ${message}. Reload the page to try again.`,
+  );
+
 /** @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} settings */
 export const contextOf = (canvas, settings = {}) =>
   /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", settings));

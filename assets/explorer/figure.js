@@ -3,7 +3,7 @@
 // Streamlit calls `mount` at the first show, at every rerun and at every change of theme; the figure is fetched again
 // only where its version is another one.
 
-import { h } from "./dom.js";
+import { failure, h } from "./dom.js";
 import { downloadMenu, saveFigure } from "./download.js";
 import { drawnTraces, overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { applyTheme, divergingOf, readTheme, templateOf } from "./theme.js";
@@ -82,8 +82,7 @@ class Figure {
   fail(error) {
     if (this.closed) return;
     console.error(error);
-    const message = `This figure could not be shown: ${error.message}. Reload the page to try again.`;
-    this.frame.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, message));
+    this.frame.replaceChildren(failure("This figure", error));
   }
 
   close() {

@@ -61,6 +61,11 @@ export class Loops {
     return this.points[`value:${column}`]?.[row] ?? NaN;
   }
 
+  /** Folder and name. @param {number} row */
+  pathOf(row) {
+    return [this.category("folder", row), this.names[row]].filter(Boolean).join("/");
+  }
+
   /** What it is and where it lies, as far as known: "2.3 s · 120 BPM · Em · folder". @param {number} row */
   metadata(row) {
     const tempo = this.number("bpm", row);

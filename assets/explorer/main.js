@@ -4,7 +4,7 @@
 // Whoever listens must not notice: an explorer that left keeps its DOM and its sound for a moment and moves into the new
 // parent element.
 
-import { h } from "./dom.js";
+import { failure, h } from "./dom.js";
 import { Explorer } from "./explorer.js";
 import { Addresses, loadStyles } from "./transport.js";
 
@@ -41,8 +41,7 @@ function create(component, base) {
   const styles = loadStyles(`${base}${data.assets}/explorer.css`);
   explorer.open(styles).catch((error) => {
     console.error(error);
-    const message = `The explorer could not be shown: ${error.message}. Reload the page to try again.`;
-    root.replaceChildren(h("p", { class: "ls-failed", role: "alert" }, message));
+    root.replaceChildren(failure("The explorer", error));
   });
   return explorer;
 }

@@ -99,7 +99,7 @@ export class Player {
     if (selected < 0) return;
     const mark = session.markOf(selected);
     this.title.textContent = loops.names[selected];
-    this.title.title = [loops.category("folder", selected), loops.names[selected]].filter(Boolean).join("/");
+    this.title.title = loops.pathOf(selected);
     this.title.classList.toggle("ls-is-flagged", session.isFlagged(selected));
     this.details.textContent = this.error ?? this.#details(selected);
     for (const button of this.marks) button.setAttribute("aria-pressed", String(button.dataset.mark === mark));

@@ -173,7 +173,7 @@ export class Ranking {
     const { session } = this;
     const { loops } = session;
     const row = this.rows[place];
-    const [mark, flagged, folder] = [session.markOf(row), session.isFlagged(row), loops.category("folder", row)];
+    const [mark, flagged] = [session.markOf(row), session.isFlagged(row)];
     return h(
       "div",
       {
@@ -187,7 +187,7 @@ export class Ranking {
         style: `top:${place * ROW}px`,
       },
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
-      h("span", { class: "ls-name", title: [folder, loops.names[row]].filter(Boolean).join("/") }, loops.names[row]),
+      h("span", { class: "ls-name", title: loops.pathOf(row) }, loops.names[row]),
       h("span", { class: "ls-metadata" }, loops.metadata(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),

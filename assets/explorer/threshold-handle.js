@@ -1,6 +1,6 @@
 // The handle on the histogram: pulled with the pointer, or moved with the arrow keys as a slider in percentile.
 
-import { debounce, h } from "./dom.js";
+import { debounce, h, sliderNode } from "./dom.js";
 import * as format from "./format.js";
 
 const DRAG_PIXELS = 3; // less is a click, and means the bar below
@@ -23,20 +23,8 @@ const STEPS = {
  * @param {(event: MouseEvent) => void} tapped hears a click that pulled nothing
  */
 export function thresholdHandle(session, scoreUnder, tapped) {
-  const handle = h(
-    "div",
-    {
-      class: "ls-handle",
-      role: "slider",
-      tabindex: "0",
-      "aria-label": "Threshold",
-      "aria-valuemin": "0",
-      "aria-valuemax": "100",
-      "aria-valuenow": "0",
-      hidden: true,
-    },
-    h("span", { class: "ls-grip" }),
-  );
+  const grip = h("span", { class: "ls-grip" });
+  const handle = sliderNode("Threshold", 100, { class: "ls-handle", hidden: true }, grip);
   const rest = () => session.setPercentile(session.percentile, { settled: true });
   const restSoon = debounce(rest, REST_MS);
   let pull = { from: 0, begun: false };

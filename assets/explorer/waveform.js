@@ -1,6 +1,6 @@
 // Waveform of the playing loop: click to jump, drag to loop a part, arrow keys while it has the focus.
 
-import { fitCanvas, h } from "./dom.js";
+import { fitCanvas, h, sliderNode } from "./dom.js";
 import * as format from "./format.js";
 
 const DRAG_PIXELS = 5;
@@ -20,20 +20,7 @@ export class Waveform {
     this.drag = null;
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.head = h("div", { class: "ls-playhead", hidden: true });
-    this.element = h(
-      "div",
-      {
-        class: "ls-waveform",
-        role: "slider",
-        tabindex: "0",
-        "aria-label": "Position in the loop",
-        "aria-valuemin": "0",
-        "aria-valuemax": "0",
-        "aria-valuenow": "0",
-      },
-      this.canvas,
-      this.head,
-    );
+    this.element = sliderNode("Position in the loop", 0, { class: "ls-waveform" }, this.canvas, this.head);
     this.element.addEventListener("pointerdown", (event) => this.#down(event));
     this.element.addEventListener("pointermove", (event) => this.#move(event));
     this.element.addEventListener("pointerup", (event) => this.#up(event));
