@@ -23,15 +23,15 @@ check: $(VENV)/.dev check-js
 # JavaScript: style, types, unit tests. Without Node.js only a line says that it was not checked, or an error where
 # LOOPSCOPE_REQUIRE_NODE=1.
 check-js:
-ifneq ($(shell command -v node 2>/dev/null),)
+ifneq ($(shell command -v node >/dev/null && command -v npm),)
 	@$(MAKE) --no-print-directory node_modules/.made
 	node_modules/.bin/biome check
 	node_modules/.bin/tsc
 	node --test tests/javascript/*.test.js
 else ifeq ($(LOOPSCOPE_REQUIRE_NODE),1)
-	@echo "Node.js is not there, and LOOPSCOPE_REQUIRE_NODE=1 asks for it; install Node.js 20 or later." >&2; exit 1
+	@echo "Node.js is not there, and LOOPSCOPE_REQUIRE_NODE=1 asks for it; install Node.js 20 or later, with npm." >&2; exit 1
 else
-	@echo "JavaScript was not checked: Node.js 20 or later is not there."
+	@echo "JavaScript was not checked: Node.js 20 or later, with npm, is not there."
 endif
 
 format: $(VENV)/.dev
@@ -67,5 +67,5 @@ $(VENV)/.weights: $(VENV)/.runtime
 	@touch $@
 
 node_modules/.made: package.json package-lock.json
-	npm ci --silent --no-audit --no-fund
+	npm ci --loglevel=error --no-audit --no-fund
 	@touch $@
