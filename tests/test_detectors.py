@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from loopscope.detection.registry import PRESETS, detector_names, make_detector
+from loopscope.detection.registry import DETECTORS, detector_info, detector_names, make_detector
 from loopscope.errors import DataError, ModelError
 from loopscope.progress import EpochReport
 
@@ -12,12 +12,12 @@ FAST = {
     "robust": {"min_steps": 20, "min_passes": 1},
     "paper": {"max_epochs": 15, "patience": 5},
 }
-ALL = [(name, preset) for name in detector_names() for preset in PRESETS]
-DEEP = [(name, preset) for name, preset in ALL if name.startswith("AE")]
+ALL = [(info.name, preset) for info in DETECTORS for preset in info.presets]
+DEEP = [(name, preset) for name, preset in ALL if detector_info(name).is_deep]
 
 
 def fast(name: str, preset: str, seed: int = 0):
-    return make_detector(name, preset, seed, **(FAST[preset] if name.startswith("AE") else {}))
+    return make_detector(name, preset, seed, **(FAST[preset] if detector_info(name).is_deep else {}))
 
 
 def loops(n: int = 60, seed: int = 0) -> np.ndarray:

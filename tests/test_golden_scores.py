@@ -15,10 +15,12 @@ from scipy.stats import spearmanr
 
 from loopscope.detection.saved import load_model
 from loopscope.store import Store
-from tests.golden.make_scores import CASES, SCORES, Case, scores_of
+from tests.golden.make_scores import SCORES, Case, scores_of
 
 VERSION_0_1 = Path(__file__).parent / "golden" / "version_0_1"
 EXACT = 1e-6  # relative
+with np.load(SCORES) as kept:  # a detector that is newer than they has no score of before
+    CASES = sorted({tuple(name.split("/")[:3]) for name in kept})
 TRAINED = EXACT if os.environ.get("LOOPSCOPE_EXACT") else 0.05
 
 

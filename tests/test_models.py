@@ -13,13 +13,13 @@ from loopscope import config
 from loopscope.detection import registry, saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import FitReport, Fitted
-from loopscope.detection.registry import PRESETS, detector_names, make_detector
+from loopscope.detection.registry import DETECTORS, detector_info, detector_names, make_detector
 from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
 from loopscope.errors import DataError, ModelError
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = {"robust": {"min_steps": 10, "min_passes": 1}, "paper": {"max_epochs": 5}}
-ALL = [(name, preset) for name in detector_names() for preset in PRESETS]
+ALL = [(info.name, preset) for info in DETECTORS for preset in info.presets]
 X = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
 NEW = np.random.default_rng(1).normal(size=(10, 24)).astype(np.float32)
 IDS = tuple(f"loop{i:02d}" for i in range(40))
@@ -32,7 +32,7 @@ np.savez(sys.argv[2], scores=detector.anomaly_scores(np.load(sys.argv[3])), own=
 
 
 def fitted(name: str = "knn", preset: str = "robust"):
-    options = FAST[preset] if name.startswith("AE") else {}
+    options = FAST[preset] if detector_info(name).is_deep else {}
     return make_detector(name, preset, seed=3, **options).fit(X, loop_ids=IDS, encoder_id="clap")
 
 
@@ -184,7 +184,7 @@ class Length(BaseDetector):
 
 def test_a_new_detector_is_one_class_and_one_line_of_the_registry(monkeypatch):
     info = registry.DetectorInfo("length", "Length", "length over mean", registry.Family.BASELINE, {"robust": Length})
-    monkeypatch.setattr(registry, "DETECTORS", (*registry.DETECTORS, info))
+    monkeypatch.setattr(registry, "DETECTORS", (*DETECTORS, info))
     assert detector_names()[-1] == "length"
     with pytest.raises(ModelError, match="length has not been fitted"):
         _ = make_detector("length").scores_
