@@ -6,6 +6,7 @@ equal content share one loop, one embedding and one score, and still have a row 
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -156,30 +157,18 @@ def analyse_folder(
     """Scans, embeds, trains and ranks a folder of loops.
 
     `encoder` is a name of `encoders.base.encoder_names()` or a loaded encoder; `detector` and `preset` are those of
-    `detectors.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
+    `registry.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
     Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
     """
-    if store is None:
-        with Store.default() as own_store:
-            return analyse_folder(
-                folder,
-                encoder,
-                detector,
-                preset,
-                seed,
-                percentile=percentile,
-                store=own_store,
-                on_progress=on_progress,
-                on_epoch=on_epoch,
-                should_stop=should_stop,
+    with nullcontext(store) if store is not None else Store.default() as opened:
+        library = scan_folder(folder, store=opened, on_progress=on_progress, should_stop=should_stop)
+        if library.loops.empty:
+            raise DataError(
+                f"No readable loop was found in {folder} ({len(library.rejected)} files left out); "
+                "choose another folder."
             )
-    library = scan_folder(folder, store=store, on_progress=on_progress, should_stop=should_stop)
-    if library.loops.empty:
-        raise DataError(
-            f"No readable loop was found in {folder} ({len(library.rejected)} files left out); choose another folder."
-        )
-    loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
-    embeddings = embed_library(library, loaded, store=store, on_progress=on_progress, should_stop=should_stop)
+        loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
+        embeddings = embed_library(library, loaded, store=opened, on_progress=on_progress, should_stop=should_stop)
     scored = fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
     return Analysis(
         library=library,

@@ -108,16 +108,9 @@ def new_members(
     n_members: int, n_features: int, residual: bool, preset: RobustPreset, generator: torch.Generator
 ) -> tuple[CrossFittedMembers, AutoEncoder]:
     """Untrained members, and the autoencoder that their encoder is pretrained in."""
-    skip_dropout = preset.skip_dropout if residual else 0.0
+    sizes, dropout = preset.layer_sizes, preset.skip_dropout if residual else 0.0
     plain, whitened = (
-        AutoEncoder(
-            n_features,
-            residual,
-            generator,
-            n_members=n_members,
-            layer_sizes=preset.layer_sizes,
-            skip_dropout=skip_dropout,
-        )
+        AutoEncoder(n_features, residual, generator, n_members=n_members, layer_sizes=sizes, skip_dropout=dropout)
         for _ in range(2)
     )
     return CrossFittedMembers(plain, whitened.encoder), whitened
