@@ -14,6 +14,7 @@ from loopscope.errors import LibraryError
 from loopscope.store import Store
 from loopscope.ui.tasks import TaskBoard
 from loopscope.ui.widgets.paging import PAGE_ROWS
+from tests.stored import row_counts
 from tests.test_pages import start, texts
 
 
@@ -61,7 +62,7 @@ def test_caches_are_cleared_and_marks_and_notes_are_not() -> None:
     assert not copy.exists()
     clear(at, "All of these")
     with Store.default() as store:
-        assert {table for table, rows in store.counts().items() if rows} == {"marks", "settings"}
+        assert {table for table, rows in row_counts(store).items() if rows} == {"marks", "settings"}
         mark = store.get_marks()["a"]
     assert (mark.mark, mark.note) == ("love", "a note")
 

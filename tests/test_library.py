@@ -19,6 +19,7 @@ from loopscope.library import scan as scan_module
 from loopscope.library.walk import is_audio_name
 from loopscope.progress import Progress
 from loopscope.store import Store
+from tests.stored import row_counts
 
 RATE = 8000
 
@@ -359,7 +360,7 @@ def test_a_stopped_scan_keeps_what_it_did(root: Path, tmp_path: Path, inspected:
     with Store(tmp_path / "s.sqlite3") as store:
         with pytest.raises(Cancelled, match="files are done and need no second look"):
             scan_folder(root, store, on_progress, should_stop=lambda: done >= 20)
-        kept = store.counts()["files"]
+        kept = row_counts(store)["files"]
         assert 20 <= kept < 60
         inspected.clear()
         assert len(scan_folder(root, store).loops) == 60
@@ -405,7 +406,7 @@ def test_a_file_that_changes_under_the_scan_is_listed_and_not_remembered(
         assert library.loops.empty
         assert "changed while the folder was scanned" in reasons(library)["a.wav"]
         assert "cannot be opened: no such file" in reasons(library)["gone.wav"]
-        assert store.counts()["files"] == 0
+        assert row_counts(store)["files"] == 0
         assert names(scan_folder(root, store)) == ["a.wav"]
 
 

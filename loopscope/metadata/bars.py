@@ -34,7 +34,6 @@ MAX_BARS = 64
 WHOLE_BAR = 0.98  # of a bar: an end cut this much too early still counts as a bar
 RANGE_DB = 60.0
 SLOWEST, FASTEST = 20.0, 400.0
-STRUCTURE_COLUMNS = ("loop_id", "n_bars", "loop_structure")
 STRUCTURE_VERSION = "bars-1"  # raise it whenever the same file at the same tempo would score otherwise
 
 Report = dict[str, Any]  # bpm, n_bars, loop_structure (None where there are not two bars)
@@ -92,7 +91,7 @@ def structure_scores(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
-    """One row per loop of `tempi` (loop_id, path, bpm): columns STRUCTURE_COLUMNS.
+    """One row per loop of `tempi` (loop_id, path, bpm): columns loop_id, n_bars, loop_structure.
 
     `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. No loop is cut twice at one
     tempo. Raises Cancelled when `should_stop` says so.

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from loopscope.metadata import METADATA_COLUMNS, fill_from_audio, fill_from_store, read_names
+from loopscope.metadata import fill_from_audio, fill_from_store, read_names
 from loopscope.metadata.bars import known_structures, structure_scores
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
-COLLECTED_COLUMNS = (*METADATA_COLUMNS, "n_bars", "loop_structure")
-
 
 @dataclass(frozen=True)
 class MetadataTable:
-    """`table` has COLLECTED_COLUMNS; `missing` holds the loop_ids that were not measured yet."""
+    """`table` has the columns named above; `missing` holds the loop_ids that were not measured yet."""
 
     table: pd.DataFrame
     missing: frozenset[str] = frozenset()

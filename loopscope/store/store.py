@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopscope.config import paths
-from loopscope.errors import DataError, StoreError
+from loopscope.errors import DataError
 from loopscope.store.database import Database, Row
 from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark
 from loopscope.store.schema import COMPACT, RECOMPUTABLE
@@ -209,19 +209,6 @@ class Store:
     def embeddings_by_encoder(self) -> dict[str, int]:
         """How many embeddings of each encoder are kept."""
         return dict(self._database.rows("SELECT encoder_id, count(*) FROM embeddings GROUP BY encoder_id"))
-
-    def counts(self) -> dict[str, int]:
-        """Rows in each table, for the diagnostics."""
-        tables = (*RECOMPUTABLE, "marks", "settings")
-        return {table: int(self._database.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
-
-    def size_bytes(self) -> int:
-        """Bytes on disk, with the write-ahead log."""
-        try:
-            files = [self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal")]
-            return sum(file.stat().st_size for file in files if file.exists())
-        except OSError as error:
-            raise StoreError(f"The database {self.path} cannot be read: {error.strerror}.") from error
 
 
 def _file_values(key: FileKey, row: FileRow) -> Row:

@@ -21,6 +21,7 @@ from loopscope.store import Store
 from tests.exported import read_csv
 from tests.golden.clips import plucked
 from tests.hostile.sounds import encoded
+from tests.stored import row_counts
 
 RATE = 8000
 SEEDS = (0, 1, 2)
@@ -82,7 +83,7 @@ def kept(home: Path) -> dict[str, Any]:
         assert not store.notice
         marks = {loop_id: (mark.mark, mark.note) for loop_id, mark in store.get_marks().items()}
         vectors = {loop_id: tuple(row) for loop_id, row in store.get_embeddings(marks, Toy.encoder_id).items()}
-        counts = store.counts()
+        counts = row_counts(store)
     models = list_models(home / "models")
     assert damaged(home / "models").empty
     scores = {}
