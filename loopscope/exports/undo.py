@@ -1,8 +1,8 @@
 """The file that takes a copy or move back.
 
-It is written line by line while files are copied, each intention before and each success after the entry, so that it
-is right even where a crash came between. Taking back removes a copy only if nobody changed it since, moves a file
-back only to a free name, and touches nothing outside the folder the undo file lies in.
+It is a journal, written line by line while files are copied: each intention before the copy and each success after it,
+so that it is right even where a crash came between. Taking back removes a copy only if nobody changed it since, moves a
+file back only to a free name, and touches nothing outside the folder the undo file lies in.
 """
 
 import filecmp
@@ -36,7 +36,7 @@ class UndoReport:
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One line of intention, and what was known of the target when it was done (None: never finished)."""
+    """One copy or move as intended, and what was known of the target when it was done (None: never finished)."""
 
     source: Path
     target: Path
@@ -46,7 +46,7 @@ class JournalEntry:
 
 @dataclass(frozen=True)
 class UndoFile:
-    """The journal while it is being written."""
+    """The undo file while it is being written."""
 
     path: Path
 

@@ -51,7 +51,7 @@ def check_library(
     """
     started = time.monotonic()
     paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    memory = _memory(store) if store else None
+    memory = None if store is None else _memory(store)
     checked = measure_loops(
         paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH
     )
@@ -105,10 +105,7 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _memory(store: "Store") -> Memory[Report]:
-    return Memory(
-        partial(store.get_faults, version=version()),
-        partial(store.put_faults, version=version()),
-    )
+    return Memory(partial(store.get_faults, version=version()), partial(store.put_faults, version=version()))
 
 
 def _report(path: str) -> Report:

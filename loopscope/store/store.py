@@ -120,7 +120,7 @@ class Store:
         self._put_reports("faults", reports, version)
 
     def get_measurements(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
-        """What was measured by ear (tempo, key, bars), by loop_id; `version` names what and how."""
+        """What was measured of the sound (tempo, key, bars), by loop_id; `version` names what and how."""
         return self._get_reports("measurements", loop_ids, version)
 
     def put_measurements(self, reports: Mapping[str, Any], version: str) -> None:
