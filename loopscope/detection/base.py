@@ -122,7 +122,7 @@ class BaseDetector(ABC):
 
     @property
     def split_(self) -> NDArray[np.str_]:
-        """ "train" or "validation", (n,)."""
+        """The side of the split, "train" or "validation", (n,)."""
         return self.fitted.split
 
     @property

@@ -60,7 +60,7 @@ class Fitted:
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
-        """ "train" or "validation" for each row, (n,)."""
+        """The side each row was on, "train" or "validation", (n,)."""
         return np.where(self.validation, "validation", "train")
 
     @cached_property
