@@ -330,9 +330,9 @@ def test_copies_take_no_more_room_than_they_are_given(tmp_path: Path, monkeypatc
     left = cache / f"{PART_PREFIX}left"
     left.write_bytes(b"from a process that was killed")
     os.utime(left, (0, 0))
-    heard = content_hash(sources[0])
+    played = content_hash(sources[0])
     written_at = copies[0].stat().st_mtime_ns
-    assert playable(sources[0], cache, heard)[0] == copies[0]  # made first, heard last
+    assert playable(sources[0], cache, played)[0] == copies[0]  # made first, played last
     assert copies[0].stat().st_mtime_ns == written_at, "what the browser has is still valid"
     size = max(copy.stat().st_size for copy in copies)
     monkeypatch.setattr(config, "TRANSCODED_BYTES", 3 * size + size // 2)

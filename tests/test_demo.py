@@ -124,8 +124,8 @@ def test_files_are_the_same_to_the_byte(few: tuple[Take, ...], tmp_path: Path) -
 def test_every_instrument_is_in_tune(instrument: str, pitch: float) -> None:
     rate = 44100
     tone = INSTRUMENTS[instrument](Note(frequency(pitch), 1.0, 0.8, rate), np.random.default_rng(0))
-    heard = librosa.yin(tone[: rate * 9 // 10], fmin=40, fmax=400, sr=rate, frame_length=4096)
-    cents = 1200 * np.log2(np.median(heard[3:-3]) / frequency(pitch))
+    pitches = librosa.yin(tone[: rate * 9 // 10], fmin=40, fmax=400, sr=rate, frame_length=4096)
+    cents = 1200 * np.log2(np.median(pitches[3:-3]) / frequency(pitch))
     assert abs(cents) < 12
 
 

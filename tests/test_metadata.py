@@ -164,7 +164,7 @@ G_MAJOR = (55, 59, 62, 67, 67, 62, 60, 59)  # G B D G G D C B
 @pytest.mark.parametrize(
     ("bpm", "pitches", "key"), [(120.0, A_MINOR, "Am"), (93.0, G_MAJOR, "G"), (151.0, A_MINOR, "Am")]
 )
-def test_tempo_and_key_are_heard(tmp_path: Path, bpm: float, pitches: tuple[int, ...], key: str) -> None:
+def test_tempo_and_key_are_estimated(tmp_path: Path, bpm: float, pitches: tuple[int, ...], key: str) -> None:
     path = tmp_path / "loop.wav"
     soundfile.write(path, arpeggio(bpm, pitches, 16), 22050)
     estimate = estimate_from_audio(path)

@@ -158,7 +158,7 @@ def test_measurements_are_kept_by_version(path: Path) -> None:
     with Store(path) as store:
         store.put_measurements({"a": {"bpm": 120.0, "key": None}}, "ear 1")
         assert store.get_measurements(["a", "b"], "ear 1") == {"a": {"bpm": 120.0, "key": None}}
-        assert store.get_measurements(["a"], "ear 2") == {} == store.get_faults(["a"], "heard 1")
+        assert store.get_measurements(["a"], "ear 2") == {} == store.get_faults(["a"], "ear 1")
 
 
 def test_faults_and_settings_hold_what_json_holds(path: Path) -> None:

@@ -116,7 +116,7 @@ def _of_folder_names(parent: str, folder: str) -> NameMetadata:
 
 
 def _filled(row: Mapping[str, Any], estimate: Estimate) -> dict[str, Any]:
-    """What listening adds to a row."""
+    """What an estimate adds to a row."""
     new: dict[str, Any] = {}
     for field, value in estimate.items():
         if value is not None and not row[f"{field}_source"]:
