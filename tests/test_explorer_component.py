@@ -108,8 +108,9 @@ def test_what_is_no_id_number_or_mark_of_this_view_is_passed_over(app: AppTest) 
         assert say(app, mark={"value": wrong, "serial": 4}).mark is None
 
 
-def test_bare_values_stand_for_themselves(app: AppTest) -> None:
-    assert say(app, selected=loop_id(5)).selected == loop_id(5)
+def test_what_is_no_commit_is_passed_over(app: AppTest) -> None:
+    event = say(app, selected=loop_id(5), percentile=50.0, lasso=[loop_id(5)], mark=[loop_id(5), "keep"])
+    assert (event.selected, event.percentile, event.lasso, event.mark) == (None, 95.0, (), None)
 
 
 def unpack_arrays(blob: bytes) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The metadata of the whole library, kept in the session; measuring what is missing, "listening", is a task."""
+"""The metadata of the whole library, kept in the session; measuring what is missing ("Listen to all") is a task."""
 
 import streamlit as st
 

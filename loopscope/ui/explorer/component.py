@@ -4,16 +4,14 @@ Conventions: everything to and from outside is loop_id. The browser owns sound, 
 keyboard; Python hears committed events only. Arrays travel once per `ExplorerView.version` over the media routes; what
 is sent at a rerun is a JSON object of a few hundred bytes plus the marks.
 
-Events are widget states, each carrying a serial number of the browser's, and count as new when they differ from what
-was seen before: a rerun that was interrupted loses nothing and none is seen twice. Marks go one at a time, each
-waiting for the one before to be acknowledged.
+Marks go one at a time, each waiting for the one before to be acknowledged.
 """
 
 import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -23,7 +21,7 @@ from loopscope.detection import thresholds
 from loopscope.ui.explorer import packing
 from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import component
+from loopscope.ui.widgets.javascript import component, seen_commits
 
 DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
 _EVENTS = ("selected", "percentile", "lasso", "mark")
@@ -71,9 +69,9 @@ def explorer(
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
-    seen = cast(dict[str, Any], st.session_state.setdefault(f"{key}:seen", {}))
     pending = _pending(key).get("mark")
-    result = component(
+    is_fresh = pending != seen_commits(key).get("mark")
+    commits = component(
         "main.js",
         "The explorer",
         key=key,
@@ -84,25 +82,23 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": _with_mark(marks or {}, _mark(view, pending) if pending != seen.get("mark") else None),
+            "marks": _with_mark(marks or {}, _mark(view, pending) if is_fresh else None),
             "acknowledged": _serial(pending),
             "height": height,
         },
         events=_EVENTS,
     )
-    commits = {event: result.get(event) for event in _EVENTS}
-    fresh = {event for event in _EVENTS if commits[event] is not None and commits[event] != seen.get(event)}
-    st.session_state[f"{key}:seen"] = commits
+    latest, fresh = commits.latest, commits.fresh
     if "selected" in fresh:
-        selected = _selected(view, commits["selected"])
+        selected = _selected(view, latest["selected"])
     if "percentile" in fresh:
-        percentile = _percentile(view, commits["percentile"], percentile)
+        percentile = _percentile(view, latest["percentile"], percentile)
     return ExplorerEvent(
         selected=selected,
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile),
-        lasso=_lasso(view, commits["lasso"]),
-        mark=_mark(view, commits["mark"]) if "mark" in fresh else None,
+        lasso=_lasso(view, latest["lasso"]),
+        mark=_mark(view, latest["mark"]) if "mark" in fresh else None,
     )
 
 
@@ -123,8 +119,8 @@ def _serial(commit: Any) -> int:
 
 
 def _value(commit: Any) -> Any:
-    """What was committed; a bare value stands for itself."""
-    return commit["value"] if isinstance(commit, Mapping) else commit
+    """What was committed; None where the browser sent anything else than a commit."""
+    return commit.get("value") if isinstance(commit, Mapping) else None
 
 
 # What comes from a browser is checked: anything but ids and numbers of this view is passed over.
@@ -156,9 +152,7 @@ def _holds(view: ExplorerView, loop_id: Any) -> bool:
 
 def _lasso(view: ExplorerView, commit: Any) -> tuple[str, ...]:
     """Ids of the rows in a bit set that was made for this version of the view, most anomalous first."""
-    if not isinstance(commit, Mapping):
-        return tuple(commit or ())
-    if commit.get("version") != view.version:
+    if not isinstance(commit, Mapping) or commit.get("version") != view.version:
         return ()
     try:
         packed = np.frombuffer(base64.b64decode(commit["value"], validate=True), np.uint8)

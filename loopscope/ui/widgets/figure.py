@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
-import streamlit as st
 
 from loopscope.ui.server import media
 from loopscope.ui.widgets.javascript import component
@@ -34,7 +33,7 @@ def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", 
     version = hashlib.blake2b(text, digest_size=12).hexdigest()
     token = media.session_token()
     media.media_registry().publish_blobs(token, version, lambda: {_BLOB: gzip.compress(text, 1, mtime=0)})
-    result = component(
+    commits = component(
         "figure.js",
         "The figure",
         key=key,
@@ -50,20 +49,12 @@ def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", 
         },
         events=["clicked"],
     )
-    return _fresh(key, result.get("clicked"))
+    commit = commits.latest["clicked"]
+    loop_id = commit.get("value") if "clicked" in commits.fresh and isinstance(commit, Mapping) else None
+    return loop_id if isinstance(loop_id, str) else None
 
 
 def _as_json(figure: go.Figure) -> bytes:
     plotted: dict[str, Any] = json.loads(figure.to_json())
     plotted["layout"].pop("template", None)
     return json.dumps({"data": plotted["data"], "layout": plotted["layout"]}, separators=(",", ":")).encode()
-
-
-def _fresh(key: str, commit: Any) -> str | None:
-    """What was clicked, once: the state outlives the run that seen it."""
-    seen = f"{key}:seen"
-    if not isinstance(commit, Mapping) or commit == st.session_state.get(seen):
-        return None
-    st.session_state[seen] = dict(commit)
-    loop_id = commit.get("value")
-    return loop_id if isinstance(loop_id, str) else None

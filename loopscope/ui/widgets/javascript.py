@@ -1,7 +1,13 @@
-"""How a component's JavaScript reaches the browser: a few lines that travel with every rerun and import the rest."""
+"""Components in JavaScript: a few lines travel to the browser with every rerun and import the rest; what comes back.
+
+Conventions: an event is a widget state, and its commits are mappings with the value and a serial number of the
+browser's. A commit counts as fresh when it differs from what was there before: a rerun that was interrupted loses
+nothing and none is seen twice.
+"""
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -28,8 +34,16 @@ export default async function (component) {
 """
 
 
-def component(module: str, what: str, *, key: str, data: Mapping[str, Any], events: Sequence[str] = ()) -> Any:
-    """Mount a component whose `mount(component, base)` is in assets/explorer; returns its states by name.
+@dataclass(frozen=True)
+class Commits:
+    """What the browser has committed, by event, None before the first time; `fresh`: the events new in this run."""
+
+    latest: dict[str, Any]
+    fresh: frozenset[str]
+
+
+def component(module: str, what: str, *, key: str, data: Mapping[str, Any], events: Sequence[str] = ()) -> Commits:
+    """Mount a component whose `mount(component, base)` is in assets/explorer; returns what it has committed.
 
     Args:
         module: the file's name. What it draws is styled by the page, as Plotly writes its style sheet into the
@@ -41,7 +55,21 @@ def component(module: str, what: str, *, key: str, data: Mapping[str, Any], even
         events: names of the states that Python hears of.
     """
     sent = {"key": key, "assets": media.assets_address(), **data}
-    return _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
+    result = _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
+    before, latest = seen_commits(key), {event: result.get(event) for event in events}
+    st.session_state[_seen(key)] = latest
+    fresh = frozenset(event for event in events if latest[event] is not None and latest[event] != before.get(event))
+    return Commits(latest, fresh)
+
+
+def seen_commits(key: str) -> dict[str, Any]:
+    """What had been committed, by event, when the component was last mounted."""
+    commits: dict[str, Any] = st.session_state.get(_seen(key), {})
+    return commits
+
+
+def _seen(key: str) -> str:
+    return f"{key}:seen"
 
 
 @functools.cache
