@@ -5,7 +5,7 @@ ADDRESS ?= 127.0.0.1
 PORT ?= 8501
 PYTEST_ARGS ?=
 
-.PHONY: install run test check check-js format bench screenshots lock clean
+.PHONY: install run test check check-js format bench screenshots lock wheel clean
 
 install: $(VENV)/.weights
 
@@ -19,6 +19,7 @@ check: $(VENV)/.dev check-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # JavaScript: style, types, unit tests. Without Node.js only a line says that it was not checked, or an error where
 # LOOPSCOPE_REQUIRE_NODE=1.
@@ -44,8 +45,14 @@ bench: $(VENV)/.dev $(VENV)/.weights
 screenshots: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m tests.browser.screenshots
 
+# One lock for every Python and system: uv writes the markers where a package differs, pip reads them. What is locked
+# stays; LOCK_ARGS=--upgrade takes newer ones. uv knows nothing of pip's settings, so no address gets into the file.
 lock: $(VENV)/.dev
-	$(BIN)/python tests/lock_constraints.py
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+		requirements-dev.txt --output-file constraints.txt $(LOCK_ARGS)
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build .
 
 clean:
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache
@@ -54,12 +61,13 @@ $(VENV)/.made:
 	@sh .ci/make-venv $(VENV)
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.made requirements.txt constraints.txt
-	$(BIN)/python -m pip install --quiet -r requirements.txt -c constraints.txt
+$(VENV)/.runtime: $(VENV)/.made requirements.txt requirements-clap.txt constraints.txt
+	$(BIN)/python -m pip install --quiet --no-warn-conflicts -r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-clap.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-warn-conflicts -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
 $(VENV)/.weights: $(VENV)/.runtime

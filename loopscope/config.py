@@ -56,6 +56,13 @@ class Paths:
         return self.data / "models"
 
 
+def app_folder() -> Path:
+    """Where app.py, pages, assets and .streamlit lie: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "app"
+    return installed if installed.is_dir() else package.parent
+
+
 def paths() -> Paths:
     """The folders in force now; reads `LOOPSCOPE_HOME` at each call so that tests can move it."""
     home = os.environ.get("LOOPSCOPE_HOME")

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from loopscope.checkpoints import AISFX, fetch
-
 
 @pytest.fixture(autouse=True)
 def loopscope_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -28,12 +26,16 @@ def own_main_module() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def fetched_aisfx() -> Path:
     """The real aiSFX weights in this machine's own cache, fetched once."""
+    from loopscope.checkpoints import AISFX, fetch
+
     return fetch(AISFX)
 
 
 @pytest.fixture
 def aisfx_weights(fetched_aisfx: Path, loopscope_home: Path) -> Path:
     """The real aiSFX weights, put into this test's home as if they had been fetched there."""
+    from loopscope.checkpoints import AISFX
+
     AISFX.stored.parent.mkdir(parents=True, exist_ok=True)
     AISFX.stored.symlink_to(fetched_aisfx)
     return AISFX.stored

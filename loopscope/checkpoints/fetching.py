@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from loopscope.checkpoints import stored
 from loopscope.checkpoints.published import CLAP_FUSION, Checkpoint

@@ -66,7 +66,7 @@ def build(size: Literal["tiny", "base"], fusion: bool) -> nn.Module:
 def _laion_htsat() -> tuple[Any, Path]:
     specification = importlib.util.find_spec("laion_clap")
     if specification is None or not specification.submodule_search_locations:
-        raise EncoderError("The package laion-clap is not installed; install the packages of requirements.txt.")
+        raise EncoderError("The package laion-clap is not installed; run: pip install --no-deps laion-clap==1.1.7")
     folder = Path(next(iter(specification.submodule_search_locations))) / "clap_module"
     package = ModuleType(_PACKAGE)
     package.__path__ = [str(folder)]

@@ -28,7 +28,7 @@ from loopscope import audio, config
 from loopscope.audio import loudness
 from loopscope.errors import AudioError
 
-ASSETS_FOLDER = Path(__file__).resolve().parents[3] / "assets" / "explorer"
+ASSETS_FOLDER = config.app_folder() / "assets" / "explorer"
 _ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 _FOREVER = "private, max-age=31536000, immutable"  # for addresses that carry a version or a content hash
