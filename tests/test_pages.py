@@ -27,7 +27,7 @@ from loopscope.ui.state import SessionState
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")
 RATE = 22050
-MODEL = "pca · robust · seed 0"
+MODEL, NETWORK = "pca · robust · seed 0", "AEwRES · paper · seed 0"
 N_FILES, N_LOOPS = 34, 33
 HOSTILE = "<img src=x onerror=alert(1)> *bold* `code` $x$ [a](b).wav"
 
@@ -153,7 +153,6 @@ def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     at = start()
     at.session_state["loopscope"].browsed = pack
@@ -166,18 +165,19 @@ def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     finish_tasks(at)
     assert state_of(at).embeddings is not None
     at.switch_page("pages/train.py").run()
-    for detector in ("AEwRES", "pca"):
+    for detector, preset in (("AEwRES", "paper"), ("pca", "robust")):
         at.selectbox(key="detector-name").set_value(detector).run()
+        at.selectbox(key="preset-name").set_value(preset).run()
         at.button(key="train-start").click().run()
         finish_tasks(at)
-    assert list(state_of(at).models) == ["AEwRES · robust · seed 0", MODEL]
+    assert list(state_of(at).models) == [NETWORK, MODEL]
     assert state_of(at).active == MODEL, "the newest model is in view"
     at.switch_page("pages/explore.py").run()
     at.segmented_control(key="explore-view").set_value("plain").run()
     assert not at.exception
     assert_explore_shows(at, state_of(at).models[MODEL], percentile=95.0)
-    at.selectbox(key="explore-model").set_value("AEwRES · robust · seed 0").run()
-    assert_explore_shows(at, state_of(at).models["AEwRES · robust · seed 0"], percentile=95.0)
+    at.selectbox(key="explore-model").set_value(NETWORK).run()
+    assert_explore_shows(at, state_of(at).models[NETWORK], percentile=95.0)
     at.switch_page("pages/compare.py").run()
     assert not at.exception
     assert "Where they disagree" in texts(at)
