@@ -9,7 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
@@ -61,6 +61,8 @@ def answer(address: str) -> bytes:
         try:
             with urlopen(address, timeout=10) as response:
                 return bytes(response.read())
+        except HTTPError:
+            raise
         except URLError:
             assert time.monotonic() < until, f"{address} does not answer"
             time.sleep(0.2)
