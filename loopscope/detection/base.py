@@ -225,7 +225,9 @@ class BaseDetector(ABC):
 
     @abstractmethod
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
-        """Fit on rows in canonical order; `groups` (n,) numbers the equal rows."""
+        """Fit on rows in canonical order; `groups` (n,) numbers the equal rows, which no split may part (`fold_numbers`,
+        `validation_mask`); the split depends on the seed.
+        """
 
     @abstractmethod
     def _scores(self, X: Float) -> Float: ...

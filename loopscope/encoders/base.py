@@ -137,4 +137,6 @@ def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallb
 
 
 def _is_ready(name: str) -> bool:
-    return checkpoints.is_ready(checkpoints.CHECKPOINTS[name])
+    """Whether its weights are at hand, or it needs none."""
+    checkpoint = checkpoints.CHECKPOINTS.get(name)
+    return checkpoint is None or checkpoints.is_ready(checkpoint)

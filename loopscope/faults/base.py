@@ -53,7 +53,7 @@ class Measurement:
     excuse: str = ""
 
 
-NOTHING = Measurement(0.0)
+NOTHING = Measurement(0.0)  # of checks whose score is positive where something is wrong
 
 
 @lru_cache(maxsize=4)
