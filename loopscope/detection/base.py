@@ -225,8 +225,8 @@ class BaseDetector(ABC):
 
     @abstractmethod
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
-        """Fit on rows in canonical order; `groups` (n,) numbers the equal rows, which no split may part (`fold_numbers`,
-        `validation_mask`); the split depends on the seed.
+        """Fit on rows in canonical order; `groups` (n,) numbers the equal rows, which no split may part (see
+        `fold_numbers` and `validation_mask`); the split depends on the seed.
         """
 
     @abstractmethod
