@@ -50,7 +50,7 @@ def run() -> str:
         _margins(runs, tasks),
         "### By category, contaminated, AUROC",
         _category_table(runs),
-        "### Guards, AEwRES and AE",
+        "### Quality checks, AEwRES and AE",
         _guard_table(tasks),
         _appendix_b(),
         "### Training time",

@@ -25,13 +25,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.data import bench_folder
 from loopscope.audio.streaming import stream
 from loopscope.checkpoints import AISFX, Weights, load_weights
+from loopscope.config import n_cores
 from loopscope.demo import make_demo_library
 from loopscope.embeddings import embed_library
 from loopscope.encoders import aisfx, clap
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
-from loopscope.threads import n_cores, one_thread
+from loopscope.threads import one_thread
 from tests import laion_reference
 from tests.golden.clips import plucked
 

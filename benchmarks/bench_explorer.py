@@ -1,7 +1,7 @@
-"""The explorer in headless Chromium: click to sound, live threshold, first picture, memory; native charts beside it.
+"""The explorer in headless Chromium: click to sound, live threshold, first figure, memory; native charts beside it.
 
 Times are milliseconds. "Audible" means that the source node was started on a running audio clock (the explorer) or that
-the media element fired `playing` (native). Software rendering: pictures are slower here than with a graphics card.
+the media element fired `playing` (native). Software rendering: figures are slower here than with a graphics card.
 """
 
 import contextlib
@@ -68,10 +68,10 @@ def run() -> str:
         return f"## Explorer\n\nNot run: {CHROMIUM} is not there."
     busy = os.getloadavg()[0]
     with chromium() as browser:
-        sounds, drags, pictures = [], [], []
+        sounds, drags, figures = [], [], []
         for n in SIZES:
             with served(n) as url:
-                pictures.append(first_pictures(browser, url, n))
+                figures.append(first_figures(browser, url, n))
                 with opened(browser) as page:
                     open_explorer(page, url)
                     page.evaluate(STOPWATCH)
@@ -80,7 +80,7 @@ def run() -> str:
                 if n == SIZES[0]:
                     memory = memory_after_auditions(url)
             with served(n, EXPLORER_NATIVE="1") as url:
-                pictures.append(native_pictures(browser, url, n))
+                figures.append(native_figures(browser, url, n))
                 with opened(browser) as page:
                     sounds.append(native_click_to_sound(page, url, n))
     return "\n".join(
@@ -102,11 +102,11 @@ def run() -> str:
             "|---:|---:|---:|---:|---:|",
             *drags,
             "",
-            f"### First picture, ms from the start of navigation (cold once, warm: median of {LOADS - 1})",
+            f"### First figure, ms from the start of navigation (cold once, warm: median of {LOADS - 1})",
             "",
             "| loops | way | cold | warm | warm, without Streamlit's own start |",
             "|---:|---|---:|---:|---:|",
-            *pictures,
+            *figures,
             "",
             "Histogram and scatter are drawn (native: all three charts). Cold: new server and empty browser cache.",
             "",
@@ -130,7 +130,7 @@ def opened(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def first_pictures(browser: Browser, url: str, n: int) -> str:
+def first_figures(browser: Browser, url: str, n: int) -> str:
     """Cold once, then reloads in the same browser context."""
     times, own = [], []
     with opened(browser) as page:
@@ -145,7 +145,7 @@ def first_pictures(browser: Browser, url: str, n: int) -> str:
     return f"| {n:,} | explorer | {times[0]:.0f} | {warm:.0f} | {without:.0f} |"
 
 
-def native_pictures(browser: Browser, url: str, n: int) -> str:
+def native_figures(browser: Browser, url: str, n: int) -> str:
     times = []
     with opened(browser) as page:
         for _ in range(LOADS):
@@ -244,7 +244,7 @@ def drag(page: Page, n: int) -> str:
 def memory_after_auditions(url: str) -> str:
     """Growth of the page's process over many auditions, once its cache of decoded loops is full."""
     with chromium_at(url) as page:
-        wait_until(lambda: all_drawn(page), "pictures", 60)
+        wait_until(lambda: all_drawn(page), "figures", 60)
         audition(page, 100)
         before = page.resident_mib()
         audition(page, AUDITIONS)

@@ -100,9 +100,9 @@ class WholeWalk(Walk):
             with self.step(f"Train: {detector}"):
                 self.press("Train")
                 expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
-        self.explore("Explore: first picture, new model")
+        self.explore("Explore: first figure, new model")
         self.visit("Library")
-        self.explore("Explore: first picture, again")
+        self.explore("Explore: first figure, again")
         self.explore_events()
         for name in ("Library", "Compare", "Diagnostics"):
             with self.step(f"{name}: show"):

@@ -5,12 +5,12 @@ is listed, and it is tried again next time. Each batch is remembered before it i
 stopped or killed goes on where it was.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from loopscope.config import n_cores
 from loopscope.errors import AudioError, Cancelled
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
@@ -72,7 +72,7 @@ def measure_loops(
         except AudioError as error:
             return error
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_WORKERS), thread_name_prefix="measure") as pool:
+    with ThreadPoolExecutor(min(n_cores(), MAX_WORKERS), thread_name_prefix="measure") as pool:
         for batch in _batches(missing, batch_size):
             fresh: dict[str, Result] = {}
             try:

@@ -73,3 +73,8 @@ def paths() -> Paths:
         cache=Path(platformdirs.user_cache_dir(APP_NAME)),
         data=Path(platformdirs.user_data_dir(APP_NAME)),
     )
+
+
+def n_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -30,15 +30,17 @@ _UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python keeps the bytes of a 
 
 
 @contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def written_whole(target: Path, durable: bool = True) -> Iterator[Path]:
     """A file to write to, which becomes `target` at the end of the block, or vanishes if that raises.
 
-    Folders above `target` are made; what was at `target` is replaced. Raises OSError.
+    Folders above `target` are made; what was at `target` is replaced. Unless `durable`, nobody waits for the disk: for
+    what can be had again. Raises OSError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with unfinished_file(target.parent) as part:
         yield part
-        flush(part)
+        if durable:
+            flush(part)
         part.replace(target)
 
 
@@ -77,7 +79,10 @@ def flush(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with its content: it is there whole or not at all, also for those who look meanwhile."""
+    """Remove a folder with its content, of a link the link: there whole or not at all, whoever looks meanwhile."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
     gone = _part(folder.parent)
     folder.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
@@ -87,8 +92,8 @@ def remove_abandoned(folder: Path) -> None:
     """Remove unfinished files and folders in `folder` that a killed process left there more than an hour ago."""
     for part in folder.glob(f"{PART_PREFIX}*"):
         with suppress(OSError):  # gone meanwhile, or not ours to remove
-            if time.time() - part.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            if time.time() - part.lstat().st_mtime > ABANDONED_S:
+                shutil.rmtree(part) if part.is_dir() and not part.is_symlink() else part.unlink()
 
 
 def free_name(wanted: Path, taken: Collection[str] = ()) -> Path:

@@ -13,7 +13,6 @@ PyTorch keeps its number of threads per calling thread, and takes for a new thre
 therefore set theirs at their start, and the caller's number is set again after the last of them has started.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,12 +21,9 @@ from threading import Barrier
 import torch
 from threadpoolctl import threadpool_limits
 
+from loopscope.config import n_cores
+
 MAX_WORKERS = 8
-
-
-def n_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -311,6 +311,16 @@ def test_an_interrupted_download_goes_on_where_it_was(hub: type[Hub]) -> None:
     assert any(int(wanted.removeprefix("bytes=").split("-")[0]) > 0 for wanted in ranges)
 
 
+def test_without_the_package_auto_takes_aisfx_and_fetches_nothing(
+    aisfx_weights: object, hub: type[Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    encoder = load_encoder("auto")
+    assert encoder.encoder_id.startswith("aisfx")
+    assert "pip install --no-deps laion-clap" in encoder.notice
+    assert not [method for method, _ in hub.requests if method == "GET"]
+
+
 def test_unknown_encoders_are_refused_with_the_known_ones() -> None:
     with pytest.raises(EncoderError, match="clap-fusion"):
         load_encoder("vggish")

@@ -31,6 +31,13 @@ def test_weights_are_named_by_their_digests(aisfx_weights: Path) -> None:
     assert "clap-fusion is not on this machine" in codes(at)
 
 
+def test_a_package_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopscope.ui.views.diagnostics.PACKAGES", ("numpy", "no-such-package"))
+    at = start("diagnostics")
+    assert not at.exception
+    assert "no-such-package is not installed" in codes(at)
+
+
 def clear(at: AppTest, label: str) -> None:
     """Choose, confirm, clear."""
     choice = at.selectbox(key="clear-what")

@@ -121,6 +121,15 @@ def test_a_folder_is_removed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_a_link_to_a_folder_the_link_goes(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    remove_folder(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+    assert (tmp_path / "elsewhere" / "kept.txt").read_text() == "kept"
+
+
 def test_a_free_name_belongs_to_nobody(tmp_path: Path) -> None:
     wanted = tmp_path / "Loop.WAV"
     assert free_name(wanted) == wanted

@@ -129,7 +129,7 @@ def test_names_go_before_folders_and_near_folders_before_far_ones() -> None:
     assert (first["instrument"], first["instrument_source"]) == ("bass", "name")
     assert (first["bpm"], first["bpm_source"]) == (110, "name")
     assert (second["instrument"], second["bpm"], second["genre"]) == ("guitar", 100, "funk")
-    assert {second[f"{fact}_source"] for fact in ("instrument", "bpm", "genre")} == {"folder"}
+    assert {second[f"{field}_source"] for field in ("instrument", "bpm", "genre")} == {"folder"}
     assert (second["key"], second["key_source"]) == (None, "")
     assert (third["genre"], third["genre_source"]) == ("disco", "folder")
 

@@ -25,7 +25,7 @@ def test_distances_survive_when_all_axes_are_kept():
     np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), np.linalg.norm(Z - Z.mean(0), axis=1), rtol=1e-5)
 
 
-def test_the_picture_does_not_depend_on_the_order_or_mirror_itself():
+def test_the_figure_does_not_depend_on_the_order_or_mirror_itself():
     Z = stretched()
     order = np.random.default_rng(1).permutation(len(Z))
     np.testing.assert_allclose(project(Z).coordinates[order], project(Z[order]).coordinates, atol=1e-4)

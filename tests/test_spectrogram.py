@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from loopscope.analysis.explanation import Carriers
-from loopscope.audio.spectrogram import N_COLUMNS, N_FRAMES, N_MELS, RANGE_DB, draw, spectrogram_of_file
+from loopscope.audio.spectrogram import N_COLUMNS, N_FRAMES, N_MELS, RANGE_DB, draw, outline_of_file
 from loopscope.figures.loop import bars_figure, carriers_figure, sound_figure
 from loopscope.metadata.bars import LoopStructure
 
@@ -49,7 +49,7 @@ def test_an_inverted_channel_does_not_cancel() -> None:
 @pytest.mark.parametrize("n", [441, 100, 3000])
 def test_the_shortest_sounds_and_silence_have_a_spectrogram(n: int, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", np.zeros((max(n, 441), 2)), RATE)
-    drawn = spectrogram_of_file(tmp_path / "short.wav")
+    drawn = outline_of_file(tmp_path / "short.wav")
     assert np.isfinite(drawn.mel_db).all()
     assert len(sound_figure(drawn, {}).data) == 3
 

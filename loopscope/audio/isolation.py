@@ -23,6 +23,7 @@ import loopscope
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation_worker import READY
 from loopscope.audio.readers import AudioInfo, TransientAudioError
+from loopscope.config import n_cores
 from loopscope.errors import AudioError, LibraryError
 from loopscope.progress import StopCheck, never_stop
 
@@ -82,7 +83,7 @@ class InspectionPool:
     """Several workers behind one iterator. Use as a context manager: leaving it ends the processes at once."""
 
     def __init__(self, n_workers: int | None = None, seconds: float = SECONDS_A_FILE) -> None:
-        n_workers = n_workers or min(MAX_WORKERS, os.cpu_count() or 1)
+        n_workers = n_workers or min(MAX_WORKERS, n_cores())
         self._workers = [InspectionWorker(seconds) for _ in range(n_workers)]
         self._idle: queue.SimpleQueue[InspectionWorker] = queue.SimpleQueue()
         for worker in self._workers:

@@ -1,9 +1,9 @@
 """Bytes a browser plays: the file itself where browsers know its format, else a FLAC copy in a cache folder.
 
 Copies are named by content hash and get that name when complete and checked, so that a crash or a full disk never
-leaves a copy that ends early. FLAC keeps the exact length, which a seamless loop needs. The folder
-keeps `config.TRANSCODED_BYTES` at most: each use notes its time as the copy's access time, and a new copy makes room
-for itself by removing those used longest ago.
+leaves a copy that ends early, and only their owner may read them. FLAC keeps the exact length, which a seamless loop
+needs. The folder keeps `config.TRANSCODED_BYTES` at most: each use notes its time as the copy's access time, and a new
+copy makes room for itself by removing those used longest ago.
 """
 
 import os
@@ -65,6 +65,7 @@ def _transcode(path: FilePath, info: AudioInfo, copy: Path) -> None:
     """Write `copy` completely or not at all."""
     try:
         with written_whole(copy) as part:
+            part.chmod(0o600)
             _write_flac(path, info, part)
             make_room(copy.parent, config.TRANSCODED_BYTES - part.stat().st_size)
     except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes

@@ -1,4 +1,4 @@
-"""One loop as a spectrogram: the outline of its waveform and its mel spectrogram, small enough to send to a browser.
+"""One loop to look at: the outline of its waveform and its mel spectrogram, small enough to send to a browser.
 
 Conventions: full scale is ±1, times are seconds from the start, levels are dB below the loudest cell (0 to -80). All
 channels count: the outline spans their extremes and the spectrogram adds their powers, so that an inverted channel
@@ -24,7 +24,7 @@ RANGE_DB = 80.0
 
 
 @dataclass(frozen=True)
-class LoopSpectrogram:
+class SoundOutline:
     """Outline: `times_s`, `low`, `high` (columns,). Spectrogram: `mel_db` (mels, frames), `frame_s`, `mel_hz` (mels,).
 
     `duration_s` is what was drawn, the whole file up to five minutes.
@@ -39,14 +39,14 @@ class LoopSpectrogram:
     mel_db: Float
 
 
-def spectrogram_of_file(path: str | PathLike[str]) -> LoopSpectrogram:
-    """The spectrogram of a file. Raises AudioError with the reason if it cannot be decoded."""
+def outline_of_file(path: str | PathLike[str]) -> SoundOutline:
+    """Outline and spectrogram of a file. Raises AudioError with the reason if it cannot be decoded."""
     wave = audio.decode(path, mono=False, duration_s=LONGEST_S)
     return draw(wave.samples, wave.sample_rate)
 
 
-def draw(samples: Float, sample_rate: int) -> LoopSpectrogram:
-    """The spectrogram of `samples` (channels, n)."""
+def draw(samples: Float, sample_rate: int) -> SoundOutline:
+    """Outline and spectrogram of `samples` (channels, n)."""
     n = samples.shape[1]
     edges = np.linspace(0, n, min(N_COLUMNS, n) + 1).astype(np.int64)[:-1]
     powers = [_mel_power(channel, sample_rate) for channel in samples]
@@ -55,7 +55,7 @@ def draw(samples: Float, sample_rate: int) -> LoopSpectrogram:
     step = -(-mel.shape[1] // N_FRAMES)
     first = np.arange(0, mel.shape[1], step)
     mel_db = librosa.power_to_db(np.maximum.reduceat(mel, first, axis=1), ref=np.max, top_db=RANGE_DB)
-    return LoopSpectrogram(
+    return SoundOutline(
         duration_s=n / sample_rate,
         times_s=(edges / sample_rate).astype(np.float32),
         low=np.minimum.reduceat(samples.min(axis=0), edges),

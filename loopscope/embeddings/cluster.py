@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from loopscope.config import n_cores
 from loopscope.embeddings.clips import STOPPED, BatchResult, Clip, batches_of, embed_batch
 from loopscope.encoders.base import Encoder
 from loopscope.errors import Cancelled, EncoderError
 from loopscope.progress import StopCheck
-from loopscope.threads import n_cores, one_thread
+from loopscope.threads import one_thread
 
 
 def embed_clips_on_cluster(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck) -> Iterator[BatchResult]:

@@ -118,14 +118,12 @@ def _load_best(on_progress: ProgressCallback) -> Encoder:
     if _is_ready(PREFERRED) or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
         try:
             return _load(PREFERRED, None, on_progress)
-        except WeightsError as error:
+        except (EncoderError, WeightsError) as error:
             reason = str(error)
     else:
         reason = "The model hub does not answer."
     encoder = _load(OFFLINE, None, on_progress)
-    encoder.notice = (
-        f"Embedded with aiSFX, a smaller encoder that works offline, because CLAP's weights are not at hand: {reason}"
-    )
+    encoder.notice = f"Embedded with aiSFX, a smaller encoder that works offline, because CLAP cannot be had: {reason}"
     return encoder
 
 

@@ -94,14 +94,16 @@ class FusionEncoder(WindowedEncoder):
 def load_fusion(
     weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
 ) -> WindowedEncoder:
-    """The encoder clap-fusion. Raises `WeightsError`."""
+    """The encoder clap-fusion. Raises `WeightsError`, or `EncoderError` before anything is fetched."""
+    htsat.package_folder()
     return make_fusion(load_weights(CLAP_FUSION, weights_file, on_progress))
 
 
 def load_music(
     weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
 ) -> WindowedEncoder:
-    """The encoder clap-music. Raises `WeightsError`."""
+    """The encoder clap-music. Raises `WeightsError`, or `EncoderError` before anything is fetched."""
+    htsat.package_folder()
     return make_music(load_weights(CLAP_MUSIC, weights_file, on_progress))
 
 

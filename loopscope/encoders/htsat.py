@@ -62,12 +62,17 @@ def build(size: Literal["tiny", "base"], fusion: bool) -> nn.Module:
     return network
 
 
-@cache
-def _laion_htsat() -> tuple[Any, Path]:
+def package_folder() -> Path:
+    """Where laion-clap lies. Raises EncoderError where it is not installed."""
     specification = importlib.util.find_spec("laion_clap")
     if specification is None or not specification.submodule_search_locations:
-        raise EncoderError("The package laion-clap is not installed; run: pip install --no-deps laion-clap==1.1.7")
-    folder = Path(next(iter(specification.submodule_search_locations))) / "clap_module"
+        raise EncoderError("The package laion-clap is not installed; run: pip install --no-deps laion-clap==1.1.7.")
+    return Path(next(iter(specification.submodule_search_locations)))
+
+
+@cache
+def _laion_htsat() -> tuple[Any, Path]:
+    folder = package_folder() / "clap_module"
     package = ModuleType(_PACKAGE)
     package.__path__ = [str(folder)]
     utilities = ModuleType(f"{_PACKAGE}.utils")

@@ -1,6 +1,6 @@
 """Figures of a library: durations and tempi (the paper's Table 1), genres and keys (its Figure 2), instruments.
 
-Bars count loops; colours as in `figures`.
+Bars count loops; colours as in `figures.scores`.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Figures of one loop: its sound with what was found in it, what carries its score, its bars.
 
-Colours as in `figures`: blue for sound, vermillion for what speaks against a loop; both hold on light and dark ground.
-Names of kinds come from the table of limits, never from a file.
+Colours as in `figures.scores`: blue for sound, vermillion for what speaks against a loop; both hold on light and dark
+ground. Names of kinds come from the table of limits, never from a file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from loopscope.analysis.explanation import Carriers
 from loopscope.analysis.triage import TITLES
-from loopscope.audio.spectrogram import RANGE_DB, LoopSpectrogram
+from loopscope.audio.spectrogram import RANGE_DB, SoundOutline
 from loopscope.figures.scores import ANOMALOUS, TRAIN
 from loopscope.metadata.bars import LoopStructure
 
@@ -24,12 +24,12 @@ FREQUENCIES = (200, 1000, 3000, 10000)
 MOST_NUMBERED = 8  # bars whose correlations fit into their cells as numbers
 
 
-def sound_figure(spectrogram: LoopSpectrogram, marks: Mapping[str, Sequence[float]], height: int = 340) -> go.Figure:
+def sound_figure(outline: SoundOutline, marks: Mapping[str, Sequence[float]], height: int = 340) -> go.Figure:
     """Waveform above mel spectrogram on one time axis; `marks`: kind of fault -> times in seconds."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.42, 0.58])
-    _outline(figure, spectrogram)
-    _mel(figure, spectrogram)
-    highest = max(float(np.abs(spectrogram.low).max()), float(np.abs(spectrogram.high).max()), 1e-3)
+    _outline(figure, outline)
+    _mel(figure, outline)
+    highest = max(float(np.abs(outline.low).max()), float(np.abs(outline.high).max()), 1e-3)
     for i, (kind, times_s) in enumerate(marks.items()):
         colour, symbol = MARK_COLOURS[i % len(MARK_COLOURS)], MARK_SYMBOLS[i % len(MARK_SYMBOLS)]
         _marks(figure, TITLES.get(kind, kind), times_s, (colour, symbol), 1.15 * highest)
@@ -40,7 +40,7 @@ def sound_figure(spectrogram: LoopSpectrogram, marks: Mapping[str, Sequence[floa
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
         hovermode="closest",
     )
-    figure.update_xaxes(range=[0, spectrogram.duration_s], showgrid=False)
+    figure.update_xaxes(range=[0, outline.duration_s], showgrid=False)
     figure.update_xaxes(title="time (s)", row=2)
     figure.update_yaxes(title="level", range=[-1.3 * highest, 1.3 * highest], nticks=3, zeroline=False, row=1)
     return figure
@@ -90,20 +90,18 @@ def bars_figure(structure: LoopStructure, height: int = 250) -> go.Figure:
     return figure
 
 
-def _outline(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
+def _outline(figure: go.Figure, outline: SoundOutline) -> None:
     style = {"mode": "lines", "line": {"color": TRAIN, "width": 1}, "hoverinfo": "skip", "showlegend": False}
-    figure.add_scatter(x=spectrogram.times_s, y=spectrogram.low, **style, row=1, col=1)
-    figure.add_scatter(
-        x=spectrogram.times_s, y=spectrogram.high, **style, fill="tonexty", fillcolor=TRAIN, row=1, col=1
-    )
+    figure.add_scatter(x=outline.times_s, y=outline.low, **style, row=1, col=1)
+    figure.add_scatter(x=outline.times_s, y=outline.high, **style, fill="tonexty", fillcolor=TRAIN, row=1, col=1)
 
 
-def _mel(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
+def _mel(figure: go.Figure, outline: SoundOutline) -> None:
     """Rows are mel bins, evenly spaced; ticks name their frequencies."""
     figure.add_heatmap(
-        x=spectrogram.frame_s,
-        y=np.arange(len(spectrogram.mel_hz)),
-        z=np.round(spectrogram.mel_db).astype(np.int8),
+        x=outline.frame_s,
+        y=np.arange(len(outline.mel_hz)),
+        z=np.round(outline.mel_db).astype(np.int8),
         zmin=-RANGE_DB,
         zmax=0,
         colorscale=[[0, f"rgba{(*SOUND, 0)}"], [1, f"rgba{(*SOUND, 1)}"]],
@@ -112,8 +110,8 @@ def _mel(figure: go.Figure, spectrogram: LoopSpectrogram) -> None:
         row=2,
         col=1,
     )
-    shown = [hz for hz in FREQUENCIES if hz < spectrogram.mel_hz[-1]]
-    places = np.interp(shown, spectrogram.mel_hz, np.arange(len(spectrogram.mel_hz)))
+    shown = [hz for hz in FREQUENCIES if hz < outline.mel_hz[-1]]
+    places = np.interp(shown, outline.mel_hz, np.arange(len(outline.mel_hz)))
     labels = [f"{hz / 1000:g} k" if hz >= 1000 else str(hz) for hz in shown]
     figure.update_yaxes(title="Hz", tickvals=places, ticktext=labels, showgrid=False, zeroline=False, row=2)
 

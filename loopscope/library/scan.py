@@ -16,6 +16,7 @@ import soundfile
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation import InspectionPool, Result
 from loopscope.audio.readers import TransientAudioError
+from loopscope.config import n_cores
 from loopscope.errors import Cancelled, LibraryError
 from loopscope.library.tables import Library, make_library
 from loopscope.library.walk import FoundFile, walk
@@ -139,7 +140,7 @@ def _inspect(keys: list[FileKey], scan: _Scan, should_stop: StopCheck) -> None:
     """Inspect the files in worker processes. Raises Cancelled after writing what is finished."""
     by_path = {key.path: key for key in keys}
     try:
-        with InspectionPool(min(len(keys), os.cpu_count() or 1) or 1) as pool:
+        with InspectionPool(min(len(keys), n_cores()) or 1) as pool:
             for path, result in pool.inspect_all(by_path, should_stop):
                 scan.add(by_path[path], result)
     finally:

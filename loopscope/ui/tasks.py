@@ -18,7 +18,7 @@ import streamlit as st
 
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.progress import EpochReport, Progress, training_progress
-from loopscope.ui.server.memory import freeze_garbage
+from loopscope.ui.server.memory import collect_and_freeze
 
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
@@ -149,7 +149,7 @@ class TaskBoard:
 
 def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure], None]) -> None:
     state, details = "failed", ""
-    freeze_garbage()
+    collect_and_freeze()
     try:
         task.result = work(task)
         state = "done"
@@ -178,7 +178,7 @@ def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure]
             state,
             task.seconds,
         )
-        freeze_garbage()
+        collect_and_freeze()
 
 
 def _release(board: TaskBoard) -> None:

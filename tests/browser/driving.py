@@ -80,7 +80,7 @@ def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def open_explorer(page: Page, url: str) -> None:
-    """Go to the harness and wait until all pictures are drawn."""
+    """Go to the harness and wait until all figures are drawn."""
     page.goto(url)
     page.wait_for_selector(".ls-root[data-complete]", timeout=60_000)
 

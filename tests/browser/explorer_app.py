@@ -66,7 +66,7 @@ def explore() -> None:
 
 
 def native() -> None:
-    """The same three pictures as native charts, and st.audio for the point that was clicked."""
+    """The same three figures as native charts, and st.audio for the point that was clicked."""
     loops = view(N_LOOPS).loops
     coordinates = view(N_LOOPS).coordinates
     flagged = loops["score"] > loops["score"].quantile(0.95)

@@ -199,7 +199,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
 
 
 def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) -> None:
-    """The live picture and the settled one agree: as many flagged pixels within a few per cent."""
+    """The live figure and the settled one agree: as many flagged pixels within a few per cent."""
     count = """() => {
         const canvas = document.querySelector(".ls-overlay");
         if (canvas.hidden) return 0;
@@ -274,7 +274,7 @@ def test_a_change_of_theme_keeps_sound_selection_and_zoom(explorer: Page) -> Non
     before, light = explorer.evaluate(view), explorer.evaluate(colour)
     explorer.emulate_media(color_scheme="dark")
     wait_until(lambda: explorer.locator(".ls-root").get_attribute("data-theme") == "dark", "the dark theme")
-    wait_until(lambda: explorer.evaluate(colour) != light, "the picture is drawn again")
+    wait_until(lambda: explorer.evaluate(colour) != light, "the figure is drawn again")
     painted(explorer)
     assert explorer.evaluate(view) == before
     assert audio(explorer)["startedAt"] == playing["startedAt"] and audio(explorer)["playing"]
@@ -531,7 +531,7 @@ def test_an_explorer_that_streamlit_takes_off_and_puts_back_goes_on_as_if_nothin
 
 
 @pytest.mark.parametrize("figure", ["histogram", "scatter", "heatmap"])
-def test_every_picture_can_be_taken_away(explorer: Page, figure: str) -> None:
+def test_every_figure_can_be_taken_away(explorer: Page, figure: str) -> None:
     explorer.keyboard.press("ArrowRight")
     starts = {"PNG": b"\x89PNG", "SVG": b"<svg", "HTML": b"<!doctype html>"}
     for format_, start in starts.items():

@@ -41,7 +41,7 @@ def loops(page: Page) -> dict[str, Any]:
 
 
 def play(page: Page, role: str) -> str:
-    """Press the play button of a companion; its loop_id."""
+    """Press the play button of a loop to compare; its loop_id."""
     button = page.locator(f".ls-card[data-role={role}] button[data-loop]")
     button.click()
     return str(button.get_attribute("data-loop"))

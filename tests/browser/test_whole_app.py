@@ -160,12 +160,12 @@ def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
 def test_compare_shows_every_model_and_plays_what_is_clicked(page: Page, app: str) -> None:
     open_explore(page, app)
     visit(page, "Compare")
-    pictures = page.locator(".ls-figure-root[data-drawn]")
-    expect(pictures).to_have_count(8, timeout=SLOW)  # boxes, ranks, and three figures of each of two models
-    point = pictures.filter(has_text="Rank by rank").evaluate(
-        """(picture) => {
-            picture.scrollIntoView({ block: "center" });
-            const plot = picture.querySelector(".ls-plot");
+    figures = page.locator(".ls-figure-root[data-drawn]")
+    expect(figures).to_have_count(8, timeout=SLOW)  # boxes, ranks, and three figures of each of two models
+    point = figures.filter(has_text="Rank by rank").evaluate(
+        """(figure) => {
+            figure.scrollIntoView({ block: "center" });
+            const plot = figure.querySelector(".ls-plot");
             const { xaxis, yaxis } = plot._fullLayout;
             const box = plot.getBoundingClientRect();
             const trace = plot._fullData.find((one) => one.name.startsWith("both"));
@@ -185,13 +185,13 @@ def test_every_figure_of_compare_and_library_can_be_taken_away(page: Page, app: 
     open_explore(page, app)
     for name, wanted in (("Compare", 8), ("Library", 1)):
         visit(page, name)
-        pictures = page.locator(".ls-figure-root[data-drawn]")
-        expect(pictures).to_have_count(wanted, timeout=SLOW)
+        figures = page.locator(".ls-figure-root[data-drawn]")
+        expect(figures).to_have_count(wanted, timeout=SLOW)
         for i in range(wanted):
             for format_, start in starts.items() if i == 7 else [("SVG", b"<svg")]:
-                pictures.nth(i).locator("summary").click()
+                figures.nth(i).locator("summary").click()
                 with page.expect_download() as download:
-                    pictures.nth(i).get_by_role("button", name=f"Download as {format_}").click()
+                    figures.nth(i).get_by_role("button", name=f"Download as {format_}").click()
                 assert download.value.suggested_filename.endswith(format_.lower())
                 assert download.value.path().read_bytes().startswith(start)
         if name == "Compare":

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from loopscope.audio.spectrogram import LONGEST_S, spectrogram_of_file
+from loopscope.audio.spectrogram import LONGEST_S, outline_of_file
 from loopscope.errors import AudioError
 from loopscope.figures.loop import sound_figure
 from loopscope.library import Library
@@ -18,7 +18,7 @@ def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
     """Waveform and mel spectrogram with the faults that have a place."""
     try:
         # Kept for the loop in view: a moved threshold or a mark decodes nothing anew.
-        drawn = kept("spectrogram", loop_id, lambda: spectrogram_of_file(library.path_of(loop_id)))
+        drawn = kept("spectrogram", loop_id, lambda: outline_of_file(library.path_of(loop_id)))
     except AudioError as error:
         st.error(plain(f"This loop cannot be drawn: {error}"))
         return

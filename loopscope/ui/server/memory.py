@@ -10,7 +10,7 @@ import gc
 import sys
 
 
-def freeze_garbage() -> None:
+def collect_and_freeze() -> None:
     """Collect everything once, then leave what is alive out of later collections, until the next call.
 
     What the C library keeps of freed memory goes back to the system: after a training that is hundreds of megabytes.

@@ -4,7 +4,7 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -31,10 +31,17 @@ def folder_bytes(folder: Path) -> int:
 def show_versions() -> None:
     """What runs here, as text to copy into a report."""
     lines = [f"Python {platform.python_version()} on {platform.platform()}"]
-    lines += [f"{name} {version(name)}" for name in PACKAGES]
+    lines += [f"{name} {_version(name)}" for name in PACKAGES]
     encoder = session().encoder
     lines.append(f"encoder {encoder.encoder_id}" if encoder is not None else "encoder not loaded in this session")
     st.code("\n".join(lines), language=None)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # laion-clap is installed by itself
+        return "is not installed"
 
 
 def show_weights() -> None:

@@ -22,7 +22,7 @@ from loopscope.ui.components import (
     show_task,
     store,
 )
-from loopscope.ui.server.memory import freeze_garbage
+from loopscope.ui.server.memory import collect_and_freeze
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.tasks import Task, task_board
 from loopscope.ui.widgets.paging import show_table
@@ -35,7 +35,7 @@ AUTO = "auto"
 def _loaded(name: str, weights_file: str | None, _on_progress: ProgressCallback) -> Encoder:
     """Frozen encoders hold no user's state, so sessions share them."""
     encoder = load_encoder(name, weights_file=weights_file, on_progress=_on_progress)
-    freeze_garbage()  # PyTorch is here to stay
+    collect_and_freeze()  # PyTorch is here to stay
     return encoder
 
 

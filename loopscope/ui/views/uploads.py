@@ -54,6 +54,6 @@ def upload_folder() -> Path | None:
 def write_below(target: Path, name: str, content: bytes | memoryview) -> Path:
     """Write one uploaded file below `target`, whatever its name says; returns where. Raises OSError."""
     place = target / safe_relative(name)
-    with written_whole(place) as part:
+    with written_whole(place, durable=False) as part:  # the user has the original
         part.write_bytes(content)
     return place

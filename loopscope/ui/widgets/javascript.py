@@ -1,8 +1,8 @@
 """Components in JavaScript: a few lines travel to the browser with every rerun and import the rest; what comes back.
 
 Conventions: an event is a widget state, and its commits are mappings with the value and a serial number of the
-browser's. A commit counts as fresh when it differs from what was there before: a rerun that was interrupted loses
-nothing and none is seen twice.
+browser's. A commit counts as fresh when it differs from what was there before, so none counts twice: act on it before
+the next Streamlit call, at which a waiting rerun may end this one.
 """
 
 import functools
