@@ -4,7 +4,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has librosa's functions compiled and cached before workers and child processes ask for them side by side.
+
+    Two processes that filled numba's cache at once crashed once, in a new environment.
+    """
+    if not hasattr(config, "workerinput"):
+        from loopscope.metadata.tempo_key import estimate_key, estimate_tempo
+
+        noise = np.random.default_rng(0).normal(size=44100).astype(np.float32)
+        estimate_tempo(noise, 22050)
+        estimate_key(noise, 22050)
 
 
 @pytest.fixture(autouse=True)
