@@ -7,7 +7,7 @@ import pytest
 
 from loopscope.checkpoints import AISFX, load_weights
 from loopscope.encoders.aisfx import SAMPLE_RATE, load, make
-from loopscope.encoders.base import encoder_names
+from loopscope.encoders.base import ENCODERS
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.errors import EncoderError
 from tests.golden.clips import plucked
@@ -80,6 +80,6 @@ def test_what_cannot_be_embedded_is_refused_in_one_sentence(encoder: WindowedEnc
 def test_the_id_names_encoder_version_and_weights(encoder: WindowedEncoder) -> None:
     assert encoder.encoder_id.startswith("aisfx-1-")
     assert encoder.weights_sha256[:12] in encoder.encoder_id
-    ready = {info.name: info.ready for info in encoder_names()}
+    ready = {info.name: info.ready for info in ENCODERS}
     assert ready["aisfx"]
     assert not ready["clap-music"]

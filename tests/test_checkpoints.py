@@ -31,7 +31,7 @@ from loopscope.checkpoints import (
     load_weights,
 )
 from loopscope.checkpoints.__main__ import main
-from loopscope.encoders.base import encoder_names, load_encoder
+from loopscope.encoders.base import ENCODERS, load_encoder
 from loopscope.errors import EncoderError, WeightsError
 from loopscope.files import file_sha256
 from loopscope.progress import Progress
@@ -324,12 +324,12 @@ def test_without_the_package_auto_takes_aisfx_and_fetches_nothing(
 def test_unknown_encoders_are_refused_with_the_known_ones() -> None:
     with pytest.raises(EncoderError, match="clap-fusion"):
         load_encoder("vggish")
-    assert [info.name for info in encoder_names()][:3] == ["clap-fusion", "clap-music", "aisfx"]
+    assert [info.name for info in ENCODERS][:3] == ["clap-fusion", "clap-music", "aisfx"]
 
 
 def test_an_encoder_without_weights_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(CHECKPOINTS, "aisfx")
-    assert {info.name: info.ready for info in encoder_names()}["aisfx"]
+    assert {info.name: info.ready for info in ENCODERS}["aisfx"]
 
 
 def test_the_command_runs_as_make_install_does(aisfx_weights: Path) -> None:

@@ -26,9 +26,9 @@ def test_every_linked_file_exists() -> None:
 
 def test_every_encoder_and_detector_is_named() -> None:
     from loopscope.detection.registry import detector_info, detector_names
-    from loopscope.encoders.base import encoder_names
+    from loopscope.encoders.base import ENCODERS
 
-    assert all(f"`{info.name}`" in README for info in encoder_names())
+    assert all(f"`{info.name}`" in README for info in ENCODERS)
     titles = {name: name if detector_info(name).is_deep else detector_info(name).title for name in detector_names()}
     assert not [name for name, title in titles.items() if not re.search(rf"\b{title}\b", README)]
 

@@ -156,7 +156,7 @@ def analyse_folder(
 ) -> Analysis:
     """Scans, embeds, trains and ranks a folder of loops.
 
-    `encoder` is a name of `encoders.base.encoder_names()` or a loaded encoder; `detector` and `preset` are those of
+    `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
     `registry.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
     Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
     """

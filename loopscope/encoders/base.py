@@ -4,7 +4,7 @@ Conventions: a waveform is (n_samples,) float32 mono at the encoder's own sample
 (n, n_features) float32, one row per waveform in the order given, not normalised. `encoder_id` names everything that
 the numbers depend on (encoder, version of the front end, weights, and the precision where it shows), so that
 embeddings of two encoders are never mixed. A new encoder is one module with a loading function and one line of
-`_REGISTRY`.
+`ENCODERS`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,40 +63,39 @@ class StagedEncoder(Encoder, Protocol):
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """An encoder one can choose; `ready` when its weights are on this machine."""
+    """An encoder one can choose: `loader` of `loopscope.encoders.<module>` takes (weights_file, on_progress)."""
 
     name: str
     title: str
     n_features: int
     licence: str
-    ready: bool
-
-
-@dataclass(frozen=True)
-class _Entry:
-    title: str
-    n_features: int
-    licence: str
     module: str
-    loader: str
+    loader: str = "load"
+
+    @property
+    def ready(self) -> bool:
+        """Whether its weights are on this machine, or it needs none."""
+        checkpoint = checkpoints.CHECKPOINTS.get(self.name)
+        return checkpoint is None or checkpoints.is_ready(checkpoint)
 
 
 _CLAP_LICENCE = "laion-clap CC0 1.0; the weights as their hub page says"
-_REGISTRY = {
-    "clap-fusion": _Entry(
-        "CLAP with feature fusion (HTSAT-tiny, any sound)", 768, _CLAP_LICENCE, "clap", "load_fusion"
+ENCODERS = (
+    EncoderInfo(
+        "clap-fusion", "CLAP with feature fusion (HTSAT-tiny, any sound)", 768, _CLAP_LICENCE, "clap", "load_fusion"
     ),
-    "clap-music": _Entry("CLAP for music (HTSAT-base)", 1024, _CLAP_LICENCE, "clap", "load_music"),
-    "aisfx": _Entry("aiSFX (sound effects, works offline)", 512, "CC BY 4.0, Ma and Lerch 2022", "aisfx", "load"),
-}
+    EncoderInfo("clap-music", "CLAP for music (HTSAT-base)", 1024, _CLAP_LICENCE, "clap", "load_music"),
+    EncoderInfo("aisfx", "aiSFX (sound effects, works offline)", 512, "CC BY 4.0, Ma and Lerch 2022", "aisfx"),
+)
 
 
-def encoder_names() -> tuple[EncoderInfo, ...]:
-    """The encoders that `load_encoder` knows, best first."""
-    return tuple(
-        EncoderInfo(name, entry.title, entry.n_features, entry.licence, _is_ready(name))
-        for name, entry in _REGISTRY.items()
-    )
+def encoder_info(name: str) -> EncoderInfo:
+    """What is known of an encoder. Raises `EncoderError` for an unknown name."""
+    for info in ENCODERS:
+        if info.name == name:
+            return info
+    known = ", ".join(info.name for info in ENCODERS)
+    raise EncoderError(f'There is no encoder "{name}"; choose one of {AUTO}, {known}.')
 
 
 def load_encoder(
@@ -109,13 +108,11 @@ def load_encoder(
     """
     if name == AUTO:
         return _load_best(on_progress) if weights_file is None else _load(PREFERRED, weights_file, on_progress)
-    if name not in _REGISTRY:
-        raise EncoderError(f'There is no encoder "{name}"; choose one of {AUTO}, {", ".join(_REGISTRY)}.')
     return _load(name, weights_file, on_progress)
 
 
 def _load_best(on_progress: ProgressCallback) -> Encoder:
-    if _is_ready(PREFERRED) or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
+    if encoder_info(PREFERRED).ready or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
         try:
             return _load(PREFERRED, None, on_progress)
         except (EncoderError, WeightsError) as error:
@@ -128,13 +125,7 @@ def _load_best(on_progress: ProgressCallback) -> Encoder:
 
 
 def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallback) -> Encoder:
-    entry = _REGISTRY[name]
-    module = import_module(f"loopscope.encoders.{entry.module}")
-    encoder: Encoder = getattr(module, entry.loader)(weights_file, on_progress)
+    info = encoder_info(name)
+    module = import_module(f"loopscope.encoders.{info.module}")
+    encoder: Encoder = getattr(module, info.loader)(weights_file, on_progress)
     return encoder
-
-
-def _is_ready(name: str) -> bool:
-    """Whether its weights are at hand, or it needs none."""
-    checkpoint = checkpoints.CHECKPOINTS.get(name)
-    return checkpoint is None or checkpoints.is_ready(checkpoint)

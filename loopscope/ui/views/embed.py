@@ -7,7 +7,7 @@ import streamlit as st
 
 from loopscope.analysis.pipeline import left_out
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, encoder_names, load_encoder
+from loopscope.encoders.base import ENCODERS, Encoder, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library
 from loopscope.metadata import read_names
@@ -41,7 +41,7 @@ def _loaded(name: str, weights_file: str | None, _on_progress: ProgressCallback)
 
 def choose_encoder() -> tuple[str, str | None]:
     """The encoder's name and, for CLAP, an optional weights file of the user's."""
-    known = {info.name: info for info in encoder_names()}
+    known = {info.name: info for info in ENCODERS}
     titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
     titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
     recall({"encoder-name": AUTO})
