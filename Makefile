@@ -12,8 +12,10 @@ install: $(VENV)/.weights
 run: install
 	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
 
+# Two workers, and browser tests by themselves: each brings a server and a browser. Status 5: PYTEST_ARGS chose no test.
 test: $(VENV)/.dev $(VENV)/.weights check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 check: $(VENV)/.dev check-js
 	$(BIN)/ruff check .

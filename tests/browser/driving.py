@@ -112,10 +112,22 @@ def painted(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+_RESTS = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    const rests = app?.dataset.testScriptState === "notRunning" && !document.querySelector("[data-stale=true]");
+    window.restsSince = rests ? (window.restsSince ?? performance.now()) : null;
+    return rests && performance.now() - window.restsSince > 500;
+}"""
+
+
 def at_rest(page: Page, limit_s: float = 120.0) -> None:
-    """Wait until the script has run to its end and nothing on the page is left over from the run before."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=1000 * limit_s)
-    page.wait_for_selector("[data-stale=true]", state="detached", timeout=1000 * limit_s)
+    """Wait until the script has run to its end and nothing on the page is left over from the run before.
+
+    For half a second: between a task's end and the run that takes its result over, the page seems to rest as well, and
+    a click then is lost.
+    """
+    page.evaluate("window.restsSince = null")
+    page.wait_for_function(_RESTS, timeout=1000 * limit_s, polling=50)
 
 
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
