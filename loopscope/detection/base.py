@@ -178,16 +178,8 @@ class BaseDetector(ABC):
         report = _judged(fitted, time.perf_counter() - start)
         own = fitted.in_order(np.argsort(order))
         self._fitted = replace(own, report=report, loop_ids=ids, encoder_id=encoder_id, n_features=X.shape[1])
-        log.info(
-            "train: %s, %s, seed %d, %d loops, %d epochs, %d warnings, %.2f s",
-            self.name,
-            self.preset,
-            self.seed,
-            len(X),
-            report.epochs,
-            len(report.warnings),
-            report.seconds,
-        )
+        what = f"{self.name}, {self.preset}, seed {self.seed}, {len(X)} loops"
+        log.info("train: %s, %d epochs, %d warnings, %.2f s", what, report.epochs, len(report.warnings), report.seconds)
         return self
 
     def restore(self, fitted: Fitted, state: Arrays) -> None:

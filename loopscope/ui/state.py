@@ -108,11 +108,7 @@ def kept(name: str, key: Hashable, make: Callable[[], T]) -> T:
     return held[1]
 
 
-def _close(store: Store) -> None:
-    store.close()
-
-
-@st.cache_resource(show_spinner=False, on_release=_close)
+@st.cache_resource(show_spinner=False, on_release=Store.close)
 def open_store(database: str) -> Store:
     """The one writer of the database, shared by all sessions; it holds no session's state."""
     return Store(Path(database))

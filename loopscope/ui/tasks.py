@@ -171,21 +171,12 @@ def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure]
             on_failure(Failure(now, task.title, f"{task.error}\n{details}".strip()))
         task.ended = time.monotonic()
         task.state = state
-        log.log(
-            logging.WARNING if state == "failed" else logging.INFO,
-            "%s: %s after %.1f s",
-            task.title,
-            state,
-            task.seconds,
-        )
+        level = logging.WARNING if state == "failed" else logging.INFO
+        log.log(level, "%s: %s after %.1f s", task.title, state, task.seconds)
         collect_and_freeze()
 
 
-def _release(board: TaskBoard) -> None:
-    board.cancel_all()
-
-
-@st.cache_resource(scope="session", on_release=_release, show_spinner=False)
+@st.cache_resource(scope="session", on_release=TaskBoard.cancel_all, show_spinner=False)
 def task_board() -> TaskBoard:
     """The board of the present session."""
     return TaskBoard()

@@ -123,11 +123,7 @@ def media_registry() -> MediaRegistry:
     return MediaRegistry()
 
 
-def _release(token: str) -> None:
-    media_registry().forget(token)
-
-
-@st.cache_resource(scope="session", show_spinner=False, on_release=_release)
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda token: media_registry().forget(token))
 def session_token() -> str:
     """The token of the session that runs this script; forgotten with everything published when the session ends."""
     return secrets.token_urlsafe(24)
@@ -252,9 +248,5 @@ def _loudness(path: Path, mtime_ns: int, size_bytes: int) -> loudness.Loudness:
 
 
 def _loudness_headers(measured: loudness.Loudness) -> dict[str, str]:
-    headers = {}
-    if measured.lufs is not None:
-        headers["X-Loudness-LUFS"] = f"{measured.lufs:.2f}"
-    if measured.peak_dbfs is not None:
-        headers["X-Peak-dBFS"] = f"{measured.peak_dbfs:.2f}"
-    return headers
+    values = {"X-Loudness-LUFS": measured.lufs, "X-Peak-dBFS": measured.peak_dbfs}
+    return {name: f"{value:.2f}" for name, value in values.items() if value is not None}
