@@ -14,7 +14,8 @@ from loopscope import audio
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.triage import FAULTY, triage_rank
 from loopscope.embeddings.neighbours import near_duplicates, nearest_to
-from loopscope.faults import CHECKS, LIMITS, check_library, fault_scores, find_faults
+from loopscope.faults import LIMITS, check_library, fault_scores, find_faults
+from loopscope.faults.registry import CHECKS
 from loopscope.metadata import estimate_from_audio
 from tests.test_faults import MUSIC, RATE
 

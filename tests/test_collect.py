@@ -12,6 +12,7 @@ from loopscope.errors import Cancelled
 from loopscope.library import scan_folder
 from loopscope.metadata import bars
 from loopscope.metadata.collect import known_metadata, measure_metadata
+from loopscope.metadata.table import METADATA_COLUMNS
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.test_bars import BPM, RATE, loop
@@ -37,7 +38,7 @@ def refuse(*_: object) -> None:
 
 def test_names_alone_are_known_at_once_and_the_rest_is_counted(loops: pd.DataFrame, store: Store) -> None:
     known = known_metadata(loops, store)
-    assert tuple(known.table.columns) == (*metadata.METADATA_COLUMNS, "n_bars", "loop_structure")
+    assert tuple(known.table.columns) == (*METADATA_COLUMNS, "n_bars", "loop_structure")
     assert known.missing == set(loops["loop_id"]), "one was never listened to, two were never cut into bars"
     by_name = known.table.assign(name=loops["name"]).set_index("name")
     assert by_name.loc["Bass_120_Em.wav", ["bpm", "bpm_source", "key", "instrument"]].tolist() == [

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from benchmarks.data import bench_folder
-from loopscope.metadata import NameMetadata, estimate_from_audio, fill_from_audio, parse_name, read_names
+from loopscope.metadata import estimate_from_audio, fill_from_audio, parse_name, read_names
+from loopscope.metadata.names import NameMetadata
 from loopscope.store import Store
 
 # name (without extension) -> instrument, genre, bpm, key. The naming styles of Splice, Loopmasters, Cymatics, KSHMR,

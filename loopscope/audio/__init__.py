@@ -5,19 +5,9 @@ and offsets are seconds, rates are Hz. The content decides what a file is, never
 becomes an `AudioError` whose message is the reason listed beside it.
 """
 
-from loopscope.audio.decoding import Waveform, decode, probe
-from loopscope.audio.inspection import Inspection, content_hash, inspect_file
+from loopscope.audio.decoding import decode, probe
+from loopscope.audio.inspection import content_hash, inspect_file
 from loopscope.audio.playback import playable
-from loopscope.audio.readers import AudioInfo, TransientAudioError
+from loopscope.audio.readers import TransientAudioError
 
-__all__ = [
-    "AudioInfo",
-    "Inspection",
-    "TransientAudioError",
-    "Waveform",
-    "content_hash",
-    "decode",
-    "inspect_file",
-    "playable",
-    "probe",
-]
+__all__ = ["TransientAudioError", "content_hash", "decode", "inspect_file", "playable", "probe"]

@@ -8,7 +8,7 @@ file the user names. `python -m loopscope.checkpoints aisfx` fetches weights fro
 
 from loopscope.checkpoints.fetching import fetch, hub_answers, is_ready, load_weights
 from loopscope.checkpoints.published import AISFX, CHECKPOINTS, CLAP_FUSION, CLAP_MUSIC, Checkpoint
-from loopscope.checkpoints.stored import Weights, digests, tensors_sha256
+from loopscope.checkpoints.stored import Weights, digests
 
 __all__ = [
     "AISFX",
@@ -22,5 +22,4 @@ __all__ = [
     "hub_answers",
     "is_ready",
     "load_weights",
-    "tensors_sha256",
 ]
