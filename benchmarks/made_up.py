@@ -52,4 +52,6 @@ def fill(store: Store, loop_ids: Sequence[str], encoder_id: str, n_features: int
     for start in range(0, len(loop_ids), BATCH):
         ids = list(loop_ids[start : start + BATCH])
         store.put_embeddings(ids, encoder_id, X[start : start + BATCH])
-        store.put_faults({loop_id: [finding] if i % 40 == 0 else [] for i, loop_id in enumerate(ids)}, version())
+        store.put_reports(
+            "faults", {loop_id: [finding] if i % 40 == 0 else [] for i, loop_id in enumerate(ids)}, version()
+        )

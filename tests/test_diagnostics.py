@@ -54,7 +54,7 @@ def test_caches_are_cleared_and_marks_and_notes_are_not() -> None:
     with Store.default() as store:
         for encoder_id in ("one", "two"):
             store.put_embeddings(["a", "b"], encoder_id, np.ones((2, 4), np.float32))
-        store.put_faults({"a": []}, "1")
+        store.put_reports("faults", {"a": []}, "1")
         store.set_mark("a", "love", "a note")
         store.put_setting("k", 1)
     copy = paths().transcoded / "a.flac"

@@ -12,20 +12,11 @@ from scipy import signal as dsp
 from loopscope import audio
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError
-from loopscope.faults import (
-    CHECKS,
-    FAULT_COLUMNS,
-    LIMITS,
-    add_near_duplicates,
-    check_file,
-    check_library,
-    fault_scores,
-    faults_frame,
-    find_faults,
-    near_duplicate_rows,
-)
+from loopscope.faults import LIMITS, add_near_duplicates, check_library, fault_scores, faults_frame, find_faults
 from loopscope.faults import check as fault_library
-from loopscope.faults.registry import BLOCK_S
+from loopscope.faults.check import FAULT_COLUMNS, check_file
+from loopscope.faults.duplicates import near_duplicate_rows
+from loopscope.faults.registry import BLOCK_S, CHECKS
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
@@ -377,7 +368,7 @@ def test_a_stopped_check_keeps_finished_batches(
     with Store(tmp_path / "store.sqlite3") as store:
         with pytest.raises(Cancelled, match="kept"):
             check_library(library, store, reports.append, lambda: len(reports) >= 2)
-        assert len(store.get_faults(library.unique["loop_id"], fault_library.version())) == 1
+        assert len(store.get_reports("faults", library.unique["loop_id"], fault_library.version())) == 1
 
 
 def test_a_file_that_vanished_is_a_reason_and_is_tried_again(library: Library, tmp_path: Path) -> None:

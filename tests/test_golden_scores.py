@@ -63,6 +63,6 @@ def test_a_database_written_by_version_0_1_opens_and_answers_the_same(tmp_path: 
         assert {key: row.tolist() for key, row in found.items()} == expected["embeddings"]
         marks = {key: [mark.mark, mark.note] for key, mark in store.get_marks().items()}
         assert marks == expected["marks"]
-        assert store.get_faults(expected["faults"], "2-abc") == expected["faults"]
-        assert store.get_measurements(expected["measurements"], "heard-1") == expected["measurements"]
+        assert store.get_reports("faults", expected["faults"], "2-abc") == expected["faults"]
+        assert store.get_reports("measurements", expected["measurements"], "heard-1") == expected["measurements"]
         assert store.get_setting("recent_folders") == expected["recent_folders"]

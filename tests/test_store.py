@@ -156,17 +156,17 @@ def test_notes_and_marks_do_not_disturb_each_other(path: Path) -> None:
 
 def test_measurements_are_kept_by_version(path: Path) -> None:
     with Store(path) as store:
-        store.put_measurements({"a": {"bpm": 120.0, "key": None}}, "ear 1")
-        assert store.get_measurements(["a", "b"], "ear 1") == {"a": {"bpm": 120.0, "key": None}}
-        assert store.get_measurements(["a"], "ear 2") == {} == store.get_faults(["a"], "ear 1")
+        store.put_reports("measurements", {"a": {"bpm": 120.0, "key": None}}, "ear 1")
+        assert store.get_reports("measurements", ["a", "b"], "ear 1") == {"a": {"bpm": 120.0, "key": None}}
+        assert store.get_reports("measurements", ["a"], "ear 2") == {} == store.get_reports("faults", ["a"], "ear 1")
 
 
 def test_faults_and_settings_hold_what_json_holds(path: Path) -> None:
     report = {"click": 3, "at_s": [0.1, 2.5], "text": "é\udce9"}
     with Store(path) as store:
-        store.put_faults({"a": report, "b": None}, "2")
-        assert store.get_faults(["a", "b", "c"], "2") == {"a": report, "b": None}
-        assert store.get_faults(["a"], "1") == {}
+        store.put_reports("faults", {"a": report, "b": None}, "2")
+        assert store.get_reports("faults", ["a", "b", "c"], "2") == {"a": report, "b": None}
+        assert store.get_reports("faults", ["a"], "1") == {}
         assert store.get_setting("recent", []) == []
         store.put_setting("recent", ["/music", {"n": 1}])
         assert store.get_setting("recent") == ["/music", {"n": 1}]
@@ -185,8 +185,8 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
     with Store(path) as store:
         store.put_embeddings(ids(500), "e", vectors(500, 512))
         store.put_files({FileKey("/a", 1, 1): ROW})
-        store.put_faults({"a": 1}, "1")
-        store.put_measurements({"a": 1}, "1")
+        store.put_reports("faults", {"a": 1}, "1")
+        store.put_reports("measurements", {"a": 1}, "1")
         store.set_mark("a", "keep")
         store.put_setting("k", 1)
         before = bytes_on_disk(path)

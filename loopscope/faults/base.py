@@ -7,9 +7,9 @@ common scale from 0 to 1 on which 0.25 is the limit for "suspect", 0.5 the limit
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,13 @@ class Fault:
     times_s: tuple[float, ...]
     verdict: Verdict
     sentence: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        row = asdict(self)
+        row["times"] = list(row.pop("times_s"))
+        return row
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,20 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from loopscope import audio
 from loopscope.batches import Memory, measure_loops
+from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.limits import LIMITS
 from loopscope.faults.registry import BLOCK_S, OVERLAP_S, judge, measure_blocks
+from loopscope.library import Library
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
-
-if TYPE_CHECKING:
-    from loopscope.embeddings import EmbeddingSet
-    from loopscope.library import Library
-    from loopscope.store import Store
+from loopscope.store import Store
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times")
 CHECKS_REVISION = 2  # raise it whenever a check would find something else in the same file
@@ -39,8 +36,8 @@ Report = list[dict[str, Any]]  # the findings of one file, strongest first
 
 
 def check_library(
-    library: "Library",
-    store: "Store | None" = None,
+    library: Library,
+    store: Store | None = None,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
@@ -51,7 +48,7 @@ def check_library(
     """
     started = time.monotonic()
     paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    memory = None if store is None else _memory(store)
+    memory: Memory[Report] | None = None if store is None else store.memory("faults", version())
     checked = measure_loops(
         paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH
     )
@@ -64,8 +61,8 @@ def check_library(
 
 def add_near_duplicates(
     findings: pd.DataFrame,
-    library: "Library",
-    embeddings: "EmbeddingSet",
+    library: Library,
+    embeddings: EmbeddingSet,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
@@ -104,24 +101,10 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"strength": "float64", "times": "object"})
 
 
-def _memory(store: "Store") -> Memory[Report]:
-    return Memory(partial(store.get_faults, version=version()), partial(store.put_faults, version=version()))
-
-
 def _report(path: str) -> Report:
     """Findings of one file as JSON can hold them. Raises AudioError with the reason."""
-    return [_row(fault) for fault in check_file(path)]
+    return [fault.row for fault in check_file(path)]
 
 
 def _unreadable(reason: str) -> Report:
-    return [_row(Fault("unreadable", 1.0, (), "fault", reason))]
-
-
-def _row(fault: Fault) -> dict[str, Any]:
-    return {
-        "kind": fault.kind,
-        "strength": fault.strength,
-        "verdict": fault.verdict,
-        "sentence": fault.sentence,
-        "times": list(fault.times_s),
-    }
+    return [Fault("unreadable", 1.0, (), "fault", reason).row]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from loopscope.arrays import Float
 from loopscope.embeddings.neighbours import near_duplicates
+from loopscope.faults.base import Fault
 from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 
@@ -62,11 +63,4 @@ def _listed(names: Sequence[str] | pd.Series) -> str:
 
 
 def _row(loop_id: str, kind: str, sentence: str) -> dict[str, Any]:
-    return {
-        "loop_id": loop_id,
-        "kind": kind,
-        "strength": DUPLICATE_STRENGTH,
-        "verdict": "suspect",
-        "sentence": sentence,
-        "times": (),
-    }
+    return {"loop_id": loop_id, **Fault(kind, DUPLICATE_STRENGTH, (), "suspect", sentence).row}

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -22,9 +22,7 @@ from loopscope.arrays import Float
 from loopscope.batches import Memory, measure_loops
 from loopscope.errors import DataError
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
-
-if TYPE_CHECKING:
-    from loopscope.store import Store
+from loopscope.store import Store
 
 RATE = 22050
 N_MELS = 64
@@ -87,7 +85,7 @@ def structure_of_file(path: str | PathLike[str], bpm: float, beats_per_bar: int 
 
 def structure_scores(
     tempi: pd.DataFrame,
-    store: "Store",
+    store: Store,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
@@ -104,7 +102,7 @@ def structure_scores(
     return _structures(unique, measured.results)
 
 
-def known_structures(tempi: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
+def known_structures(tempi: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
     """What `structure_scores` found before, and the loops with a known tempo that were never cut at it."""
     unique = tempi.drop_duplicates("loop_id")
     jobs = _jobs(unique)
@@ -119,14 +117,14 @@ def _jobs(tempi: pd.DataFrame) -> dict[str, Job]:
     return dict(zip(cut["loop_id"], jobs, strict=True))
 
 
-def _memory(store: "Store", jobs: Mapping[str, Job]) -> Memory[Report]:
+def _memory(store: Store, jobs: Mapping[str, Job]) -> Memory[Report]:
     """What was found before, where it was found at the tempo that holds now."""
 
     def recall(loop_ids: Collection[str]) -> dict[str, Report]:
-        found = store.get_measurements(loop_ids, STRUCTURE_VERSION)
+        found = store.get_reports("measurements", loop_ids, STRUCTURE_VERSION)
         return {loop_id: report for loop_id, report in found.items() if report["bpm"] == jobs[loop_id].bpm}
 
-    return Memory(recall, partial(store.put_measurements, version=STRUCTURE_VERSION))
+    return Memory(recall, store.memory("measurements", STRUCTURE_VERSION).remember)
 
 
 def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFrame:

@@ -6,19 +6,17 @@ Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, 
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from loopscope.batches import Memory, measure_loops
+from loopscope.batches import measure_loops
 from loopscope.metadata.names import NameMetadata, merge, parse_name
 from loopscope.metadata.tempo_key import estimate_from_audio
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
-
-if TYPE_CHECKING:
-    from loopscope.store import Store
+from loopscope.store import Store
 
 FIELDS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
@@ -39,7 +37,7 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
 
 def fill_from_audio(
     names: pd.DataFrame,
-    store: "Store",
+    store: Store,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> pd.DataFrame:
@@ -53,17 +51,17 @@ def fill_from_audio(
         gaps,
         lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),
         "Listening for tempo and key",
-        _memory(store),
+        store.memory("measurements", TEMPO_KEY_VERSION),
         on_progress,
         should_stop,
     )
     return _with_estimates(names, measured.results)
 
 
-def fill_from_store(names: pd.DataFrame, store: "Store") -> tuple[pd.DataFrame, frozenset[str]]:
+def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
     """`names` with what was estimated before, and the loops with gaps that nobody has listened to yet."""
     gaps = _gaps(names)
-    estimates = _memory(store).recall(gaps)
+    estimates = store.get_reports("measurements", gaps, TEMPO_KEY_VERSION)
     return _with_estimates(names, estimates), frozenset(gaps) - frozenset(estimates)
 
 
@@ -71,13 +69,6 @@ def _gaps(names: pd.DataFrame) -> dict[str, str]:
     """loop_id -> path of the loops whose tempo or key is unknown."""
     unknown = names[(names["bpm_source"] == "") | (names["key_source"] == "")].drop_duplicates("loop_id")
     return dict(zip(unknown["loop_id"], unknown["path"], strict=True))
-
-
-def _memory(store: "Store") -> Memory[Estimate]:
-    return Memory(
-        partial(store.get_measurements, version=TEMPO_KEY_VERSION),
-        partial(store.put_measurements, version=TEMPO_KEY_VERSION),
-    )
 
 
 def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
@@ -88,16 +79,11 @@ def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> p
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
     parent, name = os.path.split(path)  # pathlib takes as long as all the parsing
     own = _of_file_name(name.rpartition(".")[0] or name)
-    metadata = merge(own, _of_folder_names(parent, folder))
-    sources = {
-        f"{field}_source": ""
-        if getattr(metadata, field) is None
-        else "folder"
-        if getattr(own, field) is None
-        else "name"
-        for field in FIELDS
-    }
-    return {"loop_id": loop_id, "path": path, **vars(metadata), **sources}
+    row = {"loop_id": loop_id, "path": path, **vars(merge(own, _of_folder_names(parent, folder)))}
+    for field in FIELDS:
+        known = "folder" if getattr(own, field) is None else "name"
+        row[f"{field}_source"] = "" if row[field] is None else known
+    return row
 
 
 @lru_cache(CACHED_NAMES)

@@ -9,12 +9,14 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from loopscope.batches import Memory
 from loopscope.config import paths
 from loopscope.errors import DataError
 from loopscope.store.database import Database, Row
@@ -24,6 +26,7 @@ from loopscope.store.schema import COMPACT, RECOMPUTABLE
 _FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
 _FORGET_EMPTY = "DELETE FROM marks WHERE loop_id = ? AND mark IS NULL AND note = ''"
 _VECTOR = np.dtype("<f4")
+ReportTable = Literal["faults", "measurements"]
 
 
 class Store:
@@ -111,23 +114,14 @@ class Store:
             )
         )
 
-    def get_faults(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
-        """The reports of the signal checks of this version, by loop_id."""
-        return self._get_reports("faults", loop_ids, version)
+    def memory(self, table: ReportTable, version: str) -> Memory[Any]:
+        """Where the reports of this version last; `version` names what was looked for and how."""
+        return Memory(
+            partial(self.get_reports, table, version=version), partial(self.put_reports, table, version=version)
+        )
 
-    def put_faults(self, reports: Mapping[str, Any], version: str) -> None:
-        """Remember reports (anything JSON can hold) by loop_id."""
-        self._put_reports("faults", reports, version)
-
-    def get_measurements(self, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
-        """What was measured of the sound (tempo, key, bars), by loop_id; `version` names what and how."""
-        return self._get_reports("measurements", loop_ids, version)
-
-    def put_measurements(self, reports: Mapping[str, Any], version: str) -> None:
-        """Remember measurements (anything JSON can hold) by loop_id."""
-        self._put_reports("measurements", reports, version)
-
-    def _get_reports(self, table: str, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
+    def get_reports(self, table: ReportTable, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
+        """What the signal checks found, or was measured of the sound (tempo, key, bars), by loop_id."""
         found = self._database.rows_in(
             f"SELECT loop_id, report FROM {table} WHERE version = ? AND loop_id IN ({{marks}})",
             (version,),
@@ -135,7 +129,8 @@ class Store:
         )
         return {loop_id: json.loads(report) for loop_id, report in found}
 
-    def _put_reports(self, table: str, reports: Mapping[str, Any], version: str) -> None:
+    def put_reports(self, table: ReportTable, reports: Mapping[str, Any], version: str) -> None:
+        """Remember reports (anything JSON can hold) by loop_id."""
         self._database.write(
             (
                 f"INSERT OR REPLACE INTO {table} (version, loop_id, report) VALUES (?, ?, ?)",
