@@ -1,9 +1,9 @@
 """The unit of work: one loop with the files that hold it, read and made ready for the network."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,21 +37,11 @@ class Clip:
     files: tuple[ClipFile, ...]
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A file that could not be embedded, and why."""
 
     path: str
     reason: str
-
-
-@dataclass(frozen=True)
-class ReadyClip:
-    """What the network needs of one loop, or why there is nothing: `features` is None with at least one rejection."""
-
-    clip: Clip
-    features: Any
-    rejections: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True)
@@ -66,12 +56,10 @@ class BatchResult:
 
 def clips_of(loops: pd.DataFrame) -> list[Clip]:
     """One clip per loop_id, in the order of the first file of each."""
-    columns = ["path", "size_bytes", "mtime_ns", "duration_s", "sample_rate"]
+    columns = [field.name for field in fields(ClipFile)]
     files: dict[str, list[ClipFile]] = {}
     for loop_id, *values in loops[["loop_id", *columns]].itertuples(index=False, name=None):
-        path, size_bytes, mtime_ns, duration_s, sample_rate = values
-        file = ClipFile(str(path), int(size_bytes), int(mtime_ns), float(duration_s), int(sample_rate))
-        files.setdefault(str(loop_id), []).append(file)
+        files.setdefault(loop_id, []).append(ClipFile(*values))
     return [Clip(loop_id, tuple(copies)) for loop_id, copies in files.items()]
 
 
@@ -82,38 +70,37 @@ def batches_of(clips: Sequence[Clip], encoder: Encoder) -> list[Sequence[Clip]]:
 
 
 def embed_batch(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck = never_stop) -> BatchResult:
-    """Takes a batch from files to embeddings. Raises `Cancelled` between two pieces of sound."""
-    return embed_ready([make_ready(clip, encoder, should_stop) for clip in clips], encoder)
+    """Takes a batch from files to embeddings. Raises `Cancelled` between two pieces of sound.
+
+    A row of the network's output that is not finite becomes a rejection.
+    """
+    found = [_features_of(clip, encoder, should_stop) for clip in clips]
+    rejections = [rejection for _, of_clip in found for rejection in of_clip]
+    ready = [clip for clip, (features, _) in zip(clips, found, strict=True) if features is not None]
+    network: Callable[[Sequence[Any]], Samples] = (
+        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
+    )
+    inputs = [features for features, _ in found if features is not None]
+    X = network(inputs) if inputs else np.empty((0, encoder.n_features), np.float32)
+    finite = np.logical_and.reduce(np.isfinite(X), axis=1)
+    for clip, is_finite in zip(ready, finite, strict=True):
+        if not is_finite:
+            reason = "The encoder's output is not finite; the sound may hold extreme values."
+            rejections.append(Rejection(clip.files[0].path, reason))
+    kept = tuple(clip.loop_id for clip, is_finite in zip(ready, finite, strict=True) if is_finite)
+    return BatchResult(kept, X[finite], tuple(rejections), len(clips))
 
 
-def make_ready(clip: Clip, encoder: Encoder, should_stop: StopCheck = never_stop) -> ReadyClip:
-    """Reads a loop and runs the encoder's front end on it."""
+def _features_of(clip: Clip, encoder: Encoder, should_stop: StopCheck) -> tuple[Any, list[Rejection]]:
+    """What the network needs of a loop, from the first file that can be read; None with a rejection for each file."""
     rejections = []
     for file in clip.files:
         try:
             _check_unchanged(file)
-            return ReadyClip(clip, _features(file, encoder, should_stop), ())
+            return _features(file, encoder, should_stop), []
         except (AudioError, EncoderError) as error:
             rejections.append(Rejection(file.path, str(error)))
-    return ReadyClip(clip, None, tuple(rejections))
-
-
-def embed_ready(ready: Sequence[ReadyClip], encoder: Encoder) -> BatchResult:
-    """Runs the network on what is ready. A row that is not finite becomes a rejection."""
-    rejections = [rejection for item in ready for rejection in item.rejections]
-    clips = [item.clip for item in ready if item.features is not None]
-    features = [item.features for item in ready if item.features is not None]
-    network: Callable[[Sequence[Any]], Samples] = (
-        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
-    )
-    X = network(features) if features else np.empty((0, encoder.n_features), np.float32)
-    finite = np.logical_and.reduce(np.isfinite(X), axis=1)
-    for clip, is_finite in zip(clips, finite, strict=True):
-        if not is_finite:
-            reason = "The encoder's output is not finite; the sound may hold extreme values."
-            rejections.append(Rejection(clip.files[0].path, reason))
-    kept = tuple(clip.loop_id for clip, is_finite in zip(clips, finite, strict=True) if is_finite)
-    return BatchResult(kept, X[finite], tuple(rejections), len(ready))
+    return None, rejections
 
 
 def _check_unchanged(file: ClipFile) -> None:

@@ -3,20 +3,18 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loopscope.embeddings.clips import BatchResult, Clip, Rejection, clips_of
-from loopscope.embeddings.embedding_set import EmbeddingSet, rejection_table
+from loopscope.embeddings.embedding_set import EmbeddingSet
 from loopscope.embeddings.local import embed_clips
 from loopscope.encoders.base import Encoder, Samples
 from loopscope.errors import EncoderError
+from loopscope.library import Library
+from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
-
-if TYPE_CHECKING:
-    from loopscope.library import Library
-    from loopscope.store import Store
+from loopscope.store import Store
 
 Engine = Callable[[Sequence[Clip], Encoder, StopCheck], Iterator[BatchResult]]
 ENGINES = ("threads", "dask")
@@ -25,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def embed_library(
-    library: "Library",
+    library: Library,
     encoder: Encoder,
-    store: "Store | None" = None,
+    store: Store | None = None,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
     engine: str = "threads",
@@ -55,14 +53,8 @@ def embed_library(
         done += batch.n_clips
         on_progress(Progress("Embedding", done, len(clips), unit="loops"))
     embeddings = _assembled([clip.loop_id for clip in clips], found, rejections, encoder)
-    log.info(
-        "embed: %d loops, %d left out, %d computed with %s, %.2f s",
-        len(embeddings.loop_ids),
-        len(rejections),
-        len(missing) - len(rejections),
-        encoder.encoder_id,
-        time.monotonic() - started,
-    )
+    counts = f"{len(embeddings.loop_ids)} loops, {len(rejections)} left out, {len(missing) - len(rejections)} computed"
+    log.info("embed: %s with %s, %.2f s", counts, encoder.encoder_id, time.monotonic() - started)
     return embeddings
 
 
@@ -82,4 +74,4 @@ def _assembled(
     """Rows in the order of the library, whatever the order in which they were made."""
     kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
     X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, encoder.n_features), np.float32)
-    return EmbeddingSet(kept, X, encoder.encoder_id, rejection_table(rejections))
+    return EmbeddingSet(kept, X, encoder.encoder_id, reasons_frame(rejections))

@@ -1,6 +1,6 @@
 """`EmbeddingSet`: the embeddings of a set of loops, and what could not be embedded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,16 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from loopscope.embeddings.clips import Rejection
 from loopscope.errors import DataError
-
-
-def rejection_table(rejections: Iterable[Rejection] = ()) -> pd.DataFrame:
-    """The table of left-out files: path, reason."""
-    rows = list(rejections)
-    # The str dtype of pandas cannot hold the surrogates of file names that are not UTF-8.
-    paths = pd.Series([item.path for item in rows], dtype=object)
-    return pd.DataFrame({"path": paths, "reason": pd.Series([item.reason for item in rows], dtype=str)})
+from loopscope.library.tables import reasons_frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +23,7 @@ class EmbeddingSet:
     loop_ids: tuple[str, ...]
     X: NDArray[np.float32]
     encoder_id: str
-    rejected: pd.DataFrame = field(default_factory=rejection_table)
+    rejected: pd.DataFrame = field(default_factory=reasons_frame)
 
     def __post_init__(self) -> None:
         if self.X.ndim != 2 or len(self.X) != len(self.loop_ids):

@@ -9,7 +9,6 @@ import filecmp
 import logging
 import shutil
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from loopscope.errors import Cancelled, DataError, ExportError
 from loopscope.exports.new_files import copy_content, link, one_sentence
 from loopscope.exports.undo import UndoFile
 from loopscope.files import display_name, free_name
+from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
         target = free_name(wanted, taken)
         taken.add(str(target).casefold())
         items.append(CopyItem(source, target, source.stat().st_size))
-    return CopyPlan(destination, tuple(items), _skipped_frame(skipped), move)
+    return CopyPlan(destination, tuple(items), reasons_frame(skipped), move)
 
 
 def execute(
@@ -150,8 +150,3 @@ def _relative(source: Path, root: Path | None) -> Path:
     if root is not None and source.is_relative_to(root):
         return source.relative_to(root)
     return Path(source.name)
-
-
-def _skipped_frame(rows: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["path", "reason"], dtype="object")
-    return table.astype({"reason": "str"})

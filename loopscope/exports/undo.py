@@ -20,6 +20,7 @@ import pandas as pd
 from loopscope.errors import ExportError
 from loopscope.exports.new_files import copy_content, link, one_sentence
 from loopscope.files import display_name
+from loopscope.library.tables import reasons_frame
 
 FORMAT = 1
 CHANGED = "The copy was changed since; remove it by hand if you no longer need it."
@@ -99,8 +100,7 @@ def undo(path: Path) -> UndoReport:
     if not left:
         with one_sentence("remove", path):
             path.unlink()
-    table = pd.DataFrame(left, columns=["path", "reason"], dtype="object")
-    return UndoReport(undone, table.astype({"reason": "str"}))
+    return UndoReport(undone, reasons_frame(left))
 
 
 def _take_back(entry: JournalEntry, move: bool, folder: Path) -> str:

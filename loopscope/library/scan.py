@@ -52,13 +52,8 @@ def scan_folder(
     scan = _Scan(store, len(keys), len(known), on_progress)
     _inspect([key for key in keys if key not in known], scan, should_stop)
     library = make_library(root, {**known, **scan.rows}, {**reasons, **scan.passing_reasons})
-    log.info(
-        "scan: %d loops, %d left out, %d inspected, %.2f s",
-        len(library.loops),
-        len(library.rejected),
-        len(keys) - len(known),
-        time.monotonic() - started,
-    )
+    inspected = f"{len(keys) - len(known)} inspected, {time.monotonic() - started:.2f} s"
+    log.info("scan: %d loops, %d left out, %s", len(library.loops), len(library.rejected), inspected)
     return library
 
 
@@ -157,12 +152,5 @@ def _row(result: Result) -> FileRow:
     if not isinstance(result, Inspection):
         return FileRow(reader_version(), reason=str(result))
     info = result.info
-    return FileRow(
-        reader=reader_version(),
-        loop_id=result.loop_id,
-        duration_s=info.duration_s,
-        sample_rate=info.sample_rate,
-        channels=info.channels,
-        format=info.format,
-        subtype=info.subtype,
-    )
+    header = (info.duration_s, info.sample_rate, info.channels, info.format, info.subtype)
+    return FileRow(reader_version(), result.loop_id, *header)

@@ -62,30 +62,20 @@ def make_library(root: Path, rows: Mapping[FileKey, FileRow], reasons: Mapping[s
     ordered = sorted(rows.items(), key=lambda item: os.fsencode(item[0].path))
     loops = [_loop(root, key, row) for key, row in ordered if not row.reason]
     refused = {**reasons, **{key.path: row.reason for key, row in ordered if row.reason}}
-    return Library(root, _frame(loops, _DTYPES), rejected_frame(refused))
+    rejected = reasons_frame((path, refused[path]) for path in sorted(refused, key=os.fsencode))
+    return Library(root, _frame(loops, _DTYPES), rejected)
 
 
-def rejected_frame(reasons: Mapping[str, str]) -> pd.DataFrame:
-    """Columns path (object) and reason, ordered by path."""
-    ordered = [{"path": path, "reason": reasons[path]} for path in sorted(reasons, key=os.fsencode)]
-    return _frame(ordered, {"path": "object", "reason": "str"})
+def reasons_frame(rows: Iterable[tuple[str, str]] = ()) -> pd.DataFrame:
+    """Files left out or left alone, each with why: columns path (object) and reason (str)."""
+    return pd.DataFrame(list(rows), columns=["path", "reason"], dtype="object").astype({"reason": "str"})
 
 
 def _loop(root: Path, key: FileKey, row: FileRow) -> dict[str, Any]:
-    folder, name = os.path.split(key.path)
-    return {
-        "loop_id": row.loop_id,
-        "path": key.path,
-        "name": display_name(name),
-        "folder": display_name(folder[len(str(root)) :].strip(os.sep)),
-        "duration_s": row.duration_s,
-        "sample_rate": row.sample_rate,
-        "channels": row.channels,
-        "format": row.format,
-        "subtype": row.subtype,
-        "size_bytes": key.size_bytes,
-        "mtime_ns": key.mtime_ns,
-    }
+    """What is known of a file by name, the columns of `loops` among it."""
+    parent, name = os.path.split(key.path)
+    folder = parent[len(str(root)) :].strip(os.sep)
+    return {**key._asdict(), **vars(row), "name": display_name(name), "folder": display_name(folder)}
 
 
 def _frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
