@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loopscope.embeddings import neighbours
-from loopscope.embeddings.neighbours import near_duplicates, nearest_normal, nearest_to
+from loopscope.embeddings.neighbours import near_duplicates, nearest_to
 from loopscope.errors import Cancelled, DataError
 
 
@@ -54,21 +54,13 @@ def test_a_query_keeps_to_the_allowed() -> None:
     assert (np.diff(distances[0]) >= 0).all()
 
 
-def test_the_nearest_normal_loop_is_normal_and_another_one() -> None:
+def test_the_nearest_of_the_allowed_is_found() -> None:
     X = embeddings()
-    is_normal = np.random.default_rng(2).random(len(X)) < 0.3
-    found = nearest_normal(X, is_normal, np.arange(len(X)))
+    allowed = np.random.default_rng(2).random(len(X)) < 0.3
+    found, _ = nearest_to(X[~allowed], X, 1, allowed)
     distances = cosine_distances(X)
-    np.fill_diagonal(distances, np.inf)
-    distances[:, ~is_normal] = np.inf
-    np.testing.assert_array_equal(found, distances.argmin(axis=1))
-
-
-def test_without_normal_loops_there_is_no_nearest_normal() -> None:
-    X = embeddings(5)
-    only_one = np.array([False, True, False, False, False])
-    assert nearest_normal(X, np.zeros(5, dtype=bool), [0, 3]).tolist() == [-1, -1]
-    assert nearest_normal(X, only_one, [1, 3]).tolist() == [-1, 1]
+    distances[:, ~allowed] = np.inf
+    np.testing.assert_array_equal(found[:, 0], distances[~allowed].argmin(axis=1))
 
 
 @pytest.mark.parametrize("cosine", [0.9, 0.995])

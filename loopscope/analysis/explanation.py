@@ -16,7 +16,7 @@ from loopscope.arrays import Bool, Float
 from loopscope.detection.parts import ScorePart
 from loopscope.detection.registry import detector_info
 from loopscope.detection.thresholds import percentile_of, threshold_at
-from loopscope.embeddings.neighbours import nearest_normal, nearest_to
+from loopscope.embeddings.neighbours import nearest_to
 
 MEANING: Mapping[str, tuple[str, str]] = {
     ScorePart.DISTANCE: ("Distance to the centre", "how far the encoder puts it from the centre of what is normal"),
@@ -92,12 +92,9 @@ def parts_of(scored: ScoredLoops, X: Float, row: int) -> tuple[Part, ...]:
     """The parts of one loop's score, the most unusual first."""
     detector = scored.detector
     fitted = _fitted_row(scored, row)
-    own = (
-        {name: values[fitted] for name, values in detector.components_.items()}
-        if fitted is not None
-        else {name: values[0] for name, values in detector.component_scores(X[row : row + 1]).items()}
-    )
-    parts = [_part(detector.name, name, float(own[name]), detector.components_) for name in detector.components_]
+    own = detector.component_scores(X[row : row + 1]) if fitted is None else detector.components_
+    place = fitted or 0  # a new loop is scored alone
+    parts = [_part(detector.name, name, float(own[name][place]), detector.components_) for name in own]
     return tuple(sorted(parts, key=lambda part: -part.percentile))
 
 
@@ -135,8 +132,9 @@ def comparison_loops_of(
     allowed = is_normal & (np.arange(len(X)) != row)
     scores = np.where(allowed, scored.scores["score"].to_numpy(np.float64), np.inf)
     found, distance = nearest_to(X[row : row + 1], X, n_similar, np.arange(len(X)) != row)
+    nearest_normal, _ = nearest_to(X[row : row + 1], X, 1, allowed)
     return ComparisonLoops(
-        nearest_normal=int(nearest_normal(X, allowed, row)[0]),
+        nearest_normal=int(nearest_normal[0, 0]) if allowed.any() else -1,
         most_central=int(scores.argmin()) if allowed.any() else -1,
         similar=tuple(int(other) for other in found[0]),
         similarity=tuple(float(1 - d) for d in distance[0]),

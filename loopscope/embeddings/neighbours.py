@@ -37,9 +37,10 @@ def nearest_to(queries: Float, X: Float, k: int, allowed: Bool | None = None) ->
 
     `allowed` (n,) leaves rows of X out; k is cut to what remains. A query that is itself in X finds itself.
     """
+    if k < 1:
+        raise DataError(f"The number of neighbours must be at least 1, not {k}.")
     array, length = _lengths(X)
-    n_allowed = len(array) if allowed is None else int(np.count_nonzero(allowed))
-    k = min(_checked_k(k), n_allowed)
+    k = min(k, len(array) if allowed is None else int(np.count_nonzero(allowed)))
     similarity = (_unit(np.atleast_2d(queries)) @ array.T) / length
     if k == 0:
         return np.empty((len(similarity), 0), np.int64), np.empty((len(similarity), 0), np.float32)
@@ -47,17 +48,6 @@ def nearest_to(queries: Float, X: Float, k: int, allowed: Bool | None = None) ->
         similarity[:, ~np.asarray(allowed, dtype=np.bool_)] = -np.inf
     rows, top = _top(similarity, k)
     return rows, 1.0 - top
-
-
-def nearest_normal(X: Float, is_normal: Bool, rows: npt.ArrayLike) -> Int:
-    """For each row in `rows` (m,) the nearest other loop that is normal: (m,) rows of X, -1 where there is none."""
-    wanted = np.atleast_1d(np.asarray(rows, dtype=np.int64))
-    found, _ = nearest_to(np.asarray(X)[wanted], X, 2, np.asarray(is_normal, dtype=np.bool_))
-    if found.shape[1] == 0:
-        return np.full(len(wanted), -1, np.int64)
-    is_itself = found[:, 0] == wanted
-    second = found[:, 1] if found.shape[1] > 1 else np.full(len(wanted), -1)
-    return np.where(is_itself, second, found[:, 0])
 
 
 def near_duplicates(
@@ -134,12 +124,6 @@ def _lengths(X: npt.ArrayLike) -> tuple[Float, Float]:
     if not np.isfinite(length).all():
         raise DataError("The embeddings contain NaN or infinity: embed the library again.")
     return array, np.where(length > 0, length, np.float32(1.0))
-
-
-def _checked_k(k: int) -> int:
-    if k < 1:
-        raise DataError(f"The number of neighbours must be at least 1, not {k}.")
-    return k
 
 
 def _top(similarity: Float, k: int) -> tuple[Int, Float]:
