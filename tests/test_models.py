@@ -183,7 +183,7 @@ class Length(BaseDetector):
 
 
 def test_a_new_detector_is_one_class_and_one_line_of_the_registry(monkeypatch):
-    info = registry.DetectorInfo("length", "Length", "length over mean", registry.Family.BASELINE, {"robust": Length})
+    info = registry.DetectorInfo("length", "Length", "length over mean", False, {"robust": Length})
     monkeypatch.setattr(registry, "DETECTORS", (*DETECTORS, info))
     assert detector_names()[-1] == "length"
     with pytest.raises(ModelError, match="length has not been fitted"):

@@ -33,8 +33,7 @@ class PaperDetector(BaseDetector):
     @property
     def centre_(self) -> Float:
         """c in the space of `latents_`, (32,)."""
-        out: Float = self._model.centre.numpy()
-        return out
+        return self._model.centre.numpy()
 
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         validation = validation_mask(groups, self.settings.validation_fraction, np.random.default_rng(self.seed))
@@ -62,8 +61,7 @@ class PaperDetector(BaseDetector):
 
     def _latents(self, X: Float) -> Float:
         with torch.inference_mode():
-            out: Float = self._model.latents(torch.from_numpy(X)).numpy()
-        return out
+            return self._model.latents(torch.from_numpy(X)).numpy()
 
     def state(self) -> Arrays:
         """Weights and centre."""
@@ -80,8 +78,7 @@ class PaperDetector(BaseDetector):
 
 def _distances(model: DeepSVDD, X: Float) -> Float:
     with torch.inference_mode():
-        out: Float = model.distance(torch.from_numpy(X)).numpy()
-    return out
+        return model.distance(torch.from_numpy(X)).numpy()
 
 
 def _measures(before: DeepSVDD, after: DeepSVDD, X: Float) -> dict[str, float]:

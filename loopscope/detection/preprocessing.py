@@ -21,8 +21,7 @@ def standardisation(X: Float) -> tuple[Float, Float]:
 
 def standardise(X: Float, mean: Float, scale: Float) -> Float:
     """z-scores clipped to ±10."""
-    z: Float = np.clip((X - mean) / scale, -CLIP, CLIP)
-    return z
+    return np.clip((X - mean) / scale, -CLIP, CLIP)
 
 
 def whitening_matrix(Z: Float, power: float = 0.5) -> Float:
@@ -39,5 +38,4 @@ def whitening_matrix(Z: Float, power: float = 0.5) -> Float:
 
 def first_of_each(groups: Int) -> Int:
     """Row number of the first of every group of equal rows, ascending by row; `groups` is (n,)."""
-    rows: Int = np.sort(np.unique(groups, return_index=True)[1])
-    return rows
+    return np.sort(np.unique(groups, return_index=True)[1])

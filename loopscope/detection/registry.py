@@ -6,7 +6,6 @@ is one file with a class that derives from `base.BaseDetector`, and one line in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -21,27 +20,18 @@ PRESETS = ("robust", "paper")
 Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 
 
-class Family(StrEnum):
-    """What kind of thing a detector learns with."""
-
-    DEEP = "deep"
-    BASELINE = "baseline"
-
-
 @dataclass(frozen=True)
 class DetectorInfo:
-    """A detector by name: its title, what its score is in one phrase, and how to make it for each preset it has."""
+    """A detector by name: its title, what its score is in one phrase, and how to make it for each preset it has.
+
+    `is_deep`: it trains networks, epoch by epoch.
+    """
 
     name: str
     title: str
     score: str
-    family: Family
+    is_deep: bool
     presets: Mapping[str, Maker]
-
-    @property
-    def is_deep(self) -> bool:
-        """Whether it trains networks, epoch by epoch."""
-        return self.family is Family.DEEP
 
 
 def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
@@ -49,11 +39,11 @@ def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
         "robust": partial(RobustDetector, residual),
         "paper": partial(PaperDetector, residual),
     }
-    return DetectorInfo(name, title, score, Family.DEEP, presets)
+    return DetectorInfo(name, title, score, True, presets)
 
 
 def _baseline(name: str, title: str, score: str, learn: Callable[..., baselines.ScoreRows]) -> DetectorInfo:
-    return DetectorInfo(name, title, score, Family.BASELINE, dict.fromkeys(PRESETS, partial(BaselineDetector, learn)))
+    return DetectorInfo(name, title, score, False, dict.fromkeys(PRESETS, partial(BaselineDetector, learn)))
 
 
 DETECTORS = (

@@ -41,8 +41,7 @@ class RobustDetector(BaseDetector):
     @property
     def centre_(self) -> Float:
         """c in the space of `latents_`, (32,)."""
-        out: Float = self._repeats[0].centre[0, 0].numpy()
-        return out
+        return self._repeats[0].centre[0, 0].numpy()
 
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
         rng = np.random.default_rng(self.seed)
@@ -86,8 +85,7 @@ class RobustDetector(BaseDetector):
     def _latents(self, X: Float) -> Float:
         with torch.inference_mode():
             pieces = [self._repeats[0].latents(x)[0] for x in torch.split(torch.from_numpy(X), CHUNK)]
-        out: Float = torch.cat(pieces).numpy()
-        return out
+        return torch.cat(pieces).numpy()
 
     def _log_deep(self, X: Float) -> Float:
         """Uncalibrated deep parts, (n_repeats, n_members, n_parts, n)."""

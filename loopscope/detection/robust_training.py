@@ -90,7 +90,7 @@ def fit_repeats(
         for phase in ("pretrain", "finetune"):
             if stopped:
                 break
-            n_epochs = trainings[0].n_epochs
+            n_epochs = trainings[0].plan.n_epochs
             list(pool.map(_Training.begin_phase, trainings, [phase] * len(trainings)))
             for epoch in range(1, n_epochs + 1):
                 figures = np.mean(list(pool.map(_Training.run_epoch, trainings)), axis=0)
@@ -156,7 +156,6 @@ class _Training:
         self.shown = self.X[torch.stack([torch.from_numpy(np.flatnonzero(rows)[:n_shown]) for rows in held_out])]
         self.rows = [trained.nonzero()[:, 0] for trained in self.train_rows]
         self.plan = _Plan.for_rows(min(map(len, self.rows)), preset)
-        self.n_epochs = self.plan.n_epochs
         self._waiting: Iterator[Tensor] = iter(())
 
     def begin_phase(self, phase: str) -> None:
@@ -173,7 +172,7 @@ class _Training:
             fused=True,
         )
         self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self._optimizer, self.n_epochs, self.preset.min_learning_rate
+            self._optimizer, self.plan.n_epochs, self.preset.min_learning_rate
         )
 
     def run_epoch(self) -> tuple[float, float, float]:

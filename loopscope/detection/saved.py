@@ -20,20 +20,10 @@ from safetensors.numpy import load_file, save_file
 
 from loopscope import config
 from loopscope.arrays import Float
+from loopscope.detection import saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Arrays
 from loopscope.detection.registry import make_detector
-from loopscope.detection.saved_format import (
-    FORMAT,
-    MIGRATIONS,
-    PROBE,
-    arrays_of,
-    card_of,
-    fitted_from,
-    probe_scores,
-    state_from,
-    up_to_date,
-)
 from loopscope.errors import DataError, ModelError
 from loopscope.files import file_sha256, flush, free_name, remove_folder, unfinished_folder
 
@@ -54,8 +44,8 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
     home = folder or config.paths().models
     try:
         with unfinished_folder(home) as part:
-            save_file(arrays_of(detector), part / ARRAYS)
-            card = card_of(detector, name, data_summary, file_sha256(part / ARRAYS))
+            save_file(saved_format.arrays_of(detector), part / ARRAYS)
+            card = saved_format.card_of(detector, name, data_summary, file_sha256(part / ARRAYS))
             (part / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
             flush(part)
             place = part.rename(free_name(home / _slug(name)))
@@ -71,12 +61,12 @@ def load_model(path: str | Path) -> BaseDetector:
     if not path.is_dir():
         raise ModelError(f"There is no saved model at {path}; choose one of the list.")
     try:
-        card, arrays = up_to_date(_read_card(path), _read_arrays(path))
+        card, arrays = saved_format.up_to_date(_read_card(path), _read_arrays(path))
         detector = make_detector(card["detector"], card["preset"], card["seed"], **_options(card))
-        detector.restore(fitted_from(card, arrays), state_from(arrays))
+        detector.restore(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays))
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, DataError) as error:
         raise ModelError(_set_aside(path, str(error))) from error
-    _check_probe(detector, arrays[PROBE], path)
+    _check_probe(detector, arrays[saved_format.PROBE], path)
     return detector
 
 
@@ -114,7 +104,7 @@ def delete_model(path: str | Path) -> None:
 
 
 def _check_probe(detector: BaseDetector, saved: Float, path: Path) -> None:
-    now = probe_scores(detector)
+    now = saved_format.probe_scores(detector)
     if not np.allclose(now, saved, rtol=TOLERANCE, atol=TOLERANCE):
         raise ModelError(
             f"The model at {path} scores differently here than when saved (by {np.abs(now - saved).max():.1e}); "
@@ -131,8 +121,8 @@ def _read_card(path: Path) -> dict[str, Any]:
         card = json.loads((path / CARD).read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"the card cannot be read: {error}") from error
-    if not isinstance(card, dict) or card.get("format") not in (*MIGRATIONS, FORMAT):
-        raise ValueError(f"the card is not of format {FORMAT} or an older one")
+    if not isinstance(card, dict) or card.get("format") not in (*saved_format.MIGRATIONS, saved_format.FORMAT):
+        raise ValueError(f"the card is not of format {saved_format.FORMAT} or an older one")
     missing = {*LISTED, "arrays_sha256", "loop_ids", "options", "n_features"} - set(card)
     if missing:
         raise ValueError(f"the card lacks {', '.join(sorted(missing))}")
@@ -143,8 +133,7 @@ def _read_arrays(path: Path) -> Arrays:
     file = path / ARRAYS
     if not file.is_file() or file_sha256(file) != _read_card(path)["arrays_sha256"]:
         raise ValueError("the arrays are missing or not the ones that were saved (checksum)")
-    arrays: Arrays = load_file(file)
-    return arrays
+    return load_file(file)
 
 
 def _set_aside(path: Path, reason: str) -> str:
