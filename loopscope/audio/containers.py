@@ -7,6 +7,7 @@ much sound data the header announces beyond the end of the file: libsndfile read
 Sources: RIFF/WAVE (Microsoft 1991), EBU Tech 3306 (RF64), AIFF 1.3 (Apple 1989), RFC 3533 (Ogg), RFC 9639 (FLAC).
 """
 
+from collections.abc import Iterable
 from typing import BinaryIO, Literal
 
 from loopscope.errors import AudioError
@@ -70,20 +71,21 @@ def _chunked_kind(head: bytes) -> str | None:
 
 
 def _prefixed_kind(head: bytes) -> str | None:
-    for prefix, kind in _PREFIXES:
-        if head.startswith(prefix):
-            return kind
-    foreign = any(head.startswith(prefix) for prefix, _ in _FOREIGN)
+    if kind := _named(head, _PREFIXES):
+        return kind
     # An MPEG frame begins with eleven set bits; zeros before the first frame are left behind by some editors.
     frame = head.lstrip(b"\0")[:2]
     is_mpeg = len(frame) == 2 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0 and frame[1] & 0x06 != 0
-    return "MP3" if is_mpeg and not foreign else None
+    return "MP3" if is_mpeg and not _named(head, _FOREIGN) else None
+
+
+def _named(head: bytes, prefixes: Iterable[tuple[bytes, str]]) -> str | None:
+    return next((name for prefix, name in prefixes if head.startswith(prefix)), None)
 
 
 def _foreign_kind(head: bytes) -> str:
-    for prefix, name in _FOREIGN:
-        if head.startswith(prefix):
-            return name
+    if name := _named(head, _FOREIGN):
+        return name
     if not head.strip(b"\0"):
         return "only zeros at its beginning"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()

@@ -23,12 +23,10 @@ import loopscope
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation_worker import READY
 from loopscope.audio.readers import AudioInfo, TransientAudioError
-from loopscope.config import n_cores
 from loopscope.errors import AudioError, LibraryError
 from loopscope.progress import StopCheck, never_stop
 
 SECONDS_A_FILE = 60.0
-MAX_WORKERS = 4
 QUEUED_A_WORKER = 8
 STOP_CHECK_S = 0.25  # how late a stop is noticed while a slow file is decoded
 
@@ -82,8 +80,7 @@ class InspectionWorker:
 class InspectionPool:
     """Several workers behind one iterator. Use as a context manager: leaving it ends the processes at once."""
 
-    def __init__(self, n_workers: int | None = None, seconds: float = SECONDS_A_FILE) -> None:
-        n_workers = n_workers or min(MAX_WORKERS, n_cores())
+    def __init__(self, n_workers: int, seconds: float = SECONDS_A_FILE) -> None:
         self._workers = [InspectionWorker(seconds) for _ in range(n_workers)]
         self._idle: queue.SimpleQueue[InspectionWorker] = queue.SimpleQueue()
         for worker in self._workers:

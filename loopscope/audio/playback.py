@@ -23,17 +23,11 @@ from loopscope.files import remove_abandoned, written_whole
 
 FLAC_MIME = "audio/flac"
 FLAC_CHANNELS = 8
-_PLAYED_BY_BROWSERS = {
-    ("WAV", "PCM_U8"): "audio/wav",
-    ("WAV", "PCM_16"): "audio/wav",
-    ("WAV", "PCM_24"): "audio/wav",
-    ("WAV", "FLOAT"): "audio/wav",
-    ("FLAC", "PCM_S8"): FLAC_MIME,
-    ("FLAC", "PCM_16"): FLAC_MIME,
-    ("FLAC", "PCM_24"): FLAC_MIME,
-    ("OGG", "VORBIS"): "audio/ogg",
-    ("OGG", "OPUS"): "audio/ogg",
-    ("MP3", "MPEG_LAYER_III"): "audio/mpeg",
+_PLAYED_BY_BROWSERS = {  # container -> MIME type, and the sample codings in it that browsers know
+    "WAV": ("audio/wav", {"PCM_U8", "PCM_16", "PCM_24", "FLOAT"}),
+    "FLAC": (FLAC_MIME, {"PCM_S8", "PCM_16", "PCM_24"}),
+    "OGG": ("audio/ogg", {"VORBIS", "OPUS"}),
+    "MP3": ("audio/mpeg", {"MPEG_LAYER_III"}),
 }
 _NARROW_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"})
 
@@ -48,8 +42,8 @@ def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> 
         _note_use(copy)
         return copy, FLAC_MIME
     info = probe(path)
-    mime = _PLAYED_BY_BROWSERS.get((info.format, info.subtype))
-    if mime:
+    mime, subtypes = _PLAYED_BY_BROWSERS.get(info.format, ("", frozenset()))
+    if info.subtype in subtypes:
         return Path(path), mime
     copy = _copy_path(cache_folder, loop_id or content_hash(path))
     if not copy.is_file():

@@ -48,20 +48,14 @@ def make_demo_library(
     if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise LibraryError(f"The folder {target} holds something else; choose a new folder for the demo library.")
     try:
-        return _make(target, seed, takes, on_progress, should_stop)
+        with unfinished_folder(target.parent) as part:
+            _write_takes(part, seed, takes, on_progress, should_stop)
+            _write_labels(part / LABELS, takes)
+            (part / MANIFEST).write_text(json.dumps({"version": VERSION, "seed": seed}), encoding="utf-8")
+            flush(part)
+            _put_in_place(part, target, seed, takes)
     except (OSError, soundfile.SoundFileError) as error:
         raise LibraryError(f"The demo library cannot be written to {target} ({error}); free some space.") from error
-
-
-def _make(
-    target: Path, seed: int, takes: Sequence[Take], on_progress: ProgressCallback, should_stop: StopCheck
-) -> Path:
-    with unfinished_folder(target.parent) as part:
-        _write_takes(part, seed, takes, on_progress, should_stop)
-        _write_labels(part / LABELS, takes)
-        (part / MANIFEST).write_text(json.dumps({"version": VERSION, "seed": seed}), encoding="utf-8")
-        flush(part)
-        _put_in_place(part, target, seed, takes)
     return target
 
 

@@ -2,20 +2,7 @@
 
 from dataclasses import dataclass
 
-PITCH_CLASSES = {
-    "C": 0,
-    "C#": 1,
-    "D": 2,
-    "Eb": 3,
-    "E": 4,
-    "F": 5,
-    "F#": 6,
-    "G": 7,
-    "Ab": 8,
-    "A": 9,
-    "Bb": 10,
-    "B": 11,
-}
+PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)
 MIXOLYDIAN = (0, 2, 4, 5, 7, 9, 10)
@@ -49,7 +36,7 @@ class Key:
 def parse_key(name: str, is_blues: bool = False) -> Key:
     """`Em` is E minor, `Bb` is B flat major; blues take the dominant seventh of the Mixolydian scale."""
     is_minor = name.endswith("m")
-    tonic = PITCH_CLASSES[name.removesuffix("m")]
+    tonic = PITCH_CLASSES.index(name.removesuffix("m"))
     if is_blues:
         return Key(tonic, MIXOLYDIAN)
     return Key(tonic, MINOR if is_minor else MAJOR)

@@ -11,18 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from loopscope.metadata.vocabulary import (
-    AFTER_LETTER,
-    COUNTED_AFTER,
-    COUNTED_BEFORE,
-    GENRES,
-    INSTRUMENTS,
-    LETTERED,
-    MACHINES,
-    ONE_SHOTS,
-    PRONOUNS,
-    ROLES,
-)
+from loopscope.metadata import vocabulary
 
 SLOWEST, FASTEST = 40.0, 300.0  # beside "bpm"
 BARE_SLOWEST, BARE_FASTEST = 60, 200
@@ -122,7 +111,7 @@ def _bare_tempo(words: Sequence[str], is_folder: bool) -> int | None:
     plain = [word.casefold() for word in words]
     is_loop = any(word.startswith("loop") or word.endswith(("loop", "loops")) for word in plain)
     has_index = any(word.isdigit() and i not in candidates for i, word in enumerate(words))
-    if is_loop or (has_index and not ONE_SHOTS & set(plain)):
+    if is_loop or (has_index and not vocabulary.ONE_SHOTS & set(plain)):
         return inner_first[0]
     return None
 
@@ -134,7 +123,8 @@ def _may_be_tempo(words: Sequence[str], i: int) -> bool:
         return False
     before = words[i - 1].casefold() if i else ""
     after = words[i + 1].casefold() if i + 1 < len(words) else ""
-    if before in MACHINES or before in COUNTED_BEFORE or before.endswith("#") or after in COUNTED_AFTER:
+    counts = before in vocabulary.COUNTED_BEFORE or before.endswith("#") or after in vocabulary.COUNTED_AFTER
+    if counts or before in vocabulary.MACHINES:
         return False
     return not padded or _is_key_word(words, i + 1) or _is_letter(words, i + 1)
 
@@ -160,7 +150,7 @@ def _is_letter(words: Sequence[str], i: int) -> bool:
         return False
     before = words[i - 1].casefold() if i else ""
     after = words[i + 1].casefold() if i + 1 < len(words) else ""
-    return before not in LETTERED and not (words[i] in "AE" and after in AFTER_LETTER)
+    return before not in vocabulary.LETTERED and not (words[i] in "AE" and after in vocabulary.AFTER_LETTER)
 
 
 def _key_at(words: Sequence[str], i: int) -> str | None:
@@ -194,7 +184,7 @@ def _is_certain(words: Sequence[str], i: int, accidental: str, mode: str) -> boo
         return True
     if not word[0].isupper() or (accidental == "b" and "B" in word[1:]):
         return False
-    after_pronoun = i > 0 and words[i - 1].casefold() in PRONOUNS
+    after_pronoun = i > 0 and words[i - 1].casefold() in vocabulary.PRONOUNS
     return bool(accidental or mode) and not (word == "Am" and after_pronoun)
 
 
@@ -210,9 +200,13 @@ def _lower_words(text: str) -> list[str]:
 
 
 @cache
-def _phrases(genres: bool) -> dict[tuple[str, ...], str]:
-    table = GENRES if genres else INSTRUMENTS
-    return {tuple(re.findall(r"[a-z]+|\d+|&", phrase)): name for name, options in table.items() for phrase in options}
+def _phrases() -> tuple[dict[tuple[str, ...], str], ...]:
+    """Words -> what they say, of genres and of instruments."""
+    cut = re.compile(r"[a-z]+|\d+|&").findall
+    return tuple(
+        {tuple(cut(phrase)): name for name, options in table.items() for phrase in options}
+        for table in (vocabulary.GENRES, vocabulary.INSTRUMENTS)
+    )
 
 
 def _vocabulary(words: Sequence[str]) -> tuple[str | None, str | None]:
@@ -221,18 +215,14 @@ def _vocabulary(words: Sequence[str]) -> tuple[str | None, str | None]:
     Of several the first counts, except that what makes a sound goes before the role it plays.
     """
     used: set[int] = set()
-    genres: list[tuple[int, str]] = []
-    instruments: list[tuple[bool, int, str]] = []
+    found: tuple[list[tuple[bool, int, str]], ...] = ([], [])
     for length in (3, 2, 1):
-        for table in (GENRES, INSTRUMENTS):
+        for phrases, own in zip(_phrases(), found, strict=True):
             for i in range(len(words) - length + 1):
-                name = _phrases(table is GENRES).get(tuple(words[i : i + length]))
+                name = phrases.get(tuple(words[i : i + length]))
                 place = set(range(i, i + length))
-                if name is None or used & place:
-                    continue
-                used |= place
-                if table is GENRES:
-                    genres.append((i, name))
-                else:
-                    instruments.append((name in ROLES, i, name))
-    return (min(genres)[1] if genres else None), (min(instruments)[2] if instruments else None)
+                if name is not None and not used & place:
+                    used |= place
+                    own.append((name in vocabulary.ROLES, i, name))  # no genre is a role
+    genre, instrument = (min(own)[2] if own else None for own in found)
+    return genre, instrument
