@@ -21,7 +21,7 @@ from loopscope.detection import thresholds
 from loopscope.ui.explorer import packing
 from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import component, seen_commits
+from loopscope.ui.widgets.javascript import commit_of, component, seen_commits
 
 DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
 _EVENTS = ("selected", "percentile", "lasso", "mark")
@@ -69,8 +69,8 @@ def explorer(
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
-    pending = _pending(key).get("mark")
-    is_fresh = pending != seen_commits(key).get("mark")
+    pending = commit_of(st.session_state.get(key), "mark")  # as this run will hear it
+    is_fresh = pending != seen_commits(key).get("mark", {})
     commits = component(
         "main.js",
         "The explorer",
@@ -83,7 +83,7 @@ def explorer(
             "percentile": float(percentile),
             "selected": selected,
             "marks": _with_mark(marks or {}, _mark(view, pending) if is_fresh else None),
-            "acknowledged": _serial(pending),
+            "acknowledged": int(pending.get("serial", 0)),
             "height": height,
         },
         events=_EVENTS,
@@ -102,45 +102,30 @@ def explorer(
     )
 
 
-def _pending(key: str) -> Mapping[str, Any]:
-    """The component's states as this run will hear them; empty before it was first shown."""
-    states = st.session_state.get(key)
-    return states if isinstance(states, Mapping) else {}
-
-
 def _with_mark(marks: Mapping[str, str], fresh: tuple[str, str | None] | None) -> dict[str, str]:
     """The marks as they will be once the caller has stored the one that this run brings."""
     merged = {**marks, **dict([fresh] if fresh else [])}
     return {loop_id: mark for loop_id, mark in merged.items() if mark}
 
 
-def _serial(commit: Any) -> int:
-    return int(commit["serial"]) if isinstance(commit, Mapping) else 0
-
-
-def _value(commit: Any) -> Any:
-    """What was committed; None where the browser sent anything else than a commit."""
-    return commit.get("value") if isinstance(commit, Mapping) else None
-
-
 # What comes from a browser is checked: anything but ids and numbers of this view is passed over.
 
 
-def _selected(view: ExplorerView, commit: Any) -> str | None:
-    loop_id = _value(commit)
+def _selected(view: ExplorerView, commit: Mapping[str, Any]) -> str | None:
+    loop_id = commit.get("value")
     return loop_id if _holds(view, loop_id) else None
 
 
-def _percentile(view: ExplorerView, commit: Any, current: float) -> float:
+def _percentile(view: ExplorerView, commit: Mapping[str, Any], current: float) -> float:
     """The percentile committed for this view, else the current one: another view's is no business of this one."""
-    value = _value(commit)
-    if isinstance(commit, Mapping) and commit.get("version", view.version) != view.version:
+    value = commit.get("value")
+    if commit.get("version", view.version) != view.version:
         return current
     return float(np.clip(value, 0.0, 100.0)) if isinstance(value, int | float) and np.isfinite(value) else current
 
 
-def _mark(view: ExplorerView, commit: Any) -> tuple[str, str | None] | None:
-    match _value(commit):
+def _mark(view: ExplorerView, commit: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    match commit.get("value"):
         case [str(loop_id), ("keep" | "quarantine" | "love" | None) as mark] if _holds(view, loop_id):
             return loop_id, mark
     return None
@@ -150,9 +135,9 @@ def _holds(view: ExplorerView, loop_id: Any) -> bool:
     return isinstance(loop_id, str) and bool((view.loops["loop_id"] == loop_id).any())
 
 
-def _lasso(view: ExplorerView, commit: Any) -> tuple[str, ...]:
+def _lasso(view: ExplorerView, commit: Mapping[str, Any]) -> tuple[str, ...]:
     """Ids of the rows in a bit set that was made for this version of the view, most anomalous first."""
-    if not isinstance(commit, Mapping) or commit.get("version") != view.version:
+    if commit.get("version") != view.version:
         return ()
     try:
         packed = np.frombuffer(base64.b64decode(commit["value"], validate=True), np.uint8)

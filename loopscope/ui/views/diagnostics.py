@@ -111,9 +111,7 @@ def _clearable() -> Mapping[str, Callable[[], None]]:
         for encoder_id, count in sorted(database.embeddings_by_encoder().items())
     }
     copies = paths().transcoded
-
-    def clear_copies() -> None:
-        shutil.rmtree(copies, ignore_errors=True)
+    clear_copies = partial(shutil.rmtree, copies, ignore_errors=True)
 
     def clear_all() -> None:
         database.clear_cache()

@@ -146,21 +146,14 @@ def _figures_of(library: Library) -> None:
 
 def _what_names_say(known: pd.DataFrame) -> None:
     """What the paper gives in Table 1 and Figure 2: instruments, genres, tempi and keys, two charts a row."""
-    charts = {
-        "Instruments": count_bars(known["instrument"], "instrument"),
-        "Genres": count_bars(known["genre"], "genre"),
-        "Tempi": tempo_histogram(known["bpm"]),
-        "Keys": count_bars(known["key"], "key"),
-    }
-    columns = dict(zip(charts, ("instrument", "genre", "bpm", "key"), strict=True))
-    present = [title for title in charts if known[columns[title]].notna().any()]
+    columns = {"Instruments": "instrument", "Genres": "genre", "Tempi": "bpm", "Keys": "key"}
+    present = [(title, name, n) for title, name in columns.items() if (n := int(known[name].notna().sum()))]
     st.subheader("What the names tell", anchor=False)
     for start in range(0, len(present), 2):
-        for place, title in zip(st.columns(2), present[start : start + 2], strict=False):
-            n = int(known[columns[title]].notna().sum())
+        for place, (title, name, n) in zip(st.columns(2), present[start : start + 2], strict=False):
             with place:
                 show_figure(
-                    charts[title],
+                    tempo_histogram(known[name]) if name == "bpm" else count_bars(known[name], name),
                     key=f"names-{title}",
                     title=f"{title} · {n:,} of {len(known):,} loops",
                     describe=f"{title} of the {n:,} loops of {len(known):,} where they are known.",

@@ -15,7 +15,6 @@ from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
-from loopscope.progress import EpochReport
 from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import SessionState, recall, remember, session
@@ -112,9 +111,11 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
 
 
 def live_curves(task: Task) -> None:
-    """Both phases' losses as they grow, with the epoch and the time left."""
+    """Both phases' losses side by side as they grow, drawn anew twice a second, with the epoch and the time so far."""
     history = list(task.history)
-    draw_curves(history, "live")
+    for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
+        column.markdown(f"**{PHASE_TITLES[phase]}**")
+        column.plotly_chart(loss_curves(history, phase), key=f"live-{phase}", config={"displayModeBar": False})
     if history:
         last = history[-1]
         spread = "" if last.spread is None else f" · spread {last.spread:.3g}"
@@ -124,13 +125,6 @@ def live_curves(task: Task) -> None:
         )
     else:
         st.caption(f"Preparing · {duration(task.seconds)} so far")
-
-
-def draw_curves(history: list[EpochReport], key: str) -> None:
-    """Loss curves of the two phases, side by side, drawn anew twice a second."""
-    for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
-        column.markdown(f"**{PHASE_TITLES[phase]}**")
-        column.plotly_chart(loss_curves(history, phase), key=f"{key}-{phase}", config={"displayModeBar": False})
 
 
 def show_report(label: str, scored: ScoredLoops) -> None:
@@ -180,12 +174,8 @@ def show_quality_checks(report: FitReport) -> None:
     if not judged:
         return
     failed = sum(not check.passed for check in judged)
-    title = (
-        f"Quality checks · {failed} of {len(judged)} not passed"
-        if failed
-        else f"Quality checks · all {len(judged)} passed"
-    )
-    with st.expander(title, expanded=bool(failed), icon=":material/shield:"):
+    outcome = f"{failed} of {len(judged)} not passed" if failed else f"all {len(judged)} passed"
+    with st.expander(f"Quality checks · {outcome}", expanded=bool(failed), icon=":material/shield:"):
         st.dataframe(
             [
                 {

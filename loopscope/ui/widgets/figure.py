@@ -8,7 +8,6 @@ Plotly itself and needs no network.
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -49,8 +48,7 @@ def show_figure(figure: go.Figure, *, key: str, title: str, describe: str = "", 
         },
         events=["clicked"],
     )
-    commit = commits.latest["clicked"]
-    loop_id = commit.get("value") if "clicked" in commits.fresh and isinstance(commit, Mapping) else None
+    loop_id = commits.latest["clicked"].get("value") if "clicked" in commits.fresh else None
     return loop_id if isinstance(loop_id, str) else None
 
 

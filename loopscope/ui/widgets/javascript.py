@@ -36,10 +36,16 @@ export default async function (component) {
 
 @dataclass(frozen=True)
 class Commits:
-    """What the browser has committed, by event, None before the first time; `fresh`: the events new in this run."""
+    """What the browser has committed, by event, empty before the first time; `fresh`: the events new in this run."""
 
-    latest: dict[str, Any]
+    latest: dict[str, Mapping[str, Any]]
     fresh: frozenset[str]
+
+
+def commit_of(states: Any, event: str) -> Mapping[str, Any]:
+    """The commit of an event among a component's states; empty where the browser sent none, or anything else."""
+    commit = states.get(event) if isinstance(states, Mapping) else None
+    return commit if isinstance(commit, Mapping) else {}
 
 
 def component(module: str, what: str, *, key: str, data: Mapping[str, Any], events: Sequence[str] = ()) -> Commits:
@@ -56,9 +62,9 @@ def component(module: str, what: str, *, key: str, data: Mapping[str, Any], even
     """
     sent = {"key": key, "assets": media.assets_address(), **data}
     result = _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
-    before, latest = seen_commits(key), {event: result.get(event) for event in events}
+    before, latest = seen_commits(key), {event: commit_of(result, event) for event in events}
     st.session_state[_seen(key)] = latest
-    fresh = frozenset(event for event in events if latest[event] is not None and latest[event] != before.get(event))
+    fresh = frozenset(event for event in events if latest[event] and latest[event] != before.get(event))
     return Commits(latest, fresh)
 
 
