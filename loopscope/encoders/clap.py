@@ -26,7 +26,7 @@ from loopscope.encoders import htsat
 from loopscope.encoders.mel import FrameCollector, MelSpectrogram, decibels, quantised, repeat_padded
 from loopscope.encoders.runtime import MakeNetwork, Precision
 from loopscope.encoders.windowed import MAX_VIEWS, WindowedEncoder, fill
-from loopscope.progress import ProgressCallback, ignore_progress
+from loopscope.progress import ProgressCallback
 
 SAMPLE_RATE = 48_000
 N_FFT, HOP_LENGTH, N_MELS = 1024, 480, 64
@@ -91,17 +91,13 @@ class FusionEncoder(WindowedEncoder):
         return pooled
 
 
-def load_fusion(
-    weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
-) -> WindowedEncoder:
+def load_fusion(weights_file: str | Path | None, on_progress: ProgressCallback) -> WindowedEncoder:
     """The encoder clap-fusion. Raises `WeightsError`, or `EncoderError` before anything is fetched."""
     htsat.package_folder()
     return make_fusion(load_weights(CLAP_FUSION, weights_file, on_progress))
 
 
-def load_music(
-    weights_file: str | Path | None = None, on_progress: ProgressCallback = ignore_progress
-) -> WindowedEncoder:
+def load_music(weights_file: str | Path | None, on_progress: ProgressCallback) -> WindowedEncoder:
     """The encoder clap-music. Raises `WeightsError`, or `EncoderError` before anything is fetched."""
     htsat.package_folder()
     return make_music(load_weights(CLAP_MUSIC, weights_file, on_progress))

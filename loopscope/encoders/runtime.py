@@ -43,10 +43,9 @@ class Runtime:
         self,
         make_network: MakeNetwork,
         probe: Tensor,
-        precision: Precision = "auto",
-        device: torch.device | None = None,
+        precision: Precision,
     ) -> None:
-        self.device = device or best_device()
+        self.device = best_device()
         self.cosine = 1.0
         with torch.inference_mode():
             self.network = self._made(make_network, torch.float32)
