@@ -3,29 +3,20 @@
 // In: "loopscope:play" {id} (again: stop), "loopscope:select" {id}, "loopscope:prefetch" {ids}.
 // Out: "loopscope:sounding" {id}, null where nothing sounds.
 
-export class Bridge {
-  /** @param {Views} views */
-  constructor(views) {
-    this.ending = new AbortController();
-    const { session, engine, player, loops, root } = views;
-    const { signal } = this.ending;
-    /** @type {<Name extends "play" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
-    const on = (name, task) =>
-      document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), { signal });
-    on("play", ({ id }) => {
-      if (engine.id === id) engine.stop();
-      else if (loops.row(id) >= 0) player.play(loops.row(id));
-    });
-    on("select", ({ id }) => session.audition(loops.row(id)));
-    on("prefetch", ({ ids }) => {
-      for (const id of ids) player.prefetch(loops.row(id));
-    });
-    engine.addEventListener("change", () =>
-      document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id } })),
-    );
-  }
-
-  close() {
-    this.ending.abort();
-  }
+/** Listen on the page until `signal` ends it. @param {Views} views @param {AbortSignal} signal */
+export function bridge({ session, engine, player, loops, root }, signal) {
+  /** @type {<Name extends "play" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
+  const on = (name, task) =>
+    document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), { signal });
+  on("play", ({ id }) => {
+    if (engine.id === id) engine.stop();
+    else if (loops.row(id) >= 0) player.play(loops.row(id));
+  });
+  on("select", ({ id }) => session.audition(loops.row(id)));
+  on("prefetch", ({ ids }) => {
+    for (const id of ids) player.prefetch(loops.row(id));
+  });
+  engine.addEventListener("change", () =>
+    document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id } })),
+  );
 }

@@ -2,38 +2,25 @@
 
 import { button, h } from "./dom.js";
 
+/** @type {[string, string, Record<string, (actions: Actions) => void>][]} what the help says, and what each `event.key` does */
 const KEYS = [
-  ["← →", "previous, next loop in the list"],
-  ["↑ ↓", "previous, next most similar loop"],
-  ["Space", "stop or replay"],
-  ["B", "next loop at the border, nearest to the threshold first"],
-  ["K", "keep"],
-  ["Q", "quarantine"],
-  ["L", "love"],
-  ["/", "search names"],
-  ["Esc", "clear the filters"],
-  ["?", "this help"],
+  ["← →", "previous, next loop in the list", { ArrowLeft: (to) => to.step(-1), ArrowRight: (to) => to.step(1) }],
+  ["↑ ↓", "previous, next most similar loop", { ArrowUp: (to) => to.similar(-1), ArrowDown: (to) => to.similar(1) }],
+  ["Space", "stop or replay", { " ": (to) => to.toggle() }],
+  ["B", "next loop at the border, nearest to the threshold first", { b: (to) => to.border() }],
+  ["K", "keep", { k: (to) => to.mark("keep") }],
+  ["Q", "quarantine", { q: (to) => to.mark("quarantine") }],
+  ["L", "love", { l: (to) => to.mark("love") }],
+  ["/", "search names", { "/": (to) => to.search() }],
+  ["Esc", "clear the filters", { Escape: (to) => to.clear() }],
+  ["?", "this help", { "?": (to) => to.help() }],
 ];
 
 const REPEAT_MS = 90; // a held key moves on this often: fast enough to skim, slow enough for each loop to begin
 
-/** Listen on the page while the explorer is shown; returns a function that stops listening. @param {Element} root @param {Actions} actions */
-export function listen(root, actions) {
-  /** @type {Record<string, () => void>} */
-  const table = {
-    ArrowLeft: () => actions.step(-1),
-    ArrowRight: () => actions.step(1),
-    ArrowUp: () => actions.similar(-1),
-    ArrowDown: () => actions.similar(1),
-    " ": () => actions.toggle(),
-    b: () => actions.border(),
-    k: () => actions.mark("keep"),
-    q: () => actions.mark("quarantine"),
-    l: () => actions.mark("love"),
-    "/": () => actions.search(),
-    Escape: () => actions.clear(),
-    "?": () => actions.help(),
-  };
+/** Listen on the page until `signal` ends it. @param {Element} root @param {Actions} actions @param {AbortSignal} signal */
+export function listen(root, actions, signal) {
+  const table = Object.assign({}, ...KEYS.map(([, , does]) => does));
   let last = 0;
   const onKey = (/** @type {KeyboardEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -43,10 +30,9 @@ export function listen(root, actions) {
     event.preventDefault();
     if (event.repeat && event.timeStamp - last < REPEAT_MS) return;
     last = event.timeStamp;
-    action();
+    action(actions);
   };
-  document.addEventListener("keydown", onKey);
-  return () => document.removeEventListener("keydown", onKey);
+  document.addEventListener("keydown", onKey, { signal });
 }
 
 /**
@@ -68,16 +54,13 @@ function belongsHere(event, root) {
 
 /** The help dialog; `.showModal()` opens it. */
 export function helpDialog() {
-  const close = button("Close", { autofocus: true });
   const caps = (/** @type {string} */ key) => key.split(" ").map((part) => h("kbd", {}, part));
   const rows = KEYS.map(([key, meaning]) => [h("dt", {}, caps(key)), h("dd", {}, meaning)]);
-  const dialog = h(
+  return h(
     "dialog",
     { class: "ls-help", "aria-label": "Keys of the explorer" },
     h("h3", {}, "Keys"),
     h("dl", {}, rows),
-    close,
+    button("Close", { autofocus: true, onclick: ({ target }) => target.closest("dialog").close() }),
   );
-  close.addEventListener("click", () => dialog.close());
-  return dialog;
 }

@@ -1,6 +1,6 @@
 // The views around one session, wired to each other's wishes, to the keys and to Python.
 
-import { Bridge } from "./bridge.js";
+import { bridge } from "./bridge.js";
 import { button, h } from "./dom.js";
 import { Filters } from "./filters.js";
 import * as format from "./format.js";
@@ -44,8 +44,9 @@ export class Views {
     /** @type {EventTarget | null} what had the focus last */
     this.focused = null;
     this.#build(component.data);
-    this.bridge = new Bridge(this);
-    this.unlisten = listen(root, this.actions);
+    this.ending = new AbortController();
+    bridge(this, this.ending.signal);
+    listen(root, this.actions, this.ending.signal);
     root.addEventListener("focusin", (event) => {
       this.focused = event.target;
     });
@@ -79,9 +80,8 @@ export class Views {
   }
 
   close() {
-    this.unlisten();
+    this.ending.abort();
     this.wire.close();
-    this.bridge.close();
     for (const view of [...this.charts, this.ranking, this.player]) view.close();
   }
 
