@@ -27,8 +27,6 @@ export class AudioEngine extends EventTarget {
     this.loop = true;
     this.matchLoudness = true;
     this.samples = new Float32Array(ANALYSED_SAMPLES);
-    /** @type {string | null} id that plays or is about to */
-    this.wanted = null;
   }
 
   /** Make or wake the audio context; browsers allow it from the first click or key press on. */
@@ -46,7 +44,6 @@ export class AudioEngine extends EventTarget {
   /** Play from the start; resolves to whether this request was still the newest when it could sound. @param {string} id @param {number} duration */
   async play(id, duration) {
     const ticket = ++this.#ticket;
-    this.wanted = id;
     const { context, output } = this.unlock();
     let voice;
     try {
@@ -60,7 +57,7 @@ export class AudioEngine extends EventTarget {
       }
       this.#silence();
       const sounding = voice;
-      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => this.#ended(sounding) });
+      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => sounding === this.#voice && this.stop() });
       voice.setGain(this.gainOf(voice));
       voice.startedAt = context.currentTime;
       const starting = voice.start();
@@ -75,7 +72,6 @@ export class AudioEngine extends EventTarget {
 
   stop() {
     this.#ticket += 1;
-    this.wanted = null;
     this.#silence();
     this.#changed();
   }
@@ -176,11 +172,6 @@ export class AudioEngine extends EventTarget {
   #silence() {
     this.#voice?.stop();
     this.#voice = null;
-  }
-
-  /** @param {BufferVoice | ElementVoice} voice */
-  #ended(voice) {
-    if (voice === this.#voice) this.stop();
   }
 
   /** @param {Error} error */

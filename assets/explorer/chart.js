@@ -21,7 +21,8 @@ export class Chart {
     this.tip = h("div", { class: "ls-tip", hidden: true });
     this.layer = h("div", { class: "ls-layer" }, this.tip);
     this.note = h("span", { class: "ls-note" });
-    this.tools = h("div", { class: "ls-tools" }, tools, this.#downloads());
+    const menu = downloadMenu(`Download the ${name}`, (format) => this.download(format));
+    this.tools = h("div", { class: "ls-tools" }, tools, menu);
     this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
     this.element = h(
       "section",
@@ -173,10 +174,6 @@ export class Chart {
 
   #describe() {
     this.plot.setAttribute("aria-label", this.describe());
-  }
-
-  #downloads() {
-    return downloadMenu(`Download the ${this.name}`, (format) => this.download(format));
   }
 
   /** @param {PlotLayout} layout */

@@ -14,19 +14,16 @@ export function drawDensities(canvas, heatmap) {
   const { loops, theme, selected } = session;
   canvas.style.cssText = `left:${x.start}px;top:${y.start - HEIGHT - 4}px;width:${x.length}px;height:${HEIGHT}px`;
   const context = fitCanvas(canvas, x.length, HEIGHT);
-  context.clearRect(0, 0, x.length, HEIGHT);
   const column = x.length / loops.dimensions.length;
-  const all = densitiesOf(heatmap);
-  for (let d = 0; d < loops.dimensions.length; d += 1) {
-    const curves = all[d];
-    const tallest = Math.max(...curves.flat(), 1e-9);
-    const width = column * (1 - GAP);
+  const width = column * (1 - GAP);
+  for (const [d, [rest, flagged]] of densitiesOf(heatmap).entries()) {
+    const tallest = Math.max(...rest, ...flagged, 1e-9);
     const left = d * column + (column - width) / 2;
-    trace(context, curves[0], left, width, tallest);
+    trace(context, rest, left, width, tallest);
     context.fillStyle = theme.faint;
     context.fill();
     if (session.flagged) {
-      trace(context, curves[1], left, width, tallest);
+      trace(context, flagged, left, width, tallest);
       context.strokeStyle = theme.flagged;
       context.lineWidth = 1.25;
       context.stroke();

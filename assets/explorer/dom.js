@@ -24,7 +24,6 @@ const PATHS = {
   stop: "M6 6h12v12H6z",
   previous: "M18 5v14l-9.5-7zM6 5h2v14H6z",
   next: "M6 5v14l9.5-7zM16 5h2v14h-2z",
-  loop: "M7 7h9V4l5 4.5L16 13v-3H7a3 3 0 0 0 0 6h2v3H7A6 6 0 0 1 7 7zm10 12H12v-3h5v-1l3-.5V16a3 3 0 0 1-3 3z",
   volume: "M4 9v6h4l5 4.5v-15L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
   keep: "M9.2 18.2 3.6 12.6l1.9-1.9 3.7 3.7 9.3-9.3 1.9 1.9z",
   quarantine: "M12 2.5 22.5 21h-21zM11 9.5v5.5h2V9.5zm0 7v2h2v-2z",
@@ -130,20 +129,18 @@ export function perFrame(task) {
 }
 
 /**
- * A canvas of CSS size width × height with the backing store of this screen; returns its drawing context.
+ * Wipe a canvas of CSS size width × height, with the backing store of this screen; returns its drawing context.
  * @param {HTMLCanvasElement} canvas
  * @param {number} width
  * @param {number} height
  */
 export function fitCanvas(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
-  const [w, h2] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
-  if (canvas.width !== w || canvas.height !== h2) {
-    canvas.width = w;
-    canvas.height = h2;
-  }
+  const store = { width: Math.max(1, Math.round(width * ratio)), height: Math.max(1, Math.round(height * ratio)) };
+  if (canvas.width !== store.width || canvas.height !== store.height) Object.assign(canvas, store);
   const context = contextOf(canvas);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.setTransform(store.width / width, 0, 0, store.height / height, 0, 0);
+  context.clearRect(0, 0, width, height);
   return context;
 }
 

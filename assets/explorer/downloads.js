@@ -4,18 +4,14 @@ import { h, icon } from "./dom.js";
 import { applyTheme, readTheme } from "./theme.js";
 import { loadStyles } from "./transport.js";
 
-/** @type {WeakMap<Element, HTMLElement>} row of links by parent element */
-const rows = new WeakMap();
-
 /**
  * Show or update; returns what Streamlit is to call when the component leaves the page.
  * @param {Component<DownloadsData>} component
  * @param {string} base
  */
 export function mount({ data, parentElement: parent }, base) {
-  const row = rows.get(parent) ?? h("div", { class: "ls-root ls-downloads" });
-  rows.set(parent, row);
-  if (row.parentElement !== parent) parent.append(row);
+  /** @type {HTMLElement} */
+  const row = parent.querySelector(".ls-downloads") ?? parent.appendChild(h("div", { class: "ls-root ls-downloads" }));
   loadStyles(`${base}${data.assets}/explorer.css`);
   applyTheme(row, readTheme(row));
   const said = JSON.stringify(data.links);
@@ -23,10 +19,7 @@ export function mount({ data, parentElement: parent }, base) {
     row.dataset.links = said;
     row.replaceChildren(...data.links.map((link) => save(link, base)));
   }
-  return () => {
-    rows.delete(parent);
-    row.remove();
-  };
+  return () => row.remove();
 }
 
 /** @param {DownloadLink} link @param {string} base */

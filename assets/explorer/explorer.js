@@ -62,11 +62,6 @@ export class Explorer {
     this.views?.update(component);
   }
 
-  /** Back on the page, possibly under another parent. */
-  returned() {
-    this.views?.returned();
-  }
-
   close() {
     this.closed = true;
     this.engine.close();

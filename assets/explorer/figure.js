@@ -65,16 +65,17 @@ class Figure {
     applyTheme(this.root, theme);
     const [Plotly, figure] = await Promise.all([
       loadPlotly(this.base + data.plotly),
-      known?.figure ?? this.#fetch(data),
+      known?.figure ?? fetchJson(new Addresses(this.base, data.token, data.version), "figure"),
       loadStyles(`${this.base}${data.assets}/explorer.css`),
     ]);
     if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
     this.drawn = { version: data.version, figure, plotly: Plotly, colours };
     const config = { displayModeBar: false, responsive: true };
-    const coloured = figure.data.map((trace) =>
+    const coloured = figure.data.map((/** @type {PlotTrace} */ trace) =>
       trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
     );
-    await Plotly.react(this.plot, coloured, this.#layout(figure.layout), config);
+    const layout = { ...figure.layout, height: undefined, autosize: true, template: templateOf(theme) };
+    await Plotly.react(this.plot, coloured, layout, config);
     this.root.dataset.drawn = data.version;
   }
 
@@ -89,16 +90,6 @@ class Figure {
     this.closed = true;
     this.drawn?.plotly.purge(this.plot);
     this.root.remove();
-  }
-
-  /** @param {FigureData} data @returns {Promise<PlotFigure>} */
-  #fetch(data) {
-    return fetchJson(new Addresses(this.base, data.token, data.version), "figure");
-  }
-
-  /** @param {PlotLayout} layout */
-  #layout(layout) {
-    return { ...layout, height: undefined, autosize: true, template: templateOf(this.theme) };
   }
 
   /** @param {FileFormat} format */

@@ -4,13 +4,14 @@
 import { button, debounce, h, icon } from "./dom.js";
 import * as format from "./format.js";
 
+/** @type {[string, string, string][]} column, what it is called, and all of it */
 const CATEGORIES = [
-  ["folder", "Folder"],
-  ["instrument", "Instrument"],
-  ["genre", "Genre"],
-  ["category", "Category"],
-  ["key", "Key"],
-  ["fault", "Fault"],
+  ["folder", "Folder", "All folders"],
+  ["instrument", "Instrument", "Any instrument"],
+  ["genre", "Genre", "Any genre"],
+  ["category", "Category", "All categories"],
+  ["key", "Key", "Any key"],
+  ["fault", "Fault", "Any fault"],
 ];
 const MARKS = [
   ["", "Any mark"],
@@ -19,10 +20,6 @@ const MARKS = [
   ["quarantine", "Quarantine"],
   ["love", "Love"],
 ];
-const ALL = new Map([
-  ["folder", "All folders"],
-  ["category", "All categories"],
-]);
 const MOST_LEVELS = 500;
 
 export class Filters {
@@ -34,40 +31,36 @@ export class Filters {
     this.search = h("input", { type: "search", class: "ls-search", placeholder: label, "aria-label": label });
     const search = debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120);
     this.search.addEventListener("input", search);
-    /** @type {HTMLSelectElement[]} */
-    this.selects = [];
-    /** @type {HTMLInputElement[]} the ends of the ranges */
-    this.ends = [];
-    for (const [column, label] of CATEGORIES) {
-      const levels = session.loops.levels[column] ?? [];
-      if (levels.length > 1 && levels.length <= MOST_LEVELS) this.selects.push(this.#select(column, label, levels));
-    }
-    const marks = MARKS.map(([value, text]) => h("option", { value }, text));
-    this.marks = h("select", { "aria-label": "Mark" }, marks);
-    this.marks.addEventListener("change", () => session.narrow({ mark: this.marks.value }));
+    const marks = h(
+      "select",
+      { "aria-label": "Mark", onchange: ({ target }) => session.narrow({ mark: target.value }) },
+      MARKS.map(([value, text]) => h("option", { value }, text)),
+    );
     this.chips = h("div", { class: "ls-chips", hidden: true });
     this.element = h(
       "div",
       { class: "ls-filters", role: "search", "aria-label": "Filter loops" },
       this.search,
-      this.selects,
-      this.#range("bpm", "Tempo in BPM", "BPM", [0, 400, 1]),
-      this.#range("loop_structure", "Loop structure", "loop structure", [-1, 1, 0.05]),
-      this.marks,
+      CATEGORIES.map((category) => this.#select(...category)),
+      this.#range("bpm", "Tempo in BPM", "BPM", { min: 0, max: 400, step: 1 }),
+      this.#range("loop_structure", "Loop structure", "loop structure", { min: -1, max: 1, step: 0.05 }),
+      marks,
     );
     session.on("focus", () => this.#showChips());
   }
 
   clear() {
-    this.search.value = "";
-    for (const control of [...this.selects, this.marks, ...this.ends]) control.value = "";
+    /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */
+    const controls = this.element.querySelectorAll("input, select");
+    for (const control of controls) control.value = "";
     this.onClearLasso();
     this.session.refocus((focus) => focus.clear());
   }
 
-  /** @param {string} column @param {string} label @param {string[]} levels */
-  #select(column, label, levels) {
-    const all = ALL.get(column) ?? `Any ${label.toLowerCase()}`;
+  /** Choice of a level; none where there are too few or too many. @param {string} column @param {string} label @param {string} all */
+  #select(column, label, all) {
+    const levels = this.session.loops.levels[column] ?? [];
+    if (levels.length < 2 || levels.length > MOST_LEVELS) return null;
     const select = h(
       "select",
       { "aria-label": label },
@@ -87,29 +80,21 @@ export class Filters {
    * @param {string} column
    * @param {string} label spoken
    * @param {string} unit
-   * @param {[number, number, number]} limits lowest, highest, step
+   * @param {{ min: number, max: number, step: number }} limits
    */
-  #range(column, label, unit, [lowest, highest, step]) {
+  #range(column, label, unit, limits) {
     if (!this.session.loops.points[`value:${column}`]?.some((value) => value)) return null; // neither 0 nor NaN
     const ends = ["from", "to"].map((end) =>
-      h("input", {
-        type: "number",
-        min: lowest,
-        max: highest,
-        step,
-        placeholder: end,
-        "aria-label": `${label} ${end}`,
-      }),
+      h("input", { type: "number", ...limits, placeholder: end, "aria-label": `${label} ${end}` }),
     );
     const apply = debounce(() => {
       const [low, high] = ends.map((input) => input.valueAsNumber);
       this.session.refocus(({ ranges }) => {
         if (Number.isNaN(low) && Number.isNaN(high)) ranges.delete(column);
-        else ranges.set(column, [Number.isNaN(low) ? lowest : low, Number.isNaN(high) ? Infinity : high]);
+        else ranges.set(column, [Number.isNaN(low) ? limits.min : low, Number.isNaN(high) ? Infinity : high]);
       });
     }, 200);
     for (const input of ends) input.addEventListener("input", apply);
-    this.ends.push(...ends);
     return h("span", { class: "ls-field" }, ends, unit);
   }
 

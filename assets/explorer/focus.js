@@ -51,10 +51,12 @@ export class Focus {
 
   /** Apply the conditions; call after changing them. */
   update() {
-    this.outer = this.#maskOf(this.#tests());
+    const tests = this.#tests();
+    const empty = new Uint8Array(this.loops.n);
+    this.outer = tests.length ? empty.map((_, row) => (tests.every((test) => test(row)) ? 1 : 0)) : null;
     this.mask = this.outer;
     if (this.group) {
-      this.mask = new Uint8Array(this.loops.n);
+      this.mask = empty;
       for (const row of this.group.rows) this.mask[row] = this.outer ? this.outer[row] : 1;
     }
     this.count = this.mask ? this.mask.reduce((sum, inside) => sum + inside, 0) : this.loops.n;
@@ -63,14 +65,6 @@ export class Focus {
   /** In focus if the bar or band that is picked did not count. @param {number} row */
   hasOutside(row) {
     return this.outer === null || this.outer[row] === 1;
-  }
-
-  /** @param {((row: number) => boolean)[]} tests */
-  #maskOf(tests) {
-    if (!tests.length) return null;
-    const mask = new Uint8Array(this.loops.n);
-    for (let row = 0; row < mask.length; row += 1) mask[row] = tests.every((test) => test(row)) ? 1 : 0;
-    return mask;
   }
 
   #tests() {

@@ -52,7 +52,7 @@ function arrive(explorer, parent) {
   for (const timer of explorer.leaving) clearTimeout(timer);
   explorer.leaving = [];
   parent.append(explorer.root);
-  explorer.returned();
+  explorer.views?.returned();
 }
 
 /** @param {Explorer} explorer @param {HTMLElement} parent @param {string} key */

@@ -24,8 +24,6 @@ export class Ranking {
     this.alike = [];
     /** @type {Int32Array | number[]} in list order */
     this.rows = [];
-    /** @type {Int32Array | null} place of every row in the list, made when it is asked for */
-    this.places = null;
     this.top = 0; // scrolled to
     lists += 1;
     this.prefix = `ls-list-${lists}`;
@@ -96,15 +94,13 @@ export class Ranking {
     else this.rows = this.#mostAnomalousFirst();
     this.scroller.style.setProperty("--ls-rank", `${format.count(loops.n).length + 1}ch`);
     this.spacer.style.height = `${this.rows.length * ROW}px`;
-    this.places = null;
     this.#summarise();
     this.render();
   }
 
-  /** Place of a row in the list, −1 where it is not in it. @param {number} row */
-  placeOf(row) {
-    this.places ??= this.#places();
-    return row < 0 ? -1 : this.places[row];
+  /** Place of the selected row in the list, −1 where it is not in it. */
+  get place() {
+    return this.rows.indexOf(this.session.selected);
   }
 
   #mostAnomalousFirst() {
@@ -114,15 +110,9 @@ export class Ranking {
     return rows;
   }
 
-  #places() {
-    const places = new Int32Array(this.session.loops.n).fill(-1);
-    for (let place = 0; place < this.rows.length; place += 1) places[this.rows[place]] = place;
-    return places;
-  }
-
   /** The row `steps` further down the list from the selected one; −1 beyond its ends. @param {number} steps */
   next(steps) {
-    const place = this.placeOf(this.session.selected);
+    const { place } = this;
     const target = place < 0 ? 0 : place + steps;
     return target < 0 || target >= this.rows.length ? -1 : this.rows[target];
   }
@@ -133,7 +123,7 @@ export class Ranking {
   }
 
   #follow() {
-    const place = this.placeOf(this.session.selected);
+    const { place } = this;
     if (place >= 0) {
       const [top, height] = [this.scroller.scrollTop, this.scroller.clientHeight];
       if (place * ROW < top || (place + 1) * ROW > top + height)
@@ -154,15 +144,12 @@ export class Ranking {
   }
 
   #render() {
-    const first = Math.max(0, Math.floor(this.scroller.scrollTop / ROW) - SPARE);
-    const last = Math.min(
-      this.rows.length,
-      Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / ROW) + SPARE,
-    );
-    const options = [];
-    for (let place = first; place < last; place += 1) options.push(this.#option(place));
+    const { scrollTop, clientHeight } = this.scroller;
+    const first = Math.max(0, Math.floor(scrollTop / ROW) - SPARE);
+    const last = Math.min(this.rows.length, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
+    const options = Array.from({ length: last - first }, (_, i) => this.#option(first + i));
     this.spacer.replaceChildren(...options);
-    const active = this.placeOf(this.session.selected);
+    const active = this.place;
     if (active >= first && active < last)
       this.scroller.setAttribute("aria-activedescendant", `${this.prefix}-${active}`);
     else this.scroller.removeAttribute("aria-activedescendant");

@@ -1,7 +1,7 @@
 // Points painted straight into pixels: at 50,000 points a restyle of the plot takes a third of a second, this a few
 // milliseconds.
 
-import { contextOf } from "./dom.js";
+import { fitCanvas } from "./dom.js";
 import { rgb } from "./theme.js";
 
 /**
@@ -14,13 +14,11 @@ import { rgb } from "./theme.js";
 export function paintRows(scatter, [from, to], colour, size) {
   const { overlay, x, y } = scatter;
   const { loops, focus } = scatter.session;
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [Math.round(x.length * ratio), Math.round(y.length * ratio)];
-  if (overlay.width !== width || overlay.height !== height) Object.assign(overlay, { width, height });
   overlay.style.cssText = `left:${x.start}px;top:${y.start}px;width:${x.length}px;height:${y.length}px`;
-  const context = contextOf(overlay);
-  context.clearRect(0, 0, width, height);
+  const context = fitCanvas(overlay, x.length, y.length);
   if (from === to) return;
+  const { width, height } = overlay;
+  const ratio = window.devicePixelRatio || 1;
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const [r, g, b] = rgb(colour);

@@ -21,8 +21,6 @@ const DRAG_TOOLS = [
   ["lasso", "Lasso", "Lasso: pick the loops within a line"],
 ];
 
-/** @typedef {{ x: number[], y: number[] }} Corners in units of the axes */
-
 export class Scatter extends Chart {
   /** @param {Session} session @param {{ onHover: Picked, onLasso: (mask: Uint8Array | null) => void }} hears */
   constructor(session, { onHover, onLasso }) {
@@ -179,25 +177,20 @@ export class Scatter extends Chart {
     const [xs, ys] = this.shown.map((k) => loops.component(k));
     const [x, y] = [this.valueAt(this.x, event), this.valueAt(this.y, event)];
     const [sx, sy] = [this.x, this.y].map((axis) => (axis.pixel(1) - axis.pixel(0)) ** 2); // squared pixels per unit
-    let nearest = (this.#size() / 2 + REACH) ** 2;
-    let row = -1;
+    let [nearest, row] = [(this.#size() / 2 + REACH) ** 2, -1];
     for (let i = 0; i < loops.n; i += 1) {
       const distance = (xs[i] - x) ** 2 * sx + (ys[i] - y) ** 2 * sy;
-      if (distance <= nearest) {
-        nearest = distance;
-        row = i;
-      }
+      if (distance <= nearest) [nearest, row] = [distance, i];
     }
     return row;
   }
 
-  /** @param {{ lassoPoints?: Corners, range?: Corners }} event Plotly's plotly_selected */
-  #selected(event) {
-    const inside = event.lassoPoints ? polygonTest(event.lassoPoints) : event.range ? boxTest(event.range) : null;
-    if (!inside) return;
-    const { loops } = this.session;
-    const [x, y] = this.shown.map((k) => loops.component(k));
-    this.#lassoed(Uint8Array.from({ length: loops.n }, (_, row) => (inside(x[row], y[row]) ? 1 : 0)));
+  /** @param {{ points: { pointNumber: number }[], lassoPoints?: object, range?: object }} event Plotly's plotly_selected */
+  #selected({ points, lassoPoints, range }) {
+    if (!lassoPoints && !range) return; // nothing was drawn: Plotly tells that the outline is gone
+    const mask = new Uint8Array(this.session.loops.n);
+    for (const { pointNumber } of points) mask[pointNumber] = 1;
+    this.#lassoed(mask);
     // The grey of the rest shows what is inside; Plotly's outline would catch the clicks on the points within.
     setTimeout(() => this.plotly?.relayout(this.plot, { selections: [] }));
   }
@@ -248,24 +241,6 @@ const scaleOf = ({ normal, flagged, faint }) => [
   [2 / 3, faint],
   [1, faint],
 ];
-
-/** @param {Corners} corners */
-function boxTest({ x, y }) {
-  const within = (/** @type {number} */ value, /** @type {number[]} */ [a, b]) =>
-    value >= Math.min(a, b) && value <= Math.max(a, b);
-  return (/** @type {number} */ px, /** @type {number} */ py) => within(px, x) && within(py, y);
-}
-
-/** Even-odd rule. @param {Corners} corners */
-function polygonTest({ x, y }) {
-  return (/** @type {number} */ px, /** @type {number} */ py) => {
-    let inside = false;
-    for (let i = 0, j = x.length - 1; i < x.length; j = i, i += 1) {
-      if (y[i] > py !== y[j] > py && px < ((x[j] - x[i]) * (py - y[i])) / (y[j] - y[i]) + x[i]) inside = !inside;
-    }
-    return inside;
-  };
-}
 
 /** @type {boolean | undefined} */
 let webGL;

@@ -1,5 +1,7 @@
 // Everything that comes over HTTP: packed arrays, the table of loops, Plotly, style sheets.
 
+import { h } from "./dom.js";
+
 const ARRAYS = { f4: Float32Array, f8: Float64Array, u1: Uint8Array, i4: Int32Array };
 
 /** Addresses of one session's routes. `base` ends with a slash. */
@@ -52,30 +54,33 @@ export async function fetchArrays(addresses, name) {
   return arrays;
 }
 
-/** @type {Promise<PlotlyLibrary> | null} */
+/**
+ * Put a script or style sheet on the page; resolves when it applies.
+ * @param {HTMLScriptElement | HTMLLinkElement} node
+ * @param {string} name
+ * @returns {Promise<unknown>}
+ */
+const load = (node, name) =>
+  new Promise((resolve, reject) => {
+    node.onload = resolve;
+    node.onerror = () => reject(new Error(`${name} could not be loaded`));
+    document.head.append(node);
+  });
+
+/** @type {Promise<unknown> | null} */
 let plotly = null;
 
 /** Plotly, loaded once per page. @param {string} url */
-export function loadPlotly(url) {
-  plotly ??= new Promise((resolve, reject) => {
-    if (window.Plotly) return resolve(window.Plotly);
-    const script = document.createElement("script");
-    script.src = url;
-    script.onload = () => resolve(/** @type {PlotlyLibrary} */ (window.Plotly));
-    script.onerror = () => reject(new Error("plotly.min.js could not be loaded"));
-    document.head.append(script);
-  });
-  return plotly;
+export async function loadPlotly(url) {
+  if (!window.Plotly) {
+    plotly ??= load(h("script", { src: url }), "plotly.min.js");
+    await plotly;
+  }
+  return /** @type {PlotlyLibrary} */ (window.Plotly);
 }
 
 /** A style sheet, added once per page; resolves when it applies. @param {string} url @returns {Promise<unknown>} */
-export function loadStyles(url) {
-  const present = document.querySelector(`link[href="${url}"]`);
-  if (present) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: url });
-    link.onload = resolve;
-    link.onerror = () => reject(new Error("the style sheet could not be loaded"));
-    document.head.append(link);
-  });
+export async function loadStyles(url) {
+  if (document.querySelector(`link[href="${url}"]`)) return;
+  await load(h("link", { rel: "stylesheet", href: url }), "the style sheet");
 }

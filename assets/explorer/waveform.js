@@ -44,9 +44,8 @@ export class Waveform {
   draw() {
     const { theme } = this.session;
     const [width, height] = [this.element.clientWidth, this.element.clientHeight];
-    if (!theme || !width) return;
+    if (!width) return;
     const context = fitCanvas(this.canvas, width, height);
-    context.clearRect(0, 0, width, height);
     const region = this.drag?.region ?? this.engine.region;
     const pixels = region?.map((at) => (at / this.duration) * width);
     if (pixels) {

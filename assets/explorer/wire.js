@@ -62,9 +62,7 @@ export class Wire {
     if (!mask) return this.component.setStateValue("lasso", null);
     const bits = new Uint8Array(Math.ceil(mask.length / 8));
     for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
-    let text = "";
-    for (const byte of bits) text += String.fromCharCode(byte);
-    this.#send("lasso", btoa(text));
+    this.#send("lasso", btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join("")));
   }
 
   /** @param {"percentile" | "selected"} name @param {number | string | null} value */
