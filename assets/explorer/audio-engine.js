@@ -127,9 +127,7 @@ export class AudioEngine extends EventTarget {
   level() {
     if (!this.analyser || !this.#voice) return 0;
     this.analyser.getFloatTimeDomainData(this.samples);
-    let sum = 0;
-    for (const sample of this.samples) sum += sample * sample;
-    return Math.sqrt(sum / this.samples.length);
+    return Math.sqrt(this.samples.reduce((sum, sample) => sum + sample * sample, 0) / this.samples.length);
   }
 
   /** Loudness gain in dB, 0 where matching is off or nothing was measured. */

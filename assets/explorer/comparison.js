@@ -32,8 +32,6 @@ const ask = (name, detail) => document.dispatchEvent(new CustomEvent(`loopscope:
 
 class Comparison {
   constructor() {
-    /** @type {HTMLElement[]} */
-    this.buttons = [];
     /** @type {string | null} what sounds */
     this.id = null;
     this.said = "";
@@ -54,7 +52,6 @@ class Comparison {
     const said = JSON.stringify([beside, similar]);
     if (said === this.said) return;
     this.said = said;
-    this.buttons = [];
     const cards = beside.map((loop) => this.#card(loop));
     const rows = similar.map((loop) => this.#row(loop));
     const label = "Most similar loops, nearest first";
@@ -92,13 +89,11 @@ class Comparison {
 
   /** @param {ComparisonLoop} loop @param {string} title */
   #play(loop, title) {
-    const play = iconButton("play", `${title}: ${loop.name}`, () => ask("play", { id: loop.id }), {
+    return iconButton("play", `${title}: ${loop.name}`, () => ask("play", { id: loop.id }), {
       "data-loop": loop.id,
       "aria-pressed": "false",
       onpointerenter: () => ask("prefetch", { ids: [loop.id] }),
     });
-    this.buttons.push(play);
-    return play;
   }
 
   /** Clicking a name selects that loop, and the page explains it instead. @param {ComparisonLoop} loop */
@@ -110,8 +105,8 @@ class Comparison {
   /** @param {string | null} id */
   #sounding(id) {
     this.id = id;
-    for (const play of this.buttons) {
-      const plays = play.dataset.loop === id;
+    for (const play of this.root.querySelectorAll("[data-loop]")) {
+      const plays = play.getAttribute("data-loop") === id;
       play.setAttribute("aria-pressed", String(plays));
       play.replaceChildren(icon(plays ? "stop" : "play"));
     }

@@ -11,7 +11,6 @@ export class Explorer {
     this.root = root;
     this.component = component;
     this.addresses = addresses;
-    this.version = component.data.version;
     this.engine = new AudioEngine((id) => this.addresses.audio(id));
     this.closed = false;
     /** @type {number[]} timers that run while it is off the page */

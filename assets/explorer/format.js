@@ -7,14 +7,14 @@ export const count = (value) => counts.format(value);
 /** @param {number} value */
 export const loops = (value) => `${count(value)} ${value === 1 ? "loop" : "loops"}`;
 /** @param {number} ratio */
-export const percent = (ratio, digits = 1) => `${(100 * ratio).toFixed(digits)} %`;
+export const percent = (ratio) => `${(100 * ratio).toFixed(1)} %`;
 
 /** Three significant digits, so that 0.000123 and 12300 both read well. @param {number} value */
 export function score(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e5 || size < 1e-3) return value.toExponential(2);
-  return value.toPrecision(3).replace(/\.$/, "");
+  return value.toPrecision(3);
 }
 
 /** An axis label: two significant digits, no trailing zeros. @param {number} value */

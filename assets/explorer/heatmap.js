@@ -44,12 +44,8 @@ export class Heatmap extends Chart {
     this.deviations = [];
     /** @type {{ cut: number, pairs: [number[], number[]][] } | null} what densities.js drew */
     this.curves = null;
-    session.on("threshold", () => this.place());
-    session.on("settled focus", () => this.#drawDensities());
-    session.on("selection", () => {
-      this.place();
-      this.#drawDensities();
-    });
+    session.on("threshold selection", () => this.place());
+    session.on("settled focus selection", () => this.#drawDensities());
   }
 
   /** @param {PlotlyLibrary} Plotly */
@@ -151,8 +147,6 @@ export class Heatmap extends Chart {
   /** Centre and spread per dimension: median, and interquartile range as a standard deviation; outliers move neither. */
   #standardise() {
     const { loops } = this.session;
-    this.centres = [];
-    this.deviations = [];
     for (let d = 0; d < loops.dimensions.length; d += 1) {
       const values = loops.dimension(d).slice().sort();
       const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];

@@ -22,7 +22,7 @@ const explorers = new Map();
 export function mount(component, base) {
   const { data, parentElement: parent } = component;
   const known = explorers.get(data.key);
-  const same = known?.version === data.version;
+  const same = known?.addresses.version === data.version;
   if (same) known.update(component);
   else known?.close();
   const explorer = same ? known : create(component, base);

@@ -5,8 +5,6 @@ import { debounce, h } from "./dom.js";
 const MOST_RINGS = 8;
 const REST_MS = 150;
 
-/** @typedef {(row: number) => [number, number]} PlaceOf pixels in the frame of a row's point */
-
 export class NearRings {
   /** @param {Scatter} chart */
   constructor(chart) {
@@ -15,30 +13,29 @@ export class NearRings {
     /** @type {number[]} */
     this.rows = [];
     this.nodes = Array.from({ length: MOST_RINGS }, () => h("div", { class: "ls-near", hidden: true }));
-    this.ask = debounce((/** @type {number} */ row, /** @type {PlaceOf} */ pixels) => this.#ask(row, pixels), REST_MS);
+    this.ask = debounce((/** @type {number} */ row) => this.#ask(row), REST_MS);
     chart.layer.prepend(...this.nodes);
   }
 
-  /** @param {PlaceOf} pixels */
-  place(pixels) {
+  place() {
     const { selected, loops } = this.chart.session;
     if (selected !== this.row && loops.latents) {
       // without the latents nobody knows yet who is near
       this.row = selected;
       this.rows = [];
-      if (selected >= 0) this.ask(selected, pixels);
+      if (selected >= 0) this.ask(selected);
     }
     this.nodes.forEach((node, i) => {
-      if (i < this.rows.length) this.chart.put(node, ...pixels(this.rows[i]));
+      if (i < this.rows.length) this.chart.put(node, ...this.chart.pixels(this.rows[i]));
       else node.hidden = true;
     });
   }
 
-  /** @param {number} row @param {PlaceOf} pixels */
-  async #ask(row, pixels) {
+  /** @param {number} row */
+  async #ask(row) {
     const rows = await this.chart.session.loops.neighbours(row);
     if (row !== this.row) return;
     this.rows = rows.slice(0, MOST_RINGS);
-    this.place(pixels);
+    this.place();
   }
 }

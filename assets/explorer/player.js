@@ -157,8 +157,7 @@ export class Player {
     const { engine, session } = this;
     /** @type {(label: string, title: string, value: boolean, change: (on: boolean) => void) => HTMLElement} */
     const toggle = (label, title, value, change) => {
-      const box = h("input", { type: "checkbox", checked: value });
-      box.addEventListener("change", () => change(box.checked));
+      const box = h("input", { type: "checkbox", checked: value, onchange: ({ target }) => change(target.checked) });
       return h("label", { class: "ls-toggle", title }, box, label);
     };
     return [

@@ -51,12 +51,9 @@ export class Ranking {
     const reflag = perFrame(() => this.#reflag());
     session.on("threshold", reflag);
     session.on("marks", () => this.render());
-    session.on("focus", () => {
-      this.refill();
-      this.#follow();
-    });
+    session.on("focus", () => this.refill());
     session.on("settled", () => this.mode === "border" && this.refill());
-    session.on("selection", () => this.#follow());
+    session.on("focus selection", () => this.#follow());
     this.resizing = new ResizeObserver(this.render);
     this.resizing.observe(this.scroller);
     this.refill();
@@ -135,12 +132,10 @@ export class Ranking {
   #summarise() {
     const { group, active } = this.session.focus;
     const shown = format.loops(this.rows.length);
-    if (group)
-      this.summary.textContent = `${group.label}: ${shown}, playing ${group.index + 1} of ${group.rows.length}`;
-    else
-      this.summary.textContent = this.rows.length
-        ? `${shown}${active ? " in focus" : ""}`
-        : "No loop matches. Clear a filter to see more.";
+    let said = active ? `${shown} in focus` : shown;
+    if (group) said = `${group.label}: ${shown}, playing ${group.index + 1} of ${group.rows.length}`;
+    else if (!this.rows.length) said = "No loop matches. Clear a filter to see more.";
+    this.summary.textContent = said;
   }
 
   #render() {

@@ -97,8 +97,8 @@ export class Scatter extends Chart {
     this.tip.hidden = true;
     const { selected } = this.session;
     if (selected < 0) this.ring.hidden = true;
-    else this.put(this.ring, ...this.#pixels(selected));
-    this.near.place((row) => this.#pixels(row));
+    else this.put(this.ring, ...this.pixels(selected));
+    this.near.place();
     if (!this.overlay.hidden) this.#live();
   }
 
@@ -109,8 +109,8 @@ export class Scatter extends Chart {
     return [{ type: "circle", ...pixel, line: { color: this.session.theme.selected, width: 2.5 } }];
   }
 
-  /** @param {number} row @returns {[number, number]} pixels in the frame */
-  #pixels(row) {
+  /** @param {number} row @returns {[number, number]} pixels in the frame of its point */
+  pixels(row) {
     const [x, y] = this.shown.map((k) => this.session.loops.component(k)[row]);
     return [this.x.pixel(x), this.y.pixel(y)];
   }

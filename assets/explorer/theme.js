@@ -107,11 +107,10 @@ let probe;
 /** [r, g, b] from any CSS colour. @param {string} colour */
 export function rgb(colour) {
   probe ??= contextOf(document.createElement("canvas"), { willReadFrequently: true });
-  const context = probe;
-  context.clearRect(0, 0, 1, 1);
-  context.fillStyle = colour;
-  context.fillRect(0, 0, 1, 1);
-  return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  probe.clearRect(0, 0, 1, 1);
+  probe.fillStyle = colour;
+  probe.fillRect(0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
 /** @param {string} colour */

@@ -27,15 +27,14 @@ export class ThresholdControl {
       h("span", { class: "ls-field" }, "score ", this.score),
       this.reset,
     );
-    const move = (/** @type {number} */ value) => Number.isFinite(value) && session.setPercentile(value);
+    const move = (/** @type {any} */ { target }) =>
+      Number.isFinite(target.valueAsNumber) && session.setPercentile(target.valueAsNumber);
     const settle = () => session.setPercentile(session.percentile, { settled: true });
     const typed = debounce(settle, 400);
-    this.slider.addEventListener("input", () => move(this.slider.valueAsNumber));
+    this.slider.addEventListener("input", move);
     this.slider.addEventListener("change", settle);
-    this.number.addEventListener("input", () => {
-      move(this.number.valueAsNumber);
-      typed();
-    });
+    this.number.addEventListener("input", move);
+    this.number.addEventListener("input", typed);
     session.on("threshold settled", () => this.show());
     this.show();
   }

@@ -2,6 +2,7 @@
 // and is thrown away. Positions are seconds from the start of the loop.
 
 const FADE_S = 0.005; // short enough to feel immediate, long enough not to click
+const FADED_MS = 4 * 1000 * FADE_S;
 
 class Voice {
   /** @param {AudioContext} context @param {AudioNode} output @param {string} id @param {number} duration in seconds */
@@ -31,13 +32,10 @@ class Voice {
     const gain = this.gain.gain;
     gain.cancelScheduledValues(this.context.currentTime);
     gain.setTargetAtTime(0, this.context.currentTime, FADE_S / 3);
-    setTimeout(
-      () => {
-        end();
-        this.gain.disconnect();
-      },
-      4 * 1000 * FADE_S,
-    );
+    setTimeout(() => {
+      end();
+      this.gain.disconnect();
+    }, FADED_MS);
   }
 
   get span() {
@@ -114,8 +112,7 @@ export class ElementVoice extends Voice {
     this.element.onended = () => this.onended?.();
   }
 
-  async start(offset = 0) {
-    this.element.currentTime = offset;
+  async start() {
     this.setLoop(this.loop, this.region);
     await this.element.play();
   }

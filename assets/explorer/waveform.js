@@ -129,26 +129,21 @@ export class Waveform {
     if (!this.drag) return;
     const { region } = this.drag;
     this.drag = null;
-    if (region) this.engine.setLoop(true, region);
-    else {
-      this.engine.setLoop(this.engine.loop, null);
-      this.engine.seek(this.#time(event));
-    }
+    this.engine.setLoop(region !== null || this.engine.loop, region);
+    if (!region) this.engine.seek(this.#time(event));
     this.draw();
     this.speak();
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    const { engine, duration } = this;
     const step = STEPS_S[event.key];
-    if (!this.engine.playing || (step === undefined && event.key !== "Home" && event.key !== "Escape")) return;
+    if (!engine.playing || (step === undefined && event.key !== "Home" && event.key !== "Escape")) return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.key === "Escape") this.engine.setLoop(this.engine.loop, null);
-    else {
-      const to = step === undefined ? 0 : this.engine.position() + step;
-      this.engine.seek((to + this.duration) % this.duration);
-    }
+    if (event.key === "Escape") engine.setLoop(engine.loop, null);
+    else engine.seek(step ? (engine.position() + step + duration) % duration : 0);
     this.draw();
     this.speak();
   }
