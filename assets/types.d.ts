@@ -18,7 +18,7 @@ type Scatter = import("./explorer/scatter.js").Scatter;
 type Session = import("./explorer/session.js").Session;
 type Views = import("./explorer/views.js").Views;
 type Addresses = import("./explorer/transport.js").Addresses;
-type Theme = ReturnType<typeof import("./explorer/theme.js").readTheme>;
+type Theme = ReturnType<typeof import("./explorer/theme.js").applyTheme>;
 type PixelAxis = ReturnType<typeof import("./explorer/plotly-internals.js").xAxis>;
 type IconName = Parameters<typeof import("./explorer/dom.js").icon>[0];
 

@@ -2,7 +2,7 @@
 // them (bridge.js); what is selected stays selected until a name is clicked.
 
 import { button, h, icon, iconButton } from "./dom.js";
-import { applyTheme, readTheme } from "./theme.js";
+import { applyTheme } from "./theme.js";
 import { loadStyles } from "./transport.js";
 
 /** @type {Map<string, Comparison>} by key */
@@ -48,7 +48,7 @@ class Comparison {
 
   /** @param {ComparisonData} data */
   show({ beside, similar }) {
-    applyTheme(this.root, readTheme(this.root));
+    applyTheme(this.root);
     const said = JSON.stringify([beside, similar]);
     if (said === this.said) return;
     this.said = said;

@@ -1,7 +1,7 @@
 // Links that save a file the server makes when it is asked.
 
 import { h, icon } from "./dom.js";
-import { applyTheme, readTheme } from "./theme.js";
+import { applyTheme } from "./theme.js";
 import { loadStyles } from "./transport.js";
 
 /**
@@ -13,7 +13,7 @@ export function mount({ data, parentElement: parent }, base) {
   /** @type {HTMLElement} */
   const row = parent.querySelector(".ls-downloads") ?? parent.appendChild(h("div", { class: "ls-root ls-downloads" }));
   loadStyles(`${base}${data.assets}/explorer.css`);
-  applyTheme(row, readTheme(row));
+  applyTheme(row);
   const said = JSON.stringify(data.links);
   if (row.dataset.links !== said) {
     row.dataset.links = said;

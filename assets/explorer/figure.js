@@ -6,7 +6,7 @@
 import { failure, h } from "./dom.js";
 import { downloadMenu, saveFigure } from "./download.js";
 import { drawnTraces, overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
-import { applyTheme, divergingOf, readTheme, templateOf } from "./theme.js";
+import { applyTheme, divergingOf, templateOf } from "./theme.js";
 import { Addresses, fetchJson, loadPlotly, loadStyles } from "./transport.js";
 import { stamped } from "./wire.js";
 
@@ -43,7 +43,7 @@ class Figure {
     this.root = h("div", { class: "ls-root ls-figure-root" }, this.figure);
     this.frame.addEventListener("click", (event) => this.#clicked(event));
     component.parentElement.append(this.root);
-    this.theme = readTheme(this.root);
+    this.theme = applyTheme(this.root);
     /** @type {{ version: string, figure: PlotFigure, plotly: PlotlyLibrary, colours: string } | null} */
     this.drawn = null;
   }
@@ -57,12 +57,11 @@ class Figure {
     this.figure.setAttribute("aria-label", data.title);
     this.plot.setAttribute("aria-label", data.describe);
     this.frame.style.height = `${data.height}px`;
-    const theme = readTheme(this.root);
+    const theme = applyTheme(this.root);
     const colours = JSON.stringify(theme);
     const known = this.drawn?.version === data.version ? this.drawn : null;
     if (known?.colours === colours) return;
     this.theme = theme;
-    applyTheme(this.root, theme);
     const [Plotly, figure] = await Promise.all([
       loadPlotly(this.base + data.plotly),
       known?.figure ?? fetchJson(new Addresses(this.base, data.token, data.version), "figure"),
@@ -74,7 +73,7 @@ class Figure {
     const coloured = figure.data.map((/** @type {PlotTrace} */ trace) =>
       trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
     );
-    const layout = { ...figure.layout, height: undefined, autosize: true, template: templateOf(theme) };
+    const layout = { ...figure.layout, height: undefined, autosize: true, template: templateOf(this.theme) };
     await Plotly.react(this.plot, coloured, layout, config);
     this.root.dataset.drawn = data.version;
   }

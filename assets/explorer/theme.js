@@ -21,7 +21,7 @@ const DARK = {
 };
 
 /** @param {Element} root */
-export function readTheme(root) {
+function readTheme(root) {
   const style = getComputedStyle(root);
   const variable = (/** @type {string} */ name, /** @type {string} */ fallback) =>
     style.getPropertyValue(name).trim() || fallback;
@@ -31,7 +31,6 @@ export function readTheme(root) {
     ...(dark ? DARK : LIGHT),
     dark,
     background,
-    surface: variable("--st-secondary-background-color", dark ? "#262730" : "#f0f2f6"),
     text: variable("--st-text-color", dark ? "#fafafa" : "#31333f"),
     font: variable("--st-font", "sans-serif"),
     faint: dark ? "rgba(139, 151, 168, 0.22)" : "rgba(125, 135, 149, 0.25)",
@@ -40,12 +39,14 @@ export function readTheme(root) {
   };
 }
 
-/** Write the accents where the style sheet finds them. @param {HTMLElement} root @param {Theme} theme */
-export function applyTheme(root, theme) {
+/** The theme, its accents written where the style sheet finds them. @param {HTMLElement} root */
+export function applyTheme(root) {
+  const theme = readTheme(root);
   root.dataset.theme = theme.dark ? "dark" : "light";
   for (const name of /** @type {const} */ (["flagged", "selected", "normal", "muted", "grid", "faint"]))
     root.style.setProperty(`--ls-${name}`, theme[name]);
   root.style.setProperty("--ls-flagged-text", theme.flaggedText);
+  return theme;
 }
 
 /** Plotly layout common to all charts. @param {Theme} theme @param {PlotLayout} extra @returns {PlotLayout} */

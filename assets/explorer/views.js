@@ -11,7 +11,7 @@ import { Player } from "./player.js";
 import { Ranking } from "./ranking.js";
 import { Scatter } from "./scatter.js";
 import { Session } from "./session.js";
-import { applyTheme, readTheme } from "./theme.js";
+import { applyTheme } from "./theme.js";
 import { ThresholdControl } from "./threshold-control.js";
 import { Wire } from "./wire.js";
 
@@ -23,8 +23,7 @@ export class Views {
     this.loops = loops;
     const session = new Session(loops, component.data);
     this.session = session;
-    session.theme = readTheme(root);
-    applyTheme(root, session.theme);
+    session.theme = applyTheme(root);
     this.wire = new Wire(session, component);
     const onHover = (/** @type {number} */ row) => this.player.prefetch(row);
     this.histogram = new Histogram(session);
@@ -62,10 +61,9 @@ export class Views {
   /** New data for the same version, or a new theme. @param {Component<ExplorerData>} component */
   update(component) {
     this.wire.receive(component);
-    const theme = readTheme(this.root);
+    const theme = applyTheme(this.root);
     if (JSON.stringify(theme) === JSON.stringify(this.session.theme)) return;
     this.session.theme = theme;
-    applyTheme(this.root, theme);
     for (const chart of this.charts) chart.repaint();
     this.player.show();
   }
