@@ -53,6 +53,7 @@ export class Heatmap extends Chart {
     this.#standardise();
     await super.draw(Plotly);
     this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
+    this.plot.on("plotly_relayout", () => this.#drawDensities()); // the window may have another width
     this.#drawDensities();
   }
 
