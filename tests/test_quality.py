@@ -116,11 +116,11 @@ def test_the_paper_recipe_collapses_and_says_so():
     report = make_detector("AE", "paper", max_epochs=60).fit(X).report_
     assert report.collapsed
     assert any("collapsed" in warning for warning in report.warnings)
-    assert report.spread_after < 0.05 * report.spread_before
+    assert report.measures["spread_after"] < 0.05 * report.measures["spread_before"]
 
 
 def test_the_robust_recipe_keeps_its_sphere():
     X = np.random.default_rng(0).normal(size=(120, 40)).astype(np.float32)
     report = make_detector("AEwRES", min_steps=60).fit(X).report_
     assert not report.collapsed
-    assert report.spread_after > 0.2 * report.spread_before
+    assert report.measures["spread_after"] > 0.2 * report.measures["spread_before"]

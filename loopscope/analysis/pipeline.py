@@ -24,14 +24,7 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import DataError
 from loopscope.library import Library, scan_folder
-from loopscope.progress import (
-    EpochCallback,
-    ProgressCallback,
-    StopCheck,
-    ignore_epoch,
-    ignore_progress,
-    never_stop,
-)
+from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
 
 log = logging.getLogger(__name__)

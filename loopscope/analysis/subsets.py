@@ -4,7 +4,6 @@ A detector trained on basses and guitars together calls an odd bass normal if it
 basses alone does not. Subsets are named in words, which become part of the model's label and card.
 """
 
-from collections import Counter
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -39,5 +38,4 @@ def _with_parents(folder: str) -> list[str]:
 
 
 def _by_size(parts: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    sizes = Counter({name: len(ids) for name, ids in parts.items()})
-    return {name: parts[name] for name, _ in sizes.most_common()}
+    return dict(sorted(parts.items(), key=lambda part: -len(part[1])))

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopscope.arrays import Float
-from loopscope.demo.synthesis import (
-    filtered_saw,
-    fm_tone,
-    harmonic_tone,
-    noise_burst,
-    plucked,
-    shaped,
-)
+from loopscope.demo.synthesis import filtered_saw, fm_tone, harmonic_tone, noise_burst, plucked, shaped
 
 
 @dataclass(frozen=True)

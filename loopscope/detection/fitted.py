@@ -33,16 +33,6 @@ class FitReport:
         """Epochs of both phases."""
         return len(self.history)
 
-    @property
-    def spread_before(self) -> float | None:
-        """Mean squared distance of held-out latents to the centre before fine-tuning; None where there is no centre."""
-        return self.measures.get("spread_before")
-
-    @property
-    def spread_after(self) -> float | None:
-        """The same after fine-tuning."""
-        return self.measures.get("spread_after")
-
 
 @dataclass(frozen=True)
 class Fitted:

@@ -129,11 +129,10 @@ def _memory(store: Store, jobs: Mapping[str, Job]) -> Memory[Report]:
 
 def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFrame:
     reports = [known.get(loop_id, {}) for loop_id in unique["loop_id"]]
-    scores = [report.get("loop_structure") for report in reports]
     columns = {
         "loop_id": list(unique["loop_id"]),
         "n_bars": [report.get("n_bars", 0) for report in reports],
-        "loop_structure": [float("nan") if score is None else score for score in scores],
+        "loop_structure": [report.get("loop_structure") for report in reports],  # None becomes NaN
     }
     return pd.DataFrame(columns).astype({"loop_id": "str", "n_bars": "int64", "loop_structure": "float64"})
 

@@ -139,7 +139,8 @@ def routes() -> list[Route]:
         Route(f"{prefix}/file/{{token}}/{{name}}", _file, methods=["GET"]),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
-        Route(f"{prefix}/{{rest:path}}", _nothing, methods=["GET"]),  # else Streamlit answers with its start page
+        # Else Streamlit answers with its start page.
+        Route(f"{prefix}/{{rest:path}}", lambda request: _not_found(), methods=["GET"]),
     ]
 
 
@@ -189,10 +190,6 @@ def _asset(request: Request) -> Response:
     if name not in assets:
         return _not_found()
     return _send_gzipped(request, assets[name], _ASSET_TYPES[Path(name).suffix])
-
-
-def _nothing(request: Request) -> Response:
-    return _not_found()
 
 
 def _not_found() -> Response:

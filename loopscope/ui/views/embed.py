@@ -12,16 +12,7 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.progress import ProgressCallback
-from loopscope.ui.components import (
-    duration,
-    ended,
-    figures_row,
-    next_step,
-    plain,
-    show_notice,
-    show_task,
-    store,
-)
+from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_notice, show_task, store
 from loopscope.ui.server.memory import collect_and_freeze
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.tasks import Task, task_board

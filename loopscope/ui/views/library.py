@@ -10,16 +10,7 @@ from loopscope.demo import make_demo_library
 from loopscope.figures.library import count_bars, duration_histogram, tempo_histogram
 from loopscope.library import Library, library_statistics, scan_folder
 from loopscope.metadata.collect import MetadataTable, known_metadata
-from loopscope.ui.components import (
-    duration,
-    ended,
-    figures_row,
-    next_step,
-    plain,
-    printable_table,
-    show_task,
-    store,
-)
+from loopscope.ui.components import duration, ended, figures_row, next_step, plain, printable_table, show_task, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import session
 from loopscope.ui.tasks import Task, task_board

@@ -139,19 +139,18 @@ def show_report(label: str, scored: ScoredLoops) -> None:
         )
     for sentence in report.warnings:
         st.warning(plain(sentence), icon=":material/warning:")
-    flagged = is_anomaly(
-        scored.scores["score"].to_numpy(), threshold_at(scored.reference_scores, DEFAULT_PERCENTILE)
-    ).sum()
+    threshold = threshold_at(scored.reference_scores, DEFAULT_PERCENTILE)
+    flagged = is_anomaly(scored.scores["score"].to_numpy(), threshold).sum()
+    before, after = report.measures.get("spread_before"), report.measures.get("spread_after")
     figures_row(
         ("Training time", duration(report.seconds), None),
-        ("Spread after ÷ before", _ratio(report.spread_after, report.spread_before), SPREAD_HELP),
+        ("Spread after ÷ before", _ratio(after, before), SPREAD_HELP),
         ("Flagged", f"{int(flagged):,} of {len(scored.scores):,}", "Above the 95th percentile."),
         ("Held-out above (nominal 5 %)", _share(report.measures.get("held_out_exceedance")), EXCEEDANCE_HELP),
     )
-    if report.epochs and report.spread_before is not None and report.spread_after is not None:
+    if report.epochs and before is not None and after is not None:
         st.caption(
-            f"{report.epochs:,} epochs in both phases; spread {report.spread_before:.3g} before fine-tuning, "
-            f"{report.spread_after:.3g} after."
+            f"{report.epochs:,} epochs in both phases; spread {before:.3g} before fine-tuning, {after:.3g} after."
         )
     if (scored.scores["split"] == "new").all():
         show_among_old(scored)
