@@ -68,6 +68,12 @@ interface ExplorerData {
   height: number;
 }
 
+/** What the browser tells Python: a state of the component, and what it says. */
+interface Commit {
+  name: string;
+  state: { value: any; version: string; serial: number };
+}
+
 interface FigureData {
   assets: string;
   plotly: string;

@@ -89,6 +89,15 @@ def test_a_mark_is_heard_once_acknowledged_and_shown_at_once(app: AppTest) -> No
     assert app.session_state["log"] == [(loop_id(3), "love"), (loop_id(3), None)]
 
 
+def test_the_newest_commit_of_any_kind_is_acknowledged(app: AppTest) -> None:
+    say(app, mark={"value": [loop_id(3), "love"], "serial": 4}, selected={"value": loop_id(2), "serial": 6})
+    assert data_of(app)["acknowledged"] == 6
+    say(app, percentile={"value": 90.0, "serial": 9})
+    assert data_of(app)["acknowledged"] == 9
+    say(app, lasso={"value": None, "serial": 11}, percentile={"value": 91.0, "serial": "no number"})
+    assert data_of(app)["acknowledged"] == 11
+
+
 def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version(app: AppTest) -> None:
     order = packing.display_order(VIEW.loops)
     inside = np.zeros(N, np.uint8)

@@ -1,10 +1,14 @@
 // The line to Python. Out: committed events as states, each with a serial number. In: percentile, selection and marks
 // from a rerun, which count only where Python itself changed them; an echo of what was committed here is not news.
+//
+// One commit at a time: the next leaves when a rerun has acknowledged the one before. Where a rerun begins before the
+// last one's elements have travelled, Streamlit drops them, yet tells the browser that that run has ended: the
+// explorer leaves the page for a moment, and what the hand does then is lost.
 
 import { debounce } from "./dom.js";
 
 const SELECTION_DELAY_MS = 400; // a held arrow key asks for one rerun, not for one per loop
-const MARK_TIMEOUT_MS = 4000;
+const PATIENCE_MS = 4000; // then it is sent again: a rerun that failed must not swallow a commit
 
 let serial = Date.now();
 
@@ -19,8 +23,8 @@ export class Wire {
   constructor(session, component) {
     this.session = session;
     this.component = component;
-    /** @type {{ value: [string, Mark | null], serial: number }[]} committed here and not yet acknowledged, oldest first */
-    this.marks = [];
+    /** @type {Commit[]} not yet acknowledged, oldest first; the first has been sent */
+    this.commits = [];
     /** @type {Record<"percentile" | "selected", (number | string | null)[]>} */
     this.echoes = { percentile: [component.data.percentile], selected: [component.data.selected] };
     /** @type {Record<"percentile" | "selected", number | string | null>} */
@@ -44,22 +48,21 @@ export class Wire {
     const { data } = component;
     if (this.#isNews("percentile", data.percentile)) this.session.setPercentile(data.percentile, { settled: true });
     if (this.#isNews("selected", data.selected)) this.session.select(this.session.loops.row(data.selected));
-    if (this.marks.length && data.acknowledged >= this.marks[0].serial) {
-      this.marks.shift();
-      this.#sendMark();
+    if (this.commits.length && data.acknowledged >= this.commits[0].state.serial) {
+      this.commits.shift();
+      this.#next();
     }
     this.#adoptMarks(data.marks);
   }
 
   /** @param {string} id @param {Mark | null} mark */
   mark(id, mark) {
-    this.marks.push(stamped({ value: [id, mark] }));
-    if (this.marks.length === 1) this.#sendMark();
+    this.#send("mark", [id, mark]);
   }
 
   /** Rows inside a lasso or box as a bit set; null clears. @param {Uint8Array | null} mask */
   lasso(mask) {
-    if (!mask) return this.component.setStateValue("lasso", null);
+    if (!mask) return this.#send("lasso", null);
     const bits = new Uint8Array(Math.ceil(mask.length / 8));
     for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
     this.#send("lasso", btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join("")));
@@ -71,9 +74,20 @@ export class Wire {
     this.#send(name, value);
   }
 
-  /** @param {string} name @param {unknown} value */
+  /** Every mark is sent; of the others only the newest that waits. @param {string} name @param {any} value */
   #send(name, value) {
-    this.component.setStateValue(name, stamped({ value, version: this.component.data.version }));
+    const state = stamped({ value, version: this.component.data.version });
+    this.commits = this.commits.filter((commit, place) => !place || name === "mark" || commit.name !== name);
+    this.commits.push({ name, state });
+    if (this.commits.length === 1) this.#next();
+  }
+
+  #next(patience = PATIENCE_MS) {
+    clearTimeout(this.timer);
+    const [commit] = this.commits;
+    if (!commit) return;
+    this.component.setStateValue(commit.name, commit.state);
+    this.timer = setTimeout(() => this.#next(2 * patience), patience);
   }
 
   /** True where Python says something that it was not told from here. @param {"percentile" | "selected"} name @param {number | string | null} value */
@@ -89,19 +103,14 @@ export class Wire {
     return false;
   }
 
-  #sendMark() {
-    clearTimeout(this.timer);
-    if (!this.marks.length) return;
-    this.component.setStateValue("mark", this.marks[0]);
-    this.timer = setTimeout(() => this.#sendMark(), MARK_TIMEOUT_MS); // a rerun that failed must not swallow a mark
-  }
-
   /** @param {Record<string, Mark>} marks */
   #adoptMarks(marks) {
     const merged = { ...marks };
-    for (const { value } of this.marks) {
-      if (value[1]) merged[value[0]] = value[1];
-      else delete merged[value[0]];
+    for (const { name, state } of this.commits) {
+      if (name !== "mark") continue;
+      const [id, mark] = state.value;
+      if (mark) merged[id] = mark;
+      else delete merged[id];
     }
     const now = this.session.marks;
     const same =

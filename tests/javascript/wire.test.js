@@ -16,7 +16,9 @@ function connected(t) {
     data = { ...data, ...changes };
     wire.receive(component());
   };
-  return { session, announced, wire, sent, rerun, said: (name) => sent.filter(([other]) => other === name) };
+  /** Python's next run has heard all that was sent. */
+  const answer = (changes = {}) => rerun({ acknowledged: sent.at(-1)[1].serial, ...changes });
+  return { session, announced, wire, sent, rerun, answer, said: (name) => sent.filter(([other]) => other === name) };
 }
 
 test("a held arrow key asks for one rerun", (t) => {
@@ -42,11 +44,32 @@ test("dragging sends nothing, resting sends once", (t) => {
   );
 });
 
+test("one commit at a time: the next waits for a rerun that has heard the one before", (t) => {
+  const { session, wire, sent, rerun, answer } = connected(t);
+  session.setPercentile(60, { settled: true });
+  wire.mark("id1", "keep");
+  session.setPercentile(70, { settled: true });
+  wire.mark("id2", "love");
+  session.setPercentile(80, { settled: true });
+  assert.equal(sent.length, 1);
+  rerun({ selected: "id4" }); // a rerun of somebody else's, on its way since before
+  assert.equal(sent.length, 1);
+  for (let i = 0; i < 5; i += 1) answer();
+  assert.deepEqual(
+    sent.map(([, { value }]) => value),
+    [60, ["id1", "keep"], ["id2", "love"], 80],
+    "every mark, and of percentiles that waited the newest",
+  );
+});
+
 test("every state has a greater serial than the one before", (t) => {
-  const { session, wire, sent } = connected(t);
+  const { session, wire, sent, answer } = connected(t);
   session.setPercentile(60, { settled: true });
   wire.lasso(Uint8Array.of(1));
   wire.mark("id1", "keep");
+  answer();
+  answer();
+  assert.equal(sent.length, 3);
   const serials = sent.map(([, { serial }]) => serial);
   assert.deepEqual(
     serials,
@@ -56,9 +79,9 @@ test("every state has a greater serial than the one before", (t) => {
 });
 
 test("an echo of what was sent moves nothing back, also where reruns come late", (t) => {
-  const { session, rerun } = connected(t);
+  const { session, rerun, answer } = connected(t);
   for (const percentile of [60, 70, 80]) session.setPercentile(percentile, { settled: true });
-  for (const percentile of [60, 70]) rerun({ percentile });
+  answer({ percentile: 60 });
   assert.equal(session.percentile, 80);
   rerun({ percentile: 80 });
   assert.equal(session.percentile, 80);
@@ -74,10 +97,11 @@ test("what Python itself changes counts", (t) => {
 });
 
 test("a value that was echoed is news where Python goes back to it", (t) => {
-  const { session, rerun } = connected(t);
-  for (const percentile of [60, 70]) session.setPercentile(percentile, { settled: true });
-  rerun({ percentile: 60 });
-  rerun({ percentile: 70 });
+  const { session, rerun, answer } = connected(t);
+  for (const percentile of [60, 70]) {
+    session.setPercentile(percentile, { settled: true });
+    answer({ percentile });
+  }
   assert.equal(session.percentile, 70);
   rerun({ percentile: 60 });
   assert.equal(session.percentile, 60);
@@ -101,12 +125,14 @@ test("marks go one at a time, each waiting for the one before", (t) => {
   );
 });
 
-test("a mark that a failed rerun swallowed is sent again, with the same serial", (t) => {
+test("a mark that a failed rerun swallowed is sent again, with the same serial, ever more patiently", (t) => {
   const { wire, said, rerun } = connected(t);
   wire.mark("id1", "keep");
   mock.timers.tick(4000);
   assert.equal(said("mark").length, 2);
   assert.deepEqual(said("mark")[0], said("mark")[1]);
+  mock.timers.tick(7999);
+  assert.equal(said("mark").length, 2, "a slow run is not begun anew every four seconds");
   rerun({ acknowledged: said("mark")[0][1].serial });
   mock.timers.tick(20000);
   assert.equal(said("mark").length, 2);
@@ -132,12 +158,13 @@ test("marks that are as they were are not announced", (t) => {
 });
 
 test("a lasso is a bit set, least row in the lowest bit of the first byte", (t) => {
-  const { wire, sent } = connected(t);
+  const { wire, sent, answer } = connected(t);
   wire.lasso(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 1, 0, 1));
   assert.deepEqual([...Buffer.from(sent[0][1].value, "base64")], [0b10000001, 0b10]);
   assert.equal(sent[0][1].version, "v1");
   wire.lasso(null);
-  assert.deepEqual(sent[1], ["lasso", null]);
+  answer();
+  assert.deepEqual([sent[1][0], sent[1][1].value], ["lasso", null]);
 });
 
 test("closed, it sends nothing more", (t) => {

@@ -4,7 +4,7 @@ Conventions: everything to and from outside is loop_id. The browser owns sound, 
 keyboard; Python hears committed events only. Arrays travel once per `ExplorerView.version` over the media routes; what
 is sent at a rerun is a JSON object of a few hundred bytes plus the marks.
 
-Marks go one at a time, each waiting for the one before to be acknowledged.
+Commits go one at a time, each waiting for the one before to be acknowledged.
 """
 
 import base64
@@ -69,8 +69,9 @@ def explorer(
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
-    pending = commit_of(st.session_state.get(key), "mark")  # as this run will hear it
-    is_fresh = pending != seen_commits(key).get("mark", {})
+    states = st.session_state.get(key)  # as this run will hear them
+    mark = commit_of(states, "mark")
+    is_fresh = mark != seen_commits(key).get("mark", {})
     commits = component(
         "main.js",
         "The explorer",
@@ -82,8 +83,8 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": _with_mark(marks or {}, _mark(view, pending) if is_fresh else None),
-            "acknowledged": int(pending.get("serial", 0)),
+            "marks": _with_mark(marks or {}, _mark(view, mark) if is_fresh else None),
+            "acknowledged": max(_serial(commit_of(states, event)) for event in _EVENTS),
             "height": height,
         },
         events=_EVENTS,
@@ -106,6 +107,11 @@ def _with_mark(marks: Mapping[str, str], fresh: tuple[str, str | None] | None) -
     """The marks as they will be once the caller has stored the one that this run brings."""
     merged = {**marks, **dict([fresh] if fresh else [])}
     return {loop_id: mark for loop_id, mark in merged.items() if mark}
+
+
+def _serial(commit: Mapping[str, Any]) -> int:
+    serial = commit.get("serial")
+    return serial if isinstance(serial, int) else 0
 
 
 # What comes from a browser is checked: anything but ids and numbers of this view is passed over.
