@@ -130,6 +130,18 @@ def at_rest(page: Page, limit_s: float = 120.0) -> None:
     page.wait_for_function(_RESTS, timeout=1000 * limit_s, polling=50)
 
 
+def press(page: Page, name: str) -> None:
+    """Press a button of the page once it is whole: while a run goes on, those of the page before are still there."""
+    at_rest(page)
+    page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
+
+
+def box_of(page: Page, selector: str) -> dict[str, float]:
+    """Where an element is on the screen, once it is there."""
+    box: dict[str, float] = wait_until(lambda: page.locator(selector).bounding_box(), f"{selector} is on the screen")
+    return box
+
+
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
     """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
 

@@ -13,6 +13,7 @@ from tests.browser import synthetic
 from tests.browser.driving import (
     at_rest,
     audio,
+    box_of,
     heard,
     open_explorer,
     painted,
@@ -86,8 +87,7 @@ def click_band(page: Page, middle: float, dimension: int = 7) -> None:
 def drag_threshold(page: Page, steps: int, pixels: float) -> None:
     """Pull the handle sideways and let go."""
     painted(page)  # the handle is where the drag before left it
-    box = page.locator(".ls-handle").bounding_box()
-    assert box
+    box = box_of(page, ".ls-handle")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
     page.mouse.move(x, y)
     page.mouse.down()
@@ -174,8 +174,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     wait_until(lambda: heard(page)["selected"] == IDS[row], "Python hears the selection")
     at_rest(page)
     frames.clear()
-    box = page.locator(".ls-handle").bounding_box()
-    assert box
+    box = box_of(page, ".ls-handle")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
     page.mouse.move(x, y)
     page.mouse.down()
@@ -208,8 +207,7 @@ def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) ->
         for (let i = 3; i < data.length; i += 4) if (data[i] > 100) painted += 1;
         return painted;
     }"""
-    box = explorer.locator(".ls-handle").bounding_box()
-    assert box
+    box = box_of(explorer, ".ls-handle")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
     explorer.mouse.move(x, y)
     explorer.mouse.down()
@@ -228,6 +226,14 @@ def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) ->
 
 
 def test_pan_selection_and_sound_survive_twenty_drags_and_five_reruns(explorer: Page) -> None:
+    explorer.evaluate(
+        """() => {
+            const root = document.querySelector(".ls-root");
+            window.left = 0;
+            const watch = () => { if (!root.isConnected) window.left += 1; };
+            new MutationObserver(watch).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
     start, end = plot_pixels(explorer, "scatter", [0, 2], [6, 8])
     explorer.mouse.move(*start)
     explorer.mouse.down()
@@ -240,11 +246,13 @@ def test_pan_selection_and_sound_survive_twenty_drags_and_five_reruns(explorer: 
     panned = explorer.evaluate(view)
     for turn in range(20):
         drag_threshold(explorer, 4, -40 if turn % 2 else 40)
+    at_rest(explorer)
     for _ in range(5):
         before = heard(explorer)["runs"]
         explorer.get_by_role("button", name="Rerun").click()
         wait_until(lambda b=before: heard(explorer)["runs"] > b, "a rerun")
     now = audio(explorer)
+    assert explorer.evaluate("window.left") == 0, "the explorer left the page: what the hand did then was lost"
     assert explorer.evaluate(view) == panned
     assert explorer.evaluate("window.__loopscope.explorer.session.selectedId") == IDS[row]
     assert (now["loopId"], now["startedAt"], now["playing"]) == (IDS[row], playing["startedAt"], True)
@@ -427,8 +435,7 @@ def test_dragging_over_the_waveform_loops_that_part_and_a_click_jumps(explorer: 
     explorer.keyboard.press("ArrowRight")  # a real key press wakes the audio
     loop = next(i for i in range(N) if synthetic.duration_s(i) == 3.0)
     play(explorer, IDS[loop])
-    box = explorer.locator(".ls-waveform").bounding_box()
-    assert box
+    box = box_of(explorer, ".ls-waveform")
     y = box["y"] + box["height"] / 2
     explorer.mouse.move(box["x"] + 0.5 * box["width"], y)
     explorer.mouse.down()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.driving import audio, open_explorer, wait_until, wait_until_plays
+from tests.browser.driving import audio, box_of, open_explorer, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
 from tests.exported import read_csv
 
@@ -103,8 +103,7 @@ def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
     plot = panel.locator(".ls-scatter .ls-plot")
     panel.locator(".ls-scatter").get_by_role("button", name="Box").click()
     plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    assert box is not None
+    box = box_of(panel, ".ls-scatter .ls-plot")
     panel.mouse.move(box["x"] + 56, box["y"] + 12)
     panel.mouse.down()
     panel.mouse.move(box["x"] + box["width"] - 16, box["y"] + box["height"] - 48, steps=6)

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from loopscope.audio import content_hash
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, at_rest, serve, wait_until
+from tests.browser.driving import ROOT, press, serve, wait_until
 from tests.golden.clips import plucked
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -55,12 +55,6 @@ def pack(folder: Path, seed: int) -> Path:
         sound = plucked(0.3, RATE, seed=1000 * seed + number) * np.linspace(1, 0, int(0.3 * RATE))
         soundfile.write(folder / f"loop {number}.wav", sound, RATE)
     return folder
-
-
-def press(page: Page, name: str) -> None:
-    """Press a button once the page is whole: while a run goes on, those of the page before are still there."""
-    at_rest(page)
-    page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
 
 
 def walked(page: Page, url: str, folder: Path) -> Guest:

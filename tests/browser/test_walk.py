@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, plot_pixels, serve, wait_until, wait_until_plays
+from tests.browser.driving import ROOT, plot_pixels, press, serve, wait_until, wait_until_plays
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
@@ -30,10 +30,6 @@ def app(browser: Browser, fetched_aisfx: Path, tmp_path_factory: pytest.TempPath
     weights.symlink_to(fetched_aisfx)
     with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1") as url:
         yield url, home
-
-
-def press(page: Page, name: str, exact: bool = False) -> None:
-    page.get_by_test_id("stMain").get_by_role("button", name=name, exact=exact).click()
 
 
 def visit(page: Page, name: str) -> None:
@@ -88,7 +84,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
 
     press(page, "Train a detector")
     expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    press(page, "Train", exact=True)
+    press(page, "Train")
     assert len(curve_lengths(page)) > 1, "the loss curves did not grow while training"
 
     press(page, "Explore the scores")
@@ -168,7 +164,7 @@ def test_a_hostile_name_stays_text(page: Page, app: tuple[str, Path], tmp_path: 
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.goto(app[0])
         page.get_by_label("Path").fill(str(pack))
-        press(page, "Scan", exact=True)
+        press(page, "Scan")
         expect(page.get_by_text("None of the 3 audio files")).to_be_visible(timeout=60_000)
         expect(page.get_by_text(re.compile(r"^Folder: .*<b>Pack</b>$"))).to_be_visible()
         assert page.locator("img[src='x']").count() == 0

@@ -18,11 +18,12 @@ _SCRIPT = """
 export default async function (component) {
   const script = document.querySelector('script[src*="/static/js/"]');
   const base = script ? script.src.split("/static/js/")[0] + "/" : new URL("./", document.baseURI).href;
-  const { plotly } = component.data;
+  const { plotly, height } = component.data;
   if (plotly && !document.querySelector('link[href*="plotly.min.js"]')) {
     const early = { rel: "preload", as: "script", href: base + plotly };
     document.head.append(Object.assign(document.createElement("link"), early));
   }
+  if (height) component.parentElement.style.minHeight = `${height}px`; // nothing below moves when the module is here
   try {
     const { mount } = await import(base + component.data.assets + "/MODULE");
     return mount(component, base);
