@@ -74,6 +74,12 @@ def test_a_commit_counts_once_and_the_pages_own_value_after_it(app: AppTest) -> 
     assert say(app, percentile={"value": 90.0, "serial": 2}).percentile == 90.0
 
 
+def test_what_is_sent_has_heard_what_it_acknowledges(app: AppTest) -> None:
+    say(app, percentile={"value": 90.0, "serial": 5}, selected={"value": loop_id(2), "serial": 6})
+    sent = data_of(app)
+    assert (sent["percentile"], sent["selected"], sent["acknowledged"]) == (90.0, loop_id(2), 6)
+
+
 def test_a_percentile_from_outside_the_scale_is_brought_back(app: AppTest) -> None:
     assert say(app, percentile={"value": 1e9, "serial": 1}).percentile == 100.0
 
@@ -107,6 +113,7 @@ def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version
     assert event.lasso == tuple(VIEW.loops["loop_id"].iloc[order[[59, 40, 7, 2]]])
     assert say(app, lasso={"value": bits, "version": "another", "serial": 2}).lasso == ()
     assert say(app, lasso={"value": "no base64!", "version": VIEW.version, "serial": 3}).lasso == ()
+    assert say(app, lasso={"value": None, "version": VIEW.version, "serial": 4}).lasso == (), "it was cleared"
 
 
 def test_what_is_no_id_number_or_mark_of_this_view_is_passed_over(app: AppTest) -> None:

@@ -25,15 +25,13 @@ export class Wire {
     this.component = component;
     /** @type {Commit[]} not yet acknowledged, oldest first; the first has been sent */
     this.commits = [];
-    /** @type {Record<"percentile" | "selected", (number | string | null)[]>} */
-    this.echoes = { percentile: [component.data.percentile], selected: [component.data.selected] };
-    /** @type {Record<"percentile" | "selected", number | string | null>} */
-    this.last = { percentile: component.data.percentile, selected: component.data.selected };
+    /** @type {Record<"percentile" | "selected", number | string | null>} what was last said, here or there */
+    this.said = { percentile: component.data.percentile, selected: component.data.selected };
     this.sendSelection = debounce(() => this.#commit("selected", session.selectedId), SELECTION_DELAY_MS);
     session.on("selection", this.sendSelection);
     session.on(
       "settled",
-      () => session.percentile !== this.echoes.percentile.at(-1) && this.#commit("percentile", session.percentile),
+      () => session.percentile !== this.said.percentile && this.#commit("percentile", session.percentile),
     );
   }
 
@@ -46,13 +44,12 @@ export class Wire {
   receive(component) {
     this.component = component;
     const { data } = component;
+    const answered = this.commits.length > 0 && data.acknowledged >= this.commits[0].state.serial;
+    if (answered) this.commits.shift();
     if (this.#isNews("percentile", data.percentile)) this.session.setPercentile(data.percentile, { settled: true });
     if (this.#isNews("selected", data.selected)) this.session.select(this.session.loops.row(data.selected));
-    if (this.commits.length && data.acknowledged >= this.commits[0].state.serial) {
-      this.commits.shift();
-      this.#next();
-    }
     this.#adoptMarks(data.marks);
+    if (answered) this.#next();
   }
 
   /** @param {string} id @param {Mark | null} mark */
@@ -70,7 +67,7 @@ export class Wire {
 
   /** @param {"percentile" | "selected"} name @param {number | string | null} value */
   #commit(name, value) {
-    this.echoes[name].push(value);
+    this.said[name] = value;
     this.#send(name, value);
   }
 
@@ -90,17 +87,15 @@ export class Wire {
     this.timer = setTimeout(() => this.#next(2 * patience), patience);
   }
 
-  /** True where Python says something that it was not told from here. @param {"percentile" | "selected"} name @param {number | string | null} value */
+  /**
+   * True where Python says something of its own: not what it was told from here, nor what it said before it heard that.
+   * @param {"percentile" | "selected"} name
+   * @param {number | string | null} value
+   */
   #isNews(name, value) {
-    if (value === this.last[name]) return false;
-    this.last[name] = value;
-    const echo = this.echoes[name].lastIndexOf(value);
-    if (echo < 0) {
-      this.echoes[name] = [value];
-      return true;
-    }
-    this.echoes[name].splice(0, echo);
-    return false;
+    if (value === this.said[name] || this.commits.some((commit) => commit.name === name)) return false;
+    this.said[name] = value;
+    return true;
   }
 
   /** @param {Record<string, Mark>} marks */

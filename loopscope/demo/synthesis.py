@@ -53,7 +53,8 @@ def _read_at(table: Float, ratio: float, n_samples: int, sample_rate: int, bend_
         glide = np.exp(-np.arange(n_samples) / (0.04 * sample_rate))
         speed *= 2.0 ** (-bend_cents / 1200 * glide)
     position = np.cumsum(speed) - speed[0]
-    return np.interp(position, np.arange(len(table)), table).astype(np.float32)
+    read: Float = np.interp(position, np.arange(len(table)), table).astype(np.float32)
+    return read
 
 
 def plucked(brightness_hz: float, position: float, decay_s: float, damping: float, body: bool = False) -> Spectrum:

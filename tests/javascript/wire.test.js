@@ -78,13 +78,24 @@ test("every state has a greater serial than the one before", (t) => {
   assert.ok(stamped({}).serial > serials.at(-1));
 });
 
-test("an echo of what was sent moves nothing back, also where reruns come late", (t) => {
-  const { session, rerun, answer } = connected(t);
-  for (const percentile of [60, 70, 80]) session.setPercentile(percentile, { settled: true });
-  answer({ percentile: 60 });
-  assert.equal(session.percentile, 80);
-  rerun({ percentile: 80 });
-  assert.equal(session.percentile, 80);
+test("a hand that goes to and fro is never led back by answers that come late", (t) => {
+  const { session, announced, sent, answer } = connected(t);
+  const said = () => sent.at(-1)[1].value;
+  for (const percentile of [60, 50, 60, 50, 60]) {
+    session.setPercentile(percentile, { settled: true });
+    const moves = announced.length;
+    answer({ percentile: said() });
+    assert.equal(session.percentile, percentile);
+    assert.equal(announced.length, moves);
+  }
+  session.setPercentile(70, { settled: true });
+  session.setPercentile(80, { settled: true });
+  answer({ percentile: 70 });
+  assert.equal(session.percentile, 80, "80 is still on its way");
+  answer({ percentile: 80 });
+  session.setPercentile(90); // the hand is not off yet
+  answer({ percentile: 80 });
+  assert.equal(session.percentile, 90);
 });
 
 test("what Python itself changes counts", (t) => {

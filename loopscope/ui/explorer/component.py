@@ -4,7 +4,8 @@ Conventions: everything to and from outside is loop_id. The browser owns sound, 
 keyboard; Python hears committed events only. Arrays travel once per `ExplorerView.version` over the media routes; what
 is sent at a rerun is a JSON object of a few hundred bytes plus the marks.
 
-Commits go one at a time, each waiting for the one before to be acknowledged.
+Commits go one at a time, each waiting for the one before to be acknowledged; what is sent beside an acknowledgement has
+taken the commit into account.
 """
 
 import base64
@@ -69,10 +70,15 @@ def explorer(
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
-    states = st.session_state.get(key)  # as this run will hear them
-    mark = commit_of(states, "mark")
-    is_fresh = mark != seen_commits(key).get("mark", {})
-    commits = component(
+    states, seen = st.session_state.get(key), seen_commits(key)  # as this run hears them, before anything is sent
+    commits = {event: commit_of(states, event) for event in _EVENTS}
+    fresh = {event for event, commit in commits.items() if commit and commit != seen.get(event)}
+    if "selected" in fresh:
+        selected = _selected(view, commits["selected"])
+    if "percentile" in fresh:
+        percentile = _percentile(view, commits["percentile"], percentile)
+    mark = _mark(view, commits["mark"]) if "mark" in fresh else None
+    component(
         "main.js",
         "The explorer",
         key=key,
@@ -83,23 +89,18 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": _with_mark(marks or {}, _mark(view, mark) if is_fresh else None),
-            "acknowledged": max(_serial(commit_of(states, event)) for event in _EVENTS),
+            "marks": _with_mark(marks or {}, mark),
+            "acknowledged": max(_serial(commit) for commit in commits.values()),
             "height": height,
         },
         events=_EVENTS,
     )
-    latest, fresh = commits.latest, commits.fresh
-    if "selected" in fresh:
-        selected = _selected(view, latest["selected"])
-    if "percentile" in fresh:
-        percentile = _percentile(view, latest["percentile"], percentile)
     return ExplorerEvent(
         selected=selected,
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile),
-        lasso=_lasso(view, latest["lasso"]),
-        mark=_mark(view, latest["mark"]) if "mark" in fresh else None,
+        lasso=_lasso(view, commits["lasso"]),
+        mark=mark,
     )
 
 
@@ -143,10 +144,11 @@ def _holds(view: ExplorerView, loop_id: Any) -> bool:
 
 def _lasso(view: ExplorerView, commit: Mapping[str, Any]) -> tuple[str, ...]:
     """Ids of the rows in a bit set that was made for this version of the view, most anomalous first."""
-    if commit.get("version") != view.version:
+    bits = commit.get("value")
+    if commit.get("version") != view.version or not isinstance(bits, str):
         return ()
     try:
-        packed = np.frombuffer(base64.b64decode(commit["value"], validate=True), np.uint8)
+        packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)
     except binascii.Error:
         return ()
     inside = np.unpackbits(packed, count=len(view.loops), bitorder="little").astype(bool)
