@@ -25,6 +25,8 @@ export class Ranking {
     /** @type {Int32Array | number[]} in list order */
     this.rows = [];
     this.top = 0; // scrolled to
+    /** @type {Map<number, HTMLElement>} by row; a click is one only where finger down and finger up meet the same node */
+    this.options = new Map();
     lists += 1;
     this.prefix = `ls-list-${lists}`;
     this.spacer = h("div", { class: "ls-spacer", role: "presentation" });
@@ -142,39 +144,47 @@ export class Ranking {
     const { scrollTop, clientHeight } = this.scroller;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - SPARE);
     const last = Math.min(this.rows.length, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
-    const options = Array.from({ length: last - first }, (_, i) => this.#option(first + i));
-    this.spacer.replaceChildren(...options);
+    const before = this.options;
+    this.options = new Map();
+    for (let place = first; place < last; place += 1) {
+      const row = this.rows[place];
+      this.options.set(row, this.#drawn(before.get(row) ?? h("div", { role: "option", "data-row": row }), place));
+      before.delete(row);
+    }
+    for (const option of before.values()) option.remove();
+    let next = null;
+    for (const option of [...this.options.values()].reverse()) {
+      if (option.parentElement !== this.spacer || option.nextSibling !== next) this.spacer.insertBefore(option, next);
+      next = option;
+    }
     const active = this.place;
     if (active >= first && active < last)
       this.scroller.setAttribute("aria-activedescendant", `${this.prefix}-${active}`);
     else this.scroller.removeAttribute("aria-activedescendant");
   }
 
-  /** @param {number} place in the list */
-  #option(place) {
+  /** The option with what there is to say of its row now. @param {HTMLElement} option @param {number} place in the list */
+  #drawn(option, place) {
     const { session } = this;
     const { loops } = session;
     const row = this.rows[place];
     const [mark, flagged] = [session.markOf(row), session.isFlagged(row)];
-    return h(
-      "div",
-      {
-        id: `${this.prefix}-${place}`,
-        class: `ls-option${flagged ? " ls-is-flagged" : ""}`,
-        role: "option",
-        "aria-selected": String(row === session.selected),
-        "aria-posinset": place + 1,
-        "aria-setsize": this.rows.length,
-        "data-row": row,
-        style: `top:${place * ROW}px`,
-      },
+    option.id = `${this.prefix}-${place}`;
+    option.className = `ls-option${flagged ? " ls-is-flagged" : ""}`;
+    option.title = loops.pathOf(row);
+    option.style.top = `${place * ROW}px`;
+    option.ariaSelected = String(row === session.selected);
+    option.ariaPosInSet = String(place + 1);
+    option.ariaSetSize = String(this.rows.length);
+    option.replaceChildren(
       h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
-      h("span", { class: "ls-name", title: loops.pathOf(row) }, loops.names[row]),
+      h("span", { class: "ls-name" }, loops.names[row]),
       h("span", { class: "ls-metadata" }, loops.metadata(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, format.score(loops.scores[row])),
       h("span", { class: "ls-spoken" }, this.#unseen(row)),
     );
+    return option;
   }
 
   /** What sighted users read from colour and icon. @param {number} row */
@@ -194,8 +204,7 @@ export class Ranking {
 
   /** @param {Event} event */
   #rowOf({ target }) {
-    const option = target instanceof Element ? target.closest("[data-row]") : null;
-    return Number(option?.getAttribute("data-row") ?? -1);
+    return Number(target instanceof HTMLElement ? (target.dataset.row ?? -1) : -1);
   }
 
   /** @param {Event} event */

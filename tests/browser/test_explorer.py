@@ -289,6 +289,31 @@ def test_a_change_of_theme_keeps_sound_selection_and_zoom(explorer: Page) -> Non
     assert explorer.locator(".ls-ring").is_visible()
 
 
+def test_a_click_counts_though_the_list_is_drawn_anew_under_it(explorer: Page) -> None:
+    option = explorer.locator(".ls-option").nth(3)
+    box = option.bounding_box()
+    assert box
+    explorer.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2)
+    explorer.mouse.down()
+    explorer.evaluate("window.__loopscope.explorer.session.emit('marks')")
+    painted(explorer)
+    explorer.mouse.up()
+    wait_until_plays(explorer, RANKING[3])
+
+
+def test_density_curves_follow_the_width_of_the_window(explorer: Page) -> None:
+    widths = """() => [document.querySelector('.ls-densities').getBoundingClientRect().width,
+                       document.querySelector('.ls-heatmap .ls-plot')._fullLayout.xaxis._length]"""
+    before, _ = explorer.evaluate(widths)
+    explorer.set_viewport_size({"width": 1200, "height": 1000})
+
+    def follows() -> bool:
+        curves, axis = explorer.evaluate(widths)
+        return bool(curves < before and abs(curves - axis) < 2)
+
+    wait_until(follows, "the curves are as wide as the heatmap")
+
+
 def test_lasso_and_box_tell_python_which_loops(explorer: Page) -> None:
     explorer.get_by_role("button", name="Box", exact=True).click()
     corners = plot_pixels(explorer, "scatter", [-6, -2], [2, -2])
