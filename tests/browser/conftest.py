@@ -3,6 +3,7 @@
 Without Chromium these tests are skipped, unless LOOPSCOPE_REQUIRE_BROWSER=1 turns that into a failure.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,9 +41,9 @@ def panel_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield address
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of a fresh browser context; errors on its console fail the test."""
+@contextlib.contextmanager
+def watched_page(browser: Browser) -> Iterator[Page]:
+    """A page of a fresh browser context; errors on its console fail the test, or the last of those that share it."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     faults: list[str] = []
@@ -51,3 +52,9 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert not faults, f"errors on the browser's console: {faults}"
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with watched_page(browser) as page:
+        yield page

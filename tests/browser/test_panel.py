@@ -3,13 +3,15 @@
 import csv
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import watched_page
 from tests.browser.driving import audio, box_of, open_explorer, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
 from tests.exported import read_csv
@@ -18,10 +20,20 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 LONG = 60_000  # milliseconds; a busy machine is slow
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Browser, panel_url: str) -> Iterator[Page]:
+    """One sitting: the tests of this file follow each other on the same page."""
+    with watched_page(browser) as page:
+        open_explorer(page, panel_url)
+        yield page
+
+
 @pytest.fixture
-def panel(page: Page, panel_url: str) -> Page:
-    """The page with the outlier selected and explained."""
-    open_explorer(page, panel_url)
+def panel(opened: Page) -> Page:
+    """The page with all loops in focus and the outlier selected and explained."""
+    page = opened
+    if page.locator(".ls-chip").count():
+        page.get_by_role("button", name="Clear all").click()
     page.get_by_role("option").filter(has_text=OUTLIER).click()
     expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
     return page

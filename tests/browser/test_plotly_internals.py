@@ -1,12 +1,14 @@
 """What assets/explorer/plotly-internals.js takes from Plotly without its promise, and how an upgrade would break it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import plotly
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from tests.browser.conftest import watched_page
 from tests.browser.driving import ROOT
 
 pytestmark = pytest.mark.browser
@@ -23,9 +25,15 @@ DRAW = """async () => {
 }"""
 
 
-@pytest.fixture
-def drawn(page: Page) -> Page:
+@pytest.fixture(scope="module")
+def drawn(browser: Browser) -> Iterator[Page]:
     """A page with bars of one to six on a linear and a logarithmic axis, and the internals as `internals`."""
+    with watched_page(browser) as page:
+        draw(page)
+        yield page
+
+
+def draw(page: Page) -> None:
     page.set_content("<!doctype html><body style='margin: 0'></body>")
     page.add_script_tag(path=PLOTLY)
     source = INTERNALS.read_text(encoding="utf-8")
@@ -35,7 +43,6 @@ def drawn(page: Page) -> Page:
         source,
     )
     page.evaluate(DRAW)
-    return page
 
 
 def ask(page: Page, expression: str, broken: str) -> Any:
