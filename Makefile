@@ -12,10 +12,9 @@ install: $(VENV)/.weights
 run: install
 	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
 
-# Two workers, and browser tests by themselves: each brings a server and a browser. Status 5: PYTEST_ARGS chose no test.
+# Three workers, as browser tests often wait, and those first: collected first, they are the longest files.
 test: $(VENV)/.dev $(VENV)/.weights check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(PYTEST_ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(VENV)/.dev check-js
 	$(BIN)/ruff check .

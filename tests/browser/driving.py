@@ -142,6 +142,13 @@ def box_of(page: Page, selector: str) -> dict[str, float]:
     return box
 
 
+def bytes_at(url: str) -> bytes:
+    """What an address answers, on a connection of its own: an idle one may be closed just as it is used again."""
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        content: bytes = answer.read()
+        return content
+
+
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
     """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched_page
-from tests.browser.driving import audio, box_of, open_explorer, wait_until, wait_until_plays
+from tests.browser.driving import audio, box_of, bytes_at, open_explorer, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
 from tests.exported import read_csv
 
@@ -34,6 +34,7 @@ def panel(opened: Page) -> Page:
     page = opened
     if page.locator(".ls-chip").count():
         page.get_by_role("button", name="Clear all").click()
+    page.locator(".ls-scroller").evaluate("list => { list.scrollTop = 0; }")
     page.get_by_role("option").filter(has_text=OUTLIER).click()
     expect(page.locator(".ls-card[data-role=selected]")).to_contain_text(OUTLIER, timeout=LONG)
     return page
@@ -62,7 +63,7 @@ def play(page: Page, role: str) -> str:
 def assert_sounds(page: Page, loop_id: str) -> None:
     """What flows to the speakers is this loop, and its address serves the very bytes that loop_id names."""
     state = wait_until_plays(page, loop_id)
-    body = page.request.get(state["url"]).body()
+    body = bytes_at(state["url"])
     assert hashlib.blake2b(body, digest_size=16).hexdigest() == loop_id
 
 

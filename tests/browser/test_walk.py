@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, plot_pixels, press, serve, wait_until, wait_until_plays
+from tests.browser.driving import ROOT, bytes_at, plot_pixels, press, serve, wait_until, wait_until_plays
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
@@ -53,7 +53,7 @@ def loops_in_view(page: Page) -> pd.DataFrame:
 def assert_is_sound_of(page: Page, state: dict[str, Any], loop_id: str, library: dict[str, str]) -> None:
     """The playing address serves the very bytes that loop_id names, which are those of a file of the demo library."""
     assert state["url"].endswith(f"/{loop_id}")
-    body = page.request.get(state["url"]).body()
+    body = bytes_at(state["url"])
     assert hashlib.blake2b(body, digest_size=16).hexdigest() == loop_id
     assert loop_id in library
 
