@@ -1,11 +1,14 @@
 """Fixtures shared by all tests: nothing is ever written outside a temporary folder."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as app.py has it: threads that wait must not take others' time
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -509,8 +509,9 @@ def test_leaving_the_page_stops_the_sound(explorer: Page) -> None:
     explorer.keyboard.press("ArrowRight")
     wait_until_plays(explorer, RANKING[0])
     explorer.evaluate("window.kept = window.__loopscope.explorer.engine")
+    at_rest(explorer)
     explorer.get_by_text("Show", exact=True).click()
-    wait_until(lambda: not explorer.evaluate("window.kept.playing"), "the sound stops")
+    wait_until(lambda: not explorer.evaluate("window.kept.playing"), "the sound stops", 30)
     assert explorer.locator(".ls-root").count() == 0
 
 
