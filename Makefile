@@ -12,9 +12,10 @@ install: $(VENV)/.weights
 run: install
 	$(BIN)/streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT)
 
-# Three workers, as browser tests often wait, and those first: collected first, they are the longest files.
+# Two workers; browser tests by themselves, as each brings a server and a browser. Status 5: PYTEST_ARGS chose no test.
 test: $(VENV)/.dev $(VENV)/.weights check
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser" $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 check: $(VENV)/.dev check-js
 	$(BIN)/ruff check .
