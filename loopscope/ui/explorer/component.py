@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from loopscope import config
 from loopscope.detection import thresholds
 from loopscope.ui.explorer import packing
 from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server import media
-from loopscope.ui.widgets.javascript import commit_of, component, seen_commits
+from loopscope.ui.widgets.javascript import component, heard
 
 DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
 _EVENTS = ("selected", "percentile", "lasso", "mark")
@@ -70,9 +69,8 @@ def explorer(
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))
-    states, seen = st.session_state.get(key), seen_commits(key)  # as this run hears them, before anything is sent
-    commits = {event: commit_of(states, event) for event in _EVENTS}
-    fresh = {event for event, commit in commits.items() if commit and commit != seen.get(event)}
+    said = heard(key, _EVENTS)
+    commits, fresh = said.latest, said.fresh
     if "selected" in fresh:
         selected = _selected(view, commits["selected"])
     if "percentile" in fresh:

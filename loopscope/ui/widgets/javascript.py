@@ -23,7 +23,7 @@ export default async function (component) {
     const early = { rel: "preload", as: "script", href: base + plotly };
     document.head.append(Object.assign(document.createElement("link"), early));
   }
-  if (height) component.parentElement.style.minHeight = `${height}px`; // nothing below moves when the module is here
+  if (height) component.parentElement.style.minHeight = `${height}px`; // so that what is below hardly moves
   try {
     const { mount } = await import(base + component.data.assets + "/MODULE");
     return mount(component, base);
@@ -43,7 +43,14 @@ class Commits:
     fresh: frozenset[str]
 
 
-def commit_of(states: Any, event: str) -> Mapping[str, Any]:
+def heard(key: str, events: Sequence[str]) -> Commits:
+    """What the browser has committed, as this run hears it. Ask before mounting, which makes it old."""
+    states, before = st.session_state.get(key), st.session_state.get(_seen(key), {})
+    latest = {event: _commit(states, event) for event in events}
+    return Commits(latest, frozenset(event for event in events if latest[event] and latest[event] != before.get(event)))
+
+
+def _commit(states: Any, event: str) -> Mapping[str, Any]:
     """The commit of an event among a component's states; empty where the browser sent none, or anything else."""
     commit = states.get(event) if isinstance(states, Mapping) else None
     return commit if isinstance(commit, Mapping) else {}
@@ -62,16 +69,9 @@ def component(module: str, what: str, *, key: str, data: Mapping[str, Any], even
         events: names of the states that Python hears of.
     """
     sent = {"key": key, "assets": media.assets_address(), **data}
-    result = _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
-    before, latest = seen_commits(key), {event: commit_of(result, event) for event in events}
-    st.session_state[_seen(key)] = latest
-    fresh = frozenset(event for event in events if latest[event] and latest[event] != before.get(event))
-    return Commits(latest, fresh)
-
-
-def seen_commits(key: str) -> dict[str, Any]:
-    """What had been committed, by event, when the component was last mounted."""
-    commits: dict[str, Any] = st.session_state.get(_seen(key), {})
+    commits = heard(key, events)
+    _registered(module, what)(key=key, data=sent, **{f"on_{event}_change": _ignore for event in events})
+    st.session_state[_seen(key)] = commits.latest
     return commits
 
 
