@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from loopscope.analysis.explanation import MEANING, carriers_of, comparison_loops_of, parts_of, stability_of
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_new
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
 from loopscope.detection.registry import make_detector
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import EmbeddingSet
@@ -93,7 +93,8 @@ def test_a_single_training_says_nothing_of_stability(paper: ScoredLoops) -> None
 
 
 def test_a_loop_scored_by_a_saved_model_is_explained_as_a_new_one(robust: ScoredLoops) -> None:
-    new = score_new(EMBEDDINGS, load_model(save_model(robust.detector, "saved", {})))
+    unknown = replace(EMBEDDINGS, loop_ids=tuple(f"new{i:02d}" for i in range(len(X))))
+    new = score_library(unknown, load_model(save_model(robust.detector, "saved", {})))
     parts = parts_of(new, X, ODD)
     values = new.detector.component_scores(X[ODD : ODD + 1])
     assert {part.value for part in parts} == {float(value[0]) for value in values.values()}
@@ -104,9 +105,21 @@ def test_a_loop_scored_by_a_saved_model_is_explained_as_a_new_one(robust: Scored
     np.testing.assert_allclose(alone.repeat_scores(X)[0], alone.anomaly_scores(X))
 
 
+def test_among_new_loops_a_fitted_one_is_explained_by_its_stored_parts(robust: ScoredLoops) -> None:
+    order = (3, ODD, 50)
+    some = EmbeddingSet(("unknown", *(IDS[i] for i in order)), X[[0, *order]], "some-encoder", EMBEDDINGS.rejected)
+    mixed = score_library(some, robust.detector)
+    assert mixed.is_new.tolist() == [True, False, False, False]
+    for row, place in enumerate(order, start=1):
+        assert parts_of(mixed, some.X, row) == parts_of(robust, X, place)
+        assert stability_of(mixed, some.X, row, 95.0) == stability_of(robust, X, place, 95.0)
+    as_new = robust.detector.component_scores(X[:1])
+    assert {part.value for part in parts_of(mixed, some.X, 0)} == {float(value[0]) for value in as_new.values()}
+
+
 def test_a_model_does_not_score_what_another_encoder_made(paper: ScoredLoops) -> None:
     with pytest.raises(ModelError, match="embeddings of some-encoder, these are of another"):
-        score_new(replace(EMBEDDINGS, encoder_id="another"), paper.detector)
+        score_library(replace(EMBEDDINGS, encoder_id="another"), paper.detector)
 
 
 def test_comparison_loops_are_normal_other_and_nearest(robust: ScoredLoops) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope.analysis.pipeline import fit_detector, score_new
+from loopscope.analysis.pipeline import fit_detector, score_library
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import embed_library
 from loopscope.errors import ModelError
@@ -41,7 +41,7 @@ def walk(folder: Path, target: Path, models: Path) -> None:
         check_library(library, store)
         scored = fit_detector(embeddings, "pca")
         saved = save_model(scored.detector, "Secret model", {}, models)
-        score_new(embeddings, load_model(saved))
+        score_library(embeddings, load_model(saved))
         execute(plan_copy(library.loops, target / "Secret copies"))
 
 

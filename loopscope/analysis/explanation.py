@@ -143,7 +143,7 @@ def comparison_loops_of(
 
 def _fitted_row(scored: ScoredLoops, row: int) -> int | None:
     """The loop's place among the fitted ones, None where it was scored as a new loop."""
-    if scored.scores["split"].iloc[row] == "new":
+    if scored.is_new[row]:
         return None
     loop_id = scored.scores["loop_id"].iloc[row]
     return scored.detector.loop_ids_.index(loop_id) if loop_id in scored.detector.loop_ids_ else None

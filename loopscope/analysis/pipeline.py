@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.projection import Projection, project
-from loopscope.arrays import Float
+from loopscope.arrays import Bool, Float
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import make_detector
@@ -29,6 +29,7 @@ from loopscope.store import Store
 
 log = logging.getLogger(__name__)
 SHOWN_COMPONENTS = 8
+NEW = "new"  # the split of loops that a model never saw
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,20 @@ class ScoredLoops:
             )
 
     @cached_property
+    def is_new(self) -> Bool:
+        """Which loops the detector was not fitted on, (n_loops,)."""
+        return np.asarray(self.scores["split"] == NEW, dtype=np.bool_)
+
+    @cached_property
     def projection(self) -> Projection:
-        """Principal components of the latents, for figures; computed once."""
-        return project(self.latents, n_components=SHOWN_COMPONENTS)
+        """Principal components of the latents, for figures; computed once.
+
+        Axes are those of the fitted loops where one of them is among these, so that the map of a library that grew
+        stays where it was; otherwise those of these loops among themselves, unless there is but one.
+        """
+        among_themselves = len(self.latents) > 1 and bool(self.is_new.all())
+        reference = None if among_themselves else self.detector.latents_
+        return project(self.latents, n_components=SHOWN_COMPONENTS, reference=reference)
 
     @property
     def reference_scores(self) -> Float:
@@ -108,20 +120,38 @@ def fit_detector(
     return ScoredLoops(model, scores, np.asarray(model.latents_, dtype=np.float32))
 
 
-def score_new(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
-    """Scores loops that the detector was not fitted on. Raises `ModelError` if another encoder made the embeddings."""
+def score_library(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:
+    """What a fitted model says of these loops, rows in the order of `embeddings.loop_ids`.
+
+    Loops that it was fitted on, known by loop_id, keep their stored score, split and latents (out of fold with preset
+    robust), bit for bit; all others are scored as new loops, split "new". So a model opened on its own folder shows
+    what its training found, and a folder that grew gets scores for what was added. Raises `ModelError` if another
+    encoder made the embeddings, also where no loop is new.
+    """
     started = time.monotonic()
-    found = detector.anomaly_scores(embeddings.X, embeddings.encoder_id)
-    scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": found, "split": "new"})
-    latents = np.asarray(detector.latents(embeddings.X), dtype=np.float32)
-    log.info("score: %d loops with a saved %s, %.2f s", len(scores), detector.name, time.monotonic() - started)
-    return ScoredLoops(detector, scores, latents)
+    detector.require_encoder(embeddings.encoder_id, embeddings.X.shape[1])
+    fitted_row = {loop_id: row for row, loop_id in enumerate(detector.loop_ids_)}
+    rows = np.array([fitted_row.get(loop_id, -1) for loop_id in embeddings.loop_ids], dtype=np.int64)
+    scores = np.empty(len(rows))
+    split = np.full(len(rows), NEW, dtype=object)
+    latents = np.empty((len(rows), detector.latents_.shape[1]), dtype=np.float32)
+    known, new = rows >= 0, rows < 0
+    scores[known], split[known] = detector.scores_[rows[known]], detector.split_[rows[known]]
+    latents[known] = detector.latents_[rows[known]]
+    if new.any():
+        scores[new] = detector.anomaly_scores(embeddings.X[new], embeddings.encoder_id)
+        latents[new] = detector.latents(embeddings.X[new])
+    n_new, seconds = int(new.sum()), time.monotonic() - started
+    log.info("score: %d loops with a fitted %s, %d of them new, %.2f s", len(rows), detector.name, n_new, seconds)
+    table = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": scores, "split": split.astype(str)})
+    return ScoredLoops(detector, table, latents)
 
 
 def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DEFAULT_PERCENTILE) -> pd.DataFrame:
     """One row per file with its score, most anomalous first.
 
-    `percentile` in 0 to 100 sets the threshold among the training scores; moving it changes `is_anomaly` alone.
+    `percentile` in 0 to 100 sets the threshold among the training scores; moving it changes `is_anomaly` alone. Rows of
+    equal rank keep the order of `loops`, which a scan gives by path.
     """
     scores = scored.scores
     reference = scored.reference_scores
@@ -131,7 +161,7 @@ def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DE
         rank=scores["score"].rank(ascending=False, method="min").astype(int),
     )
     table = loops.merge(ranked, on="loop_id", how="inner", validate="many_to_one")
-    return table.sort_values(["rank", "path"], ignore_index=True)
+    return table.sort_values("rank", kind="stable", ignore_index=True)  # never by path: it may be no text for pandas
 
 
 def analyse_folder(

@@ -29,7 +29,7 @@ MIN_LOOPS = 8  # fewer different loops than this do not say what is normal
 LARGEST_VALUE = 1e6  # embeddings of every encoder here stay below 100; the square must fit float32
 
 
-def check_embeddings(X: object, n_features: int | None = None) -> Float:
+def check_embeddings(X: object) -> Float:
     """X as a finite, contiguous (n_loops, n_features) float32 array; raises DataError with the remedy."""
     array = np.asarray(X)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -41,11 +41,6 @@ def check_embeddings(X: object, n_features: int | None = None) -> Float:
         raise DataError(
             f"{bad.size} of {len(array)} embeddings are not finite or reach {LARGEST_VALUE:g} "
             f"(first: row {bad[0]}); embed these loops again or leave them out."
-        )
-    if n_features is not None and array.shape[1] != n_features:
-        raise ModelError(
-            f"The model was fitted on {n_features} features but these embeddings have {array.shape[1]}; "
-            "embed the loops with the encoder of the model."
         )
     return np.ascontiguousarray(array, dtype=np.float32) + np.float32(0)  # + 0 makes -0.0 and 0.0 the same bytes
 
@@ -206,14 +201,24 @@ class BaseDetector(ABC):
         """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""
         return np.empty((0, len(self._check_new(X, encoder_id))))
 
-    def _check_new(self, X: object, encoder_id: str | None) -> Float:
-        fitted = self.fitted
-        if encoder_id is not None and fitted.encoder_id is not None and encoder_id != fitted.encoder_id:
+    def require_encoder(self, encoder_id: str | None, n_features: int) -> None:
+        """Raise ModelError unless the model was fitted on embeddings of this encoder (None: unknown) and this size."""
+        own = self.fitted.encoder_id
+        if encoder_id is not None and own is not None and encoder_id != own:
             raise ModelError(
-                f"The model was fitted on embeddings of {fitted.encoder_id}, these are of {encoder_id}; "
+                f"The model was fitted on embeddings of {own}, these are of {encoder_id}; "
                 "embed the loops with the encoder of the model."
             )
-        return check_embeddings(X, fitted.n_features)
+        if n_features != self.fitted.n_features:
+            raise ModelError(
+                f"The model was fitted on {self.fitted.n_features} features but these embeddings have {n_features}; "
+                "embed the loops with the encoder of the model."
+            )
+
+    def _check_new(self, X: object, encoder_id: str | None) -> Float:
+        checked = check_embeddings(X)
+        self.require_encoder(encoder_id, checked.shape[1])
+        return checked
 
     @abstractmethod
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, score_new
+from loopscope.analysis.pipeline import ScoredLoops, score_library
 from loopscope.analysis.subsets import EVERYTHING
 from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
 from loopscope.detection.thresholds import threshold_at
@@ -64,7 +64,7 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
     with st.container(horizontal=True):
         if st.button("Score these loops with it", key="use-model"):
             try:
-                scored = score_new(embeddings, load_model(chosen))
+                scored = score_library(embeddings, load_model(chosen))
             except LoopscopeError as error:
                 show_failure(error)
             else:
