@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from loopscope import config
-from loopscope.ui.server import media
+from loopscope.ui.server import media, published
 from loopscope.ui.server.media import MediaRegistry, routes
 
 TOKEN, LOOP = "a-session", "0123abcd"
@@ -182,7 +182,7 @@ def test_a_file_to_save_is_made_at_each_download_from_what_was_published_last(
 
 
 def test_only_the_newest_versions_are_kept(registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "_BYTES_KEPT", 4)
+    monkeypatch.setattr(published, "_BYTES_KEPT", 4)
     for version in "abcdef":
         registry.publish_blobs(TOKEN, version, lambda: {"points": b"x"})
         registry.publish_blobs(TOKEN, "a", lambda: {"points": b"x"})  # in use all the time

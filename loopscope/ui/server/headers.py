@@ -22,7 +22,19 @@ log = logging.getLogger(__name__)
 
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
-_AREAS = ("/ls/audio", "/ls/data", "/ls/assets", "/ls", "/media", "/component", "/static", "/_stcore")
+_AREAS = (
+    "/ls/audio",
+    "/ls/data",
+    "/ls/assets",
+    "/ls/pulse",
+    "/ls/outbox",
+    "/ls/view",
+    "/ls",
+    "/media",
+    "/component",
+    "/static",
+    "/_stcore",
+)
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

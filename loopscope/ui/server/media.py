@@ -1,8 +1,8 @@
 """What the browser fetches beside Streamlit's own traffic: sound, arrays and the explorer's files, all below `/ls/`.
 
-Conventions: GET (and HEAD) only. A session is named by an unguessable token and sees only what was published under it;
-loops are named by loop_id, never by a path. Whatever is unknown answers 404 without saying which part was unknown.
-Blobs are kept gzipped, because they are sent as they are to every browser.
+Conventions: GET (and HEAD) only; what is posted is in `messages`. A session is named by an unguessable token and sees
+only what was published under it; loops are named by loop_id, never by a path. Whatever is unknown answers 404 without
+saying which part was unknown. Blobs are kept gzipped, because they are sent as they are to every browser.
 
 Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does not put `server.baseUrlPath` before them.
 """
@@ -10,11 +10,7 @@ Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does no
 import functools
 import gzip
 import hashlib
-import secrets
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 import plotly
@@ -27,106 +23,23 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from loopscope import audio, config
 from loopscope.audio import loudness
 from loopscope.errors import AudioError
+from loopscope.ui.server import messages
+from loopscope.ui.server.published import MediaRegistry, media_registry, session_token
+
+__all__ = [
+    "ASSETS_FOLDER",
+    "MediaRegistry",
+    "assets_address",
+    "media_registry",
+    "plotly_address",
+    "routes",
+    "session_token",
+]
 
 ASSETS_FOLDER = config.app_folder() / "assets" / "explorer"
 _ASSET_TYPES = {".js": "text/javascript", ".css": "text/css"}
-_BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 _FOREVER = "private, max-age=31536000, immutable"  # for addresses that carry a version or a content hash
 _CONDITIONS = StaticFiles()  # serves nothing: asked only whether what a browser holds is still the same
-
-
-@dataclass
-class _Published:
-    """What one session may fetch."""
-
-    paths: dict[str, str | Path] = field(default_factory=dict)
-    root: Path | None = None
-    blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
-    files: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
-
-    @property
-    def bytes_held(self) -> int:
-        return sum(len(blob) for named in self.blobs.values() for blob in named.values())
-
-
-class MediaRegistry:
-    """Who may fetch what. Shared by the script threads that publish and the server threads that answer."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sessions: dict[str, _Published] = {}
-
-    def publish_library(self, token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
-        """Let a session hear these loops (loop_id → file) and no others; what leads out of `root` is refused."""
-        with self._lock:
-            session = self._sessions.setdefault(token, _Published())
-            session.paths, session.root = dict(paths), root
-
-    def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
-        """Let a session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
-
-        `make` is called only where the version is not held yet, so callers may publish at every rerun.
-        """
-        with self._lock:
-            session = self._sessions.setdefault(token, _Published())
-            if version in session.blobs:
-                session.blobs.move_to_end(version)
-                return
-        blobs = make()
-        with self._lock:
-            session.blobs[version] = blobs
-            while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
-                session.blobs.popitem(last=False)
-
-    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
-        """Let a session save a file that is made at each download; its address below the app's base address.
-
-        Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a
-        click in that moment fails (Streamlit 1.67).
-        """
-        with self._lock:
-            self._sessions.setdefault(token, _Published()).files[name] = mime, make
-        return f"ls/file/{token}/{name}"
-
-    def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
-        """MIME type and maker of a file to save, None where session or name is unknown."""
-        with self._lock:
-            return self._published(token).files.get(name)
-
-    def path(self, token: str, loop_id: str) -> Path | None:
-        """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
-        with self._lock:
-            session = self._published(token)
-            known, root = session.paths.get(loop_id), session.root
-        if known is None or (root is not None and not Path(known).resolve().is_relative_to(root)):
-            return None
-        return Path(known)
-
-    def blob(self, token: str, version: str, name: str) -> bytes | None:
-        """One gzipped blob, None where session, version or name is unknown."""
-        with self._lock:
-            blobs = self._published(token).blobs.get(version, {})
-        return blobs.get(name)  # not under the lock: some blobs are made when they are asked for
-
-    def forget(self, token: str) -> None:
-        """Drop everything that was published under a token."""
-        with self._lock:
-            self._sessions.pop(token, None)
-
-    def _published(self, token: str) -> _Published:  # call it with the lock held
-        return self._sessions.get(token, _Published())
-
-
-@st.cache_resource(show_spinner=False)
-def media_registry() -> MediaRegistry:
-    """The registry of this process. A plain module variable would split in two when Streamlit reloads the module."""
-    return MediaRegistry()
-
-
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda token: media_registry().forget(token))
-def session_token() -> str:
-    """The token of the session that runs this script; forgotten with everything published when the session ends."""
-    return secrets.token_urlsafe(24)
 
 
 def routes() -> list[Route]:
@@ -137,6 +50,7 @@ def routes() -> list[Route]:
         Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio, methods=["GET"]),
         Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
         Route(f"{prefix}/file/{{token}}/{{name}}", _file, methods=["GET"]),
+        *messages.routes(prefix),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
         # Else Streamlit answers with its start page.
