@@ -5,9 +5,18 @@ share it; paths are absolute and exact (invalid UTF-8 as surrogates, in columns 
 `folder` are always valid Unicode. Durations are seconds, sizes bytes, times ns.
 """
 
+from loopscope.library.changes import Changes, changes_between
 from loopscope.library.scan import scan_folder
 from loopscope.library.statistics import library_statistics
 from loopscope.library.subfolders import list_subfolders
 from loopscope.library.tables import LOOP_COLUMNS, Library
 
-__all__ = ["LOOP_COLUMNS", "Library", "library_statistics", "list_subfolders", "scan_folder"]
+__all__ = [
+    "LOOP_COLUMNS",
+    "Changes",
+    "Library",
+    "changes_between",
+    "library_statistics",
+    "list_subfolders",
+    "scan_folder",
+]
