@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 
+from loopscope.detection.quality import Outcome, quality_checks
 from loopscope.detection.registry import DETECTORS, detector_info, detector_names, make_detector
 from loopscope.errors import DataError, ModelError
 from loopscope.progress import EpochReport
@@ -183,13 +184,53 @@ def test_every_epoch_is_reported_as_it_ends(name, preset):
     assert all(np.isfinite([report.train_loss, report.validation_loss, report.spread]).all() for report in seen)
 
 
-@pytest.mark.parametrize(("name", "preset"), DEEP)
-def test_a_stop_leaves_a_usable_model_and_says_so(name, preset):
+def stopped_after(n_epochs: int, name: str, preset: str):
+    """Fitted on `loops()` until the stop after so many epochs."""
     seen: list[EpochReport] = []
-    detector = fast(name, preset).fit(loops(), on_epoch=seen.append, should_stop=lambda: len(seen) >= 2)
-    assert [report.phase for report in seen] == ["pretrain"] * 2
+    return fast(name, preset).fit(loops(), on_epoch=seen.append, should_stop=lambda: len(seen) >= n_epochs)
+
+
+@pytest.mark.parametrize(("name", "preset"), DEEP)
+def test_a_stop_before_fine_tuning_leaves_a_usable_model_that_says_so(name, preset):
+    detector = stopped_after(2, name, preset)
+    report = detector.report_
+    assert [epoch.phase for epoch in report.history] == ["pretrain"] * 2
     assert np.isfinite(detector.scores_).all()
-    assert any("Training was stopped" in warning for warning in detector.report_.warnings)
+    assert not report.complete
+    (warning,) = [warning for warning in report.warnings if "Training was stopped" in warning]
+    at_most = "at most " if preset == "paper" else ""
+    planned = report.history[-1].n_epochs
+    assert f"2 of {at_most}{planned} epochs of pretraining and before fine-tuning" in warning
+    missing = {check.title for check in quality_checks(report.measures) if check.outcome is Outcome.MISSING}
+    assert {"Spread after ÷ before", "Agreement with the pretrained model"} <= missing, "nothing to compare with"
+    assert not report.collapsed
+
+
+@pytest.mark.parametrize(("name", "preset"), DEEP)
+def test_a_stop_while_fine_tuning_is_incomplete(name, preset):
+    whole = fitted(name, preset).report_.history
+    n_before = sum(epoch.phase == "pretrain" for epoch in whole)
+    report = stopped_after(n_before + 1, name, preset).report_
+    assert report.epochs == n_before + 1
+    assert not report.complete
+    assert any(
+        "Training was stopped after 1 of" in warning and "of fine-tuning" in warning for warning in report.warnings
+    )
+
+
+@pytest.mark.parametrize(("name", "preset"), DEEP)
+def test_a_stop_at_the_very_end_leaves_nothing_unfinished(name, preset):
+    whole = fitted(name, preset)
+    stopped = stopped_after(whole.report_.epochs, name, preset)
+    assert stopped.report_.complete
+    assert stopped.report_.warnings == whole.report_.warnings
+    np.testing.assert_array_equal(stopped.scores_, whole.scores_)
+
+
+@pytest.mark.parametrize(("name", "preset"), ALL)
+def test_a_training_that_was_let_go_on_is_complete(name, preset):
+    assert fitted(name, preset).report_.complete
+    assert not any("stopped" in warning for warning in fitted(name, preset).report_.warnings)
 
 
 @pytest.mark.parametrize(("name", "preset"), DEEP)

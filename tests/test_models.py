@@ -75,7 +75,25 @@ def test_the_card_says_what_the_model_is():
     assert card["report"]["warnings"] == list(detector.report_.warnings)
     assert card["collapsed"] is False
     assert card["loop_ids"] == list(IDS)
-    assert [check["passed"] for check in card["quality_checks"]] == [True] * len(card["quality_checks"])
+    assert [check["outcome"] for check in card["quality_checks"]] == ["passed"] * len(card["quality_checks"])
+    assert card["report"]["complete"] is True
+
+
+def test_a_model_whose_training_was_stopped_stays_incomplete():
+    stopped = make_detector("AEwRES", **FAST["robust"]).fit(X, loop_ids=IDS, should_stop=lambda: True)
+    path = save_model(stopped, "stopped", {})
+    assert load_model(path).report_ == stopped.report_
+    assert not load_model(path).report_.complete
+    save_model(fitted(), "whole", {})
+    assert list_models().set_index("name")["complete"].to_dict() == {"stopped": False, "whole": True}
+
+
+def test_a_card_that_knows_of_no_stop_is_complete():
+    path = save_model(fitted(), "older", {})
+    report = json.loads((path / "card.json").read_text())["report"]
+    edit_card(path, report={name: value for name, value in report.items() if name != "complete"})
+    assert load_model(path).report_.complete
+    assert list_models()["complete"].tolist() == [True]
 
 
 def test_models_never_score_embeddings_of_another_encoder():

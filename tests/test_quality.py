@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from loopscope.detection.quality import (
+    Outcome,
     effective_rank,
     exceedance_by_chance,
     is_collapsed,
     mean_agreement,
+    outcomes_in_words,
     quality_checks,
     rank_agreement,
     warnings_for,
@@ -33,6 +35,7 @@ def test_rank_agreement_sees_order_only():
     assert rank_agreement(scores, -scores) == pytest.approx(-1)
     assert rank_agreement(scores, np.ones(50)) == 0
     assert mean_agreement([scores, scores, -scores]) == pytest.approx(-1 / 3)
+    assert np.isnan(mean_agreement([scores])), "one training agrees with nobody"
 
 
 def test_collapse_is_a_fallen_spread():
@@ -90,7 +93,59 @@ def test_every_check_is_shown_with_its_limit_passed_or_not():
     assert all(check.passed and check.sentence.endswith(".") and check.limit for check in judged)
     broken = quality_checks({**GOOD, "spread_after": 1e-4})
     assert [check.title for check in broken if not check.passed] == ["Spread after ÷ before"]
-    assert quality_checks({"held_out_exceedance": float("nan")}) == ()
+    assert quality_checks({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("absent", "title", "why"),
+    [
+        (("spread_after",), "Spread after ÷ before", "training ended before fine-tuning"),
+        (("effective_rank",), "Effective dimensions", "no numbers"),
+        (("variance_lost",), "Variance lost with / without skips", "no numbers"),
+        (("agreement_with_pretrained",), "Agreement with the pretrained model", "training ended before fine-tuning"),
+        (("agreement_over_seeds",), "Agreement over seeds", "the model was trained once"),
+    ],
+)
+def test_a_check_that_could_not_be_made_is_missing_and_not_passed(absent, title, why):
+    measures = {name: value for name, value in GOOD.items() if name not in absent}
+    judged = quality_checks(measures)
+    (missing,) = [check for check in judged if check.outcome is not Outcome.PASSED]
+    assert (missing.title, missing.outcome, missing.passed) == (title, Outcome.MISSING, False)
+    assert why in missing.sentence and missing.sentence.endswith(".")
+    assert warnings_for(measures) == ()
+    assert outcomes_in_words(judged) == "5 passed, 1 not measured"
+
+
+@pytest.mark.parametrize("name", ["effective_rank", "agreement_with_pretrained", "agreement_over_seeds"])
+def test_a_figure_that_is_no_number_is_missing(name):
+    (missing,) = [check for check in quality_checks({**GOOD, name: float("nan")}) if not check.passed]
+    assert missing.outcome is Outcome.MISSING
+    assert "ended before fine-tuning" not in missing.sentence
+
+
+def test_outcomes_in_words():
+    assert outcomes_in_words(quality_checks(GOOD)) == "all 6 passed"
+    some = {**GOOD, "spread_after": 1e-4}
+    assert outcomes_in_words(quality_checks(some)) == "1 not passed, 5 passed"
+    del some["agreement_over_seeds"]
+    assert outcomes_in_words(quality_checks(some)) == "1 not passed, 4 passed, 1 not measured"
+    (undefined,) = quality_checks({"held_out_exceedance": float("nan")})
+    assert (undefined.outcome, undefined.sentence) == (
+        Outcome.MISSING,
+        "Not measured: no loop was held out from training.",
+    )
+
+
+def test_checks_that_do_not_apply_are_not_called_missing():
+    X = np.random.default_rng(0).normal(size=(40, 20)).astype(np.float32)
+    assert [check.title for check in quality_checks(make_detector("pca").fit(X).report_.measures)] == [
+        "Held-out loops above the 95th percentile"
+    ]
+    judged = quality_checks(make_detector("AE", "paper", max_epochs=3).fit(X).report_.measures)
+    assert "Variance lost with / without skips" not in {check.title for check in judged}
+    assert [check.title for check in judged if check.outcome is Outcome.MISSING] == ["Agreement over seeds"]
+    once = quality_checks(make_detector("AEwRES", min_steps=5, min_passes=1, n_repeats=1).fit(X).report_.measures)
+    assert [check.title for check in once if check.outcome is Outcome.MISSING] == ["Agreement over seeds"]
 
 
 def test_few_held_out_loops_above_the_threshold_may_be_chance():

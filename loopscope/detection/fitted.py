@@ -1,6 +1,6 @@
 """What a detector knows of the loops it was fitted on: one record, which `saved` walks over field by field."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.progress import EpochReport
+from loopscope.progress import PHASES, EpochReport
 
 Arrays = Mapping[str, NDArray[Any]]  # name -> array of any shape and kind
 
@@ -19,7 +19,8 @@ class FitReport:
     """What training did, and whether its result may be trusted.
 
     `measures` holds every check's figure by name, `warnings` one plain sentence for each check that was not passed. A
-    `collapsed` model must not be presented as good.
+    `collapsed` model must not be presented as good, nor one that is not `complete`: its training was stopped before the
+    end, and its first warning says what was not finished.
     """
 
     history: tuple[EpochReport, ...] = ()
@@ -27,11 +28,22 @@ class FitReport:
     collapsed: bool = False
     warnings: tuple[str, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+    complete: bool = True
 
     @property
     def epochs(self) -> int:
         """Epochs of both phases."""
         return len(self.history)
+
+
+def stopped_sentence(history: Sequence[EpochReport], at_most: bool = False) -> str:
+    """What a stop after these epochs left unfinished; `at_most`: training may have ended earlier by itself."""
+    last = history[-1]
+    done = f"{last.epoch:,} of {'at most ' if at_most else ''}{last.n_epochs:,} epochs"
+    phase = "fine-tuning" if last.phase == PHASES[-1] else "pretraining and before fine-tuning"
+    return (
+        f"Training was stopped after {done} of {phase}; the model is half-trained, so train again before trusting it."
+    )
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ import torch
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, validation_mask
-from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
 from loopscope.detection.paper_training import DeepSVDD, PaperPreset, PaperTraining, new_model
 from loopscope.detection.parts import ScorePart
-from loopscope.detection.quality import is_collapsed, latent_measures
+from loopscope.detection.quality import is_collapsed, latent_measures, without_fine_tuning
 from loopscope.progress import EpochCallback, StopCheck
-
-STOPPED_EARLY = "Training was stopped while pretraining, so the model was not fine-tuned; train again for a full model."
 
 
 class PaperDetector(BaseDetector):
@@ -43,15 +41,17 @@ class PaperDetector(BaseDetector):
         training = PaperTraining(self._model, train, held_out, self.settings, generator, on_epoch, should_stop)
         history = training.pretrain()
         before = copy.deepcopy(self._model).eval()
-        interrupted = training.stopped
-        if not interrupted:
+        fine_tuned = not training.stopped
+        if fine_tuned:
             history += training.finetune()
+        complete = fine_tuned and training.ended
         measures = _measures(before, self._model, X[validation])
         report = FitReport(
             history=tuple(history),
-            collapsed=is_collapsed(measures["spread_before"], measures["spread_after"]),
-            warnings=(STOPPED_EARLY,) if interrupted else (),
-            measures=measures,
+            collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
+            warnings=() if complete else (stopped_sentence(history, at_most=True),),
+            measures=measures if fine_tuned else without_fine_tuning(measures),
+            complete=complete,
         )
         scores = self._scores(X)
         return Fitted(scores, validation, self._latents(X), report, {ScorePart.DISTANCE: scores})

@@ -80,7 +80,8 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 class PaperTraining:
     """Both phases on rows of `train` (n, n_features), each with early stopping on `validation` and the best weights.
 
-    `should_stop` is asked after every epoch; `stopped` is what it said last.
+    `should_stop` is asked after every epoch; `stopped` is what it said last, `ended` whether the last phase came to its
+    own end.
     """
 
     model: DeepSVDD
@@ -91,6 +92,7 @@ class PaperTraining:
     on_epoch: EpochCallback
     should_stop: StopCheck
     stopped: bool = False
+    ended: bool = False
 
     def pretrain(self) -> list[EpochReport]:
         """Phase one: reconstruct. Leaves the weights of the best validation loss, and the centre set from them."""
@@ -120,7 +122,8 @@ class PaperTraining:
             if validation_loss < best_loss:
                 best_loss, best_epoch, best_weights = validation_loss, epoch, copy.deepcopy(self.model.state_dict())
             self.stopped = self.should_stop()
-            if self.stopped or epoch - best_epoch >= preset.patience:
+            self.ended = epoch == preset.max_epochs or epoch - best_epoch >= preset.patience
+            if self.stopped or self.ended:
                 break
         self.model.load_state_dict(best_weights)
         self.model.eval()

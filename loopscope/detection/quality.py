@@ -1,11 +1,14 @@
 """Figures that say whether a trained model may be believed, each with its threshold and a plain sentence.
 
+A check that applies to the model and could not be made is said to be missing, which is not the same as passed.
+
 Conventions: latents are (n, d), spreads are mean squared distances to the centre (latent units squared), agreements are
 Spearman rank correlations of scores (-1 to 1). Figures are taken on loops the model did not train on.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy.stats import hypergeom, rankdata
@@ -20,6 +23,8 @@ MIN_AGREEMENT_PRETRAINED = 0.3
 MIN_AGREEMENT_SEEDS = 0.5
 MAX_EXCEEDANCE = 0.15  # of held-out loops above the 95th percentile of the training scores (nominal 0.05)
 MIN_CHANCE = 0.01  # with few loops held out, that many above the threshold may be mere chance
+NOT_FINE_TUNED = "training ended before fine-tuning, so there is nothing to compare with"
+UNTUNED = ("spread_after", "agreement_with_pretrained")  # measures that say what fine-tuning did
 
 
 def effective_rank(latents: Float) -> float:
@@ -41,14 +46,19 @@ def rank_agreement(first: Float, second: Float) -> float:
 
 
 def mean_agreement(scorings: Sequence[Float] | Float) -> float:
-    """Mean Spearman correlation over all pairs of scorings of the same loops; 1 for a single one."""
+    """Mean Spearman correlation over all pairs of scorings of the same loops; NaN for a single one."""
     pairs = [(i, j) for i in range(len(scorings)) for j in range(i)]
-    return float(np.mean([rank_agreement(scorings[i], scorings[j]) for i, j in pairs])) if pairs else 1.0
+    return float(np.mean([rank_agreement(scorings[i], scorings[j]) for i, j in pairs])) if pairs else float("nan")
 
 
 def is_collapsed(spread_before: float, spread_after: float) -> bool:
     """Whether fine-tuning drew the latents together so far that distances to the centre no longer tell loops apart."""
     return not spread_after >= MIN_SPREAD_KEPT * spread_before or spread_before <= 0
+
+
+def without_fine_tuning(measures: Mapping[str, float]) -> dict[str, float]:
+    """The measures of a model that was never fine-tuned: what would say that fine-tuning did no harm is left out."""
+    return {name: value for name, value in measures.items() if name not in UNTUNED}
 
 
 def latent_measures(latents: Float, before: Float, after: Float) -> dict[str, float]:
@@ -65,31 +75,77 @@ def latent_measures(latents: Float, before: Float, after: Float) -> dict[str, fl
     }
 
 
+class Outcome(StrEnum):
+    """What came of a check."""
+
+    PASSED = "passed"
+    NOT_PASSED = "not passed"
+    MISSING = "missing"
+
+
 @dataclass(frozen=True)
 class QualityCheck:
-    """One check: what was measured, the limit it is held to, and a plain sentence either way."""
+    """One check: what was measured, the limit it is held to, and a plain sentence: what that means, or why it is
+    missing.
+    """
 
     title: str
     value: str
     limit: str
-    passed: bool
+    outcome: Outcome
     sentence: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was made and passed."""
+        return self.outcome is Outcome.PASSED
 
 
 def quality_checks(measures: Mapping[str, float]) -> tuple[QualityCheck, ...]:
-    """Every check that these measures allow to judge; those whose measure is absent or undefined are left out."""
-    judged = [judge(measures) for judge in (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance)]
+    """Every check that applies to the model which these measures are of.
+
+    Models that train no network have no latents to check, and networks without skip connections nothing that these
+    could pass by: such checks are left out. One that applies but has no figure is among them as missing.
+    """
+    judges = (
+        (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance) if "spread_before" in measures else (_exceedance,)
+    )
+    judged = [judge(measures) for judge in judges]
     return tuple(check for check in judged if check is not None)
 
 
 def warnings_for(measures: Mapping[str, float]) -> tuple[str, ...]:
-    """One sentence for every check that was not passed; measures that are absent are not judged."""
-    return tuple(check.sentence for check in quality_checks(measures) if not check.passed)
+    """One sentence for every check that was not passed; checks that are missing are no warning."""
+    return tuple(check.sentence for check in quality_checks(measures) if check.outcome is Outcome.NOT_PASSED)
 
 
-def _spread(m: Mapping[str, float]) -> QualityCheck | None:
-    if "spread_before" not in m:
-        return None
+def outcomes_in_words(checks: Sequence[QualityCheck]) -> str:
+    """Such as "all 6 passed" or "1 not passed, 4 passed, 1 not measured"."""
+    counts = {outcome: sum(check.outcome is outcome for check in checks) for outcome in Outcome}
+    if counts[Outcome.PASSED] == len(checks):
+        return f"all {len(checks)} passed"
+    words = {Outcome.NOT_PASSED: "not passed", Outcome.PASSED: "passed", Outcome.MISSING: "not measured"}
+    return ", ".join(f"{counts[outcome]} {what}" for outcome, what in words.items() if counts[outcome])
+
+
+def _judged(title: str, value: str, limit: str, passed: bool, sentence: str) -> QualityCheck:
+    return QualityCheck(title, value, limit, Outcome.PASSED if passed else Outcome.NOT_PASSED, sentence)
+
+
+def _missing(title: str, limit: str, why: str) -> QualityCheck:
+    return QualityCheck(title, "not measured", limit, Outcome.MISSING, f"Not measured: {why}.")
+
+
+def _figure(m: Mapping[str, float], name: str) -> float | None:
+    """A measure, None where it was not taken or is no number."""
+    value = m.get(name, np.nan)
+    return None if np.isnan(value) else value
+
+
+def _spread(m: Mapping[str, float]) -> QualityCheck:
+    title, limit = "Spread after ÷ before", f"at least {MIN_SPREAD_KEPT:g}"
+    if "spread_after" not in m:
+        return _missing(title, limit, NOT_FINE_TUNED)
     kept = m["spread_after"] / m["spread_before"] if m["spread_before"] > 0 else 0.0
     passed = not is_collapsed(m["spread_before"], m["spread_after"])
     sentence = (
@@ -98,26 +154,29 @@ def _spread(m: Mapping[str, float]) -> QualityCheck | None:
         else f"The sphere has collapsed: fine-tuning shrank the spread of the latents to {kept:.1e} of what it was, so "
         "the ranking is unreliable; use the robust preset."
     )
-    return QualityCheck("Spread after ÷ before", f"{kept:.3g}", f"at least {MIN_SPREAD_KEPT:g}", passed, sentence)
+    return _judged(title, f"{kept:.3g}", limit, passed, sentence)
 
 
-def _rank(m: Mapping[str, float]) -> QualityCheck | None:
-    if "effective_rank" not in m:
-        return None
-    used = f"The latent space uses {m['effective_rank']:.1f} effective dimensions of {m['latent_size']:.0f}"
-    passed = m["effective_rank"] >= MIN_EFFECTIVE_RANK
+def _rank(m: Mapping[str, float]) -> QualityCheck:
+    title, limit, rank = "Effective dimensions", f"at least {MIN_EFFECTIVE_RANK:g}", _figure(m, "effective_rank")
+    if rank is None:
+        return _missing(title, limit, "the latents of the held-out loops are no numbers")
+    used = f"The latent space uses {rank:.1f} effective dimensions of {m['latent_size']:.0f}"
+    passed = rank >= MIN_EFFECTIVE_RANK
     sentence = (
         f"{used}." if passed else f"{used}: loops differ along almost one direction, so the distance says little."
     )
-    return QualityCheck(
-        "Effective dimensions", f"{m['effective_rank']:.1f}", f"at least {MIN_EFFECTIVE_RANK:g}", passed, sentence
-    )
+    return _judged(title, f"{rank:.1f}", limit, passed, sentence)
 
 
 def _bypass(m: Mapping[str, float]) -> QualityCheck | None:
     if "variance_lost_without_skips" not in m:
         return None
-    lost, without = m["variance_lost"], m["variance_lost_without_skips"]
+    title = "Variance lost with / without skips"
+    limit = f"without skips at most {MAX_BOTTLENECK_LOSS:.0%}, or with skips over half of it"
+    lost, without = _figure(m, "variance_lost"), _figure(m, "variance_lost_without_skips")
+    if lost is None or without is None:
+        return _missing(title, limit, "the reconstructions of the held-out loops are no numbers")
     passed = without <= MAX_BOTTLENECK_LOSS or lost > GOOD_RECONSTRUCTION * without
     figures = f"with skips it loses {lost:.0%} of the variance, without them {without:.0%}"
     sentence = (
@@ -125,44 +184,50 @@ def _bypass(m: Mapping[str, float]) -> QualityCheck | None:
         if passed
         else f"The decoder passes the bottleneck by: {figures}, so the latent carries little of the sound."
     )
-    limit = f"without skips at most {MAX_BOTTLENECK_LOSS:.0%}, or with skips over half of it"
-    return QualityCheck("Variance lost with / without skips", f"{lost:.0%} / {without:.0%}", limit, passed, sentence)
+    return _judged(title, f"{lost:.0%} / {without:.0%}", limit, passed, sentence)
 
 
-def _pretrained(m: Mapping[str, float]) -> QualityCheck | None:
+def _pretrained(m: Mapping[str, float]) -> QualityCheck:
     return _agreement(
-        m.get("agreement_with_pretrained"),
+        _figure(m, "agreement_with_pretrained"),
         "Agreement with the pretrained model",
         MIN_AGREEMENT_PRETRAINED,
         good="Fine-tuning refined the order of the loops (rank agreement {:.2f} with the pretrained model).",
         bad="Fine-tuning reordered the loops (rank agreement {:.2f} with the pretrained model); compare with the "
         "baselines before trusting the ranking.",
+        why="the distances to the centre are no numbers" if "agreement_with_pretrained" in m else NOT_FINE_TUNED,
     )
 
 
-def _seeds(m: Mapping[str, float]) -> QualityCheck | None:
+def _seeds(m: Mapping[str, float]) -> QualityCheck:
     return _agreement(
-        m.get("agreement_over_seeds"),
+        _figure(m, "agreement_over_seeds"),
         "Agreement over seeds",
         MIN_AGREEMENT_SEEDS,
         good="Two trainings from different seeds rank these loops alike (rank agreement {:.2f}).",
         bad="Two trainings rank these loops differently (agreement {:.2f}); another seed may do so too, so add loops "
         "or trust only the top of the list.",
+        why="the model was trained once, so no second training confirms its ranking; preset robust trains twice",
     )
 
 
-def _agreement(value: float | None, title: str, least: float, *, good: str, bad: str) -> QualityCheck | None:
-    """A rank agreement held to a minimum; `good` and `bad` have a place for it."""
+def _agreement(value: float | None, title: str, least: float, *, good: str, bad: str, why: str) -> QualityCheck:
+    """A rank agreement held to a minimum; `good` and `bad` have a place for it, `why` says why it may be missing."""
+    limit = f"at least {least:g}"
     if value is None:
-        return None
+        return _missing(title, limit, why)
     passed = value >= least
-    return QualityCheck(title, f"{value:.2f}", f"at least {least:g}", passed, (good if passed else bad).format(value))
+    return _judged(title, f"{value:.2f}", limit, passed, (good if passed else bad).format(value))
 
 
 def _exceedance(m: Mapping[str, float]) -> QualityCheck | None:
-    share = m.get("held_out_exceedance", np.nan)
-    if np.isnan(share):
+    if "held_out_exceedance" not in m:
         return None
+    title = "Held-out loops above the 95th percentile"
+    limit = f"at most {MAX_EXCEEDANCE:.0%} or within chance, nominal 5%"
+    share = _figure(m, "held_out_exceedance")
+    if share is None:
+        return _missing(title, limit, "no loop was held out from training")
     chance = exceedance_by_chance(share, m["held_out_loops"], m["training_loops"]) if "held_out_loops" in m else 0.0
     passed = share <= MAX_EXCEEDANCE or chance >= MIN_CHANCE
     above = f"{share:.0%} of the held-out loops lie above the 95th percentile of the training scores"
@@ -174,8 +239,7 @@ def _exceedance(m: Mapping[str, float]) -> QualityCheck | None:
         else f"{above} instead of 5%: the model has learnt its training loops by heart, so lower thresholds flag too "
         "much."
     )
-    limit = f"at most {MAX_EXCEEDANCE:.0%} or within chance, nominal 5%"
-    return QualityCheck("Held-out loops above the 95th percentile", f"{share:.1%}", limit, passed, sentence)
+    return _judged(title, f"{share:.1%}", limit, passed, sentence)
 
 
 def exceedance_by_chance(share: float, n_held_out: float, n_training: float) -> float:

@@ -7,7 +7,7 @@ all members. Scores are positive, 1 is typical. Latents are those of the first m
 `split_` calls "validation": members have coordinate systems of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,15 +17,14 @@ import torch
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, fold_numbers
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
-from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
 from loopscope.detection.local_density import LocalDensity, most_isolated
 from loopscope.detection.parts import DEEP_PARTS
-from loopscope.detection.quality import is_collapsed, mean_agreement
+from loopscope.detection.quality import is_collapsed, mean_agreement, without_fine_tuning
 from loopscope.detection.robust_members import CHUNK, CrossFittedMembers
 from loopscope.detection.robust_training import RobustFit, RobustPreset, fit_repeats, new_members
 from loopscope.progress import EpochCallback, StopCheck
 
-STOPPED_EARLY = "Training was stopped before its end, so the deep parts of the score are half-trained; train again."
 CALIBRATION = ("locations", "scales", "density_calibration")
 
 
@@ -57,7 +56,7 @@ class RobustDetector(BaseDetector):
         density = self._calibrated_density(factors, fit=True)
         parts = _named(of_repeats.mean(axis=0)) | density
         each = [fuse(_named(deep) | density) for deep in of_repeats]
-        report = _report(fit, mean_agreement(each))
+        report = _report(fit, each)
         return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts, np.stack(each))
 
     def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
@@ -146,12 +145,15 @@ def _named(deep: Float) -> dict[str, Float]:
     return dict(zip(DEEP_PARTS, deep, strict=True))
 
 
-def _report(fit: RobustFit, agreement: float) -> FitReport:
+def _report(fit: RobustFit, of_repeats: Sequence[Float]) -> FitReport:
     """Quality checks are means over the repeats; the weakest sphere decides whether the model has collapsed."""
+    agreement = {"agreement_over_seeds": mean_agreement(of_repeats)} if len(of_repeats) > 1 else {}
     measures = {name: float(np.mean([each[name] for each in fit.measures])) for name in fit.measures[0]}
+    fallen = any(is_collapsed(each["spread_before"], each["spread_after"]) for each in fit.measures)
     return FitReport(
         history=fit.history,
-        collapsed=any(is_collapsed(each["spread_before"], each["spread_after"]) for each in fit.measures),
-        warnings=(STOPPED_EARLY,) if fit.stopped else (),
-        measures={**measures, "agreement_over_seeds": agreement},
+        collapsed=fit.fine_tuned and fallen,
+        warnings=() if fit.complete else (stopped_sentence(fit.history),),
+        measures=(measures if fit.fine_tuned else without_fine_tuning(measures)) | agreement,
+        complete=fit.complete,
     )

@@ -26,7 +26,7 @@ from loopscope.arrays import Bool, Float
 from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
 from loopscope.detection.quality import latent_measures
 from loopscope.detection.robust_members import CrossFittedMembers
-from loopscope.progress import EpochCallback, EpochReport, StopCheck
+from loopscope.progress import PHASES, EpochCallback, EpochReport, StopCheck
 
 HELD_OUT_SHOWN = 1024  # rows per member that validation losses and quality checks are taken from
 STEPS_SHOWN = 20  # an epoch of a large collection is reported, and can be stopped, every so many steps
@@ -61,7 +61,16 @@ class RobustFit:
     repeats: tuple[CrossFittedMembers, ...]
     measures: tuple[dict[str, float], ...]
     history: tuple[EpochReport, ...]
-    stopped: bool
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Whether the second phase was begun."""
+        return self.history[-1].phase == PHASES[-1]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no stop left out an epoch of either phase."""
+        return self.fine_tuned and self.history[-1].epoch == self.history[-1].n_epochs
 
 
 def fit_repeats(
@@ -87,7 +96,7 @@ def fit_repeats(
 
     with ThreadPoolExecutor(len(train_rows), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trainings = list(pool.map(begin, range(len(train_rows))))
-        for phase in ("pretrain", "finetune"):
+        for phase in PHASES:
             if stopped:
                 break
             n_epochs = trainings[0].plan.n_epochs
@@ -101,7 +110,7 @@ def fit_repeats(
                     break
             list(pool.map(_Training.end_phase, trainings, [phase] * len(trainings)))
         measures = list(pool.map(_Training.finish, trainings))
-    return RobustFit(tuple(training.members for training in trainings), tuple(measures), tuple(history), stopped)
+    return RobustFit(tuple(training.members for training in trainings), tuple(measures), tuple(history))
 
 
 def new_members(

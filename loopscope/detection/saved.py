@@ -71,7 +71,10 @@ def load_model(path: str | Path) -> BaseDetector:
 
 
 def list_models(folder: Path | None = None) -> pd.DataFrame:
-    """One row per readable model, newest first: path, name, saved, detector, preset, seed, encoder_id, n_loops, …"""
+    """One row per readable model, newest first: path, name, saved, detector, preset, seed, encoder_id, n_loops, …
+
+    `complete` is False where training was stopped before its end.
+    """
     home = folder or config.paths().models
     rows = []
     for path in sorted(home.iterdir()) if home.is_dir() else []:
@@ -79,10 +82,11 @@ def list_models(folder: Path | None = None) -> pd.DataFrame:
             continue
         try:
             card = _read_card(path)
-            rows.append({"path": str(path), **{key: card[key] for key in LISTED}})
-        except (ValueError, KeyError) as error:
+            complete = "report" not in card or card["report"].get("complete", True)
+            rows.append({"path": str(path), **{key: card[key] for key in LISTED}, "complete": complete})
+        except (ValueError, KeyError, AttributeError) as error:
             _set_aside(path, str(error))
-    table = pd.DataFrame(rows, columns=["path", *LISTED])
+    table = pd.DataFrame(rows, columns=["path", *LISTED, "complete"])
     return table.sort_values(["saved", "name"], ascending=[False, True], ignore_index=True)
 
 

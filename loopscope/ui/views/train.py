@@ -9,7 +9,7 @@ from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.analysis.subsets import EVERYTHING, subsets
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.fitted import FitReport
-from loopscope.detection.quality import quality_checks
+from loopscope.detection.quality import Outcome, outcomes_in_words, quality_checks
 from loopscope.detection.registry import detector_info, detector_names
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
@@ -34,6 +34,7 @@ PRESETS = {  # title and what it means
     ),
 }
 JOINED = ", joined with its reconstruction error and the local density of the embeddings"
+PASSED = {Outcome.PASSED: "yes", Outcome.NOT_PASSED: "no", Outcome.MISSING: "not measured"}
 SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
 EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
 
@@ -168,20 +169,20 @@ def show_report(label: str, scored: ScoredLoops) -> None:
 
 
 def show_quality_checks(report: FitReport) -> None:
-    """Every check with its limit, passed or not, and what it means; open when one was not passed."""
+    """Every check with its limit, passed, not passed or not measured, and what it means; open when one failed."""
     judged = quality_checks(report.measures)
     if not judged:
         return
-    failed = sum(not check.passed for check in judged)
-    outcome = f"{failed} of {len(judged)} not passed" if failed else f"all {len(judged)} passed"
-    with st.expander(f"Quality checks · {outcome}", expanded=bool(failed), icon=":material/shield:"):
+    failed = any(check.outcome is Outcome.NOT_PASSED for check in judged)
+    outcome = outcomes_in_words(judged) + ("" if report.complete else ", but training was stopped before its end")
+    with st.expander(f"Quality checks · {outcome}", expanded=failed, icon=":material/shield:"):
         st.dataframe(
             [
                 {
                     "check": check.title,
                     "value": check.value,
                     "limit": check.limit,
-                    "passed": "yes" if check.passed else "no",
+                    "passed": PASSED[check.outcome],
                     "in words": check.sentence,
                 }
                 for check in judged
