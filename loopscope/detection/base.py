@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.collection import collection_of
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
 from loopscope.detection.quality import warnings_for
 from loopscope.errors import DataError, ModelError
@@ -170,9 +171,12 @@ class BaseDetector(ABC):
         start = time.perf_counter()
         with one_thread():
             fitted = self._fit(X[order], groups, on_epoch, should_stop)
+            collection = collection_of(X[order], groups)
         report = _judged(fitted, time.perf_counter() - start)
         own = fitted.in_order(np.argsort(order))
-        self._fitted = replace(own, report=report, loop_ids=ids, encoder_id=encoder_id, n_features=X.shape[1])
+        self._fitted = replace(
+            own, report=report, loop_ids=ids, encoder_id=encoder_id, n_features=X.shape[1], collection=collection
+        )
         what = f"{self.name}, {self.preset}, seed {self.seed}, {len(X)} loops"
         log.info("train: %s, %d epochs, %d warnings, %.2f s", what, report.epochs, len(report.warnings), report.seconds)
         return self

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.collection import Collection
 from loopscope.progress import PHASES, EpochReport
 
 Arrays = Mapping[str, NDArray[Any]]  # name -> array of any shape and kind
@@ -59,6 +60,7 @@ class Fitted:
     loop_ids: tuple[str, ...] = ()
     encoder_id: str | None = None
     n_features: int = 0
+    collection: Collection | None = None  # the rows as a whole; None in models of older versions
 
     @cached_property
     def split(self) -> NDArray[np.str_]:

@@ -1,7 +1,8 @@
 """A fitted detector as named arrays and a JSON-ready card, and back; what older versions wrote is brought up to date.
 
 Conventions: both walk over the fields of `Fitted`: arrays lie among the arrays by the field's name, one for each of the
-components, all else on the card. The arrays that scoring needs (`BaseDetector.state`) begin with "state.".
+components and of the collection, all else on the card. The arrays that scoring needs (`BaseDetector.state`) begin with
+"state.".
 """
 
 import datetime
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from loopscope.arrays import Float
 from loopscope.detection.base import BaseDetector
+from loopscope.detection.collection import Collection
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
 from loopscope.detection.quality import quality_checks
 from loopscope.detection.thresholds import threshold_at
@@ -21,7 +23,7 @@ from loopscope.progress import EpochReport
 
 FORMAT = 2
 PERCENTILES = (90.0, 95.0, 97.5, 99.0)
-STATE, COMPONENT = "state.", "component."
+STATE, COMPONENT, COLLECTION = "state.", "component.", "collection."
 PROBE = "probe_scores"
 
 
@@ -31,6 +33,7 @@ def arrays_of(detector: BaseDetector) -> dict[str, NDArray[Any]]:
     own = {
         **{name: value for name, value in _values(fitted).items() if isinstance(value, np.ndarray)},
         **{COMPONENT + name: part for name, part in fitted.components.items()},
+        **{COLLECTION + name: array for name, array in _collection_arrays(fitted).items()},
         **{STATE + name: array for name, array in detector.state().items()},
         PROBE: probe_scores(detector),
     }
@@ -57,6 +60,7 @@ def card_of(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], 
         "quality_checks": [asdict(check) for check in quality_checks(fitted.report.measures)],
         "arrays_sha256": arrays_sha256,
         **{field: value for field, value in _values(fitted).items() if not isinstance(value, np.ndarray)},
+        "collection": list(_collection_arrays(fitted)),
         "components": list(fitted.components),
         "report": asdict(fitted.report),
     }
@@ -65,8 +69,12 @@ def card_of(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], 
 def fitted_from(card: Mapping[str, Any], arrays: Arrays) -> Fitted:
     """The reverse of both. Raises KeyError or TypeError for what they did not write."""
     found: dict[str, Any] = {
-        field.name: (arrays if field.name in arrays else card)[field.name] for field in fields(Fitted)
+        field.name: (arrays if field.name in arrays else card)[field.name]
+        for field in fields(Fitted)
+        if field.name != "collection"  # older files have none
     }
+    kept = {name.removeprefix(COLLECTION): array for name, array in arrays.items() if name.startswith(COLLECTION)}
+    found["collection"] = Collection(**kept) if kept else None
     found["components"] = {name: arrays[COMPONENT + name] for name in card["components"]}
     found["loop_ids"] = tuple(card["loop_ids"])
     history = tuple(EpochReport(**epoch) for epoch in card["report"]["history"])
@@ -106,6 +114,10 @@ def _from_version_0_1(card: dict[str, Any], arrays: Arrays) -> tuple[dict[str, A
 
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any], Arrays], tuple[dict[str, Any], Arrays]]] = {1: _from_version_0_1}
+
+
+def _collection_arrays(fitted: Fitted) -> dict[str, NDArray[Any]]:
+    return {} if fitted.collection is None else fitted.collection._asdict()
 
 
 def _values(fitted: Fitted) -> dict[str, Any]:
