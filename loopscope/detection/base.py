@@ -37,7 +37,8 @@ def check_embeddings(X: object) -> Float:
         raise DataError(f"Embeddings have shape {array.shape}, but one row per loop is needed: (n_loops, n_features).")
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise DataError(f"Embeddings are of type {array.dtype}; pass real numbers (float32).")
-    bad = np.flatnonzero(~(np.abs(array) < LARGEST_VALUE).all(axis=1))
+    inside = (array.max(axis=1) < LARGEST_VALUE) & (array.min(axis=1) > -LARGEST_VALUE)  # False where one is NaN
+    bad = np.flatnonzero(~inside)
     if bad.size:
         raise DataError(
             f"{bad.size} of {len(array)} embeddings are not finite or reach {LARGEST_VALUE:g} "

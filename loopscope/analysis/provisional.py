@@ -1,0 +1,34 @@
+"""A ranking for the time before a detector is trained: how far each loop is from its neighbours."""
+
+import numpy as np
+import pandas as pd
+
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.arrays import Float
+from loopscope.detection.base import MIN_LOOPS
+from loopscope.detection.quick_neighbours import QuickNeighbours
+from loopscope.embeddings import EmbeddingSet
+
+
+def provisional_ranking(embeddings: EmbeddingSet) -> ScoredLoops | None:
+    """Ranks what is embedded so far by nearest-neighbour distance; None below 8 different loops.
+
+    Neighbours are sought among 1,000 loops that their content picks (`detection.quick_neighbours`), so the result
+    depends on the set of loops and not on their order, and 50,000 take about a second on one core. Every loop counts
+    as one fitted on, split "train"; latents are (n_loops, at most 32). Raises DataError for embeddings out of range.
+    """
+    if len(embeddings.X) < MIN_LOOPS or _n_different(embeddings.X, MIN_LOOPS) < MIN_LOOPS:
+        return None
+    detector = QuickNeighbours().fit(embeddings.X, loop_ids=embeddings.loop_ids, encoder_id=embeddings.encoder_id)
+    scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": detector.scores_, "split": detector.split_})
+    return ScoredLoops(detector, scores, np.asarray(detector.latents_, dtype=np.float32))
+
+
+def _n_different(X: Float, enough: int) -> int:
+    """Different rows of X, counted no further than `enough`."""
+    seen: set[bytes] = set()
+    for row in X:
+        seen.add((row + 0).tobytes())
+        if len(seen) >= enough:
+            break
+    return len(seen)
