@@ -7,6 +7,7 @@ from loopscope.analysis.explanation import comparison_loops_of, parts_of, stabil
 from loopscope.analysis.pipeline import score_library
 from loopscope.analysis.provisional import provisional_ranking
 from loopscope.arrays import Float
+from loopscope.detection.base import content_order
 from loopscope.detection.quality import rank_agreement
 from loopscope.detection.quick_neighbours import N_SAMPLE
 from loopscope.detection.registry import make_detector
@@ -46,6 +47,18 @@ def test_it_ranks_as_nearest_neighbours_do(n: int) -> None:
 def test_it_does_not_depend_on_the_order_of_the_rows(n: int) -> None:
     X, order = uneven(n), np.random.default_rng(3).permutation(n)
     np.testing.assert_array_equal(scores_of(X)[order], scores_of(X[order]))
+
+
+def test_a_score_is_the_mean_distance_to_the_nearest_other_loop_of_each_part() -> None:
+    X = loops(25)
+    ranking = provisional_ranking(embedded(X))
+    assert ranking is not None
+    order, _ = content_order(X)
+    places = ranking.latents[order].astype(np.float64)
+    distance = np.linalg.norm(places[:, None] - places[None], axis=2)
+    np.fill_diagonal(distance, np.inf)  # nobody is its own neighbour
+    expected = np.mean([distance[:, part : part + 5].min(axis=1) for part in range(0, 25, 5)], axis=0)
+    np.testing.assert_allclose(ranking.scores["score"].to_numpy()[order], expected, rtol=1e-4)
 
 
 def test_a_copy_does_not_vouch_for_its_twin() -> None:
