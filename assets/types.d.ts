@@ -14,6 +14,7 @@ type Explorer = import("./explorer/explorer.js").Explorer;
 type Focus = import("./explorer/focus.js").Focus;
 type Heatmap = import("./explorer/heatmap.js").Heatmap;
 type Loops = import("./explorer/loops.js").Loops;
+type Ranking = import("./explorer/ranking.js").Ranking;
 type Scatter = import("./explorer/scatter.js").Scatter;
 type Session = import("./explorer/session.js").Session;
 type Views = import("./explorer/views.js").Views;
@@ -66,12 +67,23 @@ interface ExplorerData {
   marks: Record<string, Mark>;
   acknowledged: number;
   height: number;
+  provisional?: boolean;
+  project?: string; // id, "" where there is none
+  view?: unknown; // what view-state.js saved last for this project
 }
 
 /** What the browser tells Python: a state of the component, and what it says. */
 interface Commit {
   name: string;
   state: { value: any; version: string; serial: number };
+}
+
+/** What the server answers once a second (loopscope/ui/server/messages.py). */
+interface Pulse {
+  task: { title: string; text: string; share: number; stopping: boolean; cancellable: boolean } | null;
+  generation: number;
+  explorer: { version: string; provisional: boolean } | null;
+  notice: { id: number; text: string } | null;
 }
 
 interface FigureData {
@@ -107,6 +119,8 @@ interface LoopTable {
   dimensions: number[];
   totalDimensions: number;
   near: boolean;
+  title?: string;
+  unscored?: number; // the first rows, of which there is no score yet
 }
 
 /** Row by row of the table, ascending by score; matrices are flat. Codes and values of columns go by `code:` and `value:`. */
@@ -151,4 +165,5 @@ interface DocumentEventMap {
   "loopscope:select": CustomEvent<{ id: string }>;
   "loopscope:prefetch": CustomEvent<{ ids: string[] }>;
   "loopscope:sounding": CustomEvent<{ id: string | null }>;
+  "loopscope:pulse": CustomEvent<Pulse>;
 }

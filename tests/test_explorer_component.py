@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from loopscope.errors import DataError
 from loopscope.ui.explorer import packing
 from loopscope.ui.explorer.view import ExplorerView
-from tests.browser.synthetic import loop_id, synthetic_view
+from tests.browser.synthetic import loop_id, staged_view, synthetic_view
 
 N = 60
 VIEW = synthetic_view(N)
@@ -216,13 +216,41 @@ def test_wide_inputs_are_cut_to_the_dimensions_that_vary_most() -> None:
     assert {5, 100, 299} <= set(table["dimensions"]) and table["totalDimensions"] == 300
 
 
+def test_loops_without_a_score_come_first_from_z_to_a_and_the_others_by_score() -> None:
+    view = staged_view(N, stage=2, stages=6)
+    table, points, latents = blobs(view)
+    unscored = table["unscored"]
+    assert 0 < unscored < N and unscored == int(np.isnan(view.loops["score"]).sum())
+    assert np.isnan(points["scores"][:unscored]).all() and np.all(np.diff(points["scores"][unscored:]) >= 0)
+    assert table["names"][:unscored] == sorted(table["names"][:unscored], reverse=True)
+    assert np.isnan(points["coordinates"][:, :unscored]).all() and np.isnan(latents["latents"][:, :unscored]).all()
+    assert (
+        np.isfinite(points["coordinates"][:, unscored:]).all() and np.isfinite(latents["latents"][:, unscored:]).all()
+    )
+    assert len(points["reference"]) == N - unscored
+    assert table["title"] == view.title
+
+
+def test_names_are_sorted_as_they_are_read_and_equal_ones_by_id() -> None:
+    loops = VIEW.loops.head(4).assign(name=["b", "A", "a", "B"], loop_id=["4", "2", "1", "3"], score=np.nan)
+    assert loops["loop_id"].iloc[packing.display_order(loops)].tolist() == ["4", "3", "2", "1"]
+
+
+def test_where_nothing_is_scored_yet_the_loops_travel_all_the_same() -> None:
+    table, points, latents = blobs(staged_view(N, stage=0, stages=6))
+    assert table["unscored"] == N == len(points["durations"])
+    assert len(points["reference"]) == 0
+    assert latents["latents"].shape == (0, N) and table["dimensions"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"loops": VIEW.loops.drop(columns="score")}, "score"),
         ({"loops": VIEW.loops.assign(loop_id="same")}, "twice"),
         ({"coordinates": VIEW.coordinates[:-1]}, "59"),
-        ({"loops": VIEW.loops.assign(score=np.nan)}, "finite"),
+        ({"loops": VIEW.loops.assign(score=np.inf)}, "infinite"),
+        ({"coordinates": np.full_like(VIEW.coordinates, np.nan)}, "coordinates is not finite"),
         ({"reference_scores": np.array([])}, "reference"),
     ],
 )

@@ -4,17 +4,18 @@
 // Out: "loopscope:sounding" {id}, null where nothing sounds.
 
 /** Listen on the page until `signal` ends it. @param {Views} views @param {AbortSignal} signal */
-export function bridge({ session, engine, player, loops, root }, signal) {
+export function bridge({ session, engine, player, root }, signal) {
+  const rowOf = (/** @type {string} */ id) => session.loops.row(id);
   /** @type {<Name extends "play" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
   const on = (name, task) =>
     document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), { signal });
   on("play", ({ id }) => {
     if (engine.id === id) engine.stop();
-    else if (loops.row(id) >= 0) player.play(loops.row(id));
+    else if (rowOf(id) >= 0) player.play(rowOf(id));
   });
-  on("select", ({ id }) => session.audition(loops.row(id)));
+  on("select", ({ id }) => session.audition(rowOf(id)));
   on("prefetch", ({ ids }) => {
-    for (const id of ids) player.prefetch(loops.row(id));
+    for (const id of ids) player.prefetch(rowOf(id));
   });
   engine.addEventListener("change", () =>
     document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id } })),

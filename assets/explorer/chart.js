@@ -8,6 +8,10 @@ import { overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { layoutOf } from "./theme.js";
 
 const SLACK = 1; // pixels beyond the plot area in which a mark still shows
+const NOTHING_YET = "Figures appear as the loops are embedded.";
+
+/** @typedef {Partial<Record<"xaxis" | "yaxis", Span>>} Ranges of the axes that the user zoomed or moved */
+const AXES = /** @type {const} */ (["xaxis", "yaxis"]);
 
 export class Chart {
   /** @param {Session} session @param {{ name: string, title: string, tools?: Child[] }} options */
@@ -23,13 +27,29 @@ export class Chart {
     this.note = h("span", { class: "ls-note" });
     const menu = downloadMenu(`Download the ${name}`, (format) => this.download(format));
     this.tools = h("div", { class: "ls-tools" }, tools, menu);
-    this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer);
+    this.nothing = h("p", { class: "ls-empty", hidden: session.loops.scored > 0 }, NOTHING_YET);
+    this.frame = h("div", { class: "ls-frame" }, this.plot, this.layer, this.nothing);
+    /** @type {Ranges} what the figure asked Plotly for by itself */
+    this.own = {};
+    /** @type {Ranges} of an earlier visit, for the first drawing */
+    this.restored = {};
     this.element = h(
       "section",
       { class: `ls-figure ls-${name}`, "aria-label": title },
       h("header", {}, h("h3", {}, title), this.note, this.tools),
       this.frame,
     );
+  }
+
+  /** Draw, or draw anew with the session's loops of now; zoom stays where the user chose it. @param {PlotlyLibrary} Plotly */
+  async show(Plotly) {
+    const { scored } = this.session.loops;
+    this.nothing.hidden = scored > 0;
+    this.element.toggleAttribute("data-empty", !scored);
+    if (!scored) return;
+    if (!this.plotly) return this.draw(Plotly);
+    this.#describe();
+    await this.repaint();
   }
 
   /** Draw for the first time. @param {PlotlyLibrary} Plotly */
@@ -39,12 +59,15 @@ export class Chart {
     const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
     this.#describe();
     this.session.on("settled focus", () => this.#describe());
-    await Plotly.newPlot(this.plot, this.traces(), layoutOf(this.session.theme, this.layout()), config);
+    await Plotly.newPlot(this.plot, this.traces(), this.#wholeLayout(this.chosenRanges()), config);
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the figure.
     const onWheel = (/** @type {WheelEvent} */ event) => event.ctrlKey || event.metaKey || event.stopPropagation();
     this.frame.addEventListener("wheel", onWheel, { capture: true });
     this.#listen();
-    this.plot.on("plotly_relayout", () => this.place());
+    this.plot.on("plotly_relayout", () => {
+      this.place();
+      this.session.emit("view");
+    });
     this.plot.on("plotly_relayouting", () => this.place());
     this.size = this.#frameSize();
     this.resizing = new ResizeObserver(() => this.#resize());
@@ -53,11 +76,25 @@ export class Chart {
     this.element.dataset.drawn = "true";
   }
 
-  /** Redraw with the colours of the session's theme, keeping zoom. */
-  async repaint() {
-    if (!this.plotly) return;
-    await this.plotly.react(this.plot, this.traces(), this.#keepZoom(layoutOf(this.session.theme, this.layout())));
+  /** Redraw, with the colours of the session's theme. @param {Ranges} ranges that stay as they are */
+  async repaint(ranges = this.chosenRanges()) {
+    if (!this.plotly || !this.session.loops.scored) return;
+    await this.plotly.react(this.plot, this.traces(), this.#wholeLayout(ranges));
     this.place();
+  }
+
+  /** Ranges that are not those the figure takes by itself. */
+  chosenRanges() {
+    /** @type {Ranges} */
+    const chosen = {};
+    if (!this.plot.layout) return this.restored; // not drawn yet
+    for (const axis of AXES) {
+      const { range, autorange } = this.plot.layout[axis] ?? {};
+      const own = this.own[axis];
+      const moved = own ? own.some((end, i) => end !== range?.[i]) : autorange !== true;
+      if (range && moved) chosen[axis] = [...range];
+    }
+    return chosen;
   }
 
   close() {
@@ -173,14 +210,16 @@ export class Chart {
   }
 
   #describe() {
-    this.plot.setAttribute("aria-label", this.describe());
+    this.plot.setAttribute("aria-label", this.session.loops.scored ? this.describe() : NOTHING_YET);
   }
 
-  /** @param {PlotLayout} layout */
-  #keepZoom(layout) {
-    for (const axis of ["xaxis", "yaxis"]) {
-      const { range, autorange } = this.plot.layout[axis] ?? {};
-      if (range && autorange !== true) layout[axis] = { ...layout[axis], range: [...range], autorange: false };
+  /** @param {Ranges} ranges instead of the figure's own */
+  #wholeLayout(ranges) {
+    const layout = layoutOf(this.session.theme, this.layout());
+    for (const axis of AXES) {
+      const { range } = layout[axis];
+      this.own[axis] = range && [...range];
+      if (ranges[axis]) layout[axis] = { ...layout[axis], range: [...ranges[axis]], autorange: false };
     }
     return layout;
   }

@@ -28,7 +28,7 @@ export function drawDensities(canvas, heatmap) {
       context.lineWidth = 1.25;
       context.stroke();
     }
-    if (selected >= 0) {
+    if (loops.hasScore(selected)) {
       const place = Math.min(Math.max(placeIn(heatmap, d)(loops.dimension(d)[selected]), 0), 1);
       context.fillStyle = theme.selected;
       context.fillRect(left + place * width - 1, HEIGHT - 10, 2, 10);
@@ -44,7 +44,7 @@ function densitiesOf(heatmap) {
   const pairs = loops.dimensions.map((_, d) => {
     const values = loops.dimension(d);
     const place = placeIn(heatmap, d);
-    return [density(values, 0, cut, place), density(values, cut, loops.n, place)];
+    return [density(values, loops.unscored, cut, place), density(values, cut, loops.n, place)];
   });
   heatmap.curves = { cut, pairs };
   return pairs;
@@ -52,8 +52,8 @@ function densitiesOf(heatmap) {
 
 /** Where a value of dimension d stands in its column, 0 to 1 for −4 to +4 standard deviations. @param {Heatmap} heatmap @param {number} d */
 function placeIn(heatmap, d) {
-  const [centre, scale] = [heatmap.centres[d], 2 * LIMIT_SD * heatmap.deviations[d]];
-  return (/** @type {number} */ value) => (value - centre) / scale + 0.5;
+  const { centre, deviation } = heatmap.session.loops.scales[d];
+  return (/** @type {number} */ value) => (value - centre) / (2 * LIMIT_SD * deviation) + 0.5;
 }
 
 /**

@@ -1,8 +1,10 @@
-// One explorer on the page: fetches the loops, builds the views around them, and passes on what Streamlit says.
+// One explorer on the page: fetches the loops, builds the views around them, passes on what Streamlit says, and goes over
+// to new versions of the same project in place.
 
+import { Adoption } from "./adoption.js";
 import { AudioEngine } from "./audio-engine.js";
 import { Loops } from "./loops.js";
-import { fetchArrays, fetchJson, loadPlotly } from "./transport.js";
+import { Addresses, fetchArrays, fetchJson, loadPlotly } from "./transport.js";
 import { Views } from "./views.js";
 
 export class Explorer {
@@ -12,11 +14,21 @@ export class Explorer {
     this.component = component;
     this.addresses = addresses;
     this.engine = new AudioEngine((id) => this.addresses.audio(id));
-    this.closed = false;
+    this.opened = this.closed = this.failed = false;
     /** @type {number[]} timers that run while it is off the page */
     this.leaving = [];
     /** @type {Views | null} once the loops are here */
     this.views = null;
+    /** @type {PlotlyLibrary | null} */
+    this.plotly = null;
+    const { version, provisional } = component.data;
+    this.newest = { version, provisional: Boolean(provisional) };
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    this.adoption = new Adoption(this, signal);
+    const hear = (/** @type {DocumentEventMap["loopscope:pulse"]} */ { detail }) =>
+      detail.explorer && this.#offer(detail.explorer);
+    document.addEventListener("loopscope:pulse", hear, { signal });
   }
 
   get session() {
@@ -27,44 +39,106 @@ export class Explorer {
     return this.views?.loops;
   }
 
+  /** What is shown. */
+  get version() {
+    return this.addresses.version;
+  }
+
   /** Fetch the loops, show list and player at once, then draw. @param {Promise<unknown>} styles */
   async open(styles) {
     const plotly = loadPlotly(this.addresses.base + this.component.data.plotly);
     plotly.catch(() => {}); // awaited below; until then a failure must not count as unhandled
-    const [table, points] = await Promise.all([
-      fetchJson(this.addresses, "table"),
-      fetchArrays(this.addresses, "points"),
-      styles,
-    ]);
+    const [loops] = await Promise.all([this.#listed(this.version), styles]);
     if (this.closed) return;
-    const loops = new Loops(table, points, async (row) => (await fetchArrays(this.addresses, `near-${row}`)).rows);
-    const views = new Views(this.root, this.engine, loops, this.component);
+    const views = new Views(this.root, this.engine, loops, this.component, () => this.addresses);
     this.views = views;
     performance.mark("loopscope:listed");
     const Plotly = await plotly;
-    for (const chart of [views.histogram, views.scatter]) if (!this.closed) await chart.draw(Plotly);
+    this.plotly = Plotly;
+    for (const chart of [views.histogram, views.scatter]) if (!this.closed) await chart.show(Plotly);
     performance.mark("loopscope:ready");
     this.root.dataset.ready = "true";
-    const latents = await fetchArrays(this.addresses, "latents");
+    await this.#complete(loops, this.version);
     if (this.closed) return;
-    loops.addLatents(latents);
     views.scatter.place();
-    await views.heatmap.draw(Plotly);
+    await views.heatmap.show(Plotly);
     performance.mark("loopscope:complete");
     this.root.dataset.complete = "true";
+    this.root.dataset.version = this.version;
+    this.opened = true;
+    this.#offer(this.newest);
   }
 
-  /** New data for the same version, or a new theme. @param {Component<ExplorerData>} component */
+  /** All there is of a version. @param {string} version */
+  async fetch(version) {
+    const loops = await this.#listed(version);
+    await this.#complete(loops, version);
+    return loops;
+  }
+
+  /** Whether another version may be taken over now. */
+  ready() {
+    return this.root.isConnected && !document.hidden;
+  }
+
+  /** Show another version in place. @param {Loops} loops @param {string} version */
+  async take(loops, version) {
+    this.addresses = this.#at(version);
+    const { provisional } = this.newest;
+    const said = { version, provisional, heardFor: this.component.data.version };
+    await this.views?.adopt(loops, said, /** @type {PlotlyLibrary} */ (this.plotly));
+    this.root.dataset.version = version;
+  }
+
+  /** New data, of this version or of another of the project, or a new theme. @param {Component<ExplorerData>} component */
   update(component) {
+    const before = this.component.data;
+    const { data } = component;
     this.component = component;
-    this.addresses.token = component.data.token;
+    this.addresses.token = data.token;
     this.views?.update(component);
+    const changed = data.version !== before.version || data.provisional !== before.provisional;
+    if (changed) this.#offer({ version: data.version, provisional: Boolean(data.provisional) });
+  }
+
+  /** Whether this data can be shown here, in place. @param {ExplorerData} data */
+  suits(data) {
+    const { version, project } = this.component.data;
+    if ((data.project || "") !== (project || "")) return false;
+    return data.version === version || (Boolean(project) && !this.failed);
   }
 
   close() {
     this.closed = true;
+    this.ending.abort();
     this.engine.close();
     this.views?.close();
     this.root.remove();
+  }
+
+  /** The newest there is to show. @param {{ version: string, provisional: boolean }} newest */
+  #offer(newest) {
+    this.newest = newest;
+    if (!this.opened) return;
+    if (newest.version === this.version) this.views?.ranking.tell(newest.provisional);
+    this.adoption.want(newest.version);
+  }
+
+  /** @param {string} version */
+  #at(version) {
+    return new Addresses(this.addresses.base, this.addresses.token, version);
+  }
+
+  /** What the list and the first two figures need. @param {string} version */
+  async #listed(version) {
+    const addresses = this.#at(version);
+    const [table, points] = await Promise.all([fetchJson(addresses, "table"), fetchArrays(addresses, "points")]);
+    return new Loops(table, points, async (row) => (await fetchArrays(this.#at(version), `near-${row}`)).rows);
+  }
+
+  /** What the heatmap needs besides. @param {Loops} loops @param {string} version */
+  async #complete(loops, version) {
+    loops.addLatents(await fetchArrays(this.#at(version), "latents"));
+    await loops.standardise();
   }
 }

@@ -31,7 +31,9 @@ export class Filters {
     this.search = h("input", { type: "search", class: "ls-search", placeholder: label, "aria-label": label });
     const search = debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120);
     this.search.addEventListener("input", search);
-    const marks = h(
+    /** @type {(() => void)[]} what brings the controls in line with other loops */
+    this.offers = [];
+    this.marks = h(
       "select",
       { "aria-label": "Mark", onchange: ({ target }) => session.narrow({ mark: target.value }) },
       MARKS.map(([value, text]) => h("option", { value }, text)),
@@ -44,9 +46,27 @@ export class Filters {
       CATEGORIES.map((category) => this.#select(...category)),
       this.#range("bpm", "Tempo in BPM", "BPM", { min: 0, max: 400, step: 1 }),
       this.#range("loop_structure", "Loop structure", "loop structure", { min: -1, max: 1, step: 0.05 }),
-      marks,
+      this.marks,
     );
+    this.adopt();
     session.on("focus", () => this.#showChips());
+  }
+
+  /** Offer what the session's loops of now can be filtered by; what is chosen stays chosen. */
+  adopt() {
+    for (const offer of this.offers) offer();
+    this.#showChips();
+  }
+
+  /** Take up what was searched and filtered before. @param {string} text @param {(focus: Focus) => void} change */
+  restore(text, change) {
+    this.search.value = text;
+    this.session.refocus((focus) => {
+      focus.search(text);
+      change(focus);
+    });
+    this.marks.value = this.session.focus.mark;
+    this.adopt();
   }
 
   clear() {
@@ -57,16 +77,31 @@ export class Filters {
     this.session.refocus((focus) => focus.clear());
   }
 
-  /** Choice of a level; none where there are too few or too many. @param {string} column @param {string} label @param {string} all */
+  /**
+   * Choice of a level; hidden where there are too few or too many.
+   * @param {string} column
+   * @param {string} label
+   * @param {string} all
+   */
   #select(column, label, all) {
-    const levels = this.session.loops.levels[column] ?? [];
-    if (levels.length < 2 || levels.length > MOST_LEVELS) return null;
-    const select = h(
-      "select",
-      { "aria-label": label },
-      h("option", { value: "" }, all),
-      levels.map((level) => h("option", { value: level }, level || "(top folder)")),
-    );
+    const select = h("select", { "aria-label": label });
+    let offered = "";
+    const offer = () => {
+      const chosen = this.session.focus.categories.get(column);
+      const known = this.session.loops.levels[column] ?? [];
+      const levels = chosen === undefined || known.includes(chosen) ? known : [...known, chosen];
+      select.hidden = chosen === undefined && (levels.length < 2 || levels.length > MOST_LEVELS);
+      if (select.hidden) return;
+      if (JSON.stringify(levels) !== offered) {
+        offered = JSON.stringify(levels);
+        const options = levels.map((level) => h("option", { value: level }, level || "(top folder)"));
+        select.replaceChildren(h("option", { value: "" }, all), ...options);
+      }
+      select.selectedIndex = chosen === undefined ? 0 : 1 + levels.indexOf(chosen);
+    };
+    // A choice that is open may not change under the finger.
+    this.offers.push(() => document.activeElement !== select && offer());
+    select.addEventListener("blur", offer);
     select.addEventListener("change", () =>
       this.session.refocus(({ categories }) =>
         select.selectedIndex > 0 ? categories.set(column, select.value) : categories.delete(column),
@@ -76,17 +111,17 @@ export class Filters {
   }
 
   /**
-   * Two boxes for the ends of a range; none where the column knows nothing.
+   * Two boxes for the ends of a range; hidden where the column knows nothing.
    * @param {string} column
    * @param {string} label spoken
    * @param {string} unit
    * @param {{ min: number, max: number, step: number }} limits
    */
   #range(column, label, unit, limits) {
-    if (!this.session.loops.points[`value:${column}`]?.some((value) => value)) return null; // neither 0 nor NaN
     const ends = ["from", "to"].map((end) =>
       h("input", { type: "number", ...limits, placeholder: end, "aria-label": `${label} ${end}` }),
     );
+    const field = h("span", { class: "ls-field" }, ends, unit);
     const apply = debounce(() => {
       const [low, high] = ends.map((input) => input.valueAsNumber);
       this.session.refocus(({ ranges }) => {
@@ -95,7 +130,14 @@ export class Filters {
       });
     }, 200);
     for (const input of ends) input.addEventListener("input", apply);
-    return h("span", { class: "ls-field" }, ends, unit);
+    this.offers.push(() => {
+      const { focus, loops } = this.session;
+      const chosen = focus.ranges.get(column);
+      field.hidden = !chosen && !loops.points[`value:${column}`]?.some((value) => value); // neither 0 nor NaN
+      if (!chosen || ends.some((input) => input.value)) return;
+      for (const [i, end] of chosen.entries()) if (Number.isFinite(end)) ends[i].value = String(end);
+    });
+    return field;
   }
 
   #showChips() {

@@ -35,6 +35,23 @@ export class Focus {
     return this.mask !== null;
   }
 
+  /**
+   * Go over to other loops: what holds by name holds on, lasso and group keep their loops.
+   * @param {Loops} loops
+   * @param {(row: number) => number} moved where a row of the loops before is now, −1 where it is gone
+   */
+  adopt(loops, moved) {
+    const { lasso, group } = this;
+    this.loops = loops;
+    this.haystack = null;
+    if (lasso) {
+      this.lasso = new Uint8Array(loops.n);
+      for (let row = 0; row < lasso.length; row += 1) if (lasso[row] && moved(row) >= 0) this.lasso[moved(row)] = 1;
+    }
+    if (group) this.group = regrouped(group, moved);
+    this.update();
+  }
+
   /** @param {string} text */
   search(text) {
     this.words = text.toLowerCase().split(/\s+/).filter(Boolean);
@@ -73,13 +90,13 @@ export class Focus {
     const tests = [];
     if (lasso) tests.push((row) => lasso[row] === 1);
     for (const [column, level] of this.categories) {
-      const code = loops.levels[column].indexOf(level);
+      const code = loops.levels[column]?.indexOf(level) ?? -1;
       const codes = loops.points[`code:${column}`];
-      tests.push((row) => codes[row] === code);
+      tests.push((row) => code >= 0 && codes[row] === code);
     }
     for (const [column, [low, high]] of this.ranges) {
       const values = loops.points[`value:${column}`];
-      tests.push((row) => values[row] >= low && values[row] <= high);
+      tests.push((row) => values?.[row] >= low && values[row] <= high);
     }
     if (this.mark === "none") tests.push((row) => !this.marks.has(loops.ids[row]));
     else if (this.mark) tests.push((row) => this.marks.get(loops.ids[row]) === this.mark);
@@ -90,4 +107,17 @@ export class Focus {
     }
     return tests;
   }
+}
+
+/**
+ * The group with its rows where they are now; the one that played last keeps its place in the turn.
+ * @param {Group} group
+ * @param {(row: number) => number} moved
+ * @returns {Group | null} null where all of its loops are gone
+ */
+function regrouped(group, moved) {
+  const rows = group.rows.map(moved);
+  const before = rows.slice(0, group.index).filter((row) => row >= 0).length;
+  const left = rows.filter((row) => row >= 0);
+  return left.length ? { ...group, rows: left, index: Math.min(before, left.length - 1) } : null;
 }

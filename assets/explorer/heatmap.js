@@ -10,14 +10,13 @@ import * as format from "./format.js";
 import { axisOf, divergingOf } from "./theme.js";
 
 const PIXELS_PER_ROW = 2;
-const IQR_OF_NORMAL = 1.349; // standard deviations
 const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means over many loops stay near 0
 const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
 
 export class Heatmap extends Chart {
   /** @param {Session} session @param {{ onHover: Picked }} hears */
   constructor(session, { onHover }) {
-    const reset = button("All rows", { onclick: () => this.#show([0, session.loops.n], true) });
+    const reset = button("All rows", { onclick: () => this.#show([0, session.loops.scored], true) });
     super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });
     this.onHover = onHover;
     this.caption = h("span", {});
@@ -35,13 +34,10 @@ export class Heatmap extends Chart {
     this.densities = h("canvas", { class: "ls-densities", "aria-hidden": "true" });
     this.layer.prepend(this.densities, this.strip, this.line, this.cursor);
     /** @type {Span} shown places: 0 is the most anomalous loop */
-    this.span = [0, session.loops.n];
+    this.span = [0, session.loops.scored];
+    this.whole = session.loops.scored; // how many places there are
     this.step = 1; // loops a row
     this.bands = 0;
-    /** @type {number[]} per dimension */
-    this.centres = [];
-    /** @type {number[]} per dimension */
-    this.deviations = [];
     /** @type {{ cut: number, pairs: [number[], number[]][] } | null} what densities.js drew */
     this.curves = null;
     session.on("threshold selection", () => this.place());
@@ -50,11 +46,34 @@ export class Heatmap extends Chart {
 
   /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
-    this.#standardise();
     await super.draw(Plotly);
     this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
     this.plot.on("plotly_relayout", () => this.#drawDensities()); // the window may have another width
     this.#drawDensities();
+  }
+
+  /** Take the session's loops of now, all of them or the ranks that were zoomed to; `show` draws them. */
+  adopt() {
+    const { scored } = this.session.loops;
+    const [first, last] = this.span;
+    this.span = this.zoomed && first < scored ? [first, Math.min(last, scored)] : [0, scored];
+    this.whole = scored;
+    this.curves = null;
+  }
+
+  /** Show, once it is drawn, the places first to last. @param {number[]} span */
+  restore([first, last]) {
+    if (first >= this.whole) return;
+    this.span = [first, Math.min(last, this.whole)];
+    this.restored = { yaxis: [this.span[1] + 0.5, this.span[0] + 0.5] };
+  }
+
+  get zoomed() {
+    return this.span[1] - this.span[0] < this.whole;
+  }
+
+  chosenRanges() {
+    return this.zoomed ? super.chosenRanges() : {};
   }
 
   traces() {
@@ -111,13 +130,13 @@ export class Heatmap extends Chart {
         showgrid: false,
         ticks: "",
       }),
-      yaxis: axisOf(theme, "Rank by score", { range: [this.span[1] + 0.5, this.span[0] + 0.5], showgrid: false }),
+      yaxis: axisOf(theme, "Rank by score", { range: [loops.scored + 0.5, 0.5], showgrid: false }),
     };
   }
 
   describe() {
     const { loops } = this.session;
-    return `Heatmap of ${loops.dimensions.length} latent dimensions of ${format.loops(loops.n)}, most anomalous on top. The list beside it holds the same loops in the same order.`;
+    return `Heatmap of ${loops.dimensions.length} latent dimensions of ${format.loops(loops.scored)}, most anomalous on top. The list beside it holds the same loops in the same order.`;
   }
 
   place() {
@@ -128,7 +147,7 @@ export class Heatmap extends Chart {
     const foot = Math.min(Math.max(cut, y.start), y.end);
     this.strip.style.cssText = `left:${x.start - 5}px;top:${y.start}px;height:${foot - y.start}px`;
     for (const node of [this.line, this.cursor]) node.style.width = `${x.length}px`;
-    if (session.selected < 0) this.cursor.hidden = true;
+    if (!session.loops.hasScore(session.selected)) this.cursor.hidden = true;
     else this.put(this.cursor, null, y.pixel(session.loops.rank(session.selected)));
   }
 
@@ -145,29 +164,19 @@ export class Heatmap extends Chart {
     return places.map((at) => this.session.loops.n - 1 - at);
   }
 
-  /** Centre and spread per dimension: median, and interquartile range as a standard deviation; outliers move neither. */
-  #standardise() {
-    const { loops } = this.session;
-    for (let d = 0; d < loops.dimensions.length; d += 1) {
-      const values = loops.dimension(d).slice().sort();
-      const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];
-      this.centres.push(at(0.5));
-      this.deviations.push((at(0.75) - at(0.25)) / IQR_OF_NORMAL || at(1) - at(0) || 1);
-    }
-  }
-
   #means() {
     const { loops } = this.session;
     const [first, last] = this.span;
     const z = Array.from({ length: this.bands }, () => new Float32Array(loops.dimensions.length));
     for (let d = 0; d < loops.dimensions.length; d += 1) {
       const values = loops.dimension(d);
+      const { centre, deviation } = loops.scales[d];
       for (let band = 0; band < this.bands; band += 1) {
         const start = first + band * this.step;
         const end = Math.min(last, start + this.step);
         let sum = 0;
         for (let place = start; place < end; place += 1) sum += values[loops.n - 1 - place];
-        z[band][d] = (sum / (end - start) - this.centres[d]) / this.deviations[d];
+        z[band][d] = (sum / (end - start) - centre) / deviation;
       }
     }
     return z;
@@ -205,18 +214,19 @@ export class Heatmap extends Chart {
 
   /** @param {Record<string, any>} change of the layout, as Plotly tells it */
   #zoomed(change) {
-    const { n } = this.session.loops;
-    if (change["yaxis.autorange"]) this.#show([0, n], true);
+    const { scored } = this.session.loops;
+    if (change["yaxis.autorange"]) this.#show([0, scored], true);
     if (change["yaxis.autorange"] || change["yaxis.range[0]"] === undefined) return;
     const ends = [change["yaxis.range[0]"], change["yaxis.range[1]"]].sort((a, b) => a - b);
     const first = Math.max(0, Math.floor(ends[0] - 0.5));
-    this.#show([first, Math.min(n, Math.max(first + 1, Math.ceil(ends[1] - 0.5)))], false);
+    this.#show([first, Math.min(scored, Math.max(first + 1, Math.ceil(ends[1] - 0.5)))], false);
   }
 
   /** @param {Span} span @param {boolean} reset also puts Plotly's own range there */
   async #show(span, reset) {
     if (!this.plotly) return;
     this.span = span;
+    this.session.emit("view");
     const traces = this.traces();
     const { z, y, zmin, zmax, colorbar } = traces[0];
     const layout = reset ? { "yaxis.range": [span[1] + 0.5, span[0] + 0.5] } : {};
@@ -225,11 +235,12 @@ export class Heatmap extends Chart {
   }
 
   #drawDensities() {
-    if (this.plotly) drawDensities(this.densities, this);
+    if (this.plotly && this.session.loops.scored) drawDensities(this.densities, this);
   }
 
-  async repaint() {
-    await super.repaint();
+  /** @param {import("./chart.js").Ranges} [ranges] */
+  async repaint(ranges) {
+    await super.repaint(ranges);
     this.#drawDensities();
   }
 }

@@ -23,7 +23,6 @@ export class Histogram extends Chart {
   constructor(session) {
     const axis = button("", { onclick: () => this.#toggleAxis() });
     super(session, { name: "histogram", title: "Scores", tools: [axis] });
-    const { scores, n } = session.loops;
     this.note.append(
       h("span", { class: "ls-key-filled" }),
       "training",
@@ -38,24 +37,33 @@ export class Histogram extends Chart {
     this.range = [0, 1];
     /** @type {Record<"all" | "training" | "validation", number[]>} per bar */
     this.counts = { all: [], training: [], validation: [] };
-    this.canLog = n > 0 && scores[0] > 0;
-    this.log = this.canLog && scores[n - 1] / scores[n >> 1] > LOG_FROM_RATIO;
+    /** @type {boolean | null} a logarithmic axis, as the user chose it; null: as the scores ask for */
+    this.wanted = null;
+    this.canLog = this.log = false;
     this.axisButton = axis;
     const scoreUnder = (/** @type {MouseEvent} */ event) => this.#score(this.valueAt(this.x, event));
     this.handle = thresholdHandle(session, scoreUnder, (/** @type {MouseEvent} */ event) => this.clicked(event));
     this.cursor = h("div", { class: "ls-cursor", hidden: true });
     this.layer.append(this.cursor, this.handle);
-    this.#bin();
+    this.adopt();
     const live = perFrame(() => this.#live());
     session.on("threshold", live);
     session.on("settled focus", () => this.#settle());
     session.on("selection", () => this.place());
   }
 
+  /** Count the session's loops of now; `show` draws them. */
+  adopt() {
+    const { scores, unscored, n, scored } = this.session.loops;
+    this.canLog = scores[unscored] > 0;
+    this.log = this.canLog && (this.wanted ?? scores[n - 1] / scores[unscored + (scored >> 1)] > LOG_FROM_RATIO);
+    this.#bin();
+  }
+
   /** @param {PlotlyLibrary} Plotly */
-  async draw(Plotly) {
-    await super.draw(Plotly);
-    this.#live();
+  async show(Plotly) {
+    await super.show(Plotly);
+    this.#live(true);
   }
 
   traces() {
@@ -94,7 +102,7 @@ export class Histogram extends Chart {
 
   describe() {
     const { loops, flagged, threshold } = this.session;
-    return `Histogram of ${format.count(loops.n)} anomaly scores; ${format.count(flagged)} lie above the threshold of ${format.score(threshold)}`;
+    return `Histogram of ${format.count(loops.scored)} anomaly scores; ${format.count(flagged)} lie above the threshold of ${format.score(threshold)}`;
   }
 
   place() {
@@ -114,7 +122,8 @@ export class Histogram extends Chart {
   /** Rows of one bar, most anomalous first. @param {number} bar */
   rowsOf(bar) {
     const rows = [];
-    for (let row = this.session.loops.n - 1; row >= 0; row -= 1) if (this.bars[row] === bar) rows.push(row);
+    const { n, unscored } = this.session.loops;
+    for (let row = n - 1; row >= unscored; row -= 1) if (this.bars[row] === bar) rows.push(row);
     return rows;
   }
 
@@ -129,11 +138,11 @@ export class Histogram extends Chart {
   }
 
   #bin() {
-    const { scores, n } = this.session.loops;
+    const { scores, n, unscored, scored } = this.session.loops;
     const values = Float64Array.from(scores, (score) => this.#axisValue(score));
-    let [low, high] = [values[0], values[n - 1]];
+    let [low, high] = scored ? [values[unscored], values[n - 1]] : [0, 0];
     if (high - low < 1e-12) [low, high] = [low - 0.5, high + 0.5];
-    const bars = Math.max(12, Math.min(80, Math.round(2.5 * Math.sqrt(n))));
+    const bars = Math.max(12, Math.min(80, Math.round(2.5 * Math.sqrt(scored))));
     this.low = low;
     this.width = (high - low) / bars;
     this.centres = Array.from({ length: bars }, (_, bar) => low + (bar + 0.5) * this.width);
@@ -148,7 +157,7 @@ export class Histogram extends Chart {
     const { loops, focus } = this.session;
     const zeros = () => new Array(this.centres.length).fill(0);
     const counts = { all: zeros(), training: zeros(), validation: zeros() };
-    for (let row = 0; row < loops.n; row += 1) {
+    for (let row = loops.unscored; row < loops.n; row += 1) {
       counts.all[this.bars[row]] += 1;
       if (focus.has(row)) counts[loops.validation[row] ? "validation" : "training"][this.bars[row]] += 1;
     }
@@ -196,7 +205,7 @@ export class Histogram extends Chart {
   }
 
   async #settle() {
-    if (!this.plotly) return;
+    if (!this.plotly || !this.session.loops.scored) return;
     const counts = this.#counts();
     const colours = this.#colours();
     await this.plotly.restyle(
@@ -241,10 +250,10 @@ export class Histogram extends Chart {
   }
 
   async #toggleAxis() {
-    this.log = !this.log;
-    this.#bin();
-    if (!this.plotly) return;
-    await this.plotly.react(this.plot, this.traces(), { ...this.plot.layout, ...this.layout() });
+    this.wanted = !this.log;
+    this.adopt();
+    await this.repaint({});
     this.#live(true);
+    this.session.emit("view");
   }
 }

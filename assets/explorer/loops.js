@@ -1,9 +1,12 @@
-// The loops and their numbers. Rows are sorted by score, ascending: row n−1 is the most anomalous, and the flagged
-// loops are the rows from a cut to the end.
+// The loops and their numbers. Rows without a score come first, by name from Z to A; the others are sorted by score,
+// ascending: row n−1 is the most anomalous, and the flagged loops are the rows from a cut to the end.
 
 import * as format from "./format.js";
 
 const MOST_NEAR = 256; // answers kept
+const IQR_OF_NORMAL = 1.349; // standard deviations
+const SLICE = 8; // dimensions that are standardised before others get their turn
+export const NOT_SCORED = "not scored yet";
 
 export class Loops {
   /**
@@ -25,9 +28,14 @@ export class Loops {
     this.validation = points.validation;
     this.durations = points.durations;
     this.n = this.ids.length;
+    this.title = table.title ?? "";
+    this.unscored = table.unscored ?? 0; // the first row that has a score, and how many have none
+    this.scored = this.n - this.unscored;
     this.components = points.coordinates.shape[0];
     /** @type {Matrix | null} (dimensions, n), after addLatents */
     this.latents = null;
+    /** @type {{ centre: number, deviation: number }[]} per dimension, after `standardise` */
+    this.scales = [];
     this.askNear = table.near ? askNear : null;
     /** @type {Map<number, Promise<number[]>>} rows near a row */
     this.near = new Map();
@@ -40,14 +48,40 @@ export class Loops {
     this.latents = arrays.latents;
   }
 
+  /**
+   * Centre and spread per dimension: median, and interquartile range as a standard deviation; outliers move neither. In
+   * slices: at 10,000 loops it takes a tenth of a second.
+   */
+  async standardise() {
+    const scales = [];
+    for (let d = 0; d < this.dimensions.length; d += 1) {
+      const values = this.dimension(d).slice(this.unscored).sort();
+      const at = (/** @type {number} */ share) => values[Math.round(share * (values.length - 1))];
+      scales.push({ centre: at(0.5), deviation: (at(0.75) - at(0.25)) / IQR_OF_NORMAL || at(1) - at(0) || 1 });
+      if (d % SLICE === SLICE - 1) await new Promise((resolve) => setTimeout(resolve));
+    }
+    this.scales = scales;
+  }
+
   /** Row of a loop_id, −1 where it is unknown. @param {string | null} id */
   row(id) {
     return this.rows.get(id) ?? -1;
   }
 
-  /** 1 for the most anomalous loop. @param {number} row */
+  /** @param {number} row */
+  hasScore(row) {
+    return row >= this.unscored;
+  }
+
+  /** 1 for the most anomalous loop; without a meaning for a row that has no score. @param {number} row */
   rank(row) {
     return this.n - row;
+  }
+
+  /** Rank and score in words. @param {number} row */
+  standing(row) {
+    if (!this.hasScore(row)) return NOT_SCORED;
+    return `rank ${format.count(this.rank(row))} of ${format.count(this.scored)} · score ${format.score(this.scores[row])}`;
   }
 
   /** Value of a categorical column, "" where unknown. @param {string} column @param {number} row */
@@ -74,19 +108,20 @@ export class Loops {
     return parts.filter(Boolean).join(" · ");
   }
 
-  /** Principal component k (from 0) of all loops, as a view without a copy. @param {number} k */
+  /** Principal component k (from 0) of all loops, as a view without a copy; NaN without a score. @param {number} k */
   component(k) {
     return this.points.coordinates.subarray(k * this.n, (k + 1) * this.n);
   }
 
-  /** Latent dimension d of all loops, once the latents are here. @param {number} d */
+  /** Latent dimension d of all loops, once the latents are here; NaN without a score. @param {number} d */
   dimension(d) {
     return /** @type {Matrix} */ (this.latents).subarray(d * this.n, (d + 1) * this.n);
   }
 
-  /** Score at a percentile of the reference scores, linear between ranks. @param {number} percentile */
+  /** Score at a percentile of the reference scores, linear between ranks; infinite where nothing is scored. @param {number} percentile */
   thresholdAt(percentile) {
     const last = this.reference.length - 1;
+    if (last < 0) return Infinity;
     const position = (percentile / 100) * last;
     const below = Math.floor(position);
     const above = Math.min(below + 1, last);
@@ -107,11 +142,12 @@ export class Loops {
 
   /** First flagged row: flagged means score > threshold. @param {number} threshold */
   cutAt(threshold) {
-    return firstAbove(this.scores, threshold);
+    return this.unscored + firstAbove(this.scores.subarray(this.unscored), threshold);
   }
 
   /**
-   * A promise of the rows nearest to a row, nearest first: by embedding where Python knows it, else by latents.
+   * A promise of the rows nearest to a row, nearest first: by embedding where Python knows it, else by latents. None
+   * for a row without a score, and none such among them.
    * @param {number} row
    */
   neighbours(row) {
@@ -126,9 +162,10 @@ export class Loops {
 
   /** @param {number} row */
   async #neighbours(row) {
+    if (!this.hasScore(row)) return [];
     if (!this.askNear) return this.#nearestByLatents(row);
     try {
-      return [...(await this.askNear(row))];
+      return [...(await this.askNear(row))].filter((other) => this.hasScore(other));
     } catch {
       this.near.delete(row); // a lost connection: the latents will do, and the next time Python is asked again
       return this.#nearestByLatents(row);
@@ -138,17 +175,17 @@ export class Loops {
   /** By Euclidean distance of latents, or of coordinates until they are here. @param {number} row */
   #nearestByLatents(row, most = 24) {
     const matrix = this.latents ?? this.points.coordinates;
-    const distance = new Float64Array(this.n);
+    const distance = new Float64Array(this.n).fill(Infinity, 0, this.unscored);
     for (let d = 0; d < matrix.shape[0]; d += 1) {
       const values = matrix.subarray(d * this.n, (d + 1) * this.n);
-      for (let i = 0; i < this.n; i += 1) distance[i] += (values[i] - values[row]) ** 2;
+      for (let i = this.unscored; i < this.n; i += 1) distance[i] += (values[i] - values[row]) ** 2;
     }
     distance[row] = Infinity;
-    return smallest(distance, Math.min(most, this.n - 1));
+    return smallest(distance, Math.min(most, this.scored - 1));
   }
 
   /**
-   * Rows by distance of their score to the threshold, nearest first.
+   * Rows that have a score by its distance to the threshold, nearest first.
    * @param {number} threshold
    * @param {(row: number) => boolean} keep
    */
@@ -157,9 +194,9 @@ export class Loops {
     const ordered = [];
     let above = this.cutAt(threshold);
     let below = above - 1;
-    while (above < this.n || below >= 0) {
+    while (above < this.n || below >= this.unscored) {
       const up = above < this.n ? this.scores[above] - threshold : Infinity;
-      const down = below >= 0 ? threshold - this.scores[below] : Infinity;
+      const down = below >= this.unscored ? threshold - this.scores[below] : Infinity;
       const row = up <= down ? above++ : below--;
       if (keep(row)) ordered.push(row);
     }

@@ -22,10 +22,10 @@ const explorers = new Map();
 export function mount(component, base) {
   const { data, parentElement: parent } = component;
   const known = explorers.get(data.key);
-  const same = known?.addresses.version === data.version;
-  if (same) known.update(component);
+  const same = known?.suits(data) ? known : null;
+  if (same) same.update(component);
   else known?.close();
-  const explorer = same ? known : create(component, base);
+  const explorer = same ?? create(component, base);
   arrive(explorer, parent);
   return () => leave(explorer, parent, data.key);
 }
@@ -40,6 +40,7 @@ function create(component, base) {
   window.__loopscope = { explorer, audio: () => explorer.engine.state() }; // for tests and for the curious
   const styles = loadStyles(`${base}${data.assets}/explorer.css`);
   explorer.open(styles).catch((error) => {
+    explorer.failed = true;
     console.error(error);
     root.replaceChildren(failure("The explorer", error));
   });
@@ -58,6 +59,7 @@ function arrive(explorer, parent) {
 /** @param {Explorer} explorer @param {HTMLElement} parent @param {string} key */
 function leave(explorer, parent, key) {
   if (explorer.root.parentElement !== parent) return; // it lives elsewhere already
+  explorer.views?.keeper.save();
   explorer.root.remove();
   const forget = () => {
     explorer.close();

@@ -17,6 +17,13 @@ export class NearRings {
     chart.layer.prepend(...this.nodes);
   }
 
+  /** @param {(row: number) => number} moved where rows of before are now */
+  adopt(moved) {
+    this.row = moved(this.row);
+    this.rows = this.rows.map(moved).filter((row) => row >= 0);
+    if (this.row >= 0) this.ask(this.row); // others may be near now
+  }
+
   place() {
     const { selected, loops } = this.chart.session;
     if (selected !== this.row && loops.latents) {

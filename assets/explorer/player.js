@@ -25,7 +25,6 @@ export class Player {
     this.frame = 0; // the animation frame that is asked for
     /** @type {string | null} why the selected loop does not sound */
     this.error = null;
-    session.autoplay = recall("autoplay", true);
     Object.assign(engine, {
       loop: recall("loop", true),
       matchLoudness: recall("matchLoudness", true),
@@ -112,7 +111,7 @@ export class Player {
     const beside = this.engine.id && this.engine.id !== loops.ids[row] ? loops.row(this.engine.id) : -1;
     if (beside >= 0) return `You hear for comparison: ${loops.names[beside]}`;
     const flagged = this.session.isFlagged(row) ? "flagged · " : "";
-    return `${flagged}rank ${format.count(loops.rank(row))} of ${format.count(loops.n)} · score ${format.score(loops.scores[row])} · ${loops.metadata(row)}`;
+    return `${flagged}${loops.standing(row)} · ${loops.metadata(row)}`;
   }
 
   /** @param {number} row */
@@ -162,7 +161,8 @@ export class Player {
     };
     return [
       toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => {
-        session.autoplay = remember("autoplay", on);
+        session.autoplay = remember("autoplay", on); // the default of the next project
+        session.emit("view");
       }),
       toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(remember("loop", on))),
       toggle("Match loudness", MATCH_TITLE, engine.matchLoudness, (on) =>

@@ -1,10 +1,11 @@
-// The list of loops in focus, of which only the visible rows exist as DOM. One list box: the keys that move through it
+// The list of loops in focus, those without a score last; of them only the visible rows exist as DOM. One list box: the keys that move through it
 // work everywhere in the explorer, so the list only has to say which option is active.
 
 import { button, h, icon, perFrame } from "./dom.js";
 import * as format from "./format.js";
+import { ListAnchor, ROW } from "./list-anchor.js";
+import { NOT_SCORED } from "./loops.js";
 
-const ROW = 42; // CSS pixels
 const SPARE = 6; // rows beyond the edges, so that fast scrolling shows no gaps
 const MODES = [
   ["ranking", "Ranking", "Most anomalous first"],
@@ -36,6 +37,7 @@ export class Ranking {
       this.spacer,
     );
     this.summary = h("p", { class: "ls-summary" });
+    this.provisional = h("p", { class: "ls-note ls-provisional", hidden: true });
     this.tabs = MODES.map(([mode, label, title]) =>
       button(label, { title, "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }),
     );
@@ -43,6 +45,7 @@ export class Ranking {
       "section",
       { class: "ls-ranking", "aria-label": "Loops" },
       h("header", {}, h("h3", {}, "Loops"), h("div", { class: "ls-tools" }, this.tabs)),
+      this.provisional,
       this.summary,
       this.scroller,
     );
@@ -50,6 +53,7 @@ export class Ranking {
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.spacer.addEventListener("click", (event) => this.#pick(event));
     this.spacer.addEventListener("pointerover", (event) => this.#rowOf(event) >= 0 && this.onHover(this.#rowOf(event)));
+    this.anchor = new ListAnchor(this);
     const reflag = perFrame(() => this.#reflag());
     session.on("threshold", reflag);
     session.on("marks", () => this.render());
@@ -80,21 +84,88 @@ export class Ranking {
     this.mode = mode;
     this.alike = alike;
     for (const [i, tab] of this.tabs.entries()) tab.setAttribute("aria-pressed", String(MODES[i][0] === mode));
+    this.anchor.drop();
     this.refill();
     this.scroller.scrollTop = 0;
+    this.session.emit("view");
+  }
+
+  /** Take up the mode and the loop on top of before. @param {string} mode @param {string | null} top */
+  async restore(mode, top) {
+    if (MODES.some(([known]) => known === mode && mode !== this.mode)) await this.setMode(mode);
+    if (top) this.scrollToLoop(top);
+  }
+
+  /**
+   * Go over to the session's loops of now; a row stays where it is on the screen (list-anchor.js).
+   * @param {(row: number) => number} moved where rows of before are now
+   * @param {ReturnType<ListAnchor["take"]>} anchor what stays, taken before the session went over
+   * @param {() => void} change what else changes on the page at the same time
+   */
+  adopt(moved, anchor, change) {
+    const options = [...this.options].map(([row, option]) => /** @type {const} */ ([moved(row), option]));
+    for (const [row, option] of options) if (row < 0) option.remove();
+    this.options = new Map(options.filter(([row]) => row >= 0));
+    this.alike = this.alike.map(moved).filter((row) => row >= 0);
+    const before = Array.from(this.rows, moved);
+    this.#take();
+    change();
+    this.anchor.hold(anchor ? this.#placeOf(before, anchor.place) : -1, anchor?.y ?? 0);
+    this.#render();
+  }
+
+  /** What is said of a ranking that is not the trained model's. @param {boolean} provisional */
+  tell(provisional) {
+    const { scored, n } = this.session.loops;
+    const share = `${format.count(scored)} of ${format.count(n)} scored`;
+    this.provisional.hidden = !provisional;
+    this.provisional.textContent = `provisional: nearest-neighbour distance · ${share}`;
+  }
+
+  /** Id of the loop on top of the visible part; null at the very top. */
+  get topId() {
+    const row = this.top > 0 ? this.rows[Math.round((this.top - this.anchor.above) / ROW)] : undefined;
+    return row === undefined ? null : this.session.loops.ids[row];
+  }
+
+  /** Scroll so that a loop is on top. @param {string} id */
+  scrollToLoop(id) {
+    this.scrollTo(ROW * Math.max(0, this.rows.indexOf(this.session.loops.row(id))));
+  }
+
+  /** @param {number} top in pixels */
+  scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.top = this.scroller.scrollTop;
   }
 
   /** Take the rows anew. */
   refill() {
+    this.#take();
+    this.render();
+  }
+
+  #take() {
     const { session } = this;
     const { loops, focus } = session;
     if (this.mode === "border") this.rows = loops.atTheBorder(session.threshold, (row) => focus.has(row));
     else if (this.mode === "similar") this.rows = this.alike.filter((row) => focus.has(row) || row === this.alike[0]);
     else this.rows = this.#mostAnomalousFirst();
     this.scroller.style.setProperty("--ls-rank", `${format.count(loops.n).length + 1}ch`);
-    this.spacer.style.height = `${this.rows.length * ROW}px`;
+    this.scroller.setAttribute("aria-label", loops.scored ? "Loops by anomaly score" : "Loops by name");
+    this.stretch();
     this.#summarise();
-    this.render();
+  }
+
+  /** As high as all of the rows. */
+  stretch() {
+    this.spacer.style.height = `${this.anchor.above + this.rows.length * ROW + this.anchor.below}px`;
+  }
+
+  /** Where the first of `rows` from a place on stands in the list now, −1 for none. @param {number[]} rows @param {number} place */
+  #placeOf(rows, place) {
+    const places = new Map(Array.from(this.rows, (row, at) => [row, at]));
+    return places.get(rows.slice(place).find((row) => places.has(row)) ?? -1) ?? -1;
   }
 
   /** Place of the selected row in the list, −1 where it is not in it. */
@@ -119,14 +190,15 @@ export class Ranking {
   #scrolled() {
     if (this.scroller.isConnected) this.top = this.scroller.scrollTop;
     this.render();
+    this.session.emit("view");
   }
 
   #follow() {
     const { place } = this;
     if (place >= 0) {
       const [top, height] = [this.scroller.scrollTop, this.scroller.clientHeight];
-      if (place * ROW < top || (place + 1) * ROW > top + height)
-        this.scroller.scrollTop = place * ROW - height / 2 + ROW / 2;
+      const y = this.anchor.above + place * ROW;
+      if (y < top || y + ROW > top + height) this.scroller.scrollTop = y - height / 2 + ROW / 2;
     }
     this.render();
   }
@@ -142,13 +214,14 @@ export class Ranking {
 
   #render() {
     const { scrollTop, clientHeight } = this.scroller;
-    const first = Math.max(0, Math.floor(scrollTop / ROW) - SPARE);
-    const last = Math.min(this.rows.length, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
+    const top = scrollTop - this.anchor.above;
+    const first = Math.max(0, Math.floor(top / ROW) - SPARE);
+    const last = Math.min(this.rows.length, Math.ceil((top + clientHeight) / ROW) + SPARE);
     const before = this.options;
     this.options = new Map();
     for (let place = first; place < last; place += 1) {
       const row = this.rows[place];
-      this.options.set(row, this.#drawn(before.get(row) ?? h("div", { role: "option", "data-row": row }), place));
+      this.options.set(row, this.#drawn(before.get(row) ?? h("div", { role: "option" }), place));
       before.delete(row);
     }
     for (const option of before.values()) option.remove();
@@ -168,20 +241,21 @@ export class Ranking {
     const { session } = this;
     const { loops } = session;
     const row = this.rows[place];
-    const [mark, flagged] = [session.markOf(row), session.isFlagged(row)];
+    const [mark, flagged, scored] = [session.markOf(row), session.isFlagged(row), loops.hasScore(row)];
+    option.dataset.row = String(row);
     option.id = `${this.prefix}-${place}`;
-    option.className = `ls-option${flagged ? " ls-is-flagged" : ""}`;
+    option.className = `ls-option${flagged ? " ls-is-flagged" : ""}${scored ? "" : " ls-is-unscored"}`;
     option.title = loops.pathOf(row);
-    option.style.top = `${place * ROW}px`;
+    option.style.top = `${this.anchor.above + place * ROW}px`;
     option.ariaSelected = String(row === session.selected);
     option.ariaPosInSet = String(place + 1);
     option.ariaSetSize = String(this.rows.length);
     option.replaceChildren(
-      h("span", { class: "ls-rank" }, format.count(loops.rank(row))),
+      h("span", { class: "ls-rank" }, scored ? format.count(loops.rank(row)) : ""),
       h("span", { class: "ls-name" }, loops.names[row]),
       h("span", { class: "ls-metadata" }, loops.metadata(row)),
       h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
-      h("span", { class: "ls-score" }, format.score(loops.scores[row])),
+      h("span", { class: "ls-score" }, scored ? format.score(loops.scores[row]) : NOT_SCORED),
       h("span", { class: "ls-spoken" }, this.#unseen(row)),
     );
     return option;

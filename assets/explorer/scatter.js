@@ -28,9 +28,12 @@ export class Scatter extends Chart {
     super(session, { name: "scatter", title: "Map", tools: choices });
     this.onHover = onHover;
     this.onLasso = onLasso;
-    this.shown = [0, Math.min(1, session.loops.components - 1)]; // components on the x and y axis
+    this.wanted = [0, 1]; // components on the x and y axis
+    this.shown = this.#shown();
+    this.choices = choices;
     this.dragmode = "pan";
-    for (const [axis, choice] of choices.entries()) this.#fillChoice(choice, axis);
+    for (const [axis, choice] of choices.entries()) choice.addEventListener("change", () => this.#choose(axis));
+    this.#fillChoices();
     this.tools.prepend(...this.#dragTools());
     this.ring = h("div", { class: "ls-ring", hidden: true });
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
@@ -43,6 +46,23 @@ export class Scatter extends Chart {
     session.on("selection", () => this.place());
   }
 
+  /** Take the session's loops of now; `show` draws them. @param {(row: number) => number} moved where rows of before are now */
+  adopt(moved) {
+    this.shown = this.#shown();
+    this.#fillChoices();
+    this.near.adopt(moved);
+    this.tip.hidden = true;
+  }
+
+  /** Zoom in on what is no longer there shows nothing: then the figure takes its own ranges. */
+  chosenRanges() {
+    const ranges = super.chosenRanges();
+    const [xs, ys] = this.shown.map((k) => this.session.loops.component(k));
+    const within = (/** @type {number} */ value, /** @type {Span | undefined} */ range) =>
+      !range || (value >= range[0] && value <= range[1]);
+    return xs.some((x, row) => within(x, ranges.xaxis) && within(ys[row], ranges.yaxis)) ? ranges : {};
+  }
+
   /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     await super.draw(Plotly);
@@ -51,15 +71,16 @@ export class Scatter extends Chart {
   }
 
   traces() {
-    const { loops, theme } = this.session;
+    const { theme } = this.session;
+    this.overlay.hidden = true;
     this.drawnCut = this.session.cut;
     const kept = { marker: { opacity: 0.85 } };
     return [
       {
         type: hasWebGL() ? "scattergl" : "scatter",
         mode: "markers",
-        x: loops.component(this.shown[0]),
-        y: loops.component(this.shown[1]),
+        x: this.#drawn(0),
+        y: this.#drawn(1),
         marker: {
           size: this.#size(),
           opacity: 0.85,
@@ -89,7 +110,7 @@ export class Scatter extends Chart {
 
   describe() {
     const { loops, flagged } = this.session;
-    return `Scatter of ${format.loops(loops.n)}, ${format.count(flagged)} flagged: ${this.#axisTitle(0)} against ${this.#axisTitle(1)}. The list beside it holds the same loops.`;
+    return `Scatter of ${format.loops(loops.scored)}, ${format.count(flagged)} flagged: ${this.#axisTitle(0)} against ${this.#axisTitle(1)}. The list beside it holds the same loops.`;
   }
 
   place() {
@@ -115,15 +136,28 @@ export class Scatter extends Chart {
     return [this.x.pixel(x), this.y.pixel(y)];
   }
 
+  /** What is drawn along an axis: loops that have a score. @param {number} axis 0 for x, 1 for y */
+  #drawn(axis) {
+    const { loops } = this.session;
+    return loops.component(this.shown[axis]).subarray(loops.unscored);
+  }
+
+  #shown() {
+    const last = Math.max(0, this.session.loops.components - 1);
+    return this.wanted.map((k) => Math.min(k, last));
+  }
+
   #size() {
-    const { n } = this.session.loops;
-    return n > 15000 ? 4 : n > 2000 ? 5 : 8;
+    const { scored } = this.session.loops;
+    return scored > 15000 ? 4 : scored > 2000 ? 5 : 8;
   }
 
   #codes() {
     const { loops, cut, focus } = this.session;
-    const codes = new Float32Array(loops.n);
-    for (let row = 0; row < loops.n; row += 1) codes[row] = !focus.has(row) ? DIMMED : row >= cut ? FLAGGED : NORMAL;
+    const { n, scored, unscored } = loops;
+    const codes = new Float32Array(scored);
+    for (let row = unscored; row < n; row += 1)
+      codes[row - unscored] = !focus.has(row) ? DIMMED : row >= cut ? FLAGGED : NORMAL;
     return codes;
   }
 
@@ -143,7 +177,7 @@ export class Scatter extends Chart {
   }
 
   async #recolour() {
-    if (!this.plotly) return;
+    if (!this.plotly || !this.session.loops.scored) return;
     this.drawnCut = this.session.cut;
     await this.plotly.restyle(this.plot, { "marker.color": [this.#codes()] }, [0]);
     this.overlay.hidden = true;
@@ -178,7 +212,7 @@ export class Scatter extends Chart {
     const [x, y] = [this.valueAt(this.x, event), this.valueAt(this.y, event)];
     const [sx, sy] = [this.x, this.y].map((axis) => (axis.pixel(1) - axis.pixel(0)) ** 2); // squared pixels per unit
     let [nearest, row] = [(this.#size() / 2 + REACH) ** 2, -1];
-    for (let i = 0; i < loops.n; i += 1) {
+    for (let i = loops.unscored; i < loops.n; i += 1) {
       const distance = (xs[i] - x) ** 2 * sx + (ys[i] - y) ** 2 * sy;
       if (distance <= nearest) [nearest, row] = [distance, i];
     }
@@ -188,8 +222,9 @@ export class Scatter extends Chart {
   /** @param {{ points: { pointNumber: number }[], lassoPoints?: object, range?: object }} event Plotly's plotly_selected */
   #selected({ points, lassoPoints, range }) {
     if (!lassoPoints && !range) return; // nothing was drawn: Plotly tells that the outline is gone
-    const mask = new Uint8Array(this.session.loops.n);
-    for (const { pointNumber } of points) mask[pointNumber] = 1;
+    const { n, unscored } = this.session.loops;
+    const mask = new Uint8Array(n);
+    for (const { pointNumber } of points) mask[unscored + pointNumber] = 1;
     this.#lassoed(mask);
     // The grey of the rest shows what is inside; Plotly's outline would catch the clicks on the points within.
     setTimeout(() => this.plotly?.relayout(this.plot, { selections: [] }));
@@ -201,20 +236,28 @@ export class Scatter extends Chart {
     this.onLasso(mask);
   }
 
-  /** @param {HTMLSelectElement} choice @param {number} axis 0 for x, 1 for y */
-  #fillChoice(choice, axis) {
-    const { loops } = this.session;
-    for (let k = 0; k < loops.components; k += 1) {
-      choice.append(h("option", { value: k, selected: k === this.shown[axis] }, `${"xy"[axis]} PC ${k + 1}`));
+  #fillChoices() {
+    const { components } = this.session.loops;
+    for (const [axis, choice] of this.choices.entries()) {
+      if (choice.options.length !== components) {
+        const options = Array.from({ length: components }, (_, k) =>
+          h("option", { value: k }, `${"xy"[axis]} PC ${k + 1}`),
+        );
+        choice.replaceChildren(...options);
+      }
+      choice.value = String(this.shown[axis]);
     }
-    choice.addEventListener("change", async () => {
-      this.shown[axis] = Number(choice.value);
-      if (!this.plotly) return;
-      const name = ["xaxis", "yaxis"][axis];
-      const layout = { [`${name}.title.text`]: this.#axisTitle(axis), [`${name}.autorange`]: true };
-      await this.plotly.update(this.plot, { ["xy"[axis]]: [loops.component(this.shown[axis])] }, layout);
-      this.place();
-    });
+  }
+
+  /** @param {number} axis 0 for x, 1 for y */
+  async #choose(axis) {
+    this.wanted[axis] = this.shown[axis] = Number(this.choices[axis].value);
+    this.session.emit("view");
+    if (!this.plotly) return;
+    const name = ["xaxis", "yaxis"][axis];
+    const layout = { [`${name}.title.text`]: this.#axisTitle(axis), [`${name}.autorange`]: true };
+    await this.plotly.update(this.plot, { ["xy"[axis]]: [this.#drawn(axis)] }, layout);
+    this.place();
   }
 
   #dragTools() {
@@ -222,6 +265,7 @@ export class Scatter extends Chart {
       this.dragmode = mode;
       for (const tool of tools) tool.setAttribute("aria-pressed", String(tool.dataset.mode === mode));
       this.plotly?.relayout(this.plot, { dragmode: mode });
+      this.session.emit("view");
     };
     const tools = DRAG_TOOLS.map(([mode, label, title]) => {
       const state = { "data-mode": mode, "aria-pressed": String(mode === this.dragmode) };

@@ -1,15 +1,17 @@
 // What the views share: threshold, selection, focus, marks. Views listen; none knows another.
 //
 // Events: "threshold" (while it moves), "settled" (when it rests), "audition" (play this row now), "selection", "focus",
-// "marks".
+// "marks", "view" (what the user set in one of the views: zoom, list mode, …). None tells of `adopt`: whoever calls it
+// renews the views.
 
 import { Focus } from "./focus.js";
 
 export class Session extends EventTarget {
-  /** @param {Loops} loops @param {Pick<ExplorerData, "percentile" | "selected" | "marks">} data */
-  constructor(loops, { percentile, selected, marks }) {
+  /** @param {Loops} loops @param {Pick<ExplorerData, "percentile" | "selected" | "marks" | "version">} data */
+  constructor(loops, { percentile, selected, marks, version }) {
     super();
     this.loops = loops;
+    this.version = version; // of the loops
     this.marks = new Map(Object.entries(marks));
     this.selected = selected ? loops.row(selected) : -1;
     this.focus = new Focus(loops, this.marks);
@@ -17,6 +19,23 @@ export class Session extends EventTarget {
     this.autoplay = true;
     this.percentile = this.threshold = this.cut = 0;
     this.#place(percentile);
+  }
+
+  /**
+   * Go over to a new state of the loops; selection, focus, marks and percentile stay as they are.
+   * @param {Loops} loops
+   * @param {string} version
+   * @returns {(row: number) => number} where a row of before is now, −1 where it is gone
+   */
+  adopt(loops, version) {
+    const before = this.loops;
+    const moved = (/** @type {number} */ row) => (row < 0 ? -1 : loops.row(before.ids[row]));
+    this.loops = loops;
+    this.version = version;
+    this.selected = moved(this.selected);
+    this.focus.adopt(loops, moved);
+    this.#place(this.percentile);
+    return moved;
   }
 
   /** Move the threshold; `settled` once the hand is off. @param {number} percentile */

@@ -3,6 +3,7 @@
 import { button, debounce, h } from "./dom.js";
 import * as format from "./format.js";
 
+const WHY_NOT = "A threshold can be set as soon as loops are scored";
 const PAPER_PERCENTILE = 95; // Dadman et al., section 5.4
 
 export class ThresholdControl {
@@ -41,17 +42,18 @@ export class ThresholdControl {
 
   show() {
     const { session } = this;
+    const { scored } = session.loops;
+    for (const control of [this.slider, this.number, this.reset]) control.disabled = !scored;
+    this.element.title = scored ? "" : WHY_NOT;
     this.slider.value = String(session.percentile);
     this.slider.setAttribute(
       "aria-valuetext",
-      `percentile ${session.percentile}, ${session.flagged} of ${session.loops.n} loops flagged`,
+      `percentile ${session.percentile}, ${session.flagged} of ${scored} loops flagged`,
     );
     if (document.activeElement !== this.number) this.number.value = String(session.percentile);
-    this.score.textContent = format.score(session.threshold);
-    this.flagged.replaceChildren(
-      h("strong", {}, format.count(session.flagged)),
-      ` of ${format.count(session.loops.n)} flagged`,
-    );
-    this.reset.disabled = session.percentile === PAPER_PERCENTILE;
+    this.score.textContent = scored ? format.score(session.threshold) : "–";
+    const counted = [h("strong", {}, format.count(session.flagged)), ` of ${format.count(scored)} flagged`];
+    this.flagged.replaceChildren(...(scored ? counted : ["none scored yet"]));
+    this.reset.disabled ||= session.percentile === PAPER_PERCENTILE;
   }
 }

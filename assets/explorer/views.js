@@ -1,5 +1,6 @@
 // The views around one session, wired to each other's wishes, to the keys and to Python.
 
+import { keepInAddress } from "./address.js";
 import { bridge } from "./bridge.js";
 import { button, h } from "./dom.js";
 import { Filters } from "./filters.js";
@@ -7,51 +8,74 @@ import * as format from "./format.js";
 import { Heatmap } from "./heatmap.js";
 import { Histogram } from "./histogram.js";
 import { helpDialog, listen } from "./keys.js";
+import { NOT_SCORED } from "./loops.js";
 import { Player } from "./player.js";
+import { recall } from "./preferences.js";
 import { Ranking } from "./ranking.js";
 import { Scatter } from "./scatter.js";
 import { Session } from "./session.js";
 import { applyTheme } from "./theme.js";
 import { ThresholdControl } from "./threshold-control.js";
+import { readView, restoreView, ViewKeeper } from "./view-state.js";
 import { Wire } from "./wire.js";
 
 export class Views {
-  /** @param {HTMLElement} root @param {AudioEngine} engine @param {Loops} loops @param {Component<ExplorerData>} component */
-  constructor(root, engine, loops, component) {
+  /**
+   * @param {HTMLElement} root
+   * @param {AudioEngine} engine
+   * @param {Loops} loops
+   * @param {Component<ExplorerData>} component
+   * @param {() => Addresses} addresses of now
+   */
+  constructor(root, engine, loops, component, addresses) {
     this.root = root;
     this.engine = engine;
-    this.loops = loops;
     const session = new Session(loops, component.data);
     this.session = session;
+    const saved = readView(component.data.view);
+    session.autoplay = saved.autoplay ?? recall("autoplay", true);
     session.theme = applyTheme(root);
     this.wire = new Wire(session, component);
     const onHover = (/** @type {number} */ row) => this.player.prefetch(row);
     this.histogram = new Histogram(session);
-    this.scatter = new Scatter(session, { onHover, onLasso: (mask) => this.wire.lasso(mask) });
+    this.scatter = new Scatter(session, { onHover, onLasso: (mask) => this.#sendLasso(mask) });
     this.heatmap = new Heatmap(session, { onHover });
     this.ranking = new Ranking(session, { onHover });
     this.actions = this.#actions();
     this.player = new Player(session, engine, this.actions);
     this.filters = new Filters(session, { onClearLasso: () => this.#clearLasso() });
     this.ranking.summary.after(this.filters.chips);
+    this.threshold = new ThresholdControl(session);
+    this.title = h("h2", { class: "ls-spoken" }, loops.title || component.data.title);
     this.status = h("div", { class: "ls-spoken", role: "status", "aria-live": "polite" });
     this.help = helpDialog();
     /** @type {{ at: number, rows: number[], place: number } | null} outwards from a loop to those like it */
     this.walk = null;
     /** @type {{ threshold: number, heard: Set<number> } | null} of the border */
     this.queue = null;
+    this.lassoFor = ""; // the version of which Python last heard a lasso
     /** @type {EventTarget | null} what had the focus last */
     this.focused = null;
     this.#build(component.data);
+    restoreView(this, saved);
     this.ending = new AbortController();
-    bridge(this, this.ending.signal);
-    listen(root, this.actions, this.ending.signal);
+    const { signal } = this.ending;
+    bridge(this, signal);
+    listen(root, this.actions, signal);
+    keepInAddress(session, root, signal);
+    this.keeper = new ViewKeeper(this, addresses, component.data.project, signal);
     root.addEventListener("focusin", (event) => {
       this.focused = event.target;
     });
     const unlock = () => engine.unlock(); // so that the audio clock runs by the time a click has become one
     root.addEventListener("pointerdown", unlock, { capture: true, once: true });
-    session.on("settled", () => this.announce(`${format.count(session.flagged)} of ${format.loops(loops.n)} flagged`));
+    session.on("settled", () =>
+      this.announce(`${format.count(session.flagged)} of ${format.loops(this.loops.scored)} flagged`),
+    );
+  }
+
+  get loops() {
+    return this.session.loops;
   }
 
   get charts() {
@@ -61,6 +85,7 @@ export class Views {
   /** New data for the same version, or a new theme. @param {Component<ExplorerData>} component */
   update(component) {
     this.wire.receive(component);
+    this.#renewLasso(component.data.version);
     const theme = applyTheme(this.root);
     if (JSON.stringify(theme) === JSON.stringify(this.session.theme)) return;
     this.session.theme = theme;
@@ -68,10 +93,40 @@ export class Views {
     this.player.show();
   }
 
+  /**
+   * Go over to other loops: lists and words at once, then the figures, one a frame. Sound, selection, filters, zoom, and
+   * what the hand was on stay.
+   * @param {Loops} loops
+   * @param {{ version: string, provisional: boolean, heardFor: string }} said `heardFor`: the version that Python's last
+   *   run was about
+   * @param {PlotlyLibrary} Plotly
+   */
+  async adopt(loops, { version, provisional, heardFor }, Plotly) {
+    const anchor = this.ranking.anchor.take();
+    const moved = this.session.adopt(loops, version);
+    this.#renumber(moved);
+    this.histogram.adopt();
+    this.scatter.adopt(moved);
+    this.heatmap.adopt();
+    this.ranking.adopt(moved, anchor, () => {
+      this.title.textContent = loops.title || this.title.textContent;
+      this.filters.adopt();
+      this.threshold.show();
+      this.ranking.tell(provisional);
+    });
+    this.player.show();
+    this.#renewLasso(heardFor);
+    for (const chart of this.charts) {
+      await new Promise(requestAnimationFrame);
+      if (this.ending.signal.aborted) return;
+      await chart.show(Plotly);
+    }
+  }
+
   /** Back on the page: what a detached element forgets is put right. */
   returned() {
     this.ranking.returned();
-    if (this.session.focus.lasso) this.wire.lasso(this.session.focus.lasso); // Python forgot it
+    if (this.session.focus.lasso) this.#sendLasso(this.session.focus.lasso); // Python forgot it
     const { focused } = this;
     if (!(focused instanceof HTMLElement && focused.isConnected)) return;
     if (document.activeElement === document.body) focused.focus({ preventScroll: true });
@@ -88,10 +143,10 @@ export class Views {
     const keys = { class: "ls-quiet ls-keys", title: "What the keys do (?)", onclick: () => this.help.showModal() };
     this.filters.element.append(button("Keys", keys));
     this.root.style.setProperty("--ls-height", `${data.height}px`);
-    const title = h("h2", { class: "ls-spoken" }, data.title);
+    this.ranking.tell(Boolean(data.provisional));
     const views = [this.histogram, this.scatter, this.ranking, this.heatmap].map(({ element }) => element);
     this.root.replaceChildren(
-      h("header", { class: "ls-head" }, title, new ThresholdControl(this.session).element),
+      h("header", { class: "ls-head" }, this.title, this.threshold.element),
       this.filters.element,
       h("div", { class: "ls-views" }, views),
       this.player.element,
@@ -128,8 +183,18 @@ export class Views {
     this.session.audition(row);
     const { loops } = this;
     const flagged = this.session.isFlagged(row) ? ", flagged" : "";
-    const score = format.score(loops.scores[row]);
-    this.announce(`${loops.names[row]}, rank ${loops.rank(row)}, score ${score}${flagged}`);
+    const score = `rank ${loops.rank(row)}, score ${format.score(loops.scores[row])}`;
+    this.announce(`${loops.names[row]}, ${loops.hasScore(row) ? score : NOT_SCORED}${flagged}`);
+  }
+
+  /** Rows that are remembered, by where they are now. @param {(row: number) => number} moved */
+  #renumber(moved) {
+    const { walk, queue } = this;
+    if (walk) {
+      const at = walk.rows.slice(0, walk.place).filter((row) => moved(row) >= 0).length;
+      this.walk = { at: moved(walk.at), rows: walk.rows.map(moved).filter((row) => row >= 0), place: at };
+    }
+    if (queue) this.queue = { threshold: this.session.threshold, heard: new Set([...queue.heard].map(moved)) };
   }
 
   /** Walk outwards from the loop that was selected when the walk began. @param {number} steps */
@@ -176,6 +241,19 @@ export class Views {
   #clearLasso() {
     if (!this.session.focus.lasso) return;
     this.session.narrow({ lasso: null });
-    this.wire.lasso(null);
+    this.#sendLasso(null);
+  }
+
+  /** @param {Uint8Array | null} mask */
+  #sendLasso(mask) {
+    this.lassoFor = this.session.version;
+    this.wire.lasso(mask);
+  }
+
+  /** Python knows a lasso by rows of one version: say it again once its runs are about the one that is shown. @param {string} heardFor */
+  #renewLasso(heardFor) {
+    const { session } = this;
+    if (session.focus.lasso && this.lassoFor !== heardFor && heardFor === session.version)
+      this.#sendLasso(session.focus.lasso);
   }
 }

@@ -73,7 +73,7 @@ export class Wire {
 
   /** Every mark is sent; of the others only the newest that waits. @param {string} name @param {any} value */
   #send(name, value) {
-    const state = stamped({ value, version: this.component.data.version });
+    const state = stamped({ value, version: this.session.version });
     this.commits = this.commits.filter((commit, place) => !place || name === "mark" || commit.name !== name);
     this.commits.push({ name, state });
     if (this.commits.length === 1) this.#next();

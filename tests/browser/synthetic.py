@@ -1,6 +1,7 @@
 """Loops made of numbers, for tests and benchmarks of the explorer: two clusters, a tail of outliers, tones as sound."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,4 +74,26 @@ def synthetic_view(n: int) -> ExplorerView:
         explained_variance=(singular**2 / (singular**2).sum())[:8],
         latents=latents,
         reference_scores=np.sort(scores),
+    )
+
+
+def staged_view(n: int, stage: int, stages: int) -> ExplorerView:
+    """The same loops while their ranking fills in: at stage 0 none is scored, at `stages` all are.
+
+    Every stage has scores and a map of its own; from the second on another key is known.
+    """
+    whole = synthetic_view(n)
+    rng = np.random.default_rng(stage)
+    scored = np.random.default_rng(1).permutation(n) < n * stage / stages
+    scores = np.where(scored, whole.loops["score"] * rng.uniform(0.7, 1.4, n), np.nan)
+    keys = whole.loops["key"].mask(whole.loops["key"].eq("G") & (stage < 2))
+    moved = whole.coordinates * (1 + 0.02 * stage)
+    return replace(
+        whole,
+        version=f"synthetic-{stage}",
+        title=f"stage {stage}",
+        loops=whole.loops.assign(score=scores, key=keys),
+        coordinates=np.where(scored[:, None], moved, np.nan).astype(np.float32),
+        latents=np.where(scored[:, None], whole.latents, np.nan).astype(np.float32),
+        reference_scores=np.sort(scores[scored]),
     )

@@ -89,3 +89,54 @@ test("cleared, it is as it was", () => {
   assert.deepEqual(inFocus(), ROWS);
   assert.equal(focus.active, false);
 });
+
+/** The same loops in another order, id5 gone and id6 new, with one level more. */
+function others() {
+  const points = { "code:folder": Int32Array.of(2, 1, 0, 0, 1, -1), "code:key": Int32Array.of(0, 1, 0, 1, 0, 1) };
+  const names = ["new one", "hat one", "Kick one", "kick TWO", "snare", "pad"];
+  const ids = ["id6", "id3", "id0", "id1", "id2", "id4"];
+  const levels = { folder: ["Drums", "loops", "new"], key: ["Am", "Em"] };
+  return madeUpLoops(ROWS, { points, levels, names, ids });
+}
+
+function adopt(loops) {
+  const before = focus.loops;
+  focus.adopt(loops, (row) => loops.row(before.ids[row]));
+}
+
+test("other loops: words and levels hold by what they say", () => {
+  focus.search("one");
+  focus.categories.set("folder", "loops");
+  assert.deepEqual(inFocus(), [3]);
+  adopt(others());
+  assert.deepEqual(inFocus(), [1]);
+  focus.categories.set("folder", "new");
+  assert.deepEqual(inFocus(), [0]);
+});
+
+test("other loops: a level that none of them has holds none of them, nor does a column that is gone", () => {
+  focus.categories.set("key", "Em");
+  adopt(madeUpLoops([1, 2], { points: { "code:key": Int32Array.of(-1, 0) }, levels: { key: ["C"] } }));
+  assert.equal(focus.count, 0);
+  adopt(madeUpLoops([1, 2]));
+  assert.equal(focus.count, 0);
+  focus.categories.clear();
+  focus.ranges.set("bpm", [0, 200]);
+  adopt(madeUpLoops([1, 2]));
+  assert.equal(focus.count, 0);
+});
+
+test("other loops: a lasso holds the loops that it was drawn around", () => {
+  focus.lasso = Uint8Array.of(1, 0, 1, 0, 0, 1);
+  adopt(others());
+  assert.deepEqual(inFocus(), [2, 4], "id0 and id2; id5 is gone");
+});
+
+test("other loops: a bar that was picked keeps its loops and its turn", () => {
+  focus.group = { key: "bar", label: "Bar", rows: [5, 3, 1], index: 1 };
+  adopt(others());
+  assert.deepEqual(focus.group.rows, [1, 3]);
+  assert.equal(focus.loops.ids[focus.group.rows[focus.group.index]], "id3", "the one that played still plays");
+  adopt(madeUpLoops([1], { ids: ["stranger"] }));
+  assert.equal(focus.group, null);
+});

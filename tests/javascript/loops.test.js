@@ -125,3 +125,53 @@ test("of the answers the oldest is forgotten, and no more than 256 are kept", as
   await loops.neighbours(0);
   assert.equal(asked.at(-1), 0);
 });
+
+const partly = (options) => madeUpLoops([NaN, NaN, 1, 2, 3], options);
+
+test("rows without a score have no rank, are never flagged, and stand at no border", () => {
+  const loops = partly();
+  assert.deepEqual([loops.unscored, loops.scored], [2, 3]);
+  assert.deepEqual(
+    [1, 2, 4].map((row) => loops.standing(row)),
+    ["not scored yet", "rank 3 of 3 · score 1.00", "rank 1 of 3 · score 3.00"],
+  );
+  assert.deepEqual(
+    [-Infinity, 0, 1, 2.5, 9].map((threshold) => loops.cutAt(threshold)),
+    [2, 2, 3, 4, 5],
+  );
+  assert.deepEqual(
+    loops.atTheBorder(2, () => true),
+    [3, 4, 2],
+  );
+});
+
+test("where nothing is scored no threshold flags anything", () => {
+  const loops = madeUpLoops([NaN, NaN]);
+  for (const percentile of [0, 50, 100]) assert.equal(loops.cutAt(loops.thresholdAt(percentile)), 2);
+  assert.deepEqual(
+    loops.atTheBorder(0, () => true),
+    [],
+  );
+});
+
+test("a row without a score is near to none, and none is near to it", async () => {
+  const coordinates = [[NaN, NaN, 0, 9, 1]];
+  assert.deepEqual(await partly({ coordinates }).neighbours(2), [4, 3]);
+  assert.deepEqual(await partly({ coordinates }).neighbours(0), []);
+  const asked = [];
+  const near = async (row) => {
+    asked.push(row);
+    return Int32Array.of(1, 3, 0, 4);
+  };
+  assert.deepEqual(await partly({ near }).neighbours(2), [3, 4]);
+  assert.deepEqual(await partly({ near }).neighbours(1), []);
+  assert.deepEqual(asked, [2], "Python is not asked what nobody knows");
+});
+
+test("median and spread of a dimension are those of the loops that have a score", async () => {
+  const loops = partly();
+  loops.addLatents({ latents: Object.assign(Float32Array.of(NaN, NaN, 1, 2, 9), { shape: [1, 5] }) });
+  await loops.standardise();
+  assert.equal(loops.scales[0].centre, 2);
+  assert.ok(Math.abs(loops.scales[0].deviation - 7 / 1.349) < 1e-12);
+});

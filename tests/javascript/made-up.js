@@ -5,12 +5,13 @@ import { Session } from "../../assets/explorer/session.js";
 
 globalThis.requestAnimationFrame ??= (task) => setTimeout(task, 0);
 
-/** Loops "id0", "id1", ... with ascending `scores`; columns: `code:` with `levels`, `value:`. */
+/** Loops "id0", "id1", ... with ascending `scores`, NaN first; columns: `code:` with `levels`, `value:`. */
 export function madeUpLoops(
   scores,
-  { points = {}, levels = {}, names, near = null, reference = scores, coordinates } = {},
+  { points = {}, levels = {}, names, ids, near = null, reference, coordinates } = {},
 ) {
-  const ids = Array.from(scores, (_, row) => `id${row}`);
+  ids ??= Array.from(scores, (_, row) => `id${row}`);
+  const known = Array.from(scores).filter((score) => !Number.isNaN(score));
   const flat = Float32Array.from(coordinates?.flat() ?? scores);
   const table = {
     ids,
@@ -20,10 +21,11 @@ export function madeUpLoops(
     dimensions: [0],
     totalDimensions: 1,
     near: near !== null,
+    unscored: ids.length - known.length,
   };
   const arrays = {
     scores: Float64Array.from(scores),
-    reference: Float64Array.from(reference),
+    reference: Float64Array.from(reference ?? known),
     validation: new Uint8Array(ids.length),
     durations: new Float32Array(ids.length).fill(2.34),
     coordinates: Object.assign(flat, { shape: [flat.length / ids.length, ids.length] }),
@@ -33,8 +35,8 @@ export function madeUpLoops(
 }
 
 /** A session, and the names of all it announces, in order. */
-export function madeUpSession(loops, { percentile = 50, selected = null, marks = {} } = {}) {
-  const session = new Session(loops, { percentile, selected, marks });
+export function madeUpSession(loops, { percentile = 50, selected = null, marks = {}, version = "v1" } = {}) {
+  const session = new Session(loops, { percentile, selected, marks, version });
   const announced = [];
   for (const name of ["threshold", "settled", "audition", "selection", "focus", "marks"])
     session.on(name, () => announced.push(name));

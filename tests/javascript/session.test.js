@@ -107,3 +107,21 @@ test("marks by id: set, taken away, replaced", () => {
   assert.equal(session.focus.marks, session.marks, "the focus filters by the same marks");
   assert.equal(announced.length, 3);
 });
+
+test("other loops of the same project: selection by id, percentile and marks stay, and nobody is told twice", () => {
+  const { session, announced } = madeUpSession(madeUpLoops([NaN, NaN, 1, 2]), {
+    percentile: 50,
+    selected: "id0",
+    marks: { id3: "love" },
+  });
+  assert.equal(session.flagged, 1);
+  const loops = madeUpLoops([NaN, 1, 2, 3], { ids: ["id1", "id3", "id2", "id0"] });
+  const moved = session.adopt(loops, "v2");
+  assert.deepEqual([0, 1, 2, 3].map(moved), [3, 0, 2, 1]);
+  assert.deepEqual([session.selected, session.selectedId, session.version], [3, "id0", "v2"]);
+  assert.deepEqual([session.percentile, session.threshold, session.flagged], [50, 2, 1]);
+  assert.equal(session.markOf(1), "love");
+  assert.deepEqual(announced, []);
+  session.adopt(madeUpLoops([1], { ids: ["id9"] }), "v3");
+  assert.equal(session.selectedId, null, "it is gone");
+});

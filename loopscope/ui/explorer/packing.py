@@ -1,9 +1,11 @@
 """An explorer view as bytes for the browser: sent once per version, whatever happens to threshold or selection.
 
-Conventions: rows are sorted by score, ascending, so that "flagged" is a range of rows from a cut to the end, for every
-view and at every threshold. The blobs, each gzipped:
+Conventions: rows without a score come first (their scores, coordinates and latents are NaN), by name from Z to A, so
+that a list that runs from the last row to the first ends with them from A to Z; then all others, sorted by score,
+ascending, so that "flagged" is a range of rows from a cut to the end, for every view and at every threshold. The blobs,
+each gzipped:
 
-- `table`: JSON with ids, names, levels of the categorical columns, titles.
+- `table`: JSON with ids, names, levels of the categorical columns, how many rows have no score, titles.
 - `points`: scores, split, durations, category codes, PCA coordinates: what the first drawing needs.
 - `latents`: what only the heatmap needs; asked for after the first drawing.
 - `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
@@ -60,11 +62,14 @@ def pack_view(view: ExplorerView) -> PackedView:
     order = display_order(view.loops)
     loops = view.loops.iloc[order]
     levels, codes = _categories(loops)
-    dimensions = _highest_variance(view.latents)
+    scored = view.scored
+    dimensions = _highest_variance(view.latents[scored])
     table = {
+        "title": view.title,
         "ids": loops["loop_id"].tolist(),
         "names": loops["name"].tolist(),
         "levels": levels,
+        "unscored": int((~scored).sum()),
         "explained": [float(ratio) for ratio in view.explained_variance],
         "dimensions": dimensions.tolist(),
         "totalDimensions": int(view.latents.shape[1]),
@@ -90,9 +95,14 @@ def pack_view(view: ExplorerView) -> PackedView:
 
 
 def display_order(loops: pd.DataFrame) -> Array:
-    """(n,) row numbers of `loops` by ascending score; equal scores by loop_id, whatever the order of the table."""
-    order: Array = np.lexsort((loops["loop_id"].to_numpy(str), loops["score"].to_numpy(np.float64)))
-    return order
+    """(n,) row numbers of `loops`, whatever the order of the table: first those whose score is NaN, by name from Z to
+    A, then the others by ascending score. Equal ones by loop_id."""
+    ids, scores = loops["loop_id"].to_numpy(str), loops["score"].to_numpy(np.float64)
+    scored = np.isfinite(scores)
+    by_score: Array = np.lexsort((ids, scores))
+    names = loops["name"].astype(str).str.casefold().to_numpy(str)
+    by_name: Array = np.lexsort((ids, names))[::-1]
+    return np.concatenate([by_name[~scored[by_name]], by_score[scored[by_score]]])
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -126,7 +136,10 @@ def _numbers(column: "pd.Series[Any]") -> Array:
 
 
 def _highest_variance(latents: Array) -> Array:
-    """Column numbers, in order, of the dimensions with the greatest variance, at most `HEATMAP_DIMENSIONS`."""
+    """Column numbers, in order, of the dimensions with the greatest variance, at most `HEATMAP_DIMENSIONS`; none where
+    there is no row to tell by."""
+    if not len(latents):
+        return np.empty(0, np.intp)
     spread = latents.var(axis=0, dtype=np.float64)
     return np.sort(np.argsort(-spread, kind="stable")[:HEATMAP_DIMENSIONS])
 

@@ -3,6 +3,7 @@
 Conventions: one row per loop of the model, in the order of `ScoredLoops.scores`; scores: higher = more anomalous.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.pipeline import ScoredLoops
-from loopscope.arrays import Float, Int
+from loopscope.arrays import Bool, Float, Int
 from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import DataError
@@ -31,11 +32,12 @@ class ExplorerView:
 
     version: names the content; must change whenever anything below changes.
     title: shown above the views, for example "AEwRES · robust · aiSFX".
-    loops: loop_id (unique), name, folder, duration_s, score (higher = more anomalous), split ("train" |
-        "validation"); where known also instrument, bpm, key, category, fault.
+    loops: loop_id (unique), name, folder, duration_s, score (higher = more anomalous; NaN where a loop has none yet),
+        split ("train" | "validation"); where known also instrument, bpm, key, category, fault.
     coordinates: (n, k) float32, principal components of the latents. explained_variance: (k,) ratios.
-    latents: (n, d) float32.
-    reference_scores: (m,) ascending; the scores that a percentile threshold refers to.
+    latents: (n, d) float32. Both NaN for loops without a score.
+    reference_scores: (m,) ascending; the scores that a percentile threshold refers to. Empty only where no loop has a
+        score.
     neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
         threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
     """
@@ -56,14 +58,22 @@ class ExplorerView:
             raise DataError(f"The explorer's table lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
         if not self.loops["loop_id"].is_unique:
             raise DataError("The explorer's table names a loop twice; keep one row per loop_id.")
+        if np.isinf(self.loops["score"].to_numpy(np.float64)).any():
+            raise DataError("The explorer's table has infinite scores; leave out those loops, or their scores (NaN).")
         for name in ("coordinates", "latents"):
             array = getattr(self, name)
             if array.ndim != 2 or len(array) != n:
                 raise DataError(f"{name} has shape {array.shape} for {n} loops; give one row per loop.")
-        if not np.isfinite(self.loops["score"].to_numpy(np.float64)).all():
-            raise DataError("The explorer's table has scores that are not finite; leave those loops out.")
-        if not len(self.reference_scores):
+            if not np.isfinite(array[self.scored]).all():
+                raise DataError(f"{name} is not finite for a loop that has a score; leave out its score (NaN) too.")
+        if self.scored.any() and not len(self.reference_scores):
             raise DataError("The explorer has no reference scores; give those that the percentile refers to.")
+
+    @functools.cached_property
+    def scored(self) -> Bool:
+        """(n,) bool: which rows of `loops` have a score."""
+        known: Bool = ~np.isnan(self.loops["score"].to_numpy(np.float64))
+        return known
 
 
 def explorer_view(

@@ -1,0 +1,89 @@
+"""The explorer alone, on a project whose ranking fills in: `STAGES_LOOPS` loops in STAGES + 1 versions of their data.
+
+`?stage=2` chooses the version that Python speaks of; the others are there to be asked for, as the pulse announces them.
+What the browser said last of its view it gets back with `&again=1`. The number of runs is written to the page.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from loopscope.ui.explorer import packing
+from loopscope.ui.server import media
+from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.widgets.javascript import component, heard
+from tests.browser import synthetic
+
+N_LOOPS = int(os.environ.get("STAGES_LOOPS", "400"))
+STAGES = 6
+KEPT = Path(os.environ.get("LOOPSCOPE_HOME", ".")) / "view.json"  # what the browser said last of its view
+EVENTS = ("selected", "percentile", "lasso", "mark")
+
+
+@st.cache_resource(show_spinner=False)
+def tones() -> list[Path]:
+    return synthetic.write_tones(Path(tempfile.mkdtemp(prefix="stages-tones-")))
+
+
+@st.cache_resource(show_spinner=False)
+def blobs(stage: int) -> packing.PackedView:
+    return packing.pack_view(synthetic.staged_view(N_LOOPS, stage, STAGES))
+
+
+async def keep(request: Request) -> Response:
+    KEPT.write_bytes(await request.body())
+    return Response(status_code=204)
+
+
+def serial_of(commit: Any) -> int:
+    return int(commit.get("serial", 0))
+
+
+@st.fragment
+def explore(stage: int) -> None:
+    commits = heard("explorer", EVENTS).latest
+    said = {name: commit.get("value") for name, commit in commits.items()}
+    data = {
+        "plotly": media.plotly_address(),
+        "token": media.session_token(),
+        "version": f"synthetic-{stage}",
+        "title": f"stage {stage}",
+        "percentile": said["percentile"] or 95.0,
+        "selected": said["selected"] or st.query_params.get("loop"),
+        "marks": {},
+        "acknowledged": max(serial_of(commit) for commit in commits.values()),
+        "height": 900,
+        "provisional": stage < STAGES,
+        "project": "the project",
+        "view": json.loads(KEPT.read_text()) if "again" in st.query_params else None,
+    }
+    component("main.js", "The explorer", key="explorer", data=data, events=EVENTS)
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.code(json.dumps({"runs": st.session_state["runs"], **said}), language=None)
+
+
+def page() -> None:
+    st.set_page_config(layout="wide")
+    files, token, registry = tones(), media.session_token(), media.media_registry()
+    registry.publish_library(token, {synthetic.loop_id(i): files[i % len(files)] for i in range(N_LOOPS)})
+    for stage in range(STAGES + 1):
+        registry.publish_blobs(token, f"synthetic-{stage}", lambda stage=stage: blobs(stage))
+    first = int(st.query_params.get("stage", "1"))
+    st.button("Next stage", on_click=lambda: st.session_state.update(stage=st.session_state.get("stage", first) + 1))
+    explore(st.session_state.get("stage", first))
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    saving = Route("/ls/view/{token}", keep, methods=["POST"])
+    app = st.App(__file__, routes=[saving, *media.routes()], middleware=[Middleware(SecurityHeaders)])
+else:
+    page()
