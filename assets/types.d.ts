@@ -12,6 +12,7 @@ type AudioEngine = import("./explorer/audio-engine.js").AudioEngine;
 type Chart = import("./explorer/chart.js").Chart;
 type Explorer = import("./explorer/explorer.js").Explorer;
 type Focus = import("./explorer/focus.js").Focus;
+type Outbox = import("./explorer/outbox.js").Outbox;
 type Heatmap = import("./explorer/heatmap.js").Heatmap;
 type Loops = import("./explorer/loops.js").Loops;
 type Ranking = import("./explorer/ranking.js").Ranking;
@@ -46,6 +47,16 @@ interface Actions {
   announce(text: string): void;
 }
 
+/** A mark or note that is not saved yet; `at`: milliseconds since 1970. */
+type OutboxEntry = { serial: number; kind: "mark" | "note"; loop_id: string; value: string | null; at: number };
+type Refused = { serial: number; reason: string; elsewhere?: boolean };
+type OutboxAnswer = { acknowledged: number[]; refused: Refused[] };
+
+/** Runs tasks one at a time, over all tabs. */
+interface Turns {
+  take<T>(task: () => Promise<T>): Promise<T>;
+}
+
 // Between Python and the browser (loopscope/ui/explorer, loopscope/ui/widgets, loopscope/ui/explain/comparison.py).
 
 /** What Streamlit hands to a component. */
@@ -53,6 +64,7 @@ interface Component<Data> {
   data: Data;
   parentElement: HTMLElement;
   setStateValue(name: string, value: unknown): void;
+  setTriggerValue(name: string, value: unknown): void;
 }
 
 interface ExplorerData {
@@ -84,6 +96,21 @@ interface Pulse {
   generation: number;
   explorer: { version: string; provisional: boolean } | null;
   notice: { id: number; text: string } | null;
+}
+
+type StatusData = { key: string; assets: string; token: string; generation: number | null };
+
+interface NoteData {
+  key: string;
+  assets: string;
+  token: string;
+  id: string;
+  name: string;
+  value: string;
+  longest: number;
+  placeholder: string;
+  help: string;
+  acknowledged: number;
 }
 
 interface FigureData {
@@ -164,6 +191,8 @@ interface DocumentEventMap {
   "loopscope:play": CustomEvent<{ id: string }>;
   "loopscope:select": CustomEvent<{ id: string }>;
   "loopscope:prefetch": CustomEvent<{ ids: string[] }>;
+  "loopscope:selected": CustomEvent<{ id: string | null }>;
+  "loopscope:connection": CustomEvent<{ up: boolean }>;
   "loopscope:sounding": CustomEvent<{ id: string | null }>;
   "loopscope:pulse": CustomEvent<Pulse>;
 }

@@ -30,8 +30,6 @@ def page() -> None:
     event = explorer(
         synthetic_view(60), key="explorer", percentile=state.get("percentile", 95.0), selected=None, marks=marks
     )
-    if event.mark:
-        state.setdefault("log", []).append(event.mark)
     state["event"] = event
 
 
@@ -55,7 +53,7 @@ def data_of(app: AppTest) -> dict[str, Any]:
 
 def test_before_anything_happens_the_page_gets_back_what_it_gave(app: AppTest) -> None:
     event = app.session_state["event"]
-    assert (event.selected, event.percentile, event.lasso, event.mark) == (None, 95.0, (), None)
+    assert (event.selected, event.percentile, event.lasso) == (None, 95.0, ())
     assert event.threshold == pytest.approx(np.percentile(VIEW.loops["score"], 95))
 
 
@@ -84,19 +82,14 @@ def test_a_percentile_from_outside_the_scale_is_brought_back(app: AppTest) -> No
     assert say(app, percentile={"value": 1e9, "serial": 1}).percentile == 100.0
 
 
-def test_a_mark_is_heard_once_acknowledged_and_shown_at_once(app: AppTest) -> None:
-    committed = {"value": [loop_id(3), "love"], "serial": 17}
-    assert say(app, mark=committed).mark == (loop_id(3), "love")
-    sent = data_of(app)
-    assert sent["acknowledged"] == 17
-    assert sent["marks"] == {loop_id(3): "love"}, "though the page stores it only after this run"
-    assert say(app, mark=committed).mark is None
-    assert say(app, mark={"value": [loop_id(3), None], "serial": 18}).mark == (loop_id(3), None)
-    assert app.session_state["log"] == [(loop_id(3), "love"), (loop_id(3), None)]
+def test_marks_that_are_said_to_be_saved_come_back_with_the_acknowledgement(app: AppTest) -> None:
+    app.session_state["marks"] = {loop_id(3): "love"}
+    say(app, changed={"value": None, "serial": 17})
+    assert (data_of(app)["acknowledged"], data_of(app)["marks"]) == (17, {loop_id(3): "love"})
 
 
 def test_the_newest_commit_of_any_kind_is_acknowledged(app: AppTest) -> None:
-    say(app, mark={"value": [loop_id(3), "love"], "serial": 4}, selected={"value": loop_id(2), "serial": 6})
+    say(app, changed={"value": None, "serial": 4}, selected={"value": loop_id(2), "serial": 6})
     assert data_of(app)["acknowledged"] == 6
     say(app, percentile={"value": 90.0, "serial": 9})
     assert data_of(app)["acknowledged"] == 9
@@ -116,17 +109,15 @@ def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version
     assert say(app, lasso={"value": None, "version": VIEW.version, "serial": 4}).lasso == (), "it was cleared"
 
 
-def test_what_is_no_id_number_or_mark_of_this_view_is_passed_over(app: AppTest) -> None:
+def test_what_is_no_id_or_number_of_this_view_is_passed_over(app: AppTest) -> None:
     assert say(app, selected={"value": "no such loop", "serial": 1}).selected is None
     assert say(app, percentile={"value": "high", "serial": 2}).percentile == 95.0
     assert say(app, percentile={"value": 50.0, "version": "another model", "serial": 3}).percentile == 95.0
-    for wrong in (["no such loop", "keep"], [loop_id(1), "burn"], loop_id(1), None, [[], "keep"]):
-        assert say(app, mark={"value": wrong, "serial": 4}).mark is None
 
 
 def test_what_is_no_commit_is_passed_over(app: AppTest) -> None:
-    event = say(app, selected=loop_id(5), percentile=50.0, lasso=[loop_id(5)], mark=[loop_id(5), "keep"])
-    assert (event.selected, event.percentile, event.lasso, event.mark) == (None, 95.0, (), None)
+    event = say(app, selected=loop_id(5), percentile=50.0, lasso=[loop_id(5)], changed=[loop_id(5)])
+    assert (event.selected, event.percentile, event.lasso) == (None, 95.0, ())
 
 
 def unpack_arrays(blob: bytes) -> dict[str, np.ndarray]:

@@ -82,14 +82,7 @@ def test_marks_and_notes_are_stored_in_order_and_acknowledged(client: TestClient
 
 def test_what_is_acknowledged_is_in_the_database(client: TestClient, registry: MediaRegistry, tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite3") as store:
-
-        def take(kind: str, loop_id: str, value: str | None) -> None:
-            if kind == "mark":
-                store.set_mark(loop_id, value)
-            else:
-                store.set_note(loop_id, value or "")
-
-        registry.publish_outbox(TOKEN, take)
+        registry.publish_outbox(TOKEN, messages.kept_in(store))
         assert post(client, [entry(1), entry(2, "Größe 🥁 \x00", "note")]).json()["acknowledged"] == [1, 2]
         mark = store.get_marks()[LOOP]
     assert (mark.mark, mark.note) == ("keep", "Größe 🥁 \x00")

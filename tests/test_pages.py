@@ -22,6 +22,7 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.ui.components import printable
+from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,8 +258,17 @@ def test_a_note_stays_with_the_sound_and_goes_into_the_table(walked: Walked) -> 
     copied = library.loops.loc[library.loops["name"] == "copy.wav", "loop_id"].item()
     at.session_state["loopscope"].selected = copied
     at.switch_page("pages/explore.py").run()
-    at.text_area(key=f"note-{copied}").set_value("= a <b>click</b> at the end").run()
+    sent = next(
+        json.loads(element.proto.json) for element in at.get("bidi_component") if '"longest"' in element.proto.json
+    )
+    published = media_registry().outbox(sent["token"])
+    assert published is not None and (sent["id"], sent["value"]) == (copied, "")
+    take, loops = published
+    assert copied in loops
+    take("note", copied, "= a <b>click</b> at the end")
+    at.run()
     assert not at.exception
+    assert any("= a <b>click</b> at the end" in element.proto.json for element in at.get("bidi_component"))
     with Store.default() as store:
         assert store.get_marks()[copied].note == "= a <b>click</b> at the end"
     assert "2 files with this content" in texts(at)

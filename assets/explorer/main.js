@@ -6,6 +6,7 @@
 
 import { failure, h } from "./dom.js";
 import { Explorer } from "./explorer.js";
+import { outbox } from "./outbox.js";
 import { Addresses, loadStyles } from "./transport.js";
 
 const SILENT_AFTER_MS = 600; // gone for longer than a rerun takes: the page was left, and the sound ends
@@ -21,6 +22,7 @@ const explorers = new Map();
  */
 export function mount(component, base) {
   const { data, parentElement: parent } = component;
+  outbox().use(base, data.token);
   const known = explorers.get(data.key);
   const same = known?.suits(data) ? known : null;
   if (same) same.update(component);
@@ -39,6 +41,7 @@ function create(component, base) {
   explorers.set(data.key, explorer);
   window.__loopscope = { explorer, audio: () => explorer.engine.state() }; // for tests and for the curious
   const styles = loadStyles(`${base}${data.assets}/explorer.css`);
+  loadStyles(`${base}${data.assets}/status.css`);
   explorer.open(styles).catch((error) => {
     explorer.failed = true;
     console.error(error);

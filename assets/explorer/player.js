@@ -101,7 +101,12 @@ export class Player {
     this.title.title = loops.pathOf(selected);
     this.title.classList.toggle("ls-is-flagged", session.isFlagged(selected));
     this.details.textContent = this.error ?? this.#details(selected);
-    for (const button of this.marks) button.setAttribute("aria-pressed", String(button.dataset.mark === mark));
+    const pending = session.isPending(loops.ids[selected]);
+    for (const button of this.marks) {
+      button.setAttribute("aria-pressed", String(button.dataset.mark === mark));
+      button.title = `${button.ariaLabel}${pending ? ": not saved yet" : ""}`;
+      button.classList.toggle("ls-is-pending", pending);
+    }
     this.waveform.draw();
   }
 

@@ -245,7 +245,8 @@ export class Ranking {
     option.dataset.row = String(row);
     option.id = `${this.prefix}-${place}`;
     option.className = `ls-option${flagged ? " ls-is-flagged" : ""}${scored ? "" : " ls-is-unscored"}`;
-    option.title = loops.pathOf(row);
+    const pending = session.isPending(loops.ids[row]);
+    option.title = pending ? `Mark not saved yet · ${loops.pathOf(row)}` : loops.pathOf(row);
     option.style.top = `${this.anchor.above + place * ROW}px`;
     option.ariaSelected = String(row === session.selected);
     option.ariaPosInSet = String(place + 1);
@@ -254,7 +255,7 @@ export class Ranking {
       h("span", { class: "ls-rank" }, scored ? format.count(loops.rank(row)) : ""),
       h("span", { class: "ls-name" }, loops.names[row]),
       h("span", { class: "ls-metadata" }, loops.metadata(row)),
-      h("span", { class: `ls-mark ls-mark-${mark}` }, mark ? icon(mark) : ""),
+      h("span", { class: `ls-mark ls-mark-${mark}${pending ? " ls-is-pending" : ""}` }, mark ? icon(mark) : ""),
       h("span", { class: "ls-score" }, scored ? format.score(loops.scores[row]) : NOT_SCORED),
       h("span", { class: "ls-spoken" }, this.#unseen(row)),
     );
@@ -263,7 +264,9 @@ export class Ranking {
 
   /** What sighted users read from colour and icon. @param {number} row */
   #unseen(row) {
-    return [this.session.isFlagged(row) && "flagged", this.session.markOf(row)].filter(Boolean).join(", ");
+    const { session } = this;
+    const pending = session.isPending(session.loops.ids[row]) && "mark not saved yet";
+    return [session.isFlagged(row) && "flagged", session.markOf(row), pending].filter(Boolean).join(", ");
   }
 
   /** While the threshold moves: the rows that change sides, and nothing built anew. */

@@ -13,6 +13,8 @@ export class Session extends EventTarget {
     this.loops = loops;
     this.version = version; // of the loops
     this.marks = new Map(Object.entries(marks));
+    /** @type {Set<string>} ids whose mark is not saved yet */
+    this.pending = new Set();
     this.selected = selected ? loops.row(selected) : -1;
     this.focus = new Focus(loops, this.marks);
     this.theme = /** @type {Theme} */ ({}); // read before anything is drawn
@@ -107,6 +109,11 @@ export class Session extends EventTarget {
   /** @param {number} row */
   markOf(row) {
     return this.marks.get(this.loops.ids[row]) ?? null;
+  }
+
+  /** Whether the mark of a loop, or its removal, is not saved yet. @param {string} id */
+  isPending(id) {
+    return this.pending.has(id);
   }
 
   /** @param {number} row @param {Mark | null} mark */

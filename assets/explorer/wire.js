@@ -1,13 +1,16 @@
 // The line to Python. Out: committed events as states, each with a serial number. In: percentile, selection and marks
 // from a rerun, which count only where Python itself changed them; an echo of what was committed here is not news.
+// Marks go by the outbox, which asks for no rerun; when some are saved, one state says so, for what Python draws of them.
 //
 // One commit at a time: the next leaves when a rerun has acknowledged the one before. Where a rerun begins before the
 // last one's elements have travelled, Streamlit drops them, yet tells the browser that that run has ended: the
 // explorer leaves the page for a moment, and what the hand does then is lost.
 
 import { debounce } from "./dom.js";
+import { outbox } from "./outbox.js";
 
 const SELECTION_DELAY_MS = 400; // a held arrow key asks for one rerun, not for one per loop
+const SAVED_DELAY_MS = 300; // many marks ask for one rerun
 const PATIENCE_MS = 4000; // then it is sent again: a rerun that failed must not swallow a commit
 
 let serial = Date.now();
@@ -18,24 +21,43 @@ export function stamped(said) {
   return { ...said, serial };
 }
 
+/** @param {string | null} id */
+const announceSelected = (id) =>
+  globalThis.document?.dispatchEvent(new CustomEvent("loopscope:selected", { detail: { id } }));
+
 export class Wire {
-  /** @param {Session} session @param {Component<ExplorerData>} component */
-  constructor(session, component) {
+  /** @param {Session} session @param {Component<ExplorerData>} component @param {Outbox} box */
+  constructor(session, component, box = outbox()) {
     this.session = session;
     this.component = component;
+    this.box = box;
+    /** @type {Map<string, { mark: Mark | null, told: number }>} saved, but Python may have drawn what was before */
+    this.saved = new Map();
     /** @type {Commit[]} not yet acknowledged, oldest first; the first has been sent */
     this.commits = [];
     /** @type {Record<"percentile" | "selected", number | string | null>} what was last said, here or there */
     this.said = { percentile: component.data.percentile, selected: component.data.selected };
     this.sendSelection = debounce(() => this.#commit("selected", session.selectedId), SELECTION_DELAY_MS);
     session.on("selection", this.sendSelection);
+    session.on("selection", () => announceSelected(session.selectedId));
     session.on(
       "settled",
       () => session.percentile !== this.said.percentile && this.#commit("percentile", session.percentile),
     );
+    this.tellSaved = debounce(() => this.#tellSaved(), SAVED_DELAY_MS);
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    box.addEventListener("saved", (event) => event instanceof CustomEvent && this.#keep(event.detail.entries), {
+      signal,
+    });
+    box.addEventListener("change", () => this.#adoptMarks(), { signal });
+    box.reopened(); // with these loops on the page, marks that waited for them may go
+    this.#adoptMarks();
   }
 
   close() {
+    this.ending.abort();
+    this.tellSaved.cancel();
     this.sendSelection.cancel();
     clearTimeout(this.timer);
   }
@@ -48,13 +70,14 @@ export class Wire {
     if (answered) this.commits.shift();
     if (this.#isNews("percentile", data.percentile)) this.session.setPercentile(data.percentile, { settled: true });
     if (this.#isNews("selected", data.selected)) this.session.select(this.session.loops.row(data.selected));
-    this.#adoptMarks(data.marks);
+    for (const [id, { told }] of this.saved) if (data.acknowledged >= told) this.saved.delete(id);
+    this.#adoptMarks();
     if (answered) this.#next();
   }
 
   /** @param {string} id @param {Mark | null} mark */
   mark(id, mark) {
-    this.#send("mark", [id, mark]);
+    this.box.put("mark", id, mark);
   }
 
   /** Rows inside a lasso or box as a bit set; null clears. @param {Uint8Array | null} mask */
@@ -71,12 +94,26 @@ export class Wire {
     this.#send(name, value);
   }
 
-  /** Every mark is sent; of the others only the newest that waits. @param {string} name @param {any} value */
+  /** Of those that wait only the newest of a name is sent. @param {string} name @param {any} value */
   #send(name, value) {
     const state = stamped({ value, version: this.session.version });
-    this.commits = this.commits.filter((commit, place) => !place || name === "mark" || commit.name !== name);
+    this.commits = this.commits.filter((commit, place) => !place || commit.name !== name);
     this.commits.push({ name, state });
     if (this.commits.length === 1) this.#next();
+    return state;
+  }
+
+  /** @param {OutboxEntry[]} entries that the server has stored */
+  #keep(entries) {
+    const marks = entries.filter(({ kind }) => kind === "mark");
+    for (const { loop_id, value } of marks)
+      this.saved.set(loop_id, { mark: /** @type {Mark | null} */ (value), told: Number.POSITIVE_INFINITY });
+    if (marks.length) this.tellSaved();
+  }
+
+  #tellSaved() {
+    const { serial } = this.#send("changed", null);
+    for (const saved of this.saved.values()) saved.told = Math.min(saved.told, serial);
   }
 
   #next(patience = PATIENCE_MS) {
@@ -98,18 +135,25 @@ export class Wire {
     return true;
   }
 
-  /** @param {Record<string, Mark>} marks */
-  #adoptMarks(marks) {
-    const merged = { ...marks };
-    for (const { name, state } of this.commits) {
-      if (name !== "mark") continue;
-      const [id, mark] = state.value;
-      if (mark) merged[id] = mark;
-      else delete merged[id];
+  /** Python's marks, over them what was saved since, over these what waits to be. */
+  #adoptMarks() {
+    const { session } = this;
+    const merged = new Map(Object.entries(this.component.data.marks));
+    /** @type {Set<string>} */
+    const pending = new Set();
+    const put = (/** @type {string} */ id, /** @type {any} */ mark) =>
+      mark ? merged.set(id, mark) : merged.delete(id);
+    for (const [id, { mark }] of this.saved) put(id, mark);
+    for (const { kind, loop_id, value } of this.box.queue.entries) {
+      if (kind !== "mark" || session.loops.row(loop_id) < 0) continue;
+      put(loop_id, value);
+      pending.add(loop_id);
     }
-    const now = this.session.marks;
-    const same =
-      Object.keys(merged).length === now.size && Object.entries(merged).every(([id, mark]) => now.get(id) === mark);
-    if (!same) this.session.replaceMarks(merged);
+    const same = (/** @type {string} */ id) => session.marks.get(id) === merged.get(id);
+    const asBefore = merged.size === session.marks.size && [...merged.keys()].every(same);
+    const asPending = pending.size === session.pending.size && [...pending].every((id) => session.pending.has(id));
+    session.pending = pending;
+    if (!asBefore) session.replaceMarks(Object.fromEntries(merged));
+    else if (!asPending) session.emit("marks");
   }
 }

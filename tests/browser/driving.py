@@ -30,11 +30,12 @@ START_LIMIT_S, STOP_LIMIT_S = 120.0, 20.0
 
 
 @contextlib.contextmanager
-def serve(script: Path, home: Path, **environment: str) -> Iterator[str]:
-    """Run `streamlit run script` on a free port until the block ends; yields its address. Its log: home/server.log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serve(script: Path, home: Path, port: int = 0, **environment: str) -> Iterator[str]:
+    """Run `streamlit run script` on a port (0: a free one) until the block ends; yields its address.
+
+    Its log: home/server.log.
+    """
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}", "--server.headless=true"]
     known = {"LOOPSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
@@ -48,6 +49,14 @@ def serve(script: Path, home: Path, **environment: str) -> Iterator[str]:
         finally:
             server.terminate()
             _wait_for_end(server, log)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ written to the page as JSON in a code block, where the tests read it.
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -42,14 +43,8 @@ def explore() -> None:
         key="explorer",
         percentile=state.get("percentile", 95.0),
         selected=state.get("selected"),
-        marks=state.setdefault("marks", {}),
+        marks=state["marks"],
     )
-    if event.mark is not None:
-        state.setdefault("mark log", []).append(event.mark)
-        if event.mark[1] is None:
-            state["marks"].pop(event.mark[0], None)
-        else:
-            state["marks"][event.mark[0]] = event.mark[1]
     state["percentile"], state["selected"] = event.percentile, event.selected
     state["runs"] = state.get("runs", 0) + 1
     heard = {
@@ -59,10 +54,22 @@ def explore() -> None:
         "lasso": list(event.lasso[:50]),
         "lassoed": len(event.lasso),
         "marks": state["marks"],
-        "markLog": state.get("mark log", []),
+        "markLog": state["mark log"],
         "runs": state["runs"],
     }
     st.code(json.dumps(heard), language=None)
+
+
+def take_into(marks: dict[str, str], log: list[tuple[str, str | None]]) -> Callable[[str, str, str | None], None]:
+    """Stores marks in the session itself, and lists them in the order of their coming."""
+
+    def take(kind: str, loop_id: str, value: str | None) -> None:
+        log.append((loop_id, value))
+        marks.pop(loop_id, None)
+        if value is not None:
+            marks[loop_id] = value
+
+    return take
 
 
 def native() -> None:
@@ -96,6 +103,9 @@ def page() -> None:
     files = tones()
     paths = {synthetic.loop_id(i): files[i % len(files)] for i in range(N_LOOPS)}
     media_registry().publish_library(session_token(), paths)
+    state = st.session_state
+    take = take_into(state.setdefault("marks", {}), state.setdefault("mark log", []))
+    media_registry().publish_outbox(session_token(), take)
     left, middle, right = st.columns(3)
     left.button("Rerun")
     if middle.button("Threshold 90 from Python"):

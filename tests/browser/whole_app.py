@@ -4,9 +4,11 @@ The loops are the files in `APP_FOLDER`, or `APP_LOOPS` synthetic rows that shar
 of their loop_ids, so a file that was renamed keeps its own. Two baselines are fitted at the first visit of a session.
 """
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +17,14 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import LOOP_COLUMNS, Library, scan_folder
 from loopscope.ui.components import store
 from loopscope.ui.server.headers import SecurityHeaders
-from loopscope.ui.server.media import routes
+from loopscope.ui.server.media import media_registry, routes, session_token
 from loopscope.ui.state import session
+from loopscope.ui.widgets.status import status_panel
 from tests.browser import synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +67,16 @@ def analysed() -> tuple[Library, EmbeddingSet, dict[str, ScoredLoops]]:
     return library, embeddings, {f"{name} · robust · seed 0": fit_detector(embeddings, name) for name in MODELS}
 
 
+def control() -> dict[str, Any]:
+    """What a test has the pulse say, in a file beside the store."""
+    file = paths().database.with_name("pulse.json")
+    return dict(json.loads(file.read_text())) if file.exists() else {"generation": 1}
+
+
+def pulse() -> dict[str, Any]:
+    return {"task": None, "explorer": None, "notice": None, **control()}
+
+
 def page() -> None:
     st.set_page_config(layout="wide")
     state = session()
@@ -72,6 +86,10 @@ def page() -> None:
         state.use_embeddings(embeddings)
         for label, scored in models.items():
             state.add_model(label, scored)
+    media_registry().publish_pulse(session_token(), pulse)
+    with st.sidebar:
+        said = status_panel(generation=control().get("generation"))
+        st.caption(f"cancel {said.cancel!r} refresh {said.refresh}")
     pages = [st.Page(ROOT / "pages" / f"{name}.py", title=name.title()) for name in ("explore", "compare", "library")]
     st.navigation(pages).run()
 

@@ -2,23 +2,36 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { stamped, Wire } from "../../assets/explorer/wire.js";
 import { madeUpLoops, madeUpSession } from "./made-up.js";
+import { madeUpOutbox } from "./made-up-outbox.js";
 
 /** A wire, what it sent, and `rerun(changes)`: Python's next run says something else. */
-function connected(t) {
+function connected(t, queued = []) {
   mock.timers.enable({ apis: ["setTimeout"] });
   t.after(() => mock.timers.reset());
   const { session, announced } = madeUpSession(madeUpLoops([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
   let data = { version: "v1", percentile: 50, selected: null, marks: {}, acknowledged: 0 };
   const sent = [];
   const component = () => ({ data, setStateValue: (name, state) => sent.push([name, state]) });
-  const wire = new Wire(session, component());
+  const { box, server } = madeUpOutbox();
+  for (const [id, mark] of queued) box.put("mark", id, mark);
+  const wire = new Wire(session, component(), box);
   const rerun = (changes) => {
     data = { ...data, ...changes };
     wire.receive(component());
   };
   /** Python's next run has heard all that was sent. */
   const answer = (changes = {}) => rerun({ acknowledged: sent.at(-1)[1].serial, ...changes });
-  return { session, announced, wire, sent, rerun, answer, said: (name) => sent.filter(([other]) => other === name) };
+  return {
+    session,
+    announced,
+    wire,
+    sent,
+    rerun,
+    answer,
+    box,
+    server,
+    said: (name) => sent.filter(([other]) => other === name),
+  };
 }
 
 test("a held arrow key asks for one rerun", (t) => {
@@ -47,9 +60,9 @@ test("dragging sends nothing, resting sends once", (t) => {
 test("one commit at a time: the next waits for a rerun that has heard the one before", (t) => {
   const { session, wire, sent, rerun, answer } = connected(t);
   session.setPercentile(60, { settled: true });
-  wire.mark("id1", "keep");
+  wire.lasso(Uint8Array.of(1));
   session.setPercentile(70, { settled: true });
-  wire.mark("id2", "love");
+  wire.lasso(Uint8Array.of(0, 1));
   session.setPercentile(80, { settled: true });
   assert.equal(sent.length, 1);
   rerun({ selected: "id4" }); // a rerun of somebody else's, on its way since before
@@ -57,8 +70,8 @@ test("one commit at a time: the next waits for a rerun that has heard the one be
   for (let i = 0; i < 5; i += 1) answer();
   assert.deepEqual(
     sent.map(([, { value }]) => value),
-    [60, ["id1", "keep"], ["id2", "love"], 80],
-    "every mark, and of percentiles that waited the newest",
+    [60, btoa("\u0002"), 80],
+    "of those that waited the newest of each name",
   );
 });
 
@@ -66,7 +79,8 @@ test("every state has a greater serial than the one before", (t) => {
   const { session, wire, sent, answer } = connected(t);
   session.setPercentile(60, { settled: true });
   wire.lasso(Uint8Array.of(1));
-  wire.mark("id1", "keep");
+  session.audition(3);
+  mock.timers.tick(400);
   answer();
   answer();
   assert.equal(sent.length, 3);
@@ -118,47 +132,73 @@ test("a value that was echoed is news where Python goes back to it", (t) => {
   assert.equal(session.percentile, 60);
 });
 
-test("marks go one at a time, each waiting for the one before", (t) => {
+test("a commit that a failed rerun swallowed is sent again, with the same serial, ever more patiently", (t) => {
   const { wire, said, rerun } = connected(t);
-  wire.mark("id1", "keep");
-  wire.mark("id2", "love");
-  assert.deepEqual(
-    said("mark").map(([, { value }]) => value),
-    [["id1", "keep"]],
-  );
-  rerun({ marks: { id1: "keep" }, acknowledged: said("mark")[0][1].serial });
-  assert.deepEqual(
-    said("mark").map(([, { value }]) => value),
-    [
-      ["id1", "keep"],
-      ["id2", "love"],
-    ],
-  );
-});
-
-test("a mark that a failed rerun swallowed is sent again, with the same serial, ever more patiently", (t) => {
-  const { wire, said, rerun } = connected(t);
-  wire.mark("id1", "keep");
+  wire.lasso(Uint8Array.of(1));
   mock.timers.tick(4000);
-  assert.equal(said("mark").length, 2);
-  assert.deepEqual(said("mark")[0], said("mark")[1]);
+  assert.equal(said("lasso").length, 2);
+  assert.deepEqual(said("lasso")[0], said("lasso")[1]);
   mock.timers.tick(7999);
-  assert.equal(said("mark").length, 2, "a slow run is not begun anew every four seconds");
-  rerun({ acknowledged: said("mark")[0][1].serial });
+  assert.equal(said("lasso").length, 2, "a slow run is not begun anew every four seconds");
+  rerun({ acknowledged: said("lasso")[0][1].serial });
   mock.timers.tick(20000);
-  assert.equal(said("mark").length, 2);
+  assert.equal(said("lasso").length, 2);
 });
 
-test("a rerun of before does not take back a mark that is under way", (t) => {
-  const { session, wire, rerun } = connected(t);
+test("marks go by the outbox, and Python is told once that some are saved", async (t) => {
+  const { wire, box, server, sent, said } = connected(t);
+  server.up = true;
+  box.use("http://here/", "token");
+  for (const id of ["id1", "id2", "id3"]) wire.mark(id, "keep");
+  await server.settled();
+  assert.deepEqual(
+    server.taken.map(({ loop_id }) => loop_id),
+    ["id1", "id2", "id3"],
+  );
+  assert.deepEqual(sent, [], "no rerun for each of them");
+  mock.timers.tick(300);
+  assert.equal(said("changed").length, 1);
+});
+
+test("a mark is pending until the server has it, and no rerun of before takes it back", async (t) => {
+  const { session, wire, box, server, rerun, answer } = connected(t);
+  const marked = () => [Object.fromEntries(session.marks), session.isPending("id1")];
   session.setMark(1, "keep");
   wire.mark("id1", "keep");
+  box.use("http://here/", "token");
+  await server.settled();
+  assert.deepEqual(marked(), [{ id1: "keep" }, true], "the server is down");
   rerun({ marks: { id5: "love" } });
-  assert.deepEqual(Object.fromEntries(session.marks), { id1: "keep", id5: "love" });
+  assert.deepEqual(marked(), [{ id1: "keep", id5: "love" }, true]);
+  server.up = true;
+  box.reopened();
+  await server.settled();
+  assert.deepEqual(marked(), [{ id1: "keep", id5: "love" }, false]);
+  rerun({ marks: { id5: "love" } });
+  assert.deepEqual(marked(), [{ id1: "keep", id5: "love" }, false], "Python drew this before it was saved");
+  mock.timers.tick(300);
+  answer({ marks: { id1: "keep", id5: "love" } });
+  assert.deepEqual(marked(), [{ id1: "keep", id5: "love" }, false]);
+  rerun({ marks: { id5: "love" } });
+  assert.deepEqual(marked(), [{ id5: "love" }, false], "what Python says after that counts");
+});
+
+test("a mark taken off is pending too", async (t) => {
+  const { session, wire, rerun } = connected(t);
+  rerun({ marks: { id1: "keep" } });
   session.setMark(1, null);
   wire.mark("id1", null);
-  rerun({ marks: { id1: "keep", id5: "love" } });
-  assert.deepEqual(Object.fromEntries(session.marks), { id5: "love" });
+  rerun({ marks: { id1: "keep" } });
+  assert.deepEqual([session.markOf(1), session.isPending("id1")], [null, true]);
+});
+
+test("marks that a page before this one left in the queue are shown, as pending", (t) => {
+  const { session } = connected(t, [
+    ["id2", "love"],
+    ["no loop of this page", "keep"],
+  ]);
+  assert.deepEqual(Object.fromEntries(session.marks), { id2: "love" });
+  assert.deepEqual([...session.pending], ["id2"]);
 });
 
 test("marks that are as they were are not announced", (t) => {
@@ -178,14 +218,15 @@ test("a lasso is a bit set, least row in the lowest bit of the first byte", (t) 
   assert.deepEqual([sent[1][0], sent[1][1].value], ["lasso", null]);
 });
 
-test("closed, it sends nothing more", (t) => {
-  const { session, wire, sent } = connected(t);
-  session.select(4);
+test("closed, it sends nothing more", async (t) => {
+  const { session, wire, box, server, sent } = connected(t);
+  server.up = true;
   wire.mark("id1", "keep");
+  session.select(4);
   wire.close();
+  box.use("http://here/", "token");
+  await server.settled();
   mock.timers.tick(60000);
-  assert.deepEqual(
-    sent.map(([name]) => name),
-    ["mark"],
-  );
+  assert.deepEqual(server.taken.length, 1, "the outbox is not the wire's to close");
+  assert.deepEqual(sent, []);
 });

@@ -19,9 +19,9 @@ from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
+from loopscope.ui.widgets.note import note_field
 
 SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
-LONGEST_NOTE = 2000  # characters
 LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
 
 
@@ -71,17 +71,7 @@ def metadata_in_words(known: "pd.Series[Any]") -> str:
 def note_and_path(library: Library, loop_id: str) -> None:
     """A note that stays with the content, and every path of it to copy."""
     mark = store().get_marks([loop_id]).get(loop_id)
-    key = f"note-{loop_id}"
-    st.text_area(
-        "Note",
-        value=mark.note if mark else "",
-        max_chars=LONGEST_NOTE,
-        height=90,
-        key=key,
-        placeholder="What did you hear?",
-        help="Kept with the sound itself, so it survives renaming, and exported with the CSV.",
-        on_change=lambda: store().set_note(loop_id, st.session_state[key]),
-    )
+    note_field(loop_id, library.path_of(loop_id).name, mark.note if mark else "")
     paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
     st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
     st.code("\n".join(display_name(path) for path in paths), language=None, wrap_lines=True)

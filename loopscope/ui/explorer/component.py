@@ -24,7 +24,7 @@ from loopscope.ui.server import media
 from loopscope.ui.widgets.javascript import component, heard
 
 DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
-_EVENTS = ("selected", "percentile", "lasso", "mark")
+_EVENTS = ("selected", "percentile", "lasso", "changed")
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,12 @@ class ExplorerEvent:
 
     selected: loop_id, None where nothing is selected. percentile: in percent of the reference scores.
     threshold: the score at that percentile. lasso: loop_ids inside the lasso or box now, most anomalous first.
-    mark: (loop_id, "keep" | "quarantine" | "love" | None) set in this run, else None.
     """
 
     selected: str | None
     percentile: float
     threshold: float
     lasso: tuple[str, ...]
-    mark: tuple[str, str | None] | None
 
 
 def explorer(
@@ -54,17 +52,18 @@ def explorer(
 ) -> ExplorerEvent:
     """Show the explorer; call it inside an `@st.fragment`, so that its events rerun only what depends on them.
 
-    Sound needs `media_registry().publish_library(session_token(), {loop_id: path})` beforehand. Keep the returned
+    Sound needs `media_registry().publish_library(session_token(), {loop_id: path})` beforehand, and marks need
+    `publish_outbox`: they are stored by its route, and this component asks for a rerun when they are. Keep the returned
     `selected` and `percentile` under session keys of your own and hand them back at the next run: the component's own
-    state is lost when its page is left. Store `mark` before the next Streamlit call, at which a waiting rerun may end
-    this one.
+    state is lost when its page is left.
 
     Args:
         view: what is shown.
         key: names this explorer within the session.
         percentile: threshold that applies now, 0 to 100.
         selected: loop_id that is selected now.
-        marks: loop_id → keep | quarantine | love, for the loops that have a mark.
+        marks: loop_id → keep | quarantine | love, for the loops that have a mark: read in this run, so that a mark that
+            is said to be saved is among them.
         height: of figures and list, in CSS pixels, on a wide screen.
     """
     token = media.session_token()
@@ -75,7 +74,6 @@ def explorer(
         selected = _selected(view, commits["selected"])
     if "percentile" in fresh:
         percentile = _percentile(view, commits["percentile"], percentile)
-    mark = _mark(view, commits["mark"]) if "mark" in fresh else None
     component(
         "main.js",
         "The explorer",
@@ -87,7 +85,7 @@ def explorer(
             "title": view.title,
             "percentile": float(percentile),
             "selected": selected,
-            "marks": _with_mark(marks or {}, mark),
+            "marks": dict(marks or {}),
             "acknowledged": max(_serial(commit) for commit in commits.values()),
             "height": height,
         },
@@ -98,14 +96,7 @@ def explorer(
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile),
         lasso=_lasso(view, commits["lasso"]),
-        mark=mark,
     )
-
-
-def _with_mark(marks: Mapping[str, str], fresh: tuple[str, str | None] | None) -> dict[str, str]:
-    """The marks as they will be once the caller has stored the one that this run brings."""
-    merged = {**marks, **dict([fresh] if fresh else [])}
-    return {loop_id: mark for loop_id, mark in merged.items() if mark}
 
 
 def _serial(commit: Mapping[str, Any]) -> int:
@@ -127,13 +118,6 @@ def _percentile(view: ExplorerView, commit: Mapping[str, Any], current: float) -
     if commit.get("version", view.version) != view.version:
         return current
     return float(np.clip(value, 0.0, 100.0)) if isinstance(value, int | float) and np.isfinite(value) else current
-
-
-def _mark(view: ExplorerView, commit: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    match commit.get("value"):
-        case [str(loop_id), ("keep" | "quarantine" | "love" | None) as mark] if _holds(view, loop_id):
-            return loop_id, mark
-    return None
 
 
 def _holds(view: ExplorerView, loop_id: Any) -> bool:

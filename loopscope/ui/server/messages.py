@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from loopscope.errors import DataError, LoopscopeError, StoreError
+from loopscope.store import Store
 from loopscope.store.records import MARK_NAMES
 from loopscope.ui.server.published import Take, media_registry
 
@@ -32,6 +33,18 @@ def routes(prefix: str) -> list[Route]:
         Route(f"{prefix}/outbox/{{token}}", _outbox, methods=["POST"]),
         Route(f"{prefix}/view/{{token}}", _view, methods=["POST"]),
     ]
+
+
+def kept_in(store: Store) -> Take:
+    """What `publish_outbox` needs for marks and notes to be kept in this database."""
+
+    def take(kind: str, loop_id: str, value: str | None) -> None:
+        if kind == "mark":
+            store.set_mark(loop_id, value)
+        else:
+            store.set_note(loop_id, value or "")
+
+    return take
 
 
 class _Refused(Exception):  # noqa: N818 (an answer, not an error)

@@ -7,14 +7,14 @@ from loopscope.analysis.pipeline import ScoredLoops, score_table
 from loopscope.analysis.triage import triage_rank
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
-from loopscope.errors import StoreError
 from loopscope.library import Library
-from loopscope.ui.components import show_failure, show_provenance, store
+from loopscope.ui.components import show_provenance, store
 from loopscope.ui.explain.panel import explain
 from loopscope.ui.explorer.component import explorer
 from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.metadata_task import metadata_of, metadata_task
 from loopscope.ui.server.media import media_registry, session_token
+from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
 from loopscope.ui.views.plain import plain_view
 from loopscope.ui.views.takeaway import takeaway
@@ -49,6 +49,7 @@ def explore_step(library: Library, embeddings: EmbeddingSet) -> None:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     paths = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
     media_registry().publish_library(session_token(), paths, library.root)
+    media_registry().publish_outbox(session_token(), kept_in(store()))
     _view(library, embeddings, scored, kind or "linked")
 
 
@@ -86,16 +87,10 @@ def _ranked(state: SessionState, library: Library, label: str, scored: ScoredLoo
 
 
 def _linked(state: SessionState, library: Library, embeddings: EmbeddingSet, label: str, scored: ScoredLoops) -> None:
-    database = store()
     view = explorer_view(state, library, embeddings, label, scored)
     marks = {
-        loop_id: mark.mark for loop_id, mark in database.get_marks(list(view.loops["loop_id"])).items() if mark.mark
+        loop_id: mark.mark for loop_id, mark in store().get_marks(list(view.loops["loop_id"])).items() if mark.mark
     }
     event = explorer(view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks)
     state.selected, state.lasso = event.selected, event.lasso
     state.percentiles[label] = event.percentile
-    if event.mark is not None:
-        try:
-            database.set_mark(*event.mark)
-        except StoreError as error:  # a full disk, say: the mark is not kept, and that must be seen
-            show_failure(error)
