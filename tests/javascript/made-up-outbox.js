@@ -12,7 +12,7 @@ export class MadeUpStorage {
     return this.items.size;
   }
   key(i) {
-    return [...this.items.keys()][i] ?? null;
+    return [...this.items.keys()].reverse()[i] ?? null; // browsers promise no order
   }
   getItem(key) {
     return this.items.get(key) ?? null;

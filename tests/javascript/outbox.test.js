@@ -208,6 +208,23 @@ test("however often the line breaks and pages crash, the server ends with the la
   assert.equal(stored(storage).length, 0);
 });
 
+test("a clock that is set back does not send the newer mark first", async (t) => {
+  timers(t);
+  const storage = new MadeUpStorage();
+  madeUpOutbox({ storage }).box.put("mark", "a", "keep");
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_700_000_000_000 });
+  const { box, server } = madeUpOutbox({ storage });
+  box.put("mark", "a", "love");
+  server.up = true;
+  box.use("http://here/", "token");
+  await server.settled();
+  assert.deepEqual(values(server.taken), [
+    ["a", "keep"],
+    ["a", "love"],
+  ]);
+});
+
 test("of a note that is typed offline only the newest text waits; of marks all do", async (t) => {
   timers(t);
   const { box, server } = madeUpOutbox();
