@@ -197,6 +197,7 @@ def test_every_figure_of_compare_and_library_can_be_taken_away(page: Page, app: 
         if name == "Compare":
             alone = download.value.path()
     fresh = page.context.new_page()
+    page.goto("about:blank")  # the app would miss its server
     fresh.context.set_offline(True)  # the HTML needs nothing but itself
     fresh.set_content(alone.read_text(encoding="utf-8"))
     fresh.wait_for_selector("#figure .xtick", state="attached")
