@@ -51,6 +51,9 @@ export class Wire {
       signal,
     });
     box.addEventListener("change", () => this.#adoptMarks(), { signal });
+    globalThis.document?.addEventListener("loopscope:connection", ({ detail }) => detail.up && this.#next(), {
+      signal,
+    });
     box.reopened(); // with these loops on the page, marks that waited for them may go
     this.#adoptMarks();
   }
