@@ -71,6 +71,7 @@ class Note {
     this.tellSaved = debounce(() => this.#tellSaved(), SAVED_DELAY_MS);
     this.ending = new AbortController();
     this.#listen(this.ending.signal);
+    this.#keep(this.box.recent("note"));
   }
 
   /** @param {Component<NoteData>} component */

@@ -7,6 +7,7 @@ import { turns } from "./turns.js";
 
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30_000;
+const RECENT_MS = 60_000; // longer than Python takes to draw
 const PATIENCE_MS = 10_000; // with one answer
 const MOST_ENTRIES = 200; // at a time, below what the server takes
 const MOST_CHARACTERS = 60_000; // of notes, up to four bytes each
@@ -32,6 +33,8 @@ export class Outbox extends EventTarget {
     this.replayed = new Set();
     /** @type {Set<number>} of loops that the present session does not hold */
     this.elsewhere = new Set();
+    /** @type {OutboxEntry[]} the last ones to be saved */
+    this.saved = [];
     this.sending = false;
     this.warned = false;
   }
@@ -67,10 +70,15 @@ export class Outbox extends EventTarget {
     return this.queue.newest(kind, id);
   }
 
+  /** What was saved a moment ago: a view that is new on the page may have been drawn before. @param {"mark" | "note"} kind */
+  recent(kind) {
+    return this.saved.filter((entry) => entry.kind === kind && Date.now() - entry.at < RECENT_MS);
+  }
+
   /** Another tab has added entries or sent some. */
   reread() {
     const gone = this.queue.read();
-    if (gone.length) this.#announce("saved", gone);
+    if (gone.length) this.#tell(gone);
     this.#announce("change");
   }
 
@@ -151,10 +159,17 @@ export class Outbox extends EventTarget {
     for (const { serial } of away) this.elsewhere.add(serial);
     for (const { serial, kind, loop_id } of saved)
       if (this.waited.delete(serial)) this.replayed.add(`${kind} ${loop_id}`);
-    if (saved.length) this.#announce("saved", saved);
+    if (saved.length) this.#tell(saved);
     if (dropped.length) this.say(`${counted(keys(dropped))} could not be saved: ${wrong[0].reason}`);
     if (away.length) this.say(`${counted(keys(away))} of another folder will be saved when it is opened.`);
     return saved.length + dropped.length + away.length;
+  }
+
+  /** @param {OutboxEntry[]} entries that are saved */
+  #tell(entries) {
+    const known = this.saved.filter(({ at }) => Date.now() - at < RECENT_MS);
+    this.saved = [...known, ...entries.map((entry) => ({ ...entry, at: Date.now() }))];
+    this.#announce("saved", entries);
   }
 
   /** @param {string} name @param {OutboxEntry[]} entries */

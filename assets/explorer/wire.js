@@ -55,6 +55,7 @@ export class Wire {
       signal,
     });
     box.reopened(); // with these loops on the page, marks that waited for them may go
+    this.#keep(box.recent("mark"));
     this.#adoptMarks();
   }
 

@@ -192,6 +192,21 @@ test("a mark taken off is pending too", async (t) => {
   assert.deepEqual([session.markOf(1), session.isPending("id1")], [null, true]);
 });
 
+test("a mark that was saved before the views were built is not taken back by what Python drew before", async (t) => {
+  const { session } = connected(t);
+  const { box, server } = madeUpOutbox();
+  server.up = true;
+  box.use("http://here/", "token");
+  box.put("mark", "id2", "love");
+  await server.settled();
+  const sent = [];
+  const data = { version: "v1", percentile: 50, selected: null, marks: {}, acknowledged: 0 };
+  new Wire(session, { data, setStateValue: (name) => sent.push(name) }, box);
+  assert.equal(session.markOf(2), "love");
+  mock.timers.tick(300);
+  assert.deepEqual(sent, ["changed"]);
+});
+
 test("marks that a page before this one left in the queue are shown, as pending", (t) => {
   const { session } = connected(t, [
     ["id2", "love"],
