@@ -20,6 +20,7 @@ export class Chart {
     this.name = name;
     /** @type {PlotlyLibrary | null} */
     this.plotly = null;
+    this.revision = 0; // of the layout
     this.size = ""; // of the frame, as Plotly drew it
     this.plot = /** @type {PlotElement} */ (h("div", { class: "ls-plot", role: "img" }));
     this.tip = h("div", { class: "ls-tip", hidden: true });
@@ -215,7 +216,9 @@ export class Chart {
 
   /** @param {Ranges} ranges instead of the figure's own */
   #wholeLayout(ranges) {
-    const layout = layoutOf(this.session.theme, this.layout());
+    this.revision += 1;
+    // Of its own accord Plotly would keep every range that was ever moved, also where it leads nowhere now.
+    const layout = layoutOf(this.session.theme, { ...this.layout(), uirevision: this.revision });
     for (const axis of AXES) {
       const { range } = layout[axis];
       this.own[axis] = range && [...range];

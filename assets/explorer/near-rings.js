@@ -40,8 +40,10 @@ export class NearRings {
 
   /** @param {number} row */
   async #ask(row) {
-    const rows = await this.chart.session.loops.neighbours(row);
-    if (row !== this.row) return;
+    const { session } = this.chart;
+    const { loops } = session;
+    const rows = await loops.neighbours(row);
+    if (row !== this.row || loops !== session.loops) return;
     this.rows = rows.slice(0, MOST_RINGS);
     this.place();
   }

@@ -125,9 +125,11 @@ export class Player {
     this.prefetch(this.actions.peek(-1));
     const soon = window.requestIdleCallback ?? setTimeout;
     soon(async () => {
-      if (this.session.selected !== row) return;
-      const [nearest] = await this.session.loops.neighbours(row);
-      if (this.session.selected === row) this.prefetch(nearest ?? -1);
+      const { session } = this;
+      const { loops } = session;
+      if (session.selected !== row) return;
+      const [nearest] = await loops.neighbours(row);
+      if (session.selected === row && session.loops === loops) this.prefetch(nearest ?? -1);
     });
   }
 

@@ -23,7 +23,7 @@ export class Quiet {
     on("compositionstart compositionend", ({ type }) => {
       this.composing = type === "compositionstart";
     });
-    on("pointerdown pointerup pointercancel dragend compositionend keydown keyup wheel touchmove", () => {
+    on("pointerdown pointerup pointercancel dragend compositionend keydown keyup wheel touchmove scroll", () => {
       this.last = performance.now();
     });
   }

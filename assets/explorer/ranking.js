@@ -75,12 +75,13 @@ export class Ranking {
     this.render();
   }
 
-  /** @param {string} mode */
+  /** @param {string} mode @returns {Promise<void>} */
   async setMode(mode) {
     const { selected, loops } = this.session;
     this.asked = mode;
     const alike = mode === "similar" && selected >= 0 ? [selected, ...(await loops.neighbours(selected))] : [];
     if (this.asked !== mode) return; // another tab was chosen while Python thought
+    if (loops !== this.session.loops) return this.setMode(mode); // rows have other numbers now
     this.mode = mode;
     this.alike = alike;
     for (const [i, tab] of this.tabs.entries()) tab.setAttribute("aria-pressed", String(MODES[i][0] === mode));
@@ -112,6 +113,9 @@ export class Ranking {
     change();
     this.anchor.hold(anchor ? this.#placeOf(before, anchor.place) : -1, anchor?.y ?? 0);
     this.#render();
+    const [like, ...others] = this.alike;
+    const learnt = !others.length && like === this.session.selected && this.session.loops.hasScore(like);
+    if (this.mode === "similar" && learnt) this.setMode("similar"); // nothing was near to it before it had a score
   }
 
   /** What is said of a ranking that is not the trained model's. @param {boolean} provisional */

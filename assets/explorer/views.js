@@ -190,14 +190,15 @@ export class Views {
   /** Rows that are remembered, by where they are now. @param {(row: number) => number} moved */
   #renumber(moved) {
     const { walk, queue } = this;
-    if (walk) {
+    this.walk = null;
+    if (walk && walk.rows.length > 1) {
       const at = walk.rows.slice(0, walk.place).filter((row) => moved(row) >= 0).length;
       this.walk = { at: moved(walk.at), rows: walk.rows.map(moved).filter((row) => row >= 0), place: at };
     }
     if (queue) this.queue = { threshold: this.session.threshold, heard: new Set([...queue.heard].map(moved)) };
   }
 
-  /** Walk outwards from the loop that was selected when the walk began. @param {number} steps */
+  /** Walk outwards from the loop that was selected when the walk began. @param {number} steps @returns {Promise<number | undefined>} */
   async #similar(steps) {
     const { session, loops } = this;
     const { selected } = session;
@@ -205,6 +206,7 @@ export class Views {
     let walk = this.walk;
     if (walk?.at !== selected) {
       const rows = [selected, ...(await loops.neighbours(selected))];
+      if (loops !== this.loops) return this.#similar(steps); // rows have other numbers now
       if (session.selected !== selected) return undefined; // another loop was chosen in the meantime
       walk = { at: selected, rows, place: 0 };
       this.walk = walk;
