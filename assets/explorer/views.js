@@ -115,6 +115,8 @@ export class Views {
       this.ranking.tell(provisional);
     });
     this.player.show();
+    const { selected } = this.wire.said;
+    if (this.session.selected < 0 && selected) this.session.select(loops.row(String(selected))); // it has come
     this.#renewLasso(heardFor);
     for (const chart of this.charts) {
       await new Promise(requestAnimationFrame);

@@ -7,14 +7,12 @@ What the browser said last of its view it gets back with `&again=1`. The number 
 import json
 import os
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.ui.explorer import packing
@@ -26,7 +24,7 @@ from tests.browser import synthetic
 N_LOOPS = int(os.environ.get("STAGES_LOOPS", "400"))
 STAGES = 6
 KEPT = Path(os.environ.get("LOOPSCOPE_HOME", ".")) / "view.json"  # what the browser said last of its view
-EVENTS = ("selected", "percentile", "lasso", "mark")
+EVENTS = ("selected", "percentile", "lasso", "changed")
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,9 +37,19 @@ def blobs(stage: int) -> packing.PackedView:
     return packing.pack_view(synthetic.staged_view(N_LOOPS, stage, STAGES))
 
 
-async def keep(request: Request) -> Response:
-    KEPT.write_bytes(await request.body())
-    return Response(status_code=204)
+def keep(view: Mapping[str, Any]) -> None:
+    KEPT.write_text(json.dumps(view))
+
+
+def take_into(marks: dict[str, str]) -> Callable[[str, str, str | None], None]:
+    """Stores marks in the session itself."""
+
+    def take(kind: str, loop_id: str, value: str | None) -> None:
+        marks.pop(loop_id, None)
+        if value is not None:
+            marks[loop_id] = value
+
+    return take
 
 
 def serial_of(commit: Any) -> int:
@@ -59,7 +67,7 @@ def explore(stage: int) -> None:
         "title": f"stage {stage}",
         "percentile": said["percentile"] or 95.0,
         "selected": said["selected"] or st.query_params.get("loop"),
-        "marks": {},
+        "marks": st.session_state["marks"],
         "acknowledged": max(serial_of(commit) for commit in commits.values()),
         "height": 900,
         "provisional": stage < STAGES,
@@ -75,6 +83,8 @@ def page() -> None:
     st.set_page_config(layout="wide")
     files, token, registry = tones(), media.session_token(), media.media_registry()
     registry.publish_library(token, {synthetic.loop_id(i): files[i % len(files)] for i in range(N_LOOPS)})
+    registry.publish_outbox(token, take_into(st.session_state.setdefault("marks", {})))
+    registry.publish_view(token, keep)
     for stage in range(STAGES + 1):
         registry.publish_blobs(token, f"synthetic-{stage}", lambda stage=stage: blobs(stage))
     first = int(st.query_params.get("stage", "1"))
@@ -83,7 +93,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    saving = Route("/ls/view/{token}", keep, methods=["POST"])
-    app = st.App(__file__, routes=[saving, *media.routes()], middleware=[Middleware(SecurityHeaders)])
+    app = st.App(__file__, routes=media.routes(), middleware=[Middleware(SecurityHeaders)])
 else:
     page()
