@@ -8,7 +8,7 @@ stopped or killed goes on where it was.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from loopscope.config import n_cores
 from loopscope.errors import AudioError, Cancelled
@@ -43,6 +43,10 @@ class Measured(Generic[Result]):
     n_computed: int
 
 
+def ignore_results(results: Mapping[str, Any]) -> None:
+    """Default callback."""
+
+
 def measure_loops(
     loop_ids: Iterable[str],
     compute: Callable[[str], Result],
@@ -51,8 +55,11 @@ def measure_loops(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
     batch_size: int = BATCH,
+    on_results: Callable[[Mapping[str, Result]], None] = ignore_results,
 ) -> Measured[Result]:
     """`compute` of every loop that `memory` does not hold, side by side in threads; `stage` names the task.
+
+    `on_results` gets what was remembered, then every batch as it is finished.
 
     `compute` raises AudioError for a loop that cannot be read. Decoding and most of numpy leave the interpreter's lock,
     which is why threads do. Raises Cancelled when `should_stop` says so; what was finished until then is remembered.
@@ -63,6 +70,8 @@ def measure_loops(
     missing = [loop_id for loop_id in wanted if loop_id not in results]
     unreadable: dict[str, str] = {}
     on_progress(Progress(stage, len(results), len(wanted), unit="loops"))
+    if results:
+        on_results(results)
 
     def attempt(loop_id: str) -> Result | AudioError:
         if should_stop():
@@ -84,6 +93,7 @@ def measure_loops(
             finally:
                 memory.remember(fresh)
             results |= fresh
+            on_results(fresh)
             on_progress(Progress(stage, len(results) + len(unreadable), len(wanted), unit="loops"))
     return Measured(results, unreadable, len(missing))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class Progress:
     """One report of a long task. `done` and `total` count items of `unit`; `total` 0 means not yet known.
 
-    `message` says more where figures do not; `at_most`: the work may end before `total` is reached.
+    `message` says more where figures do not; `at_most`: the work may end before `total` is reached. Work of several
+    stages says where it stands as a whole: `step` ("2 of 3"), `share` (0 to 1) and `seconds_left`.
     """
 
     stage: str
@@ -17,6 +18,9 @@ class Progress:
     unit: str = "files"
     message: str = ""
     at_most: bool = False
+    step: str = ""
+    share: float | None = None
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from loopscope.batches import ignore_results
 from loopscope.embeddings.clips import BatchResult, Clip, Rejection, clips_of
 from loopscope.embeddings.embedding_set import EmbeddingSet
 from loopscope.embeddings.local import embed_clips
@@ -29,12 +30,13 @@ def embed_library(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
     engine: str = "threads",
+    on_embedded: Callable[[Mapping[str, Samples]], None] = ignore_results,
 ) -> EmbeddingSet:
     """One embedding for each loop of the library that can be read; the others are in `.rejected` with a reason.
 
     With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored,
     so that a stopped or killed run goes on where it was. `engine` "threads" uses this machine, "dask" the cluster of
-    the Dask client in force. Raises `Cancelled` when `should_stop` says so.
+    the Dask client in force; `on_embedded` gets the vectors by loop_id as they come, those of the store first. Raises `Cancelled` when `should_stop` says so.
     """
     started = time.monotonic()
     clips = clips_of(library.loops)
@@ -45,10 +47,14 @@ def embed_library(
     missing = [clip for clip in clips if clip.loop_id not in found]
     on_progress(Progress("Embedding", len(found), len(clips), unit="loops"))
     done = len(found)
+    if found:
+        on_embedded(found)
     for batch in _engine(engine)(missing, encoder, should_stop) if missing else ():
         if store is not None and batch.loop_ids:
             store.put_embeddings(batch.loop_ids, encoder.encoder_id, batch.X)
-        found.update(zip(batch.loop_ids, batch.X, strict=True))
+        fresh = dict(zip(batch.loop_ids, batch.X, strict=True))
+        found |= fresh
+        on_embedded(fresh)
         rejections.extend(batch.rejections)
         done += batch.n_clips
         on_progress(Progress("Embedding", done, len(clips), unit="loops"))

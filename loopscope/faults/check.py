@@ -9,13 +9,13 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from loopscope import audio
-from loopscope.batches import Memory, measure_loops
+from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
@@ -40,8 +40,11 @@ def check_library(
     store: Store | None = None,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
+    on_reports: Callable[[Mapping[str, Report]], None] = ignore_results,
 ) -> pd.DataFrame:
     """Findings for every unique loop of the library and its exact duplicates, columns FAULT_COLUMNS.
+
+    `on_reports` gets the findings by loop_id as they come: those of earlier runs first, then batch by batch.
 
     With a `store`, loops checked before are not read again and every batch is stored, so that a stopped run goes on
     where it was. Raises Cancelled when `should_stop` says so.
@@ -50,10 +53,10 @@ def check_library(
     paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
     memory: Memory[Report] | None = None if store is None else store.memory("faults", version())
     checked = measure_loops(
-        paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH
+        paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH, on_reports
     )
     reports = checked.results | {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
-    rows = [{"loop_id": loop_id, **row} for loop_id in paths for row in reports[loop_id]]
+    rows = rows_of(reports, paths)
     seconds = time.monotonic() - started
     log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(paths), checked.n_computed, seconds)
     return faults_frame([*rows, *duplicate_rows(library.loops)])
@@ -92,6 +95,11 @@ def blocks_of(path: str | os.PathLike[str]) -> Iterator[Signal]:
 def version() -> str:
     """Names the checks and limits a stored report came from; changes with either."""
     return f"{CHECKS_REVISION}-{hashlib.sha256(repr(LIMITS).encode()).hexdigest()[:12]}"
+
+
+def rows_of(reports: Mapping[str, Report], loop_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """The findings of these loops as rows for `faults_frame`, those that were not checked yet left out."""
+    return [{"loop_id": loop_id, **row} for loop_id in loop_ids for row in reports.get(loop_id, ())]
 
 
 def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """The rows of the store as plain values."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, get_args
 
 MarkName = Literal["keep", "quarantine", "love"]
 MARK_NAMES: tuple[str, ...] = get_args(MarkName)
@@ -39,3 +40,19 @@ class Mark:
     mark: str | None
     note: str
     updated_at: float
+
+
+@dataclass(frozen=True)
+class ProjectRow:
+    """A folder that was analysed, as it is remembered: `state` is what its owner did there, anything JSON can hold.
+
+    `owner` is "local" for whoever sits at this machine, else an unguessable key of one browser; `opened_at` is seconds
+    since the epoch.
+    """
+
+    project_id: str
+    owner: str
+    folder: str
+    name: str
+    opened_at: float
+    state: Mapping[str, Any] = field(default_factory=dict)

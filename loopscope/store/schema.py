@@ -1,8 +1,8 @@
 """The tables and how older databases become the present one.
 
 `MIGRATIONS[i]` takes a database from version i to i + 1; the version is SQLite's own `user_version`. Migrations are
-only ever appended. Files, embeddings, faults and measurements can be computed again; marks and settings cannot, and are
-saved from a damaged database where they can still be read.
+only ever appended. Files, embeddings, faults and measurements can be computed again; marks, settings and projects
+cannot, and are saved from a damaged database where they can still be read.
 """
 
 import sqlite3
@@ -54,9 +54,29 @@ MIGRATIONS = (
         PRIMARY KEY (version, loop_id)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE projects (
+        project_id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        folder BLOB NOT NULL,
+        name TEXT NOT NULL,
+        opened_at REAL NOT NULL,
+        state TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE project_files (
+        project_id TEXT NOT NULL,
+        path BLOB NOT NULL,
+        loop_id TEXT NOT NULL,
+        PRIMARY KEY (project_id, path)
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
-IRREPLACEABLE = {"marks": ("loop_id", "mark", "note", "updated_at"), "settings": ("key", "value")}
+IRREPLACEABLE = {
+    "marks": ("loop_id", "mark", "note", "updated_at"),
+    "settings": ("key", "value"),
+    "projects": ("project_id", "owner", "folder", "name", "opened_at", "state"),
+}
 RECOMPUTABLE = ("files", "embeddings", "faults", "measurements")
 COMPACT = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")  # VACUUM writes through the log, which then needs emptying
 

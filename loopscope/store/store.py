@@ -20,10 +20,11 @@ from loopscope.batches import Memory
 from loopscope.config import paths
 from loopscope.errors import DataError
 from loopscope.store.database import Database, Row
-from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark
+from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark, ProjectRow
 from loopscope.store.schema import COMPACT, RECOMPUTABLE
 
 _FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
+_PROJECT_COLUMNS = "project_id, owner, folder, name, opened_at, state"
 _FORGET_EMPTY = "DELETE FROM marks WHERE loop_id = ? AND mark IS NULL AND note = ''"
 _VECTOR = np.dtype("<f4")
 ReportTable = Literal["faults", "measurements"]
@@ -186,11 +187,45 @@ class Store:
 
     def put_setting(self, key: str, value: Any) -> None:
         """Remember a setting (anything JSON can hold). Raises DataError for what it cannot."""
-        try:
-            text = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"The setting {key!r} cannot be stored ({error}); give numbers, texts, lists.") from error
+        text = _as_json(f"setting {key!r}", value)
         self._database.write(("INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", [(key, text)]))
+
+    def get_projects(self, owner: str) -> list[ProjectRow]:
+        """The projects of one owner, the one opened last first."""
+        found = self._database.rows(
+            f"SELECT {_PROJECT_COLUMNS} FROM projects WHERE owner = ? ORDER BY opened_at DESC, project_id", (owner,)
+        )
+        return [ProjectRow(*row[:2], os.fsdecode(row[2]), *row[3:5], json.loads(row[5])) for row in found]
+
+    def put_project(self, project: ProjectRow) -> None:
+        """Remember a project as it now stands. Raises DataError for a state that JSON cannot hold."""
+        folder, state = os.fsencode(project.folder), _as_json(f"state of {project.name!r}", project.state)
+        values = (project.project_id, project.owner, folder, project.name, project.opened_at, state)
+        self._database.write(
+            (f"INSERT OR REPLACE INTO projects ({_PROJECT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", [values])
+        )
+
+    def delete_project(self, project_id: str) -> None:
+        """Forget a project; sounds, marks and embeddings stay."""
+        self._database.write(
+            ("DELETE FROM projects WHERE project_id = ?", [(project_id,)]),
+            ("DELETE FROM project_files WHERE project_id = ?", [(project_id,)]),
+        )
+
+    def get_project_files(self, project_id: str) -> dict[str, str]:
+        """The files a project held when it was last analysed: path -> loop_id."""
+        found = self._database.rows("SELECT path, loop_id FROM project_files WHERE project_id = ?", (project_id,))
+        return {os.fsdecode(path): loop_id for path, loop_id in found}
+
+    def put_project_files(self, project_id: str, files: Mapping[str, str]) -> None:
+        """Remember the files of a project (path -> loop_id) in place of those known before."""
+        self._database.write(
+            ("DELETE FROM project_files WHERE project_id = ?", [(project_id,)]),
+            (
+                "INSERT INTO project_files (project_id, path, loop_id) VALUES (?, ?, ?)",
+                [(project_id, os.fsencode(path), loop_id) for path, loop_id in files.items()],
+            ),
+        )
 
     def clear_cache(self) -> None:
         """Forget what can be computed again (files, embeddings, faults, measurements); marks and settings stay."""
@@ -204,6 +239,13 @@ class Store:
     def embeddings_by_encoder(self) -> dict[str, int]:
         """How many embeddings of each encoder are kept."""
         return dict(self._database.rows("SELECT encoder_id, count(*) FROM embeddings GROUP BY encoder_id"))
+
+
+def _as_json(what: str, value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"The {what} cannot be stored ({error}); give numbers, texts, lists.") from error
 
 
 def _file_values(key: FileKey, row: FileRow) -> Row:

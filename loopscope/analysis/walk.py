@@ -1,0 +1,237 @@
+"""The whole walk as one piece of work that can be watched: scan → embed, with the checks beside it → train.
+
+Conventions: everything is called from the walk's own thread, or for checks from one beside it. What was computed before
+is taken from the store, so a walk that was stopped or killed goes on where it was, and one over a known folder computes
+only what is new. `Progress` says where the walk stands as a whole (`step`, `share`, `seconds_left`).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pandas as pd
+
+from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.detection.base import MIN_LOOPS, BaseDetector
+from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.encoders.base import AUTO, Encoder, Samples, load_encoder
+from loopscope.faults import add_near_duplicates, check_library
+from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame
+from loopscope.library import Library, scan_folder
+from loopscope.metadata import read_names
+from loopscope.metadata.collect import MetadataTable, known_metadata
+from loopscope.progress import (
+    EpochCallback,
+    EpochReport,
+    Progress,
+    ProgressCallback,
+    StopCheck,
+    ignore_epoch,
+    ignore_progress,
+    never_stop,
+    training_progress,
+)
+from loopscope.store import Store
+
+LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
+OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
+CHECKING = 0.2  # share of the checks in what embedding and checks cost together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a walk does. `encoder_id` names the encoder of an earlier walk here, whose embeddings are shown at once."""
+
+    encoder: str = AUTO
+    weights_file: str | None = None
+    detector: str = "AEwRES"
+    preset: str = "robust"
+    seed: int = 0
+    encoder_id: str = ""
+
+    @property
+    def label(self) -> str:
+        """The model's name among those of one folder."""
+        return f"{self.detector} · {self.preset} · seed {self.seed}"
+
+
+class WalkEvents:
+    """What a walk found so far. This class passes everything over; override what is wanted."""
+
+    def on_library(self, library: Library, metadata: MetadataTable) -> None:
+        """The scan is done."""
+
+    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
+        """What an earlier walk left is at hand; loops that are new since then are still to come."""
+
+    def on_encoder(self, encoder: Encoder) -> None:
+        """The encoder is loaded."""
+
+    def on_embedded(self, fresh: Mapping[str, Samples]) -> None:
+        """Some more embeddings, by loop_id."""
+
+    def on_checked(self, fresh: Mapping[str, Report]) -> None:
+        """Findings of some more loops."""
+
+    def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
+        """All embeddings and findings."""
+
+    def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
+        """The scores of all loops, by a model that was `trained` now or is the one given."""
+
+
+def walk(
+    folder: str | Path,
+    plan: Plan,
+    store: Store,
+    events: WalkEvents,
+    *,
+    fitted: BaseDetector | None = None,
+    train: bool = True,
+    load: LoadEncoder = load_encoder,
+    on_progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: StopCheck = never_stop,
+) -> None:
+    """Takes a folder from files to scores and tells `events` of every step.
+
+    With `fitted`, a model of this folder, nothing is trained: the loops it knows keep their scores, new ones are scored
+    by it. Too few loops to learn from, or `train` false: the walk ends with the embeddings. Raises `LoopscopeError`
+    subclasses, `Cancelled` among them.
+    """
+    _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, train)
+
+
+class _Walk:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        events: WalkEvents,
+        load: LoadEncoder,
+        on_progress: ProgressCallback,
+        on_epoch: EpochCallback,
+        should_stop: StopCheck,
+    ) -> None:
+        self.plan, self.store, self.events, self.load = plan, store, events, load
+        self.on_progress, self.on_epoch, self.should_stop = on_progress, on_epoch, should_stop
+        stages = {"scan": "scan", "embed": f"embed {plan.encoder}", "train": f"train {plan.detector} {plan.preset}"}
+        self.forecast = Forecast(stages, known_costs(store))
+        self.shares = {"embedding": 0.0, "checks": 0.0}
+
+    def run(self, folder: str | Path, fitted: BaseDetector | None, train: bool) -> None:
+        library = self._scan(folder)
+        if library.loops.empty:
+            return
+        stored = self._stored(library)
+        if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
+            self.events.on_restored(stored, score_library(stored, fitted))
+        embeddings = self._embed_and_check(library, stored)
+        if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
+            self.events.on_model(score_library(embeddings, fitted), trained=False)
+        elif train and len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
+            self._train(embeddings)
+
+    def _scan(self, folder: str | Path) -> Library:
+        self.forecast.begin("scan")
+        library = scan_folder(folder, self.store, self._stage_progress, self.should_stop)
+        self.forecast.count(len(library.unique))
+        self.events.on_library(library, known_metadata(library.loops, self.store))
+        return library
+
+    def _stored(self, library: Library) -> EmbeddingSet:
+        """What the encoder of the earlier walk made of these loops."""
+        loop_ids, encoder_id = list(library.unique["loop_id"]), self.plan.encoder_id
+        found = self.store.get_embeddings(loop_ids, encoder_id) if encoder_id else {}
+        kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
+        X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, 1), np.float32)
+        return EmbeddingSet(kept, X, encoder_id)
+
+    def _embed_and_check(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
+        self.forecast.begin("embed")
+        over = Event()  # where embedding fails, the checks need not go on
+
+        def stopped() -> bool:
+            return over.is_set() or self.should_stop()
+
+        with ThreadPoolExecutor(1, thread_name_prefix="checks") as beside:
+            checked = beside.submit(
+                check_library, library, self.store, self._check_progress, stopped, self.events.on_checked
+            )
+            try:
+                embeddings = self._embedded(library, stored)
+                faults = checked.result()
+            finally:
+                over.set()
+        faults = self._with_near_duplicates(faults, library, embeddings)
+        read_names(library.unique)  # kept by the reader: pages ask again and are not to wait
+        self.events.on_embeddings(embeddings, faults)
+        n_computed = len(embeddings.loop_ids) - len(stored.loop_ids)
+        keep_costs(self.store, self.forecast.learnt(n_computed))
+        return embeddings
+
+    def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
+        if len(stored.loop_ids) == len(library.unique):
+            return stored
+        encoder = self.load(self.plan.encoder, self.plan.weights_file, self._stage_progress)
+        self.events.on_encoder(encoder)
+        return embed_library(
+            library, encoder, self.store, self._embed_progress, self.should_stop, on_embedded=self.events.on_embedded
+        )
+
+    def _with_near_duplicates(
+        self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet
+    ) -> pd.DataFrame:
+        """Of all pairs, so they are found once for a set of loops and kept."""
+        if not len(embeddings.loop_ids):
+            return faults
+        digest = hashlib.sha256("\n".join((embeddings.encoder_id, *embeddings.loop_ids)).encode()).hexdigest()
+        memory = self.store.memory("faults", f"near duplicates {digest[:24]}")
+        known = memory.recall([OF_ALL])
+        if OF_ALL not in known:
+            none = faults_frame([])
+            found = add_near_duplicates(none, library, embeddings, self._stage_progress, self.should_stop)
+            known = {OF_ALL: found[list(FAULT_COLUMNS)].to_dict("records")}
+            memory.remember(known)
+        rows = [row for row in known[OF_ALL] if row["loop_id"] in set(embeddings.loop_ids)] if known[OF_ALL] else []
+        return pd.concat([faults, faults_frame(rows)], ignore_index=True) if rows else faults
+
+    def _train(self, embeddings: EmbeddingSet) -> None:
+        self.forecast.begin("train")
+        plan = self.plan
+        scored = fit_detector(
+            embeddings, plan.detector, plan.preset, plan.seed, on_epoch=self._on_epoch, should_stop=self.should_stop
+        )
+        _ = scored.projection  # here rather than when a page opens
+        self.events.on_model(scored, trained=True)
+        if scored.detector.report_.complete:
+            keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids)))
+
+    def _stage_progress(self, report: Progress) -> None:
+        self._say(report, report.done / report.total if report.total else 0.0)
+
+    def _embed_progress(self, report: Progress) -> None:
+        self.shares["embedding"] = report.done / max(report.total, 1)
+        self._say(report, self._embedding_share())
+
+    def _check_progress(self, report: Progress) -> None:
+        self.shares["checks"] = report.done / max(report.total, 1)
+        if self.shares["embedding"] >= 1.0:
+            self._say(report, self._embedding_share())
+
+    def _embedding_share(self) -> float:
+        return (1 - CHECKING) * self.shares["embedding"] + CHECKING * self.shares["checks"]
+
+    def _on_epoch(self, report: EpochReport) -> None:
+        self.on_epoch(report)
+        said = training_progress(report)
+        self._say(said, said.done / said.total)
+
+    def _say(self, report: Progress, share_of_stage: float) -> None:
+        step, share, left = self.forecast.at(min(share_of_stage, 1.0))
+        self.on_progress(replace(report, step=step, share=share, seconds_left=left))

@@ -1,0 +1,41 @@
+"""What is known of one folder at one moment. Workers replace it as a whole; a page takes one and keeps to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.embeddings import EmbeddingSet
+from loopscope.library import Library
+from loopscope.library.changes import Changes
+from loopscope.metadata.collect import MetadataTable
+
+
+@dataclass(frozen=True)
+class EncoderNote:
+    """The encoder behind the numbers, in words: `description` one sentence, `notice` another about a fall-back."""
+
+    encoder_id: str
+    description: str
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """As far as the walk has come; None where it has not come yet.
+
+    `models` by label, oldest first. `provisional`: the ranking before there is a model. `stopped`: label and scores of
+    a training that was stopped, kept only if the user says so. `serial` differs whenever anything else does.
+    """
+
+    library: Library | None = None
+    metadata: MetadataTable | None = None
+    encoder: EncoderNote | None = None
+    embeddings: EmbeddingSet | None = None
+    faults: pd.DataFrame | None = None
+    models: Mapping[str, ScoredLoops] = field(default_factory=dict)
+    provisional: ScoredLoops | None = None
+    stopped: tuple[str, ScoredLoops] | None = None
+    changes: Changes | None = None
+    serial: int = 0

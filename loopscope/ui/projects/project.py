@@ -1,0 +1,215 @@
+"""A project: one folder of one owner, what is known of it, the work that goes on for it, and how it is remembered.
+
+Conventions: shared by all tabs of its owner and by worker threads. `contents` is replaced, never changed; what the user
+set (model in view, thresholds, the explorer's view) is written to the store as it is set.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.walk import Plan
+from loopscope.config import DEFAULT_PERCENTILE
+from loopscope.detection.thresholds import is_anomaly, threshold_at
+from loopscope.embeddings import EmbeddingSet
+from loopscope.encoders.base import Encoder
+from loopscope.library import Library
+from loopscope.metadata.collect import MetadataTable
+from loopscope.store import ProjectRow, Store
+from loopscope.ui.projects.contents import Contents, EncoderNote
+from loopscope.ui.projects.tasks import TaskBoard
+
+LOCAL = "local"
+VIEWS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to say once, in a sentence; a later one has a higher `id`."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """Where a model lies on disk, and the part of the library that it was trained on, empty for all of it."""
+
+    path: str
+    subset: str = ""
+
+
+@dataclass
+class Remembered:
+    """What the store keeps of a project besides its name. `pending`: the walk has not come to its end yet.
+
+    `models` by label, the oldest first.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    pending: bool = False
+    encoder: EncoderNote | None = None
+    active: str = ""
+    percentiles: dict[str, float] = field(default_factory=dict)
+    models: dict[str, SavedModel] = field(default_factory=dict)
+    n_loops: int = 0
+    n_flagged: int | None = None
+    page: str = ""
+    selected: str | None = None
+    view: Mapping[str, Any] | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Remembered":
+        """What an older or newer version wrote as far as it is understood; the rest is as new."""
+        known = {name: row[name] for name in (field.name for field in fields(cls)) if name in row}
+        plan, encoder = known.pop("plan", {}), known.pop("encoder", None)
+        models = known.pop("models", {})
+        found = cls(**known)
+        found.models = {label: SavedModel(**model) for label, model in models.items()}
+        found.plan = Plan(**{name: plan[name] for name in (field.name for field in fields(Plan)) if name in plan})
+        found.encoder = EncoderNote(**encoder) if encoder else None
+        return found
+
+
+class Project:
+    """Without a store nothing is remembered: that is the project of a session that has not chosen a folder."""
+
+    def __init__(self, row: ProjectRow | None = None, store: Store | None = None) -> None:
+        self.id = row.project_id if row else ""
+        self.owner = row.owner if row else LOCAL
+        self.folder = Path(row.folder) if row else Path()
+        self.name = row.name if row else ""
+        self.opened_at = row.opened_at if row else 0.0
+        self.memory = Remembered.from_row(row.state) if row else Remembered()
+        self.contents = Contents()
+        self.tasks = TaskBoard()
+        self.notice: Notice | None = None
+        self._store = store
+        self._lock = threading.RLock()
+        self._views: OrderedDict[Hashable, Any] = OrderedDict()
+
+    @classmethod
+    def new(cls, owner: str, folder: Path, plan: Plan, store: Store) -> "Project":
+        """A project for a folder that is analysed for the first time."""
+        row = ProjectRow(secrets.token_urlsafe(9), owner, str(folder), folder.name or str(folder), time.time())
+        project = cls(row, store)
+        project.memory.plan = plan
+        project.keep()
+        return project
+
+    def update(self, **changes: Any) -> Contents:
+        """Replace parts of the contents; returns the new ones."""
+        with self._lock:
+            self.contents = replace(self.contents, **changes, serial=self.contents.serial + 1)
+            return self.contents
+
+    def remember(self, **changes: Any) -> None:
+        """Set fields of `memory` and write them to the store where any of them is new."""
+        with self._lock:
+            if all(getattr(self.memory, name) == value for name, value in changes.items()):
+                return
+            for name, value in changes.items():
+                setattr(self.memory, name, value)
+        self.keep()
+
+    def keep(self) -> None:
+        """Write the project to the store. Raises StoreError."""
+        if self._store is None or not self.id:
+            return
+        with self._lock:
+            row = ProjectRow(
+                self.id, self.owner, str(self.folder), self.name, self.opened_at, self.memory.row
+            )
+        self._store.put_project(row)
+
+    def say(self, text: str) -> None:
+        """Something that every page of this project says once."""
+        with self._lock:
+            self.notice = Notice(self.notice.id + 1 if self.notice else 1, text)
+
+    @property
+    def active(self) -> str:
+        """Label of the model in view, empty where there is none."""
+        return self.memory.active
+
+    def use_library(self, library: Library, metadata: MetadataTable | None = None) -> None:
+        """Take a scanned folder; what was computed from other loops is dropped."""
+        self.update(library=library, metadata=metadata)
+        self.use_embeddings(None)
+
+    def use_embeddings(
+        self,
+        embeddings: EmbeddingSet | None,
+        encoder: "Encoder | EncoderNote | None" = None,
+        faults: pd.DataFrame | None = None,
+    ) -> None:
+        """Take an embedding set and the findings of the checks; models of another set are dropped."""
+        note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice) if encoder else None
+        self.update(embeddings=embeddings, encoder=note, faults=faults, models={}, provisional=None, stopped=None)
+        self.remember(active="", percentiles={}, encoder=note, n_flagged=None)
+
+    def add_model(self, label: str, scored: ScoredLoops, *, in_view: bool = True) -> str:
+        """Take a fitted model, by its label or, where another one has it, the label with the time; returns the label."""
+        with self._lock:
+            if label in self.contents.models:
+                label = f"{label} · {time.strftime('%H:%M:%S')}"
+            self.update(models={**self.contents.models, label: scored}, provisional=None)
+        if in_view or not self.active:
+            self.show_model(label)
+        return label
+
+    def drop_models(self, labels: set[str]) -> None:
+        """Forget models, never the one in view."""
+        with self._lock:
+            kept = {label: m for label, m in self.contents.models.items() if label not in labels - {self.active}}
+            self.update(models=kept)
+
+    def show_model(self, label: str) -> None:
+        """Make a model the one in view."""
+        self.remember(active=label, n_flagged=self.n_flagged(label))
+
+    def set_percentile(self, label: str, percentile: float) -> None:
+        """Move a model's threshold, as a percentile of its training scores, 0 to 100."""
+        if self.percentile_of(label) != percentile:
+            self.remember(percentiles=self.memory.percentiles | {label: percentile})
+            self.remember(n_flagged=self.n_flagged(self.active))
+
+    def percentile_of(self, label: str) -> float:
+        """The threshold of a model, as a percentile of its training scores."""
+        return self.memory.percentiles.get(label, DEFAULT_PERCENTILE)
+
+    def n_flagged(self, label: str) -> int | None:
+        """How many loops a model flags at its threshold; None for a model that is not here."""
+        scored = self.contents.models.get(label)
+        if scored is None:
+            return None
+        threshold = threshold_at(scored.reference_scores, self.percentile_of(label))
+        return int(is_anomaly(scored.scores["score"].to_numpy(), threshold).sum())
+
+    def view(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives for this key; the last few are kept, for all tabs."""
+        with self._lock:
+            if key not in self._views:
+                self._views[key] = make()
+            self._views.move_to_end(key)
+            while len(self._views) > VIEWS_KEPT:
+                self._views.popitem(last=False)
+            return self._views[key]
+
+    def kept_views(self) -> list[Any]:
+        """Those that `view` still holds, oldest first."""
+        with self._lock:
+            return list(self._views.values())

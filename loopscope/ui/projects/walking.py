@@ -1,0 +1,251 @@
+"""The walk of a project: what it finds goes into the project's contents, whatever page is open, and models to disk."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.walk import Plan, WalkEvents, walk
+from loopscope.config import paths
+from loopscope.detection.base import BaseDetector
+from loopscope.detection.saved import delete_model, load_model, save_model
+from loopscope.embeddings import EmbeddingSet
+from loopscope.encoders.base import Encoder, Samples, load_encoder
+from loopscope.errors import Cancelled, ModelError
+from loopscope.faults.check import Report, faults_frame, rows_of
+from loopscope.files import display_name
+from loopscope.library import Library
+from loopscope.library.changes import changes_between
+from loopscope.metadata.collect import MetadataTable
+from loopscope.progress import ProgressCallback
+from loopscope.store import Store
+from loopscope.ui.projects.contents import EncoderNote
+from loopscope.ui.projects.project import Project, SavedModel
+from loopscope.ui.projects.tasks import Task
+from loopscope.ui.server.memory import collect_and_freeze
+
+WALK, TRAIN = "walk", "train"
+FILL_S = 2.0  # between two states of the provisional ranking
+PATIENCE = 10.0  # as many times as long as it took to make the last one
+MODELS_KEPT = 5
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def loaded_encoder(name: str, weights_file: str | None, _on_progress: ProgressCallback) -> Encoder:
+    """Frozen encoders hold no user's state, so all projects share them."""
+    encoder = load_encoder(name, weights_file=weights_file, on_progress=_on_progress)
+    collect_and_freeze()  # PyTorch is here to stay
+    return encoder
+
+
+def start_walk(
+    project: Project, store: Store, folder_of: Callable[[Task], Path] | None = None, *, train: bool = True
+) -> Task:
+    """Takes the project's folder through all stages in a worker; `folder_of` makes the folder first where need be.
+
+    A model that the project has from an earlier walk is used; else one is trained.
+    """
+
+    def work(task: Task) -> None:
+        folder = project.folder if folder_of is None else folder_of(task)
+        events = _Filling(project, store)
+        try:
+            walk(
+                folder,
+                project.memory.plan,
+                store,
+                events,
+                fitted=events.restore(),
+                train=train,
+                load=loaded_encoder,
+                on_progress=task.on_progress,
+                on_epoch=task.history.append,
+                should_stop=task.should_stop,
+            )
+            events.restore_others()
+        finally:
+            project.remember(pending=False)
+
+    project.remember(pending=train)
+    return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work)
+
+
+def start_training(project: Project, store: Store, embeddings: EmbeddingSet, plan: Plan, subset: str = "") -> Task:
+    """Fits another model in a worker. One that was stopped is set beside the others only if the user says so."""
+
+    def work(task: Task) -> None:
+        scored = fit_detector(
+            embeddings, plan.detector, plan.preset, plan.seed, on_epoch=task.on_epoch, should_stop=task.should_stop
+        )
+        scored = scored.of_subset(subset)
+        _ = scored.projection  # here rather than when the Explore page opens
+        take_model(project, " · ".join(filter(None, [plan.label, subset])), scored)
+        if not scored.detector.report_.complete:
+            raise Cancelled("Training was stopped; its unfinished model is set aside unless you keep it.")
+
+    return project.tasks.start(TRAIN, f"Training {plan.detector}", work)
+
+
+def take_model(project: Project, label: str, scored: ScoredLoops) -> None:
+    """A model that was just fitted: kept, saved and shown if training came to its end, else only offered."""
+    if not scored.detector.report_.complete:
+        project.update(stopped=(label, scored))
+        return
+    keep_model(project, label, scored)
+    name, n_flagged = scored.detector.name, project.n_flagged(project.active)
+    project.say(f"{name} is ready: {n_flagged:,} stand out")
+
+
+def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:
+    """Add a model, show it, save it, and let go of the oldest beyond MODELS_KEPT."""
+    label = project.add_model(label, scored)
+    project.update(stopped=None)
+    if not project.id:
+        return
+    name = f"{display_name(project.name)} · {label} · {time.strftime('%d %b %H:%M')}"
+    summary = {"folder": display_name(project.name), "subset": scored.subset, "label": label}
+    place = save_model(scored.detector, name, summary, models_folder(project.id))
+    models = project.memory.models | {label: SavedModel(str(place), scored.subset)}
+    own = [known for known, model in models.items() if Path(model.path).parent == place.parent and known != label]
+    dropped = set(own[: max(0, len(own) + 1 - MODELS_KEPT)])
+    for known in dropped:
+        delete_model(models.pop(known).path)
+    project.remember(models=models)
+    project.drop_models(dropped)
+
+
+def project_folder(project_id: str) -> Path:
+    """Where a project's own files lie."""
+    return paths().data / "projects" / project_id
+
+
+def models_folder(project_id: str) -> Path:
+    """The models that were trained in a project."""
+    return project_folder(project_id) / "models"
+
+
+def forget_files(project_id: str) -> None:
+    """Delete a project's own models; sounds, marks and embeddings stay."""
+    shutil.rmtree(project_folder(project_id), ignore_errors=True)
+
+
+class _Filling(WalkEvents):
+    """Puts what a walk finds into the project, the provisional ranking at most every FILL_S."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self.project, self.store = project, store
+        self.label = ""  # of the model that is restored
+        self.vectors: dict[str, Samples] = {}
+        self.reports: dict[str, Report] = {}
+        self.encoder_id = ""
+        self.due = 0.0
+        self.found_new = False
+
+    def restore(self) -> BaseDetector | None:
+        """The model to show first: the one in view, else the newest that can be read."""
+        known = self.project.memory
+        labels = [known.active, *reversed(known.models)]
+        for label in dict.fromkeys(label for label in labels if label in known.models):
+            try:
+                detector = load_model(known.models[label].path)
+            except ModelError as error:
+                self.project.say(str(error))
+                continue
+            self.label = label
+            return None if known.models[label].subset else detector
+        return None
+
+    def restore_others(self) -> None:
+        """The project's other models, once the first is in view."""
+        embeddings = self.project.contents.embeddings
+        for label, saved in self.project.memory.models.items():
+            if embeddings is None or label in self.project.contents.models:
+                continue
+            try:
+                detector = load_model(saved.path)
+                chosen = embeddings.select(_of_subset(detector, embeddings)) if saved.subset else embeddings
+                scored = score_library(chosen, detector).of_subset(saved.subset)
+            except ModelError as error:
+                self.project.say(str(error))
+                continue
+            self.project.add_model(label, scored, in_view=label == self.project.active)
+
+    def on_library(self, library: Library, metadata: MetadataTable) -> None:
+        """Lists the loops; says what is new since the last walk."""
+        project = self.project
+        known = self.store.get_project_files(project.id)
+        changes = changes_between(known, library) if known else None
+        project.update(library=library, metadata=metadata, changes=changes)
+        project.remember(n_loops=len(library.unique))
+
+    def on_encoder(self, encoder: Encoder) -> None:
+        """Keeps who makes the numbers."""
+        self.encoder_id = encoder.encoder_id
+        note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice)
+        plan = self.project.memory.plan
+        if plan.encoder_id != note.encoder_id:
+            self.project.use_embeddings(None)
+        self.project.update(encoder=note)
+        self.project.remember(encoder=note, plan=_with_encoder(plan, note))
+
+    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
+        """The folder as it was left."""
+        self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder)
+        self._show(scored)
+
+    def on_embedded(self, fresh: Mapping[str, Samples]) -> None:
+        """Ranks what is there so far."""
+        self.vectors |= fresh
+        self._fill()
+
+    def on_checked(self, fresh: Mapping[str, Report]) -> None:
+        """Takes findings as they come; they are shown with the next ranking."""
+        self.reports |= fresh
+
+    def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
+        """Everything that the detectors and pages need."""
+        library = self.project.contents.library
+        ranked = None if self.project.contents.models else provisional_ranking(embeddings)
+        encoder = self.project.contents.encoder or self.project.memory.encoder
+        self.project.update(embeddings=embeddings, faults=faults, provisional=ranked, encoder=encoder)
+        if library is not None:
+            files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
+            self.store.put_project_files(self.project.id, files)
+
+    def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
+        """The ranking to stay."""
+        if trained:
+            take_model(self.project, self.project.memory.plan.label, scored)
+        else:
+            self._show(scored)
+
+    def _show(self, scored: ScoredLoops) -> None:
+        models = {**self.project.contents.models, self.label: scored}
+        self.project.update(models=models, provisional=None)
+        self.project.show_model(self.label)
+
+    def _fill(self) -> None:
+        library, now = self.project.contents.library, time.monotonic()
+        if library is None or now < self.due or self.project.contents.models:
+            return
+        ids = tuple(loop_id for loop_id in library.unique["loop_id"] if loop_id in self.vectors)
+        embeddings = EmbeddingSet(ids, np.stack([self.vectors[loop_id] for loop_id in ids]), self.encoder_id)
+        ranked = provisional_ranking(embeddings)
+        faults = faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
+        self.project.update(embeddings=embeddings, faults=faults, provisional=ranked)
+        self.due = time.monotonic() + max(FILL_S, PATIENCE * (time.monotonic() - now))
+
+
+def _of_subset(detector: BaseDetector, embeddings: EmbeddingSet) -> list[str]:
+    present = set(embeddings.loop_ids)
+    return [loop_id for loop_id in detector.loop_ids_ if loop_id in present]
+
+
+def _with_encoder(plan: Plan, note: EncoderNote) -> Plan:
+    return Plan(plan.encoder, plan.weights_file, plan.detector, plan.preset, plan.seed, note.encoder_id)
