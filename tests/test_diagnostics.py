@@ -12,7 +12,7 @@ from loopscope.checkpoints import AISFX, digests
 from loopscope.config import paths
 from loopscope.errors import LibraryError
 from loopscope.store import Store
-from loopscope.ui.tasks import TaskBoard
+from loopscope.ui.projects.tasks import TaskBoard
 from loopscope.ui.widgets.paging import PAGE_ROWS
 from tests.stored import row_counts
 from tests.test_pages import start, texts

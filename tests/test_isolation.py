@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest, app_test
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library, scan_folder
-from loopscope.ui.tasks import Task
+from loopscope.ui.projects.tasks import Task
 from tests.golden.clips import plucked
 from tests.hostile.sounds import encoded
 from tests.test_pages import finish_tasks, start, state_of

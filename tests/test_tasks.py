@@ -9,7 +9,7 @@ import pytest
 from loopscope.errors import AudioError, Cancelled
 from loopscope.progress import EpochReport, Progress
 from loopscope.ui.components import task_line
-from loopscope.ui.tasks import Task, TaskBoard
+from loopscope.ui.projects.tasks import Task, TaskBoard
 
 
 def wait(task: Task) -> None:

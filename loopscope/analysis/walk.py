@@ -19,7 +19,7 @@ from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
 from loopscope.detection.base import MIN_LOOPS, BaseDetector
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import AUTO, Encoder, Samples, load_encoder
+from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame
 from loopscope.library import Library, scan_folder
@@ -53,6 +53,12 @@ class Plan:
     preset: str = "robust"
     seed: int = 0
     encoder_id: str = ""
+
+    @property
+    def encoder_name(self) -> str:
+        """The encoder to load: what "auto" came to the last time, so that a folder that grew stays comparable."""
+        earlier = (info.name for info in ENCODERS if self.encoder_id.startswith(f"{info.name}-"))
+        return next(earlier, AUTO) if self.encoder == AUTO else self.encoder
 
     @property
     def label(self) -> str:
@@ -178,7 +184,7 @@ class _Walk:
     def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         if len(stored.loop_ids) == len(library.unique):
             return stored
-        encoder = self.load(self.plan.encoder, self.plan.weights_file, self._stage_progress)
+        encoder = self.load(self.plan.encoder_name, self.plan.weights_file, self._stage_progress)
         self.events.on_encoder(encoder)
         return embed_library(
             library, encoder, self.store, self._embed_progress, self.should_stop, on_embedded=self.events.on_embedded

@@ -11,7 +11,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
 from loopscope.store import Store
 from loopscope.ui.state import open_store, session
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task
 
 PAGES = {
     "library": ("pages/library.py", "Choose a folder in Library"),
@@ -78,12 +78,12 @@ def show_status() -> None:
     """The sidebar's account of where the session stands; it always names the encoder that made the numbers."""
     state = session()
     with st.sidebar:
-        st.caption("THIS SESSION")
+        status_panel(key="status")
         if state.library is None:
-            st.caption("No folder chosen yet.")
+            st.caption(f"Opening {plain(state.project.name)} …" if state.project.id else "No folder chosen yet.")
             return
-        unique = state.library.loops["loop_id"].nunique()
-        st.markdown(f"**{plain(Path(state.library.root).name)}** · {unique:,} loops")
+        name = state.project.name or Path(state.library.root).name
+        st.markdown(f"**{plain(name)}** · {len(state.library.unique):,} loops")
         if state.embeddings is None:
             st.caption("Not embedded yet.")
             return
@@ -138,32 +138,31 @@ def task_line(task: Task) -> str:
     if report is None:
         return f"{task.title} · {duration(task.seconds)}"
     counted = f"{report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
-    parts = [report.stage, (report.message or counted) if not report.total else counted]
+    parts = [report.step, report.stage, (report.message or counted) if not report.total else counted]
     if report.total and report.message:
         parts.append(report.message)
     if task.rate:
         parts.append(f"{task.rate:,.1f} {report.unit}/s")
     if task.seconds_left is not None:
-        parts.append(f"{'at most ' if report.at_most else ''}{duration(task.seconds_left)} left")
-    return " · ".join(parts)
+        at_most = "at most " if report.at_most and not report.step else ""
+        parts.append(f"{at_most}{duration(task.seconds_left)} left{' in all' if report.step else ''}")
+    return " · ".join(filter(None, parts))
 
 
 def show_task(kind: str, *, cancel_label: str = "Cancel", body: Callable[[Task], None] | None = None) -> None:
-    """Follows the task of this kind until it ends, then reruns the page once; draws nothing when there is none."""
-    if task_board().get(kind) is not None:
+    """Follows the project's task of this kind until it ends, then reruns the page once; draws nothing without one."""
+    if session().project.tasks.get(kind) is not None:
         _follow(kind, cancel_label, body)
 
 
 @st.fragment(run_every=POLL_S)
 def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None) -> None:
-    task = task_board().get(kind)
+    task = session().project.tasks.get(kind)
     if task is None or not task.running:
         st.rerun()
         return
-    report = task.progress
     left, right = st.columns([5, 1], vertical_alignment="center")
-    share = min(1.0, report.done / report.total) if report and report.total else 0.0
-    left.progress(share, text=plain(task_line(task)))
+    left.progress(task.share, text=plain(task_line(task)))
     stopping = task.should_stop()
     if right.button(
         "Stopping…" if stopping else cancel_label, key=f"cancel-{kind}", disabled=stopping, width="stretch"
@@ -174,13 +173,14 @@ def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None) -
 
 
 def ended(kind: str) -> Task | None:
-    """The task of this kind if it has ended: taken over once, with its error shown."""
-    task = task_board().get(kind)
-    if task is None or task.running:
+    """The project's task of this kind if it has ended: once in every tab, with its error shown. Its result is in place."""
+    state = session()
+    task = state.project.tasks.get(kind)
+    if task is None or task.running or task.number in state.told:
         return None
-    task_board().clear(kind)
+    state.told.add(task.number)
     if task.state == "failed":
         st.error(plain(task.error), icon=":material/error:")
     elif task.state == "cancelled":
-        st.info(f"{plain(task.title)} was stopped; what was finished is kept.", icon=":material/pause_circle:")
+        st.info(plain(task.error), icon=":material/pause_circle:")
     return task

@@ -6,7 +6,7 @@ from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable, known_metadata, measure_metadata
 from loopscope.ui.components import ended, show_task, store
 from loopscope.ui.state import SessionState
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, task_board
 
 KIND = "listen"
 

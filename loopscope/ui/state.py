@@ -1,7 +1,7 @@
 """The session's own state, under one key: widget keys vanish on a page switch, these do not.
 
-Nothing here is shared between sessions. What later steps derive from earlier ones is dropped when those change:
-a new library drops embeddings and models, new embeddings drop models.
+A session is one browser tab. What was analysed belongs to its project, which tabs share and which outlives them; a page
+takes the project's contents once (`look`) and keeps to them, as workers may replace them at any moment.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -13,12 +13,17 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.pipeline import ScoredLoops
-from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable
-from loopscope.store import Store
+from loopscope.ui.projects.contents import Contents, EncoderNote
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.registry import open_store, project_registry
+from loopscope.ui.server.published import session_token
+from loopscope.ui.server.visitors import owner
+
+__all__ = ["SessionState", "kept", "open_store", "recall", "remember", "session"]
 
 _KEY = "loopscope"
 T = TypeVar("T")
@@ -28,58 +33,149 @@ T = TypeVar("T")
 class SessionState:
     """What one browser tab is working on."""
 
-    library: Library | None = None
-    encoder: Encoder | None = None
-    embeddings: EmbeddingSet | None = None
-    faults: pd.DataFrame | None = None
-    metadata: MetadataTable | None = None
-    models: dict[str, ScoredLoops] = field(default_factory=dict)
-    active: str = ""  # label of the model in view, empty where there is none
-    percentiles: dict[str, float] = field(default_factory=dict)
+    project: Project = field(default_factory=Project)
+    seen: Contents = field(default_factory=Contents)
+    owner: str = ""
+    page: str = ""
+    follows: bool = False  # the walk it started may open Explore
     selected: str | None = None
     lasso: tuple[str, ...] = ()
     browsed: Path | None = None
     allowed: tuple[Path, ...] = ()
-    generation: int = 0
-    metadata_changes: int = 0
     notice_read: str = ""
+    told: set[int] = field(default_factory=set)  # tasks whose end was shown
     choices: dict[str, Any] = field(default_factory=dict)
+
+    def look(self) -> Contents:
+        """Take the project's contents as they stand now; pages go by these until the next look."""
+        self.seen = self.project.contents
+        return self.seen
+
+    def use_project(self, project: Project, selected: str | None = None) -> None:
+        """Show another project in this tab."""
+        self.project, self.selected, self.lasso = project, selected or project.memory.selected, ()
+        self.look()
+
+    # What tests and pages put in without a walk.
 
     def use_library(self, library: Library, metadata: MetadataTable | None = None) -> None:
         """Takes a scanned folder with what its names say; what was computed from another one is dropped."""
-        self.library, self.metadata = library, metadata
+        self.project.use_library(library, metadata)
         self.selected, self.lasso = None, ()
-        self.use_embeddings(None)
+        self.look()
 
     def use_embeddings(
-        self, embeddings: EmbeddingSet | None, encoder: Encoder | None = None, faults: pd.DataFrame | None = None
+        self,
+        embeddings: EmbeddingSet | None,
+        encoder: "Encoder | EncoderNote | None" = None,
+        faults: pd.DataFrame | None = None,
     ) -> None:
         """Takes an embedding set and the findings of the signal checks; models of another set are dropped."""
-        self.embeddings, self.encoder, self.faults = embeddings, encoder, faults
-        self.models, self.active, self.percentiles = {}, "", {}
+        self.project.use_embeddings(embeddings, encoder, faults)
+        self.look()
 
-    def add_model(self, label: str, scored: ScoredLoops) -> None:
-        """Makes a fitted model the one the Explore page shows."""
-        self.models[label] = scored
-        self.percentiles.setdefault(label, DEFAULT_PERCENTILE)
-        self.active = label
-        self.generation += 1
+    def add_model(self, label: str, scored: ScoredLoops) -> str:
+        """Makes a fitted model the one the Explore page shows; returns its label."""
+        label = self.project.add_model(label, scored)
+        self.look()
+        return label
+
+    @property
+    def library(self) -> Library | None:
+        """The scanned folder."""
+        return self.seen.library
+
+    @property
+    def encoder(self) -> EncoderNote | None:
+        """Who made the numbers."""
+        return self.seen.encoder
+
+    @property
+    def embeddings(self) -> EmbeddingSet | None:
+        """All of them, or while they are made those so far."""
+        return self.seen.embeddings
+
+    @property
+    def faults(self) -> pd.DataFrame | None:
+        """The findings of the signal checks so far."""
+        return self.seen.faults
+
+    @property
+    def metadata(self) -> MetadataTable | None:
+        """What is known of each file beside its sound."""
+        return self.seen.metadata
+
+    @property
+    def models(self) -> Mapping[str, ScoredLoops]:
+        """Fitted models by label, oldest first."""
+        return self.seen.models
+
+    @property
+    def active(self) -> str:
+        """Label of the model in view, empty where there is none."""
+        label = self.project.active
+        return label if label in self.seen.models else next(reversed(self.seen.models), "")
 
     @property
     def model(self) -> ScoredLoops | None:
         """The model in view."""
-        return self.models.get(self.active)
+        return self.seen.models.get(self.active)
+
+    @property
+    def ranking(self) -> ScoredLoops | None:
+        """The model in view, or before there is one the provisional ranking."""
+        return self.model or self.seen.provisional
 
     @property
     def percentile(self) -> float:
         """The threshold of the model in view, as a percentile of its training scores."""
-        return self.percentiles.get(self.active, DEFAULT_PERCENTILE)
+        return self.project.percentile_of(self.active)
+
+    def select(self, loop_id: str | None) -> None:
+        """Select a loop; the project remembers it."""
+        if loop_id != self.selected:
+            self.selected = loop_id
+            self.project.remember(selected=loop_id)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One session as the registry of projects knows it."""
+
+    visitor: str
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda visit: project_registry().leave(visit.visitor))
+def _visit() -> _Visit:
+    return _Visit(session_token())
 
 
 def session() -> SessionState:
     """The present session's state, made on first use."""
     state: SessionState = st.session_state.setdefault(_KEY, SessionState())
     return state
+
+
+def enter(page: str) -> SessionState:
+    """Call first in every run of the app: the session's state, in a new tab with the project that the address names."""
+    state = session()
+    if not state.owner:
+        state.owner = owner()
+        asked = st.query_params.get("project", "")
+        if asked and (project := project_registry().open(state.owner, asked)) is not None:
+            open_project(project, st.query_params.get("loop"))
+    if page != state.page:
+        state.follows = state.follows and page == "library"
+        state.page = page
+        state.project.remember(page=page)
+    state.look()
+    return state
+
+
+def open_project(project: Project, selected: str | None = None) -> None:
+    """Show a project in this tab, and keep it in memory as long as the tab is there."""
+    project_registry().enter(_visit().visitor, project)
+    session().use_project(project, selected)
 
 
 def recall(defaults: Mapping[str, Any]) -> None:
@@ -106,9 +202,3 @@ def kept(name: str, key: Hashable, make: Callable[[], T]) -> T:
     if held is None or held[0] != key:
         held = st.session_state[place] = (key, make())
     return held[1]
-
-
-@st.cache_resource(show_spinner=False, on_release=Store.close)
-def open_store(database: str) -> Store:
-    """The one writer of the database, shared by all sessions; it holds no session's state."""
-    return Store(Path(database))

@@ -213,3 +213,8 @@ class Project:
         """Those that `view` still holds, oldest first."""
         with self._lock:
             return list(self._views.values())
+
+    def close(self) -> None:
+        """The project is forgotten: its work ends, and nothing is written any more."""
+        self.tasks.cancel_all()
+        self._store = None

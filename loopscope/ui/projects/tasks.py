@@ -1,9 +1,11 @@
 """Long work in worker threads that never call Streamlit; pages poll a `Task` from `run_every` fragments.
 
-Times are seconds of `time.monotonic`. A task belongs to one session and is told to stop when that session ends.
+Times are seconds of `time.monotonic`. A task belongs to a project, whatever tabs look on: it ends when it is done,
+cancelled, or the server stops.
 """
 
 import datetime
+import itertools
 import logging
 import sys
 import threading
@@ -14,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import streamlit as st
-
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.progress import EpochReport, Progress, training_progress
 from loopscope.ui.server.memory import collect_and_freeze
@@ -23,6 +23,7 @@ from loopscope.ui.server.memory import collect_and_freeze
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
 FAILURES_KEPT = 20
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Task:
     history: list[EpochReport] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    number: int = field(default_factory=lambda: next(_numbers))  # tells it from every other
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
     _samples: list[tuple[float, int]] = field(default_factory=list, repr=False)
 
@@ -87,6 +89,16 @@ class Task:
         return (self.ended or time.monotonic()) - self.started
 
     @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        report = self.progress
+        if report is None:
+            return 0.0
+        if report.share is not None:
+            return min(1.0, report.share)
+        return min(1.0, report.done / report.total) if report.total else 0.0
+
+    @property
     def rate(self) -> float | None:
         """Items per second over the last seconds, None before two reports."""
         if len(self._samples) < 2:
@@ -96,14 +108,16 @@ class Task:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the recent rate, None while it cannot be told."""
+        """What the work says itself, else an estimate from the recent rate, None while it cannot be told."""
+        if self.progress is not None and self.progress.seconds_left is not None:
+            return self.progress.seconds_left
         if self.progress is None or not self.progress.total or self.rate is None:
             return None
         return max(0, self.progress.total - self.progress.done) / self.rate
 
 
 class TaskBoard:
-    """The tasks of one session, by kind ("scan", "embed", "train" …); one of a kind at a time."""
+    """The tasks of one project, by kind ("walk", "train" …); one of a kind at a time."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
@@ -119,6 +133,15 @@ class TaskBoard:
         task = self.get(kind)
         return task is not None and task.running
 
+    def present(self) -> Task | None:
+        """The running task that began last."""
+        running = [task for task in list(self._tasks.values()) if task.running]
+        return max(running, key=lambda task: task.number, default=None)
+
+    def any_running(self) -> bool:
+        """Whether anything is at work."""
+        return self.present() is not None
+
     def start(self, kind: str, title: str, work: Callable[[Task], Any]) -> Task:
         """Runs `work(task)` in a thread, or returns the one of this kind that still runs."""
         with self._lock:
@@ -132,17 +155,11 @@ class TaskBoard:
         return task
 
     def failures(self) -> tuple[Failure, ...]:
-        """What failed in this session, oldest first."""
+        """What failed, oldest first."""
         return tuple(self._failures)
 
-    def clear(self, kind: str) -> None:
-        """Stops and forgets the task of this kind, once its result was taken over."""
-        task = self._tasks.pop(kind, None)
-        if task is not None:
-            task.cancel()
-
     def cancel_all(self) -> None:
-        """The session is gone."""
+        """The project is forgotten, or the server stops."""
         for task in list(self._tasks.values()):
             task.cancel()
 
@@ -174,9 +191,3 @@ def _run(task: Task, work: Callable[[Task], Any], on_failure: Callable[[Failure]
         level = logging.WARNING if state == "failed" else logging.INFO
         log.log(level, "%s: %s after %.1f s", task.title, state, task.seconds)
         collect_and_freeze()
-
-
-@st.cache_resource(scope="session", on_release=TaskBoard.cancel_all, show_spinner=False)
-def task_board() -> TaskBoard:
-    """The board of the present session."""
-    return TaskBoard()

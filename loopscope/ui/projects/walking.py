@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def start_training(project: Project, store: Store, embeddings: EmbeddingSet, pla
         scored = fit_detector(
             embeddings, plan.detector, plan.preset, plan.seed, on_epoch=task.on_epoch, should_stop=task.should_stop
         )
-        scored = scored.of_subset(subset)
+        scored = replace(scored, subset=subset)
         _ = scored.projection  # here rather than when the Explore page opens
         take_model(project, " · ".join(filter(None, [plan.label, subset])), scored)
         if not scored.detector.report_.complete:
@@ -170,7 +171,7 @@ class _Filling(WalkEvents):
             try:
                 detector = load_model(saved.path)
                 chosen = embeddings.select(_of_subset(detector, embeddings)) if saved.subset else embeddings
-                scored = score_library(chosen, detector).of_subset(saved.subset)
+                scored = replace(score_library(chosen, detector), subset=saved.subset)
             except ModelError as error:
                 self.project.say(str(error))
                 continue
@@ -187,12 +188,12 @@ class _Filling(WalkEvents):
     def on_encoder(self, encoder: Encoder) -> None:
         """Keeps who makes the numbers."""
         self.encoder_id = encoder.encoder_id
-        note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice)
-        plan = self.project.memory.plan
-        if plan.encoder_id != note.encoder_id:
+        note, plan = self.project.memory.encoder, self.project.memory.plan
+        if note is None or note.encoder_id != encoder.encoder_id:
+            note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice)
             self.project.use_embeddings(None)
         self.project.update(encoder=note)
-        self.project.remember(encoder=note, plan=_with_encoder(plan, note))
+        self.project.remember(encoder=note, plan=replace(plan, encoder_id=note.encoder_id))
 
     def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
         """The folder as it was left."""
@@ -245,7 +246,3 @@ class _Filling(WalkEvents):
 def _of_subset(detector: BaseDetector, embeddings: EmbeddingSet) -> list[str]:
     present = set(embeddings.loop_ids)
     return [loop_id for loop_id in detector.loop_ids_ if loop_id in present]
-
-
-def _with_encoder(plan: Plan, note: EncoderNote) -> Plan:
-    return Plan(plan.encoder, plan.weights_file, plan.detector, plan.preset, plan.seed, note.encoder_id)

@@ -17,7 +17,7 @@ from loopscope.files import display_name
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
-from loopscope.ui.tasks import task_board
+from loopscope.ui.projects.tasks import task_board
 
 PACKAGES = ("streamlit", "plotly", "torch", "laion-clap", "librosa", "soundfile", "scikit-learn", "pandas", "numpy")
 CHOSEN_KEY = "clear-what"

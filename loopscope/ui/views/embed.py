@@ -15,7 +15,7 @@ from loopscope.progress import ProgressCallback
 from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_notice, show_task, store
 from loopscope.ui.server.memory import collect_and_freeze
 from loopscope.ui.state import recall, remember, session
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, task_board
 from loopscope.ui.widgets.paging import show_table
 
 KIND = "embed"

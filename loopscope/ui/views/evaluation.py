@@ -17,7 +17,7 @@ from loopscope.errors import DataError
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.state import SessionState
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, task_board
 
 KIND = "evaluate"
 LABELS_FILE = "labels.csv"

@@ -13,7 +13,7 @@ from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.ui.components import duration, ended, figures_row, next_step, plain, printable_table, show_task, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import session
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, task_board
 from loopscope.ui.views.folder_browser import browse, recent_folders, remember_folder, typed_path
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure

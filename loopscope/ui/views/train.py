@@ -18,7 +18,7 @@ from loopscope.library import Library
 from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import SessionState, recall, remember, session
-from loopscope.ui.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, task_board
 from loopscope.ui.views.saved_models import saved_models, show_among_old
 from loopscope.ui.widgets.figure import show_figure
 

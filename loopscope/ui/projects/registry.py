@@ -1,0 +1,126 @@
+"""The projects of this server: those in memory, those remembered, and who may open which.
+
+A project is in memory while a tab shows it or work goes on for it. On this machine's own address projects belong to
+whoever sits there; on a network each browser has its own, under an unguessable key.
+"""
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from loopscope.analysis.walk import Plan
+from loopscope.config import paths
+from loopscope.store import ProjectRow, Store
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.walking import forget_files, start_walk
+
+
+class ProjectRegistry:
+    """Shared by all sessions of this process."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._lock = threading.RLock()
+        self._projects: dict[str, Project] = {}
+        self._visitors: dict[str, set[str]] = {}
+
+    def known(self, owner: str) -> list[ProjectRow]:
+        """The projects of an owner, the one opened last first."""
+        return self.store.get_projects(owner)
+
+    def create(self, owner: str, folder: Path, plan: Plan) -> Project:
+        """The owner's project of this folder, or a new one. No work is started."""
+        with self._lock:
+            row = next((row for row in self.known(owner) if row.folder == str(folder)), None)
+            if row is None:
+                project = Project.new(owner, folder, plan, self.store)
+                self._projects[project.id] = project
+                return project
+            return self._loaded(row)
+
+    def open(self, owner: str, project_id: str) -> Project | None:
+        """A project as it was left, None where this owner has no such one. Reading its folder goes on in a worker."""
+        with self._lock:
+            row = next((row for row in self.known(owner) if row.project_id == project_id), None)
+            if row is None:
+                return None
+            project = self._loaded(row)
+            if project.contents.library is None and not project.tasks.any_running():
+                start_walk(project, self.store, train=project.memory.pending or not project.memory.models)
+            return project
+
+    def rename(self, owner: str, project_id: str, name: str) -> None:
+        """Call a project something else than its folder."""
+        self._rewrite(owner, project_id, name=name)
+
+    def forget(self, owner: str, project_id: str) -> None:
+        """Forget a project with its own models; sounds, marks and embeddings stay."""
+        if not any(row.project_id == project_id for row in self.known(owner)):
+            return
+        with self._lock:
+            project = self._projects.pop(project_id, None)
+        if project is not None:
+            project.close()
+        self.store.delete_project(project_id)
+        forget_files(project_id)
+
+    def enter(self, visitor: str, project: Project) -> None:
+        """A tab shows this project from now on, and no other."""
+        with self._lock:
+            self._leave(visitor)
+            if project.id:
+                self._visitors.setdefault(project.id, set()).add(visitor)
+                project.opened_at = time.time()
+        project.keep()
+
+    def leave(self, visitor: str) -> None:
+        """A tab is gone. What runs for its project goes on; projects that nobody needs leave the memory."""
+        with self._lock:
+            self._leave(visitor)
+
+    def cancel_all(self) -> None:
+        """The server stops."""
+        for project in list(self._projects.values()):
+            project.tasks.cancel_all()
+
+    def _leave(self, visitor: str) -> None:
+        for visitors in self._visitors.values():
+            visitors.discard(visitor)
+        idle = [key for key, project in self._projects.items() if not self._is_needed(key, project)]
+        for key in idle:
+            del self._projects[key]
+
+    def _is_needed(self, project_id: str, project: Project) -> bool:
+        return bool(self._visitors.get(project_id)) or project.tasks.any_running()
+
+    def _loaded(self, row: ProjectRow) -> Project:
+        return self._projects.setdefault(row.project_id, Project(row, self.store))
+
+    def _rewrite(self, owner: str, project_id: str, name: str) -> None:
+        row = next((row for row in self.known(owner) if row.project_id == project_id), None)
+        if row is None:
+            return
+        with self._lock:
+            project = self._projects.get(project_id)
+            if project is not None:
+                project.name = name
+        self.store.put_project(replace(row, name=name))
+
+
+@st.cache_resource(show_spinner=False, on_release=Store.close)
+def open_store(database: str) -> Store:
+    """The one writer of the database, shared by all sessions; it holds no session's state."""
+    return Store(Path(database))
+
+
+@st.cache_resource(show_spinner=False)
+def _registry_of(database: str) -> ProjectRegistry:
+    return ProjectRegistry(open_store(database))
+
+
+def project_registry() -> ProjectRegistry:
+    """The registry of the database in force."""
+    return _registry_of(str(paths().database))
