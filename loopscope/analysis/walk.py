@@ -21,7 +21,7 @@ from loopscope.detection.base import MIN_LOOPS, BaseDetector
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame
+from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame, rows_of, version
 from loopscope.library import Library, scan_folder
 from loopscope.metadata import read_names
 from loopscope.metadata.collect import MetadataTable, known_metadata
@@ -98,7 +98,7 @@ def walk(
     events: WalkEvents,
     *,
     fitted: BaseDetector | None = None,
-    train: bool = True,
+    compute: bool = True,
     load: LoadEncoder = load_encoder,
     on_progress: ProgressCallback = ignore_progress,
     on_epoch: EpochCallback = ignore_epoch,
@@ -107,10 +107,10 @@ def walk(
     """Takes a folder from files to scores and tells `events` of every step.
 
     With `fitted`, a model of this folder, nothing is trained: the loops it knows keep their scores, new ones are scored
-    by it. Too few loops to learn from, or `train` false: the walk ends with the embeddings. Raises `LoopscopeError`
-    subclasses, `Cancelled` among them.
+    by it. With too few loops to learn from the walk ends with the embeddings. `compute` false: the folder is scanned and
+    shown with what is in the store, nothing else is done. Raises `LoopscopeError` subclasses, `Cancelled` among them.
     """
-    _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, train)
+    _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute)
 
 
 class _Walk:
@@ -130,17 +130,20 @@ class _Walk:
         self.forecast = Forecast(stages, known_costs(store))
         self.shares = {"embedding": 0.0, "checks": 0.0}
 
-    def run(self, folder: str | Path, fitted: BaseDetector | None, train: bool) -> None:
+    def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool) -> None:
         library = self._scan(folder)
         if library.loops.empty:
             return
         stored = self._stored(library)
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             self.events.on_restored(stored, score_library(stored, fitted))
+        if not compute:
+            self.events.on_embeddings(stored, self._known_faults(library))
+            return
         embeddings = self._embed_and_check(library, stored)
         if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
             self.events.on_model(score_library(embeddings, fitted), trained=False)
-        elif train and len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
+        elif len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
             self._train(embeddings)
 
     def _scan(self, folder: str | Path) -> Library:
@@ -157,6 +160,10 @@ class _Walk:
         kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
         X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, 1), np.float32)
         return EmbeddingSet(kept, X, encoder_id)
+
+    def _known_faults(self, library: Library) -> pd.DataFrame:
+        loop_ids = list(library.unique["loop_id"])
+        return faults_frame(rows_of(self.store.get_reports("faults", loop_ids, version()), loop_ids))
 
     def _embed_and_check(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         self.forecast.begin("embed")

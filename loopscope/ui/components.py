@@ -11,6 +11,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
 from loopscope.store import Store
 from loopscope.ui.state import open_store, session
+from loopscope.ui.widgets.status import status_panel
 from loopscope.ui.projects.tasks import Task
 
 PAGES = {
@@ -149,16 +150,24 @@ def task_line(task: Task) -> str:
     return " · ".join(filter(None, parts))
 
 
-def show_task(kind: str, *, cancel_label: str = "Cancel", body: Callable[[Task], None] | None = None) -> None:
-    """Follows the project's task of this kind until it ends, then reruns the page once; draws nothing without one."""
+def show_task(
+    kind: str,
+    *,
+    cancel_label: str = "Cancel",
+    body: Callable[[Task], None] | None = None,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Follows the project's task of this kind until it ends or `until` says so, then reruns the page once."""
     if session().project.tasks.get(kind) is not None:
-        _follow(kind, cancel_label, body)
+        _follow(kind, cancel_label, body, until)
 
 
 @st.fragment(run_every=POLL_S)
-def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None) -> None:
+def _follow(
+    kind: str, cancel_label: str, body: Callable[[Task], None] | None, until: Callable[[], bool]
+) -> None:
     task = session().project.tasks.get(kind)
-    if task is None or not task.running:
+    if task is None or not task.running or until():
         st.rerun()
         return
     left, right = st.columns([5, 1], vertical_alignment="center")

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 
+from loopscope.allowed_folders import allowed_roots, is_allowed
 from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder
 from loopscope.library import Library
@@ -21,7 +23,7 @@ from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.registry import open_store, project_registry
 from loopscope.ui.server.published import session_token
-from loopscope.ui.server.visitors import owner
+from loopscope.ui.server.visitors import LOCAL, owner
 
 __all__ = ["SessionState", "kept", "open_store", "recall", "remember", "session"]
 
@@ -162,7 +164,7 @@ def enter(page: str) -> SessionState:
     if not state.owner:
         state.owner = owner()
         asked = st.query_params.get("project", "")
-        if asked and (project := project_registry().open(state.owner, asked)) is not None:
+        if asked and (project := project_registry().open(state.owner, asked, may_open)) is not None:
             open_project(project, st.query_params.get("loop"))
     if page != state.page:
         state.follows = state.follows and page == "library"
@@ -170,6 +172,15 @@ def enter(page: str) -> SessionState:
         state.project.remember(page=page)
     state.look()
     return state
+
+
+def may_open(folder: str) -> bool:
+    """Whether this session may read a folder again that was opened before: the person at this machine any, others
+    only what the server allows them now, and what they uploaded."""
+    if session().owner == LOCAL:
+        return True
+    address: str | None = st.get_option("server.address")
+    return is_allowed(Path(folder), (*allowed_roots(address), paths().uploads, paths().demo))
 
 
 def open_project(project: Project, selected: str | None = None) -> None:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -49,13 +49,14 @@ class SavedModel:
 
 @dataclass
 class Remembered:
-    """What the store keeps of a project besides its name. `pending`: the walk has not come to its end yet.
+    """What the store keeps of a project besides its name. `standing`: how the walk stands, "running" also where it was
+    killed, "stopped" where the user or an error ended it.
 
     `models` by label, the oldest first.
     """
 
     plan: Plan = field(default_factory=Plan)
-    pending: bool = False
+    standing: Literal["running", "done", "stopped"] = "running"
     encoder: EncoderNote | None = None
     active: str = ""
     percentiles: dict[str, float] = field(default_factory=dict)
@@ -110,10 +111,11 @@ class Project:
         project.keep()
         return project
 
-    def update(self, **changes: Any) -> Contents:
-        """Replace parts of the contents; returns the new ones."""
+    def update(self, *, quiet: bool = False, **changes: Any) -> Contents:
+        """Replace parts of the contents; returns the new ones. `quiet`: nothing on a page needs to change for it."""
         with self._lock:
-            self.contents = replace(self.contents, **changes, serial=self.contents.serial + 1)
+            serial = self.contents.serial + (not quiet)
+            self.contents = replace(self.contents, **changes, serial=serial)
             return self.contents
 
     def remember(self, **changes: Any) -> None:

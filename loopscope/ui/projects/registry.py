@@ -6,6 +6,7 @@ whoever sits there; on a network each browser has its own, under an unguessable 
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,15 +42,18 @@ class ProjectRegistry:
                 return project
             return self._loaded(row)
 
-    def open(self, owner: str, project_id: str) -> Project | None:
-        """A project as it was left, None where this owner has no such one. Reading its folder goes on in a worker."""
+    def open(self, owner: str, project_id: str, may_open: Callable[[str], bool] = lambda folder: True) -> Project | None:
+        """A project as it was left, None where this owner has no such one. Its folder is read in a worker.
+
+        A walk that was killed goes on; one that was stopped waits for its owner. `may_open` is asked for the folder.
+        """
         with self._lock:
             row = next((row for row in self.known(owner) if row.project_id == project_id), None)
-            if row is None:
+            if row is None or not may_open(row.folder):
                 return None
             project = self._loaded(row)
             if project.contents.library is None and not project.tasks.any_running():
-                start_walk(project, self.store, train=project.memory.pending or not project.memory.models)
+                start_walk(project, self.store, compute=project.memory.standing != "stopped")
             return project
 
     def rename(self, owner: str, project_id: str, name: str) -> None:

@@ -46,34 +46,46 @@ def loaded_encoder(name: str, weights_file: str | None, _on_progress: ProgressCa
 
 
 def start_walk(
-    project: Project, store: Store, folder_of: Callable[[Task], Path] | None = None, *, train: bool = True
+    project: Project,
+    store: Store,
+    folder_of: Callable[[Task], Path] | None = None,
+    *,
+    retrain: bool = False,
+    compute: bool = True,
 ) -> Task:
     """Takes the project's folder through all stages in a worker; `folder_of` makes the folder first where need be.
 
-    A model that the project has from an earlier walk is used; else one is trained.
+    A model that the project has from an earlier walk is used, unless it is to `retrain`; else one is trained.
+    `compute` false: what is in the store is shown and nothing else is done.
     """
 
     def work(task: Task) -> None:
         folder = project.folder if folder_of is None else folder_of(task)
         events = _Filling(project, store)
+        standing = "stopped"
         try:
             walk(
                 folder,
                 project.memory.plan,
                 store,
                 events,
-                fitted=events.restore(),
-                train=train,
+                fitted=None if retrain else events.restore(),
+                compute=compute,
                 load=loaded_encoder,
                 on_progress=task.on_progress,
                 on_epoch=task.history.append,
                 should_stop=task.should_stop,
             )
             events.restore_others()
+            standing = "stopped" if task.should_stop() else "done"
         finally:
-            project.remember(pending=False)
+            if compute:
+                project.remember(standing=standing)
 
-    project.remember(pending=train)
+    if project.tasks.running(WALK):
+        return project.tasks.start(WALK, "", work)  # the one that runs
+    if compute:
+        project.remember(standing="running")
     return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work)
 
 

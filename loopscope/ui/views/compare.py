@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.pipeline import ScoredLoops, score_table
-from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import (
@@ -77,7 +76,7 @@ def _two_models(state: SessionState, library: Library) -> None:
 
 
 def _side(state: SessionState, library: Library, label: str, name: str) -> Side:
-    scored, percentile = state.models[label], state.percentiles.get(label, DEFAULT_PERCENTILE)
+    scored, percentile = state.models[label], state.project.percentile_of(label)
     table = printable_table(score_table(library.unique, scored, percentile))
     return Side(label, name, scored, table, threshold_at(scored.reference_scores, percentile))
 

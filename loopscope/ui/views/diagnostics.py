@@ -17,7 +17,6 @@ from loopscope.files import display_name
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
-from loopscope.ui.projects.tasks import task_board
 
 PACKAGES = ("streamlit", "plotly", "torch", "laion-clap", "librosa", "soundfile", "scikit-learn", "pandas", "numpy")
 CHOSEN_KEY = "clear-what"
@@ -56,12 +55,12 @@ def show_weights() -> None:
 
 
 def show_errors() -> None:
-    """This session's failures in full, and the server's warnings, which name no file."""
+    """This project's failures in full, and the server's warnings, which name no file."""
     if store().notice:
         st.warning(plain(store().notice), icon=":material/warning:")
-    failures = [f"{failure.when} {failure.title}: {failure.error}" for failure in task_board().failures()]
+    failures = [f"{failure.when} {failure.title}: {failure.error}" for failure in session().project.tasks.failures()]
     if failures:
-        st.caption("Failed in this session")
+        st.caption("Failed in this project")
         st.code(display_name("\n".join(failures)), language=None, wrap_lines=True)
     records = last_records()
     if records:

@@ -17,7 +17,7 @@ from loopscope.errors import DataError
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.state import SessionState
-from loopscope.ui.projects.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task, TaskBoard
 
 KIND = "evaluate"
 LABELS_FILE = "labels.csv"
@@ -48,7 +48,7 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
         "k is the number of anomalies."
     )
     st.dataframe(_session_models(state, data), hide_index=True, column_config=NUMBERS)
-    _all_detectors(data)
+    _all_detectors(state.project.tasks, data)
 
 
 def _labelled(library: Library, embeddings: EmbeddingSet) -> LabelledSet:
@@ -76,11 +76,9 @@ def _session_models(state: SessionState, data: LabelledSet) -> pd.DataFrame:
     return everything[["model", "category", "n", "auroc", "average_precision", "precision_at_k"]]
 
 
-def _all_detectors(data: LabelledSet) -> None:
-    finished = ended(KIND)
-    if finished is not None and finished.done:
-        st.session_state["evaluation"] = finished.result
-    if task_board().running(KIND):
+def _all_detectors(tasks: TaskBoard, data: LabelledSet) -> None:
+    ended(KIND)
+    if tasks.running(KIND):
         show_task(KIND, cancel_label="Stop")
         return
     if st.button("Evaluate all detectors over three seeds", key="evaluate"):
@@ -89,9 +87,12 @@ def _all_detectors(data: LabelledSet) -> None:
             runs = evaluate_detectors(data, seeds=(0, 1, 2), on_progress=task.on_progress, should_stop=task.should_stop)
             return data.loop_ids, runs
 
-        task_board().start(KIND, "Evaluation", work)
+        tasks.start(KIND, "Evaluation", work)
         st.rerun()
-    loop_ids, runs = st.session_state.get("evaluation", ((), pd.DataFrame()))
+    latest = tasks.get(KIND)
+    if latest is None or not latest.done:
+        return
+    loop_ids, runs = latest.result
     if loop_ids == data.loop_ids and not runs.empty:
         summary = summarise(runs)
         shown = ["detector", "category", "n", *[name for name in NUMBERS if name in summary]]

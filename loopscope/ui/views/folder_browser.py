@@ -1,4 +1,4 @@
-"""Choosing a folder of this computer: breadcrumbs, sub-folders with counts, a path box, recent ones."""
+"""Choosing a folder of this computer: breadcrumbs, sub-folders with counts, a path box."""
 
 from pathlib import Path
 
@@ -7,11 +7,9 @@ import streamlit as st
 from loopscope.allowed_folders import allowed_roots, check_root, is_allowed, is_loopback
 from loopscope.errors import LibraryError
 from loopscope.library import list_subfolders
-from loopscope.ui.components import plain, printable, show_failure, store
+from loopscope.ui.components import plain, show_failure
 from loopscope.ui.state import session
 
-RECENT_SETTING = "recent_folders"
-RECENT_KEPT = 6
 LISTED = 300
 CACHE_S = 30.0
 
@@ -48,7 +46,7 @@ def typed_path() -> Path | None:
     with st.form("path-form", border=False):
         left, right = st.columns([4, 1], vertical_alignment="bottom")
         path = left.text_input("Path", placeholder="/Users/me/Music/Loops", key="path").strip()
-        pressed = right.form_submit_button("Scan", width="stretch")
+        pressed = right.form_submit_button("Analyse", width="stretch")
     if not path:
         if pressed:
             st.error("Type the path of a folder first, or choose one in the browser below.")
@@ -64,7 +62,7 @@ def _subfolders(folder: str) -> list[tuple[str, str, str]]:
 
 
 def browse() -> Path | None:
-    """Breadcrumbs, sub-folders with their file counts, and the button that scans the folder in view."""
+    """Breadcrumbs, sub-folders with their file counts, and the button that analyses the folder in view."""
     state = session()
     places = roots()
     if not places:
@@ -87,7 +85,10 @@ def browse() -> Path | None:
             )
         if len(folders) > LISTED:
             st.caption(f"{len(folders) - LISTED:,} more sub-folders: type the path above.")
-    return here if st.button(f"Scan {plain(here.name or str(here))}", type="primary", key="scan-here") else None
+    if here in (Path.home(), Path(here.anchor)):  # thousands of sounds that nobody meant
+        st.caption("Open the folder that holds your loops.")
+        return None
+    return here if st.button(f"Analyse {plain(here.name)}", type="primary", key="scan-here") else None
 
 
 def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
@@ -103,22 +104,3 @@ def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
 
 def _go(folder: Path) -> None:
     session().browsed = folder
-
-
-def remember_folder(folder: Path) -> None:
-    """Puts a folder first among the recent ones."""
-    known = [path for path in store().get_setting(RECENT_SETTING, []) if path != printable(str(folder))]
-    store().put_setting(RECENT_SETTING, [printable(str(folder)), *known][:RECENT_KEPT])
-
-
-def recent_folders() -> Path | None:
-    """The recent folders that are still there and allowed, as buttons."""
-    known = [Path(path) for path in store().get_setting(RECENT_SETTING, [])]
-    present = [path for path in known if path.is_dir() and is_allowed(path, roots())]
-    chosen = None
-    if present:
-        st.markdown("**Recent folders**")
-    for path in present:
-        if st.button(plain(str(path)), key=f"recent-{path}", icon=":material/history:", type="tertiary"):
-            chosen = path
-    return chosen

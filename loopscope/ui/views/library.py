@@ -1,72 +1,82 @@
-"""The Library page's parts: the ways in (browser, path, recent, demo, upload), the scan, and what it found."""
+"""The Library page's parts: projects to go on with, the ways in (browser, path, demo, upload), what the scan found."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from loopscope.analysis.walk import Plan
+from loopscope.config import paths
 from loopscope.demo import make_demo_library
 from loopscope.figures.library import count_bars, duration_histogram, tempo_histogram
-from loopscope.library import Library, library_statistics, scan_folder
-from loopscope.metadata.collect import MetadataTable, known_metadata
-from loopscope.ui.components import duration, ended, figures_row, next_step, plain, printable_table, show_task, store
+from loopscope.library import Library, library_statistics
+from loopscope.ui.components import duration, ended, figures_row, next_step, plain, printable_table, show_task
 from loopscope.ui.metadata_task import metadata_of
-from loopscope.ui.state import session
-from loopscope.ui.projects.tasks import Task, task_board
-from loopscope.ui.views.folder_browser import browse, recent_folders, remember_folder, typed_path
+from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.tasks import Task
+from loopscope.ui.projects.walking import WALK, start_walk
+from loopscope.ui.state import open_project, session
+from loopscope.ui.views.detector_choice import choose_detector
+from loopscope.ui.views.embed import choose_encoder
+from loopscope.ui.views.folder_browser import browse, typed_path
+from loopscope.ui.views.known_projects import WALK_PICTURE, continue_cards
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import page_of, show_table
 
-KIND = "scan"
 LOOP_COLUMNS = ["name", "folder", "duration_s", "sample_rate", "channels", "format", "size_bytes", "loop_id"]
 
 
-def start_scan(folder: Path) -> None:
-    """Scans a folder in a worker."""
-    remember_folder(folder)
-    _start("Scanning", lambda task: folder)
-
-
 def start_demo() -> None:
-    """Makes the demo library where it is missing, then scans it."""
-    _start("Making the demo library", lambda task: make_demo_library(on_progress=task.on_progress))
+    """Makes the demo library where it is missing, then analyses it."""
+    analyse(paths().demo, lambda task: make_demo_library(on_progress=task.on_progress, should_stop=task.should_stop))
 
 
-def _start(title: str, folder_of: Callable[[Task], Path]) -> None:
-    database = store()
-
-    def work(task: Task) -> tuple[Library, MetadataTable]:
-        folder = folder_of(task)
-        library = scan_folder(folder, store=database, on_progress=task.on_progress, should_stop=task.should_stop)
-        return library, known_metadata(library.loops, database)
-
-    task_board().start(KIND, title, work)
+def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> None:
+    """Starts the whole walk over a folder, as its project; what is known of it already is not done again."""
+    state, plan = session(), chosen_plan()
+    project = project_registry().create(state.owner, folder, plan)
+    earlier = project.memory.plan
+    is_other = replace(plan, encoder_id=earlier.encoder_id) != earlier
+    if is_other:
+        same_encoder = (plan.encoder, plan.weights_file) == (earlier.encoder, earlier.weights_file)
+        project.remember(plan=replace(plan, encoder_id=earlier.encoder_id if same_encoder else ""))
+    start_walk(project, project_registry().store, folder_of, retrain=is_other)
+    open_project(project)
+    state.follows = True
 
 
 def library_step() -> None:
-    """The ways in, the running scan, and the library in hand."""
+    """The ways in, the scan as it runs, and the library in hand."""
     state = session()
-    finished = ended(KIND)
-    if finished is not None and finished.done:
-        state.use_library(*finished.result)
-        for later in ("embed", "train", "listen"):
-            task_board().clear(later)  # they work on the folder that was just left
-        st.toast(f"{finished.title}: done in {duration(finished.seconds)}", icon=":material/check:")
-    if task_board().running(KIND):
-        show_task(KIND)
+    project = state.project
+    ended(WALK)
+    if state.library is None and project.tasks.running(WALK):
+        show_task(WALK, until=lambda: project.contents.library is not None)
         return
     if state.library is None:
-        ways_in()
+        first_screen()
         return
+    if state.follows and not state.library.loops.empty:
+        state.follows = False
+        st.switch_page("pages/explore.py")
     with st.expander("Choose another folder", icon=":material/folder_open:"):
+        continue_cards()
         ways_in()
     show_library(state.library)
 
 
+def first_screen() -> None:
+    """What will happen in a sentence and a picture, the projects to go on with, and the ways in."""
+    st.html(WALK_PICTURE)
+    continue_cards()
+    ways_in()
+
+
 def ways_in() -> None:
-    """Folder browser and path box; beside them demo, recent folders and upload."""
+    """Folder browser and path box; beside them demo, upload, and what only some want to choose."""
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("A folder on this computer", anchor=False)
@@ -77,12 +87,26 @@ def ways_in() -> None:
         if st.button("Open the demo library", icon=":material/play_circle:", key="demo"):
             start_demo()
             st.rerun()
-        chosen = recent_folders() or chosen
         with st.expander("Upload a folder from another computer", icon=":material/upload:"):
             chosen = upload_folder() or chosen
+        with st.expander("Advanced: encoder, detector, seed", icon=":material/tune:"):
+            choose_encoder()
+            choose_detector()
     if chosen is not None:
-        start_scan(chosen)
+        analyse(chosen)
         st.rerun()
+
+
+def chosen_plan() -> Plan:
+    """What was chosen under "Advanced" or on the pages, else the defaults."""
+    choices, usual = session().choices, Plan()
+    return Plan(
+        encoder=choices.get("encoder-name", usual.encoder),
+        weights_file=choices.get("weights-file") or None,
+        detector=choices.get("detector-name", usual.detector),
+        preset=choices.get("preset-name") or usual.preset,
+        seed=int(choices.get("seed", usual.seed)),
+    )
 
 
 def show_library(library: Library) -> None:
@@ -97,7 +121,8 @@ def show_library(library: Library) -> None:
         )
     else:
         _figures_of(library)
-        next_step("embed")
+        next_step("explore")
+        show_changes(library)
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
         show_table(
@@ -112,6 +137,20 @@ def show_library(library: Library) -> None:
             },
         )
     _left_out(library)
+
+
+def show_changes(library: Library) -> None:
+    """What is new since the folder was last analysed, and a way to learn from it."""
+    state = session()
+    changes = state.seen.changes
+    if not changes:
+        return
+    st.info(f"Since the last time: {changes.sentence}.", icon=":material/new_releases:")
+    if changes.new_ids and state.models and not state.project.tasks.any_running():
+        st.caption("New loops are scored by the present model, which has not learnt from them.")
+        if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
+            start_walk(state.project, project_registry().store, retrain=True)
+            st.rerun()
 
 
 def _figures_of(library: Library) -> None:

@@ -26,7 +26,7 @@ def plain_view(state: SessionState, library: Library, label: str, scored: Scored
         format="%.1f",
         key="plain-threshold",
     )
-    state.percentiles[label] = percentile
+    state.project.set_percentile(label, percentile)
     if percentile != DEFAULT_PERCENTILE:
         st.caption(f"The paper's threshold is the {DEFAULT_PERCENTILE:.0f}th percentile.")
     threshold = threshold_at(scored.reference_scores, percentile)
@@ -49,7 +49,7 @@ def plain_view(state: SessionState, library: Library, label: str, scored: Scored
         },
     )
     if choice.selection.rows:
-        state.selected = str(rows["loop_id"].iloc[choice.selection.rows[0]])
+        state.select(str(rows["loop_id"].iloc[choice.selection.rows[0]]))
     if state.selected is not None:
         player(library, state.selected)
     else:

@@ -1,65 +1,31 @@
 """The Train page's parts: choosing a detector, live curves, the report with its quality checks."""
 
 import math
-from dataclasses import replace
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.subsets import EVERYTHING, subsets
+from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.fitted import FitReport
 from loopscope.detection.quality import Outcome, outcomes_in_words, quality_checks
-from loopscope.detection.registry import detector_info, detector_names
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
-from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task
+from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task, store
 from loopscope.ui.metadata_task import metadata_of
-from loopscope.ui.state import SessionState, recall, remember, session
-from loopscope.ui.projects.tasks import Task, task_board
+from loopscope.ui.projects.tasks import Task
+from loopscope.ui.projects.walking import TRAIN, WALK, keep_model, start_training
+from loopscope.ui.state import SessionState, session
+from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.saved_models import saved_models, show_among_old
 from loopscope.ui.widgets.figure import show_figure
 
-KIND = "train"
-PRESETS = {  # title and what it means
-    "robust": (
-        "Robust (recommended)",
-        "Robust: scored by members that did not train on the loop, and kept from collapse.",
-    ),
-    "paper": (
-        "Paper, section 4.3",
-        "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
-    ),
-}
-JOINED = ", joined with its reconstruction error and the local density of the embeddings"
 PASSED = {Outcome.PASSED: "yes", Outcome.NOT_PASSED: "no", Outcome.MISSING: "not measured"}
 SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
 EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
-
-
-def choose_detector() -> tuple[str, str, int]:
-    """Detector, preset and seed."""
-    names = detector_names()
-    recall({"detector-name": names[0], "preset-name": "", "seed": 0})
-    left, middle, right = st.columns([5, 5, 2])
-    name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
-    info = detector_info(name)
-    if st.session_state["preset-name"] not in info.presets:
-        st.session_state["preset-name"] = next(iter(info.presets))
-    preset = middle.selectbox(
-        "Preset", list(info.presets), format_func=lambda name: PRESETS[name][0], key="preset-name"
-    )
-    seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed")
-    remember("detector-name", "preset-name", "seed")
-    joined = JOINED if preset == "robust" and info.is_deep else ""
-    st.caption(f"Score: {info.score}{joined}; higher = more anomalous. {PRESETS[preset][1]}")
-    return name, preset, int(seed)
-
-
-def _title(name: str) -> str:
-    return f"{name} · {detector_info(name).title}"
 
 
 def choose_subset(state: SessionState, library: Library, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
@@ -77,38 +43,45 @@ def choose_subset(state: SessionState, library: Library, embeddings: EmbeddingSe
     return ("", embeddings) if chosen == EVERYTHING else (chosen, embeddings.select(parts[chosen]))
 
 
-def start_training(embeddings: EmbeddingSet, name: str, preset: str, seed: int, subset: str = "") -> None:
-    """Fits in a worker thread; stop keeps the best weights so far. `subset` names the loops where they are not all."""
-
-    def work(task: Task) -> tuple[str, ScoredLoops]:
-        scored = fit_detector(embeddings, name, preset, seed, on_epoch=task.on_epoch, should_stop=task.should_stop)
-        scored = replace(scored, subset=subset)
-        _ = scored.projection  # here rather than when the Explore page opens
-        return " · ".join(filter(None, [name, preset, f"seed {seed}", subset])), scored
-
-    task_board().start(KIND, f"Training {name}", work)
-
-
 def train_step(library: Library, embeddings: EmbeddingSet) -> None:
-    """Choice, start, live curves and report for the session's embeddings."""
+    """Choice, start, live curves and report for the project's embeddings."""
     state = session()
-    finished = ended(KIND)
-    if finished is not None and finished.done:
-        state.add_model(*finished.result)
-    running = task_board().running(KIND)
+    tasks = state.project.tasks
+    for kind in (WALK, TRAIN):
+        ended(kind)
+    running = next((kind for kind in (TRAIN, WALK) if tasks.running(kind)), None)
     show_provenance()
+    _offer_stopped(state)
     with st.container(border=True):
         name, preset, seed = choose_detector()
         subset, chosen = choose_subset(state, library, embeddings)
-        if st.button("Train", type="primary", disabled=running, key="train-start"):
-            start_training(chosen, name, preset, seed, subset)
+        if st.button("Train", type="primary", disabled=running is not None, key="train-start"):
+            plan = Plan(detector=name, preset=preset, seed=seed)
+            start_training(state.project, store(), chosen, plan, subset)
             st.rerun()
-    if running:
-        show_task(KIND, cancel_label="Stop", body=live_curves)
+    if running is not None:
+        show_task(running, cancel_label="Stop" if running == TRAIN else "Cancel", body=live_curves)
     elif state.model is not None:
         show_report(state.active, state.model)
-    if not running:
+    if running is None:
         saved_models(state, library, embeddings)
+
+
+def _offer_stopped(state: SessionState) -> None:
+    """A training that was stopped is not kept, unless the user says so."""
+    if state.seen.stopped is None:
+        return
+    label, scored = state.seen.stopped
+    with st.container(border=True):
+        reasons = " ".join(scored.detector.report_.warnings)
+        st.markdown(f"**{plain(label)} was stopped and is not kept.** {plain(reasons)}")
+        with st.container(horizontal=True):
+            if st.button("Keep it, unfinished as it is", key="keep-stopped"):
+                keep_model(state.project, f"{label} (unfinished)", scored)
+                st.rerun()
+            if st.button("Discard it", key="drop-stopped", type="tertiary"):
+                state.project.update(stopped=None)
+                st.rerun()
 
 
 def live_curves(task: Task) -> None:
