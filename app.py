@@ -15,17 +15,22 @@ from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from loopscope.ui.server.ending import lifespan
 from loopscope.ui.server.headers import SecurityHeaders
 from loopscope.ui.server.log import start_logging
 from loopscope.ui.server.media import routes
+from loopscope.ui.server.visitors import BrowserKeys
 
 if get_script_run_ctx(suppress_warning=True) is None:
     start_logging()
     PagesManager.uses_pages_directory = False  # else an address below the start page, opened first, bypasses this file
-    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
+    middleware = [Middleware(SecurityHeaders), Middleware(BrowserKeys)]
+    app = st.App(__file__, routes=routes(), middleware=middleware, lifespan=lifespan)
 else:
     from loopscope.errors import LoopscopeError
-    from loopscope.ui.components import show_failure, show_status
+    from loopscope.ui.components import show_failure
+    from loopscope.ui.state import enter
+    from loopscope.ui.status import show_status
 
     st.set_page_config(
         page_title="loopscope", page_icon=str(Path(__file__).with_name("assets") / "icon.png"), layout="wide"
@@ -42,7 +47,8 @@ else:
     )
     st.html("<style>.stMainBlockContainer{padding:3.2rem clamp(1rem,2.6vw,3rem) 3rem}</style>")
     try:
+        enter(page.title.lower())
+        show_status()
         page.run()
-        show_status()  # after the page, which may just have taken over a result
     except LoopscopeError as error:
         show_failure(error)

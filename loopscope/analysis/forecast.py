@@ -11,9 +11,8 @@ from loopscope.store import Store
 
 SETTING = "stage_costs"
 # Seconds a loop, and of any number of loops; two cores, loops of 5 s.
-COSTS: Mapping[str, float] = {"scan": 0.004, "embed": 0.07, "train": 0.011}
-FIXED: Mapping[str, float] = {"scan": 0.5, "embed": 3.0, "train": 6.0}
-PACE_AFTER = 0.05  # of a stage; before that its pace is a guess
+COSTS: Mapping[str, float] = {"scan": 0.004, "embed": 0.07, "train": 0.009}
+FIXED: Mapping[str, float] = {"scan": 0.5, "embed": 3.0, "train": 14.0}
 FEWEST = 50  # loops from which a stage's pace is worth keeping
 
 
@@ -46,10 +45,9 @@ class Forecast:
         spent = time.monotonic() - self._began
         names = list(self._stages)
         place = names.index(self._stage)
-        here = self._expected(self._stage)
-        if done > PACE_AFTER and spent > 1.0:
-            here = spent / done
-        left = max(0.0, here - spent) + sum(self._expected(name) for name in names[place + 1 :])
+        known = min(1.0, 2.0 * done)  # its own pace counts the more, the more of it is done
+        here = (1 - known) * self._expected(self._stage) + (known * spent / done if done else 0.0)
+        left = (1 - done) * here + sum(self._expected(name) for name in names[place + 1 :])
         spent_in_all = self._spent + spent
         self._share = max(self._share, spent_in_all / max(spent_in_all + left, 1e-9))
         return f"{place + 1} of {len(names)}", self._share, left

@@ -107,8 +107,8 @@ def walk(
     """Takes a folder from files to scores and tells `events` of every step.
 
     With `fitted`, a model of this folder, nothing is trained: the loops it knows keep their scores, new ones are scored
-    by it. With too few loops to learn from the walk ends with the embeddings. `compute` false: the folder is scanned and
-    shown with what is in the store, nothing else is done. Raises `LoopscopeError` subclasses, `Cancelled` among them.
+    by it. With too few loops to learn from the walk ends with the embeddings. `compute` false: the folder is scanned
+    and shown with what is in the store, nothing else is done. Raises `LoopscopeError` subclasses, `Cancelled` among them.
     """
     _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute)
 
@@ -142,7 +142,8 @@ class _Walk:
             return
         embeddings = self._embed_and_check(library, stored)
         if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
-            self.events.on_model(score_library(embeddings, fitted), trained=False)
+            if embeddings is not stored:
+                self.events.on_model(score_library(embeddings, fitted), trained=False)
         elif len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
             self._train(embeddings)
 
@@ -191,15 +192,14 @@ class _Walk:
     def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         if len(stored.loop_ids) == len(library.unique):
             return stored
+        self._say(Progress("Loading the encoder", 0, 0), 0.0)
         encoder = self.load(self.plan.encoder_name, self.plan.weights_file, self._stage_progress)
         self.events.on_encoder(encoder)
         return embed_library(
             library, encoder, self.store, self._embed_progress, self.should_stop, on_embedded=self.events.on_embedded
         )
 
-    def _with_near_duplicates(
-        self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet
-    ) -> pd.DataFrame:
+    def _with_near_duplicates(self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet) -> pd.DataFrame:
         """Of all pairs, so they are found once for a set of loops and kept."""
         if not len(embeddings.loop_ids):
             return faults
@@ -216,6 +216,7 @@ class _Walk:
 
     def _train(self, embeddings: EmbeddingSet) -> None:
         self.forecast.begin("train")
+        self._say(Progress("Training", 0, 0, message="preparing"), 0.0)
         plan = self.plan
         scored = fit_detector(
             embeddings, plan.detector, plan.preset, plan.seed, on_epoch=self._on_epoch, should_stop=self.should_stop

@@ -36,7 +36,8 @@ def embed_library(
 
     With a `store`, loops embedded before by the same encoder are not read again, and every finished batch is stored,
     so that a stopped or killed run goes on where it was. `engine` "threads" uses this machine, "dask" the cluster of
-    the Dask client in force; `on_embedded` gets the vectors by loop_id as they come, those of the store first. Raises `Cancelled` when `should_stop` says so.
+    the Dask client in force; `on_embedded` gets the vectors by loop_id as they come, those of the store first. Raises
+    `Cancelled` when `should_stop` says so.
     """
     started = time.monotonic()
     clips = clips_of(library.loops)

@@ -195,7 +195,10 @@ class Store:
         found = self._database.rows(
             f"SELECT {_PROJECT_COLUMNS} FROM projects WHERE owner = ? ORDER BY opened_at DESC, project_id", (owner,)
         )
-        return [ProjectRow(*row[:2], os.fsdecode(row[2]), *row[3:5], json.loads(row[5])) for row in found]
+        return [
+            ProjectRow(project_id, owner, os.fsdecode(folder), name, opened_at, json.loads(state))
+            for project_id, owner, folder, name, opened_at, state in found
+        ]
 
     def put_project(self, project: ProjectRow) -> None:
         """Remember a project as it now stands. Raises DataError for a state that JSON cannot hold."""

@@ -1,7 +1,6 @@
 """Small pieces that several pages share: headings, empty states, the sidebar's status, and a running task."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -9,10 +8,10 @@ import streamlit as st
 from loopscope.config import paths
 from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
+from loopscope.library import Library
 from loopscope.store import Store
-from loopscope.ui.state import open_store, session
-from loopscope.ui.widgets.status import status_panel
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.state import open_store, session
 
 PAGES = {
     "library": ("pages/library.py", "Choose a folder in Library"),
@@ -54,6 +53,16 @@ def next_step(name: str, sentence: str = "") -> None:
         st.switch_page(target)
 
 
+def empty_folder(library: Library) -> None:
+    """What was found where no loop was, and what to do."""
+    n_files = len(library.rejected)
+    st.error(
+        f"None of the {n_files:,} audio files in this folder can be used; the Library page has the reasons."
+        if n_files
+        else "There is no audio file (wav, flac, ogg, mp3, aiff) in this folder or below it; choose another one."
+    )
+
+
 def store() -> Store:
     """The user's database."""
     return open_store(str(paths().database))
@@ -73,23 +82,6 @@ def printable_table(table: pd.DataFrame) -> pd.DataFrame:
     """The table with every text column made printable."""
     texts = [name for name in table.columns if pd.api.types.is_string_dtype(table[name])]
     return table.assign(**{name: table[name].map(printable, na_action="ignore") for name in texts})
-
-
-def show_status() -> None:
-    """The sidebar's account of where the session stands; it always names the encoder that made the numbers."""
-    state = session()
-    with st.sidebar:
-        status_panel(key="status")
-        if state.library is None:
-            st.caption(f"Opening {plain(state.project.name)} …" if state.project.id else "No folder chosen yet.")
-            return
-        name = state.project.name or Path(state.library.root).name
-        st.markdown(f"**{plain(name)}** · {len(state.library.unique):,} loops")
-        if state.embeddings is None:
-            st.caption("Not embedded yet.")
-            return
-        st.caption(f"Encoder: {plain(encoder_name())}")
-        st.caption(f"Model: {plain(state.active)}" if state.active else "No model yet.")
 
 
 def encoder_name() -> str:
@@ -163,9 +155,7 @@ def show_task(
 
 
 @st.fragment(run_every=POLL_S)
-def _follow(
-    kind: str, cancel_label: str, body: Callable[[Task], None] | None, until: Callable[[], bool]
-) -> None:
+def _follow(kind: str, cancel_label: str, body: Callable[[Task], None] | None, until: Callable[[], bool]) -> None:
     task = session().project.tasks.get(kind)
     if task is None or not task.running or until():
         st.rerun()
@@ -182,7 +172,7 @@ def _follow(
 
 
 def ended(kind: str) -> Task | None:
-    """The project's task of this kind if it has ended: once in every tab, with its error shown. Its result is in place."""
+    """The project's task of this kind if it has ended: once in every tab, with its error shown."""
     state = session()
     task = state.project.tasks.get(kind)
     if task is None or task.running or task.number in state.told:

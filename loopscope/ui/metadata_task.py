@@ -6,9 +6,9 @@ from loopscope.errors import Cancelled
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable, known_metadata, measure_metadata
 from loopscope.ui.components import ended, show_task, store
-from loopscope.ui.state import SessionState
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.state import SessionState
 
 KIND = "listen"
 
@@ -16,7 +16,7 @@ KIND = "listen"
 def metadata_of(state: SessionState, library: Library) -> MetadataTable:
     """What is known now; after a finished task, with what it measured."""
     if state.metadata is None:
-        state.project.update(quiet=True, metadata=known_metadata(library.loops, store()))
+        state.project.update(redraw=False, refill=False, metadata=known_metadata(library.loops, store()))
         state.look()
     assert state.metadata is not None  # just made
     return state.metadata

@@ -116,7 +116,7 @@ class SessionState:
     def active(self) -> str:
         """Label of the model in view, empty where there is none."""
         label = self.project.active
-        return label if label in self.seen.models else next(reversed(self.seen.models), "")
+        return label if label in self.seen.models else next(reversed(list(self.seen.models)), "")
 
     @property
     def model(self) -> ScoredLoops | None:
@@ -147,7 +147,9 @@ class _Visit:
     visitor: str
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda visit: project_registry().leave(visit.visitor))
+@st.cache_resource(
+    scope="session", show_spinner=False, on_release=lambda visit: project_registry().leave(visit.visitor)
+)
 def _visit() -> _Visit:
     return _Visit(session_token())
 

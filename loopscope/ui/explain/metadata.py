@@ -32,7 +32,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
     if loop_id in metadata.missing:
         rows = library.loops[library.loops["loop_id"] == loop_id]
         metadata = metadata.updated(measure_metadata(rows, store()))
-        state.project.update(quiet=True, metadata=metadata)
+        state.project.update(redraw=False, refill=False, metadata=metadata)
         state.look()
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
     st.caption(metadata_in_words(known))

@@ -10,7 +10,7 @@ taken the commit into account.
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,10 @@ def explorer(
     percentile: float = config.DEFAULT_PERCENTILE,
     selected: str | None = None,
     marks: Mapping[str, str] | None = None,
+    provisional: bool = False,
+    project: str = "",
+    look: Mapping[str, Any] | None = None,
+    earlier: Sequence[ExplorerView] = (),
     height: int = DEFAULT_HEIGHT,
 ) -> ExplorerEvent:
     """Show the explorer; call it inside an `@st.fragment`, so that its events rerun only what depends on them.
@@ -64,6 +68,10 @@ def explorer(
         selected: loop_id that is selected now.
         marks: loop_id → keep | quarantine | love, for the loops that have a mark: read in this run, so that a mark that
             is said to be saved is among them.
+        provisional: whether the ranking will give way to a model's.
+        project: names whose loops these are; another project's explorer begins anew.
+        look: what the browser said of filters, order and zoom when it last posted its view.
+        earlier: views that the browser may still have shown when it committed a lasso.
         height: of figures and list, in CSS pixels, on a wide screen.
     """
     token = media.session_token()
@@ -87,6 +95,9 @@ def explorer(
             "selected": selected,
             "marks": dict(marks or {}),
             "acknowledged": max(_serial(commit) for commit in commits.values()),
+            "provisional": provisional,
+            "project": project,
+            "view": dict(look) if look else None,
             "height": height,
         },
         events=_EVENTS,
@@ -95,7 +106,7 @@ def explorer(
         selected=selected,
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile),
-        lasso=_lasso(view, commits["lasso"]),
+        lasso=_lasso([*earlier, view], commits["lasso"]),
     )
 
 
@@ -113,9 +124,9 @@ def _selected(view: ExplorerView, commit: Mapping[str, Any]) -> str | None:
 
 
 def _percentile(view: ExplorerView, commit: Mapping[str, Any], current: float) -> float:
-    """The percentile committed for this view, else the current one: another view's is no business of this one."""
+    """The percentile committed for this view's model, else the current one: another model's is no business of it."""
     value = commit.get("value")
-    if commit.get("version", view.version) != view.version:
+    if str(commit.get("version", view.version)).partition("-")[0] != view.version.partition("-")[0]:
         return current
     return float(np.clip(value, 0.0, 100.0)) if isinstance(value, int | float) and np.isfinite(value) else current
 
@@ -124,10 +135,11 @@ def _holds(view: ExplorerView, loop_id: Any) -> bool:
     return isinstance(loop_id, str) and bool((view.loops["loop_id"] == loop_id).any())
 
 
-def _lasso(view: ExplorerView, commit: Mapping[str, Any]) -> tuple[str, ...]:
-    """Ids of the rows in a bit set that was made for this version of the view, most anomalous first."""
+def _lasso(views: Sequence[ExplorerView], commit: Mapping[str, Any]) -> tuple[str, ...]:
+    """Ids of the rows in a bit set that was made for one of these views, most anomalous first."""
     bits = commit.get("value")
-    if commit.get("version") != view.version or not isinstance(bits, str):
+    view = next((view for view in views if view.version == commit.get("version")), None)
+    if view is None or not isinstance(bits, str):
         return ()
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)

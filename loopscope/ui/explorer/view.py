@@ -11,16 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.arrays import Bool, Float, Int
 from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import DataError
-from loopscope.library import Library
-from loopscope.ui.components import encoder_name, printable_table
-from loopscope.ui.metadata_task import metadata_of
-from loopscope.ui.server.media import session_token
-from loopscope.ui.state import SessionState, kept
+from loopscope.ui.components import printable_table
+from loopscope.ui.projects.contents import Contents
+from loopscope.ui.projects.project import Project
 
 NEIGHBOURS = 12
 _COLUMNS = ("loop_id", "name", "folder", "duration_s", "score", "split")
@@ -76,38 +73,71 @@ class ExplorerView:
         return known
 
 
-def explorer_view(
-    state: SessionState, library: Library, embeddings: EmbeddingSet, label: str, scored: ScoredLoops
-) -> ExplorerView:
-    """The session's model of this label for the browser, made once per fitted model and state of the metadata."""
-    content = f"{label} {state.generation} {state.metadata_changes} {session_token()}"
-    version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+def explorer_view(project: Project, contents: Contents, label: str) -> ExplorerView:
+    """The model of this label for the browser, or before there is one the provisional ranking, or the bare list.
 
-    def make() -> ExplorerView:
-        loops = scored.scores.merge(_described(state, library), on="loop_id", how="left", validate="one_to_one")
-        return ExplorerView(
-            version=version,
-            title=f"{label} · {encoder_name()}",
-            loops=printable_table(loops),
-            coordinates=scored.projection.coordinates,
-            explained_variance=scored.projection.explained_variance,
-            latents=scored.latents,
-            reference_scores=scored.reference_scores,
-            neighbours=_neighbours(embeddings, loops["loop_id"]),
-        )
-
-    return kept("explorer-view", version, make)
+    Made once per state of the contents, for all tabs. Needs a scanned library.
+    """
+    model = hashlib.blake2b(label.encode(), digest_size=4).hexdigest()
+    state = hashlib.blake2b(f"{project.key} {contents.serial}".encode(), digest_size=8).hexdigest()
+    version = f"{model}-{state}"
+    view: ExplorerView = project.view(version, lambda: _made(version, contents, label))
+    return view
 
 
-def _described(state: SessionState, library: Library) -> pd.DataFrame:
+def _made(version: str, contents: Contents, label: str) -> ExplorerView:
+    scored = contents.models.get(label) or contents.provisional
+    loops = _described(contents)
+    if scored is None:
+        loops = loops.assign(score=np.nan, split="train")
+        nothing = np.full((len(loops), 1), np.nan, np.float32)
+        return ExplorerView(version, "Loops", printable_table(loops), nothing, np.zeros(1), nothing, np.empty(0))
+    loops = loops.merge(scored.scores, on="loop_id", how="left", validate="one_to_one")
+    if scored.subset:
+        loops = loops[loops["score"].notna()].reset_index(drop=True)
+    loops = loops.assign(split=loops["split"].fillna("train"), new=_new(loops["split"]))
+    rows = pd.Series(np.arange(len(scored.scores)), index=scored.scores["loop_id"]).reindex(loops["loop_id"])
+    encoder = contents.encoder.description.partition(",")[0] if contents.encoder else ""
+    return ExplorerView(
+        version=version,
+        title=" · ".join(filter(None, [label or "Provisional: nearest-neighbour distance", encoder])),
+        loops=printable_table(loops),
+        coordinates=_placed(scored.projection.coordinates, rows),
+        explained_variance=scored.projection.explained_variance,
+        latents=_placed(scored.latents, rows),
+        reference_scores=scored.reference_scores,
+        neighbours=None if contents.embeddings is None else _neighbours(contents.embeddings, loops["loop_id"]),
+    )
+
+
+def _placed(values: Float, rows: "pd.Series[float]") -> Float:
+    """`values` in the order of the list, NaN in rows that have none."""
+    missing = rows.isna().to_numpy()
+    placed = values[rows.fillna(0).astype(int).to_numpy()].astype(np.float32)
+    placed[missing] = np.nan
+    return placed
+
+
+def _new(split: "pd.Series[str]") -> "pd.Series[str]":
+    """ "new" for loops that came after the model was trained; empty where it knows none of them, another folder's."""
+    is_new = split == "new"
+    return is_new.map({True: "new", False: ""}) if (~is_new & split.notna()).any() else is_new.map(lambda new: "")
+
+
+def _described(contents: Contents) -> pd.DataFrame:
     """One row per loop: name, folder and duration, what its name says, and the faults the signal checks are sure of."""
-    loops = library.unique[["loop_id", "name", "folder", "duration_s"]]
-    known = metadata_of(state, library).table.drop_duplicates("loop_id")
-    known = known[["loop_id", "instrument", "genre", "bpm", "key", "loop_structure"]]
-    loops = loops.merge(known, on="loop_id", how="left", validate="one_to_one")
-    if state.faults is None:
+    assert contents.library is not None  # the caller looked
+    loops = contents.library.unique[["loop_id", "name", "folder", "duration_s"]]
+    if contents.embeddings is not None:  # what cannot be embedded is listed with its reason, not here
+        failed = contents.library.loops["path"].isin(set(contents.embeddings.rejected["path"]))
+        loops = loops[~loops["loop_id"].isin(set(contents.library.loops.loc[failed, "loop_id"]))]
+    if contents.metadata is not None:
+        known = contents.metadata.table.drop_duplicates("loop_id")
+        known = known[["loop_id", "instrument", "genre", "bpm", "key", "loop_structure"]]
+        loops = loops.merge(known, on="loop_id", how="left", validate="one_to_one")
+    if contents.faults is None:
         return loops
-    sure = state.faults[state.faults["verdict"] == "fault"]
+    sure = contents.faults[contents.faults["verdict"] == "fault"]
     kinds = sure.groupby("loop_id")["kind"].agg(lambda kinds: ", ".join(sorted(set(kinds))))
     return loops.assign(fault=loops["loop_id"].map(kinds).fillna(""))
 
@@ -116,11 +146,15 @@ def _neighbours(embeddings: EmbeddingSet, loop_ids: "pd.Series[str]") -> Callabl
     """Answers which of these loops lie nearest to one of them by embedding, by row; None where there are too few."""
     if len(loop_ids) < 3:
         return None
-    rows = np.array([embeddings.row_of(loop_id) for loop_id in loop_ids])
+    known = {loop_id: row for row, loop_id in enumerate(embeddings.loop_ids)}
+    rows = np.array([known.get(loop_id, -1) for loop_id in loop_ids])
+    embedded = np.flatnonzero(rows >= 0)
     shown_as = np.full(len(embeddings.X), -1)
-    shown_as[rows] = np.arange(len(rows))
+    shown_as[rows[embedded]] = embedded
 
     def near(row: int) -> Int:
+        if rows[row] < 0:
+            return np.empty(0, np.int64)
         found, _ = nearest_to(embeddings.X[rows[row]], embeddings.X, NEIGHBOURS + 1, shown_as >= 0)
         others: Int = shown_as[found[0]]
         others = others[others != row]

@@ -26,7 +26,8 @@ class Contents:
     """As far as the walk has come; None where it has not come yet.
 
     `models` by label, oldest first. `provisional`: the ranking before there is a model. `stopped`: label and scores of
-    a training that was stopped, kept only if the user says so. `serial` differs whenever anything else does.
+    a training that was stopped, kept only if the user says so. `serial` rises with whatever the explorer shows,
+    `generation` with whatever else a page draws.
     """
 
     library: Library | None = None
@@ -39,3 +40,4 @@ class Contents:
     stopped: tuple[str, ScoredLoops] | None = None
     changes: Changes | None = None
     serial: int = 0
+    generation: int = 0

@@ -29,14 +29,20 @@ from loopscope.ui.projects.tasks import TaskBoard
 
 LOCAL = "local"
 VIEWS_KEPT = 3
+NOTICE_S = 20.0
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to say once, in a sentence; a later one has a higher `id`."""
+    """Something to say once, in a sentence. `id` is the time it was said at, in milliseconds since the epoch."""
 
     id: int
     text: str
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a tab that opens now should still hear it."""
+        return time.time() - self.id / 1000 < NOTICE_S
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Project:
         self.name = row.name if row else ""
         self.opened_at = row.opened_at if row else 0.0
         self.memory = Remembered.from_row(row.state) if row else Remembered()
+        self.key = secrets.token_hex(8)  # names what this process made of it
         self.contents = Contents()
         self.tasks = TaskBoard()
         self.notice: Notice | None = None
@@ -111,11 +118,15 @@ class Project:
         project.keep()
         return project
 
-    def update(self, *, quiet: bool = False, **changes: Any) -> Contents:
-        """Replace parts of the contents; returns the new ones. `quiet`: nothing on a page needs to change for it."""
+    def update(self, *, redraw: bool = True, refill: bool = True, **changes: Any) -> Contents:
+        """Replace parts of the contents; returns the new ones.
+
+        `redraw`: whether pages have to be drawn anew for it, `refill`: whether the explorer has.
+        """
         with self._lock:
-            serial = self.contents.serial + (not quiet)
-            self.contents = replace(self.contents, **changes, serial=serial)
+            now = self.contents
+            serial, generation = now.serial + refill, now.generation + redraw
+            self.contents = replace(now, **changes, serial=serial, generation=generation)
             return self.contents
 
     def remember(self, **changes: Any) -> None:
@@ -132,15 +143,18 @@ class Project:
         if self._store is None or not self.id:
             return
         with self._lock:
-            row = ProjectRow(
-                self.id, self.owner, str(self.folder), self.name, self.opened_at, self.memory.row
-            )
+            row = ProjectRow(self.id, self.owner, str(self.folder), self.name, self.opened_at, self.memory.row)
         self._store.put_project(row)
 
     def say(self, text: str) -> None:
         """Something that every page of this project says once."""
         with self._lock:
-            self.notice = Notice(self.notice.id + 1 if self.notice else 1, text)
+            self.notice = Notice(int(1000 * time.time()), text)
+
+    @property
+    def generation(self) -> int:
+        """Rises whenever a page has to be drawn anew: other contents, or a task that ended."""
+        return self.contents.generation + self.tasks.n_ended
 
     @property
     def active(self) -> str:
@@ -164,7 +178,7 @@ class Project:
         self.remember(active="", percentiles={}, encoder=note, n_flagged=None)
 
     def add_model(self, label: str, scored: ScoredLoops, *, in_view: bool = True) -> str:
-        """Take a fitted model, by its label or, where another one has it, the label with the time; returns the label."""
+        """Take a fitted model, by its label, or with the time where another model has it; returns the label."""
         with self._lock:
             if label in self.contents.models:
                 label = f"{label} · {time.strftime('%H:%M:%S')}"

@@ -17,6 +17,7 @@ from loopscope.config import paths
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import forget_files, start_walk
+from loopscope.ui.server.ending import call_at_end
 
 
 class ProjectRegistry:
@@ -42,7 +43,9 @@ class ProjectRegistry:
                 return project
             return self._loaded(row)
 
-    def open(self, owner: str, project_id: str, may_open: Callable[[str], bool] = lambda folder: True) -> Project | None:
+    def open(
+        self, owner: str, project_id: str, may_open: Callable[[str], bool] = lambda folder: True
+    ) -> Project | None:
         """A project as it was left, None where this owner has no such one. Its folder is read in a worker.
 
         A walk that was killed goes on; one that was stopped waits for its owner. `may_open` is asked for the folder.
@@ -122,7 +125,9 @@ def open_store(database: str) -> Store:
 
 @st.cache_resource(show_spinner=False)
 def _registry_of(database: str) -> ProjectRegistry:
-    return ProjectRegistry(open_store(database))
+    registry = ProjectRegistry(open_store(database))
+    call_at_end(registry.cancel_all)
+    return registry
 
 
 def project_registry() -> ProjectRegistry:

@@ -123,6 +123,7 @@ class TaskBoard:
         self._tasks: dict[str, Task] = {}
         self._failures: deque[Failure] = deque(maxlen=FAILURES_KEPT)
         self._lock = threading.Lock()
+        self.n_ended = 0
 
     def get(self, kind: str) -> Task | None:
         """The latest task of this kind."""
@@ -149,10 +150,15 @@ class TaskBoard:
             if present is not None and present.running:
                 return present
             task = self._tasks[kind] = Task(title)
-        threading.Thread(
-            target=_run, args=(task, work, self._failures.append), name=f"loopscope-{kind}", daemon=True
-        ).start()
+        threading.Thread(target=self._run, args=(task, work), name=f"loopscope-{kind}", daemon=True).start()
         return task
+
+    def _run(self, task: Task, work: Callable[[Task], Any]) -> None:
+        try:
+            _run(task, work, self._failures.append)
+        finally:
+            with self._lock:
+                self.n_ended += 1
 
     def failures(self) -> tuple[Failure, ...]:
         """What failed, oldest first."""

@@ -251,7 +251,7 @@ class _Filling(WalkEvents):
         embeddings = EmbeddingSet(ids, np.stack([self.vectors[loop_id] for loop_id in ids]), self.encoder_id)
         ranked = provisional_ranking(embeddings)
         faults = faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
-        self.project.update(embeddings=embeddings, faults=faults, provisional=ranked)
+        self.project.update(redraw=False, embeddings=embeddings, faults=faults, provisional=ranked)
         self.due = time.monotonic() + max(FILL_S, PATIENCE * (time.monotonic() - now))
 
 

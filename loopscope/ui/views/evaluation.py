@@ -16,8 +16,8 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import DataError
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
-from loopscope.ui.state import SessionState
 from loopscope.ui.projects.tasks import Task, TaskBoard
+from loopscope.ui.state import SessionState
 
 KIND = "evaluate"
 LABELS_FILE = "labels.csv"

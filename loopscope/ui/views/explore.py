@@ -3,10 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, score_table
+from loopscope.analysis.pipeline import listing_table, score_table
 from loopscope.analysis.triage import triage_rank
+from loopscope.detection.base import MIN_LOOPS
 from loopscope.detection.thresholds import is_anomaly, threshold_at
-from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library
 from loopscope.ui.components import show_provenance, store
 from loopscope.ui.explain.panel import explain
@@ -22,19 +22,14 @@ from loopscope.ui.views.takeaway import takeaway
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
 
 
-def explore_step(library: Library, embeddings: EmbeddingSet) -> None:
-    """Model and view choice, then the view in a fragment of its own, so that its events rerun nothing else.
-
-    The session has at least one model of these embeddings.
-    """
+def explore_step(library: Library) -> None:
+    """Model and view choice, then the view in a fragment of its own, so that its events rerun nothing else."""
     state = session()
-    show_provenance()
+    if state.seen.encoder is not None:
+        show_provenance()
     left, right = st.columns([3, 2], vertical_alignment="center")
-    labels = list(state.models)
-    state.active = left.selectbox(
-        "Model", labels, index=labels.index(state.active), key="explore-model", label_visibility="collapsed"
-    )
-    scored = state.models[state.active]
+    with left:
+        _choose_model(state)
     recall({"explore-view": "linked"})
     kind = right.segmented_control(
         "View",
@@ -45,52 +40,107 @@ def explore_step(library: Library, embeddings: EmbeddingSet) -> None:
         label_visibility="collapsed",
     )
     remember("explore-view")
-    if scored.detector.report_.collapsed:
+    _publish(state, library)
+    _view(library, kind or "linked")
+
+
+def _choose_model(state: SessionState) -> None:
+    """Which model is in view, and what is to be known before it is believed."""
+    if not state.models:
+        st.caption(_waiting(state))
+        return
+    labels = list(state.models)
+    chosen = st.selectbox(
+        "Model", labels, index=labels.index(state.active), key="explore-model", label_visibility="collapsed"
+    )
+    if chosen != state.active:
+        state.project.show_model(chosen)
+    report = state.models[chosen].detector.report_
+    if report.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
+    if not report.complete:
+        st.warning("This model's training was stopped before its end.", icon=":material/warning:")
+
+
+def _waiting(state: SessionState) -> str:
+    """Why there is no model."""
+    if state.project.tasks.any_running():
+        return "Listen already: the ranking fills in as the loops are embedded, the trained model replaces it."
+    if state.library is not None and len(state.library.unique) < MIN_LOOPS:
+        return (
+            f"{len(state.library.unique)} loops are too few to learn what is normal ({MIN_LOOPS} are needed); "
+            "the signal checks, neighbours and sound are here."
+        )
+    return "No detector is trained; this is the list by nearest-neighbour distance as far as the loops are embedded."
+
+
+def _publish(state: SessionState, library: Library) -> None:
+    """What the browser may fetch and say without a rerun."""
+    registry, token, project = media_registry(), session_token(), state.project
     paths = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    media_registry().publish_library(session_token(), paths, library.root)
-    media_registry().publish_outbox(session_token(), kept_in(store()))
-    _view(library, embeddings, scored, kind or "linked")
+    registry.publish_library(token, paths, library.root)
+    registry.publish_outbox(token, kept_in(store()))
+    registry.publish_view(token, lambda view: project.remember(view=view))
 
 
 @st.fragment
-def _view(library: Library, embeddings: EmbeddingSet, scored: ScoredLoops, kind: str) -> None:
+def _view(library: Library, kind: str) -> None:
     state = session()
-    if state.library is not library or state.model is not scored:
+    state.look()
+    if state.library is not library:
         st.rerun()  # a fragment runs again with what it was given; the session has gone on to something else
-    label = state.active
     if kind == "linked":
-        _linked(state, library, embeddings, label, scored)
-    else:
-        plain_view(state, library, label, scored)
-    threshold = threshold_at(scored.reference_scores, state.percentile)
-    ranked = _ranked(state, library, label, scored)
-    table = ranked.assign(is_anomaly=is_anomaly(ranked["score"].to_numpy(), threshold))
-    explain(state, library, embeddings, scored, table, has_explorer=kind == "linked")
+        _linked(state)
+    elif state.ranking is not None:
+        plain_view(state, library, state.active, state.ranking)
+    table, threshold = _table(state, library)
+    explain(state, library, table, has_explorer=kind == "linked")
     metadata_task(state, library)
     metadata = metadata_of(state, library).table.drop(columns="loop_id")
     table = table.merge(metadata, on="path", how="left", validate="one_to_one")
-    takeaway(state, library, embeddings, table, threshold)
+    takeaway(state, library, table, threshold)
 
 
-def _ranked(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> pd.DataFrame:
+def _table(state: SessionState, library: Library) -> tuple[pd.DataFrame, float]:
+    """One row per file, ranked where there is a ranking, flagged above the threshold; and the threshold."""
+    ranked, scored = _ranked(state, library), state.ranking
+    if scored is None:
+        return ranked, float("nan")
+    threshold = threshold_at(scored.reference_scores, state.percentile)
+    return ranked.assign(is_anomaly=is_anomaly(ranked["score"].to_numpy(), threshold)), threshold
+
+
+def _ranked(state: SessionState, library: Library) -> pd.DataFrame:
     """One row per file, ranked and with the triage of the signal checks: made once per model, whatever the threshold.
 
     Events of the explorer come here several times a second; at 50,000 loops joining and ranking take longer than that.
     """
 
     def make() -> pd.DataFrame:
-        table = score_table(library.loops, scored, state.percentile)
+        if state.ranking is None:
+            return listing_table(library, state.faults)
+        table = score_table(library.loops, state.ranking, state.percentile)
         return table if state.faults is None else triage_rank(table, state.faults)
 
-    return kept("ranked", (label, state.generation), make)
+    ranked: pd.DataFrame = kept("ranked", (state.project.key, state.seen.serial, state.active), make)
+    return ranked
 
 
-def _linked(state: SessionState, library: Library, embeddings: EmbeddingSet, label: str, scored: ScoredLoops) -> None:
-    view = explorer_view(state, library, embeddings, label, scored)
-    marks = {
-        loop_id: mark.mark for loop_id, mark in store().get_marks(list(view.loops["loop_id"])).items() if mark.mark
-    }
-    event = explorer(view, key="explorer", percentile=state.percentile, selected=state.selected, marks=marks)
-    state.selected, state.lasso = event.selected, event.lasso
-    state.percentiles[label] = event.percentile
+def _linked(state: SessionState) -> None:
+    project, label = state.project, state.active
+    view = explorer_view(project, state.seen, label)
+    known = store().get_marks(list(view.loops["loop_id"]))
+    event = explorer(
+        view,
+        key="explorer",
+        percentile=state.percentile,
+        selected=state.selected,
+        marks={loop_id: mark.mark for loop_id, mark in known.items() if mark.mark},
+        provisional=state.model is None,
+        project=project.id,
+        look=project.memory.view,
+        earlier=project.kept_views(),
+    )
+    state.lasso = event.lasso
+    state.select(event.selected)
+    project.set_percentile(label, event.percentile)

@@ -12,7 +12,16 @@ from loopscope.config import paths
 from loopscope.demo import make_demo_library
 from loopscope.figures.library import count_bars, duration_histogram, tempo_histogram
 from loopscope.library import Library, library_statistics
-from loopscope.ui.components import duration, ended, figures_row, next_step, plain, printable_table, show_task
+from loopscope.ui.components import (
+    duration,
+    empty_folder,
+    ended,
+    figures_row,
+    next_step,
+    plain,
+    printable_table,
+    show_task,
+)
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
@@ -111,14 +120,10 @@ def chosen_plan() -> Plan:
 
 def show_library(library: Library) -> None:
     """Counts, the paper's Table 1, the loops, and the files left out with their reasons."""
-    loops, rejected = library.loops, library.rejected
+    loops = library.loops
     st.caption(f"Folder: {plain(str(library.root))}")
     if loops.empty:
-        st.error(
-            f"None of the {len(rejected):,} audio files in this folder can be used; the reasons are below."
-            if len(rejected)
-            else "There is no audio file (wav, flac, ogg, mp3, aiff) in this folder; choose another one."
-        )
+        empty_folder(library)
     else:
         _figures_of(library)
         next_step("explore")

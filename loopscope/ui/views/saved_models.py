@@ -14,6 +14,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.figures.scores import new_among_old, score_histogram
 from loopscope.library import Library
 from loopscope.ui.components import printable, show_failure
+from loopscope.ui.projects.project import SavedModel
 from loopscope.ui.state import SessionState
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import show_table
@@ -68,7 +69,9 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
             except LoopscopeError as error:
                 show_failure(error)
             else:
-                state.add_model(f"{names[chosen]} (saved)", scored)
+                label = state.add_model(f"{names[chosen]} (saved)", scored)
+                memory = state.project.memory
+                state.project.remember(models=memory.models | {label: SavedModel(chosen)})
                 st.rerun()
         if st.button("Delete it", key="delete-model", type="tertiary"):
             delete_model(chosen)

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from loopscope.allowed_folders import is_allowed
 from loopscope.analysis.triage import NORMAL
-from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
 from loopscope.library import Library
@@ -61,16 +61,14 @@ FORMATS = {
 UNDO_KEY = "takeaway-undo"
 
 
-def takeaway(
-    state: SessionState, library: Library, embeddings: EmbeddingSet, table: pd.DataFrame, threshold: float
-) -> None:
+def takeaway(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> None:
     """The flagged, selected or marked loops. `table` has one row per file, most anomalous first."""
     marks = store().get_marks()
     table = table.assign(
         mark=[marks[loop_id].mark or "" if loop_id in marks else "" for loop_id in table["loop_id"]],
         note=[marks[loop_id].note if loop_id in marks else "" for loop_id in table["loop_id"]],
     )
-    table = table.sort_values(["rank", "path"], ignore_index=True)
+    table = table.sort_values("rank", kind="stable", ignore_index=True)  # rows come in the order of their paths
     lists = {
         "Flagged": table[table["is_anomaly"]],
         "Lasso selection": table[table["loop_id"].isin(state.lasso)],
@@ -78,7 +76,7 @@ def takeaway(
         "All": table,
     }
     if "triage" in table:
-        listen_first = table[table["triage"] != NORMAL].sort_values(["triage_rank", "path"])
+        listen_first = table[table["triage"] != NORMAL].sort_values("triage_rank", kind="stable")
         lists = {"Listen first": listen_first, **lists}
     st.subheader("Take a list away", anchor=False)
     labels = {name: f"{name} ({len(rows):,})" for name, rows in lists.items()}
@@ -93,24 +91,26 @@ def takeaway(
     )
     rows = lists[chosen or "Flagged"]
     files = "file" if len(rows) == 1 else "files"
-    st.caption(f"{len(rows):,} {files} · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}")
+    at = "" if np.isnan(threshold) else f" · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}"
+    st.caption(f"{len(rows):,} {files}{at}")
     if rows.empty:
         st.info("No loop is in this list yet.")
         return
     shown = [column for column in COLUMNS if column in rows]
     show_table(rows[shown], f"takeaway-{chosen}", height=260, columns=FORMATS)
-    _downloads(state, embeddings, rows, threshold)
+    _downloads(state, rows, threshold)
     _copies(library, rows)
 
 
-def _downloads(state: SessionState, embeddings: EmbeddingSet, rows: pd.DataFrame, threshold: float) -> None:
-    context: dict[str, str | float] = {
-        "model": state.active,
-        "threshold": threshold,
-        "threshold_percentile": state.percentile,
-        "encoder": encoder_name(),
-        "encoder_id": embeddings.encoder_id,
-    }
+def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> None:
+    context: dict[str, str | float] = {"model": state.active or "provisional: nearest-neighbour distance"}
+    if state.ranking is not None and state.embeddings is not None:
+        context |= {
+            "threshold": threshold,
+            "threshold_percentile": state.percentile,
+            "encoder": encoder_name(),
+            "encoder_id": state.embeddings.encoder_id,
+        }
     downloads(
         [
             Download("CSV (all columns)", "loopscope.csv", "text/csv", partial(csv_bytes, rows, context)),
