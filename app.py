@@ -29,7 +29,6 @@ if get_script_run_ctx(suppress_warning=True) is None:
 else:
     from loopscope.errors import LoopscopeError
     from loopscope.ui.components import show_failure
-    from loopscope.ui.state import enter
     from loopscope.ui.status import show_status
 
     st.set_page_config(
@@ -47,8 +46,7 @@ else:
     )
     st.html("<style>.stMainBlockContainer{padding:3.2rem clamp(1rem,2.6vw,3rem) 3rem}</style>")
     try:
-        enter(page.title.lower())
-        show_status()
         page.run()
+        show_status()  # after the page, which enters the project that the address names
     except LoopscopeError as error:
         show_failure(error)

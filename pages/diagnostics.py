@@ -3,8 +3,10 @@
 import streamlit as st
 
 from loopscope.ui.components import heading
+from loopscope.ui.state import enter
 from loopscope.ui.views.diagnostics import clear_caches, show_errors, show_folders, show_versions, show_weights
 
+enter("diagnostics")
 heading("Diagnostics", "What to copy into a report when something goes wrong, and what takes room on this machine.")
 st.subheader("Versions", anchor=False)
 show_versions()

@@ -1,14 +1,14 @@
 """Embed: each loop becomes one point, through a frozen encoder."""
 
 from loopscope.ui.components import heading, next_step
-from loopscope.ui.state import session
+from loopscope.ui.state import enter
 from loopscope.ui.views.embed import embed_step
 
 heading(
     "Embed",
     "A frozen audio encoder turns each loop into a row of numbers. Done once: the result is kept on this machine.",
 )
-library = session().library
+library = enter("embed").library
 if library is None:
     next_step("library", "There are no loops to embed yet: choose a folder first.")
 else:

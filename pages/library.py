@@ -1,8 +1,10 @@
 """Library: choose a folder of loops; every file is decoded or listed with the reason why not."""
 
 from loopscope.ui.components import heading
+from loopscope.ui.state import enter
 from loopscope.ui.views.library import library_step
 
+enter("library")
 heading(
     "Library", "Choose a folder of loops. Every audio file in it is either listed as a loop or left out with a reason."
 )

@@ -1,14 +1,14 @@
 """Train: a detector learns what is normal in this library, live."""
 
 from loopscope.ui.components import heading, next_step
-from loopscope.ui.state import session
+from loopscope.ui.state import enter
 from loopscope.ui.views.train import train_step
 
 heading(
     "Train",
     "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.",
 )
-state = session()
+state = enter("train")
 if state.library is None:
     next_step("library", "There are no loops to learn from yet: choose a folder first.")
 elif state.embeddings is None:

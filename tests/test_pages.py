@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.ui.components import printable
+from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
 
@@ -52,6 +54,13 @@ def pack(walked: "Walked", monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of `write_pack`, allowed; no test writes into it."""
     monkeypatch.setenv("LOOPSCOPE_ROOTS", str(walked.folder.parent))
     return walked.folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on(loopscope_home: Path) -> Iterator[None]:
+    """Work that a test began ends with it."""
+    yield
+    project_registry().end()
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,14 @@ def start(page: str | None = None) -> AppTest:
 
 
 def finish_tasks(at: AppTest, seconds: float = 240) -> None:
-    """Reruns until no task runs and none waits to be taken over."""
+    """Reruns until no task of the project runs, and once more."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(0.1)
+        running = state_of(at).project.tasks.any_running()
         at.run()
         assert not at.exception
-        if not any(button.key and button.key.startswith("cancel-") for button in at.button):
+        if not running:
             return
     raise AssertionError("the task did not end")
 
@@ -132,7 +142,7 @@ def test_a_folder_outside_the_roots_is_refused_with_a_way_to_allow_it(
     outside = tmp_path_factory.mktemp("outside")
     at = start()
     at.text_input(key="path").set_value(str(outside))
-    next(button for button in at.button if button.label == "Scan").click().run()
+    next(button for button in at.button if button.label == "Analyse").click().run()
     assert any("outside" in error.value for error in at.error)
     assert state_of(at).library is None
     at.button(key="allow").click().run()
@@ -144,6 +154,7 @@ def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None
     opened = next(button for button in at.button if button.label.startswith("Pack"))
     assert str(N_FILES + 1) in opened.label, "all files, also the broken one"
     opened.click().run()
+    at.selectbox(key="detector-name").set_value("pca").run()
     at.button(key="scan-here").click().run()
     finish_tasks(at)
     library = state_of(at).library
@@ -158,19 +169,16 @@ def test_the_walk_without_a_browser(pack: Path, aisfx_weights: Path) -> None:
     at = start()
     at.session_state["loopscope"].browsed = pack
     at.run()
-    at.button(key="scan-here").click().run()
-    finish_tasks(at)
-    at.switch_page("pages/embed.py").run()
     at.radio(key="encoder-name").set_value("aisfx").run()
-    at.button(key="embed-start").click().run()
+    at.selectbox(key="preset-name").set_value("paper").run()
+    at.button(key="scan-here").click().run()
     finish_tasks(at)
     assert state_of(at).embeddings is not None
     at.switch_page("pages/train.py").run()
-    for detector, preset in (("AEwRES", "paper"), ("pca", "robust")):
-        at.selectbox(key="detector-name").set_value(detector).run()
-        at.selectbox(key="preset-name").set_value(preset).run()
-        at.button(key="train-start").click().run()
-        finish_tasks(at)
+    at.selectbox(key="detector-name").set_value("pca").run()
+    at.selectbox(key="preset-name").set_value("robust").run()
+    at.button(key="train-start").click().run()
+    finish_tasks(at)
     assert list(state_of(at).models) == [NETWORK, MODEL]
     assert state_of(at).active == MODEL, "the newest model is in view"
     at.switch_page("pages/explore.py").run()
@@ -335,8 +343,10 @@ def test_a_new_folder_drops_what_was_computed_from_the_old_one(walked: Walked, p
     at.switch_page("pages/library.py").run()
     at.session_state["loopscope"].browsed = pack / "Bass"
     at.run()
+    at.selectbox(key="detector-name").set_value("knn").run()
     at.button(key="scan-here").click().run()
     finish_tasks(at)
     state = state_of(at)
     assert state.library is not None and len(state.library.loops) == 24
-    assert state.embeddings is None and not state.models and state.model is None
+    assert list(state.models) == ["knn · robust · seed 0"]
+    assert state.embeddings is not None and set(state.embeddings.loop_ids) == set(state.library.loops["loop_id"])

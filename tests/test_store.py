@@ -198,6 +198,7 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
             "measurements": 0,
             "marks": 1,
             "settings": 1,
+            "projects": 0,
         }
         assert bytes_on_disk(path) < before / 10
 

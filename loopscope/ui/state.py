@@ -161,7 +161,7 @@ def session() -> SessionState:
 
 
 def enter(page: str) -> SessionState:
-    """Call first in every run of the app: the session's state, in a new tab with the project that the address names."""
+    """Call first on every page: the session's state, in a new tab with the project that the address names."""
     state = session()
     if not state.owner:
         state.owner = owner()

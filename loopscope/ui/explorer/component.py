@@ -32,7 +32,8 @@ class ExplorerEvent:
     """Where the explorer stands after this run.
 
     selected: loop_id, None where nothing is selected. percentile: in percent of the reference scores.
-    threshold: the score at that percentile. lasso: loop_ids inside the lasso or box now, most anomalous first.
+    threshold: the score at that percentile, NaN before there are scores. lasso: loop_ids inside the lasso or box now,
+    most anomalous first.
     """
 
     selected: str | None
@@ -105,7 +106,7 @@ def explorer(
     return ExplorerEvent(
         selected=selected,
         percentile=percentile,
-        threshold=thresholds.threshold_at(view.reference_scores, percentile),
+        threshold=thresholds.threshold_at(view.reference_scores, percentile) if len(view.reference_scores) else np.nan,
         lasso=_lasso([*earlier, view], commits["lasso"]),
     )
 

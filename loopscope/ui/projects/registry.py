@@ -19,6 +19,8 @@ from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import forget_files, start_walk
 from loopscope.ui.server.ending import call_at_end
 
+PATIENCE_S = 2.5  # with tasks that were told to end
+
 
 class ProjectRegistry:
     """Shared by all sessions of this process."""
@@ -88,10 +90,14 @@ class ProjectRegistry:
         with self._lock:
             self._leave(visitor)
 
-    def cancel_all(self) -> None:
-        """The server stops."""
-        for project in list(self._projects.values()):
+    def end(self) -> None:
+        """The server stops: every task is told to, and has a moment to put away what it holds."""
+        projects = list(self._projects.values())
+        for project in projects:
             project.tasks.cancel_all()
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and any(project.tasks.any_running() for project in projects):
+            time.sleep(0.02)
 
     def _leave(self, visitor: str) -> None:
         for visitors in self._visitors.values():
@@ -126,7 +132,7 @@ def open_store(database: str) -> Store:
 @st.cache_resource(show_spinner=False)
 def _registry_of(database: str) -> ProjectRegistry:
     registry = ProjectRegistry(open_store(database))
-    call_at_end(registry.cancel_all)
+    call_at_end(registry.end)
     return registry
 
 
