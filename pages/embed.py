@@ -1,6 +1,7 @@
 """Embed: each loop becomes one point, through a frozen encoder."""
 
-from loopscope.ui.components import heading, next_step
+from loopscope.ui.components import heading
+from loopscope.ui.opening import no_library
 from loopscope.ui.state import enter
 from loopscope.ui.views.embed import embed_step
 
@@ -10,6 +11,6 @@ heading(
 )
 library = enter("embed").library
 if library is None:
-    next_step("library", "There are no loops to embed yet: choose a folder first.")
+    no_library("There are no loops to embed yet: choose a folder first.")
 else:
     embed_step(library)

@@ -1,6 +1,7 @@
 """Train: a detector learns what is normal in this library, live."""
 
 from loopscope.ui.components import heading, next_step
+from loopscope.ui.opening import no_library
 from loopscope.ui.state import enter
 from loopscope.ui.views.train import train_step
 
@@ -10,7 +11,7 @@ heading(
 )
 state = enter("train")
 if state.library is None:
-    next_step("library", "There are no loops to learn from yet: choose a folder first.")
+    no_library("There are no loops to learn from yet: choose a folder first.")
 elif state.embeddings is None:
     next_step("embed", "The loops have no embeddings yet: that is the step before training.")
 else:

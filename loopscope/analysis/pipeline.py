@@ -225,9 +225,3 @@ def left_out(library: Library, embeddings: EmbeddingSet | None = None) -> pd.Dat
     """Every file that has no score, with its reason: those the scan refused and those that failed to embed."""
     parts = [library.rejected] if embeddings is None else [library.rejected, embeddings.rejected]
     return pd.concat([part[["path", "reason"]] for part in parts], ignore_index=True)
-
-
-def listing_table(library, faults=None):
-    return library.loops.assign(
-        score=np.nan, is_anomaly=False, percentile=np.nan, rank=np.arange(1, len(library.loops) + 1), split="train"
-    )

@@ -15,17 +15,16 @@ from loopscope.library import Library, library_statistics
 from loopscope.ui.components import (
     duration,
     empty_folder,
-    ended,
     figures_row,
     next_step,
     plain,
     printable_table,
-    show_task,
 )
 from loopscope.ui.metadata_task import metadata_of
+from loopscope.ui.opening import is_opening
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import WALK, start_walk
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import choose_encoder
@@ -59,12 +58,9 @@ def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> No
 
 def library_step() -> None:
     """The ways in, the scan as it runs, and the library in hand."""
-    state = session()
-    project = state.project
-    ended(WALK)
-    if state.library is None and project.tasks.running(WALK):
-        show_task(WALK, until=lambda: project.contents.library is not None)
+    if is_opening():
         return
+    state = session()
     if state.library is None:
         first_screen()
         return
