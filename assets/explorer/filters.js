@@ -12,6 +12,7 @@ const CATEGORIES = [
   ["category", "Category", "All categories"],
   ["key", "Key", "Any key"],
   ["fault", "Fault", "Any fault"],
+  ["new", "New", "New or known"],
 ];
 const MARKS = [
   ["", "Any mark"],

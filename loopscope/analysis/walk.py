@@ -108,7 +108,7 @@ def walk(
 
     With `fitted`, a model of this folder, nothing is trained: the loops it knows keep their scores, new ones are scored
     by it. With too few loops to learn from the walk ends with the embeddings. `compute` false: the folder is scanned
-    and shown with what is in the store, nothing else is done. Raises `LoopscopeError` subclasses, `Cancelled` among them.
+    and shown with what is in the store, nothing else is done. Raises `LoopscopeError`, `Cancelled` among them.
     """
     _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute)
 

@@ -7,6 +7,7 @@ that did not see it.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
@@ -85,20 +86,26 @@ class BaselineDetector(BaseDetector):
         else:
             member_of = fold_numbers(groups, N_FOLDS, rng)
             train_rows, validation = member_of != np.unique(member_of)[:, None], member_of == 0
-        self._fit_members(X, train_rows)
+        self._learn_from(X, train_rows)
         scores = np.empty(len(X))
         for member in range(len(train_rows)):
             own = np.flatnonzero(member_of == member)
             scores[own] = self._score_by(member, X[own])
         return Fitted(scores, validation, X, FitReport(), {self.name: scores})
 
-    def _fit_members(self, X: Float, train_rows: Bool) -> None:
+    @cached_property
+    def _members(self) -> list[tuple[Float, Float, ScoreRows]]:
+        """Made when they are asked for: a restored model may never be."""
+        members = []
+        for rows in self._train_rows:
+            mean, scale = standardisation(self._X[rows])
+            score = self._learn(standardise(self._X[rows], mean, scale), self.seed, **self.options)
+            members.append((mean, scale, score))
+        return members
+
+    def _learn_from(self, X: Float, train_rows: Bool) -> None:
         self._X, self._train_rows = X, train_rows
-        self._members: list[tuple[Float, Float, ScoreRows]] = []
-        for rows in train_rows:
-            mean, scale = standardisation(X[rows])
-            score = self._learn(standardise(X[rows], mean, scale), self.seed, **self.options)
-            self._members.append((mean, scale, score))
+        vars(self).pop("_members", None)
 
     def _score_by(self, member: int, X: Float) -> Float:
         mean, scale, score = self._members[member]
@@ -116,5 +123,5 @@ class BaselineDetector(BaseDetector):
         return {"X": self._X, "train_rows": self._train_rows}
 
     def _restore(self, state: Arrays) -> None:
-        """Fit again on the saved rows."""
-        self._fit_members(state["X"], state["train_rows"].astype(bool))
+        """Fit again on the saved rows, once that is needed."""
+        self._learn_from(state["X"], state["train_rows"].astype(bool))

@@ -9,6 +9,9 @@ Views: ScorePart.DENSITY sees z-scored features, DECORRELATED_DENSITY the same a
 Λ^-1/2).
 """
 
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
@@ -30,6 +33,15 @@ def most_isolated(X: Float, groups: Int, share: float, n_neighbours: int = 5) ->
     return chosen[groups]
 
 
+class _Learnt(NamedTuple):
+    """What scoring needs: mean and scale (n_features,), the matrix of the second view, a factor for each view."""
+
+    mean: Float
+    scale: Float
+    half_whitening: Float
+    factors: list[LocalOutlierFactor]
+
+
 class LocalDensity:
     """Local outlier factors in both views."""
 
@@ -39,16 +51,23 @@ class LocalDensity:
     def fit(self, reference: Float) -> None:
         """Learn from different rows that may be neighbours, (m, n_features), at most LARGEST_REFERENCE of them."""
         self.reference = reference
-        self._mean, self._scale = standardisation(reference)
-        Z = standardise(reference, self._mean, self._scale)
-        self._half_whitening = whitening_matrix(Z, power=0.25)
-        k = min(self.n_neighbours, len(reference) - 1)
-        self._factors = [LocalOutlierFactor(n_neighbors=k, novelty=True).fit(view) for view in self._views(Z)]
+        vars(self).pop("_learnt", None)  # made when it is asked for: a restored model may never be
+
+    @cached_property
+    def _learnt(self) -> "_Learnt":
+        mean, scale = standardisation(self.reference)
+        Z = standardise(self.reference, mean, scale)
+        half_whitening = whitening_matrix(Z, power=0.25)
+        k = min(self.n_neighbours, len(self.reference) - 1)
+        factors = [LocalOutlierFactor(n_neighbors=k, novelty=True).fit(view) for view in (Z, Z @ half_whitening)]
+        return _Learnt(mean, scale, half_whitening, factors)
 
     def scores(self, X: Float) -> dict[str, Float]:
         """Of rows that are no neighbours themselves, part -> (n,)."""
-        views = self._views(standardise(X, self._mean, self._scale))
-        found = [-factor.score_samples(view) for factor, view in zip(self._factors, views, strict=True)]
+        learnt = self._learnt
+        Z = standardise(X, learnt.mean, learnt.scale)
+        views = (Z, Z @ learnt.half_whitening)
+        found = [-factor.score_samples(view) for factor, view in zip(learnt.factors, views, strict=True)]
         return dict(zip(DENSITY_PARTS, found, strict=True))
 
     def fit_scores(self, X: Float, groups: Int, isolated: Bool) -> dict[str, Float]:
@@ -57,11 +76,8 @@ class LocalDensity:
         eligible = first[~isolated[first]][:LARGEST_REFERENCE]  # the order is one of content hashes, hence random
         self.fit(X[eligible])
         of_all = self.scores(X)
-        for part, factor in zip(DENSITY_PARTS, self._factors, strict=True):
+        for part, factor in zip(DENSITY_PARTS, self._learnt.factors, strict=True):
             own = np.full(int(groups.max()) + 1, np.nan)
             own[groups[eligible]] = -factor.negative_outlier_factor_
             of_all[part] = np.where(np.isnan(own[groups]), of_all[part], own[groups])
         return of_all
-
-    def _views(self, Z: Float) -> tuple[Float, Float]:
-        return Z, Z @ self._half_whitening

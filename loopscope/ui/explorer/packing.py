@@ -29,7 +29,7 @@ from loopscope.ui.explorer.view import ExplorerView
 Array = NDArray[Any]
 
 HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimensions that vary most stand for all
-CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault")
+CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault", "new")
 NUMERIC_COLUMNS = ("bpm", "loop_structure")
 DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
 _NEAR = "near-"

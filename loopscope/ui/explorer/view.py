@@ -119,9 +119,11 @@ def _placed(values: Float, rows: "pd.Series[float]") -> Float:
 
 
 def _new(split: "pd.Series[str]") -> "pd.Series[str]":
-    """ "new" for loops that came after the model was trained; empty where it knows none of them, another folder's."""
+    """Whether a loop came after the model was trained; unknown where it knows none of them, another folder's."""
     is_new = split == "new"
-    return is_new.map({True: "new", False: ""}) if (~is_new & split.notna()).any() else is_new.map(lambda new: "")
+    if not (is_new.any() and (~is_new & split.notna()).any()):
+        return pd.Series(None, index=split.index, dtype=object)
+    return is_new.map({True: "New since training", False: None})
 
 
 def _described(contents: Contents) -> pd.DataFrame:

@@ -166,7 +166,7 @@ class _Filling(WalkEvents):
         labels = [known.active, *reversed(known.models)]
         for label in dict.fromkeys(label for label in labels if label in known.models):
             try:
-                detector = load_model(known.models[label].path)
+                detector = load_model(known.models[label].path, check=False)
             except ModelError as error:
                 self.project.say(str(error))
                 continue
@@ -181,7 +181,7 @@ class _Filling(WalkEvents):
             if embeddings is None or label in self.project.contents.models:
                 continue
             try:
-                detector = load_model(saved.path)
+                detector = load_model(saved.path, check=False)
                 chosen = embeddings.select(_of_subset(detector, embeddings)) if saved.subset else embeddings
                 scored = replace(score_library(chosen, detector), subset=saved.subset)
             except ModelError as error:

@@ -1,8 +1,8 @@
 """Whose projects a browser may see.
 
 Conventions: an owner is "local" for whoever sits at this machine, else "browser:" and a key that this server gave to
-one browser as a cookie and that nobody can guess. A request counts as local only where client, host name and the server's
-own address all say so and no proxy passed it on.
+one browser as a cookie and that nobody can guess. A request counts as local only where client and host name say so and
+no proxy passed it on.
 """
 
 import re

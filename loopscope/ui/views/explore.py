@@ -8,7 +8,7 @@ from loopscope.analysis.triage import triage_rank
 from loopscope.detection.base import MIN_LOOPS
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.library import Library
-from loopscope.ui.components import show_provenance, store
+from loopscope.ui.components import plain, show_provenance, store
 from loopscope.ui.explain.panel import explain
 from loopscope.ui.explorer.component import explorer
 from loopscope.ui.explorer.view import explorer_view
@@ -17,6 +17,7 @@ from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
 from loopscope.ui.views.plain import plain_view
+from loopscope.ui.views.saved_models import pack_in_words
 from loopscope.ui.views.takeaway import takeaway
 
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
@@ -55,11 +56,13 @@ def _choose_model(state: SessionState) -> None:
     )
     if chosen != state.active:
         state.project.show_model(chosen)
+    if sentence := pack_in_words(state, chosen, state.models[chosen]):
+        st.warning(plain(sentence), icon=":material/compare:")
     report = state.models[chosen].detector.report_
     if report.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     if not report.complete:
-        st.warning("This model's training was stopped before its end.", icon=":material/warning:")
+        st.warning(plain(report.warnings[0]), icon=":material/warning:")
 
 
 def _waiting(state: SessionState) -> str:
@@ -96,9 +99,14 @@ def _view(library: Library, kind: str) -> None:
     table, threshold = _table(state, library)
     explain(state, library, table, has_explorer=kind == "linked")
     metadata_task(state, library)
-    metadata = metadata_of(state, library).table.drop(columns="loop_id")
-    table = table.merge(metadata, on="path", how="left", validate="one_to_one")
-    takeaway(state, library, table, threshold)
+    takeaway(state, library, _with_metadata(table, metadata_of(state, library).table), threshold)
+
+
+def _with_metadata(table: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns of the same files' metadata; paths may be no valid text, so no table joins on them."""
+    row_of = {path: row for row, path in enumerate(metadata["path"])}
+    rows = metadata.iloc[[row_of[path] for path in table["path"]]].drop(columns=["loop_id", "path"])
+    return pd.concat([table.reset_index(drop=True), rows.reset_index(drop=True)], axis=1)
 
 
 def _table(state: SessionState, library: Library) -> tuple[pd.DataFrame, float]:

@@ -126,8 +126,8 @@ def show_report(label: str, scored: ScoredLoops) -> None:
         st.caption(
             f"{report.epochs:,} epochs in both phases; spread {before:.3g} before fine-tuning, {after:.3g} after."
         )
-    if (scored.scores["split"] == "new").all():
-        show_among_old(scored)
+    if scored.is_new.any() and report.complete:
+        show_among_old(label, scored)
     if report.history:
         for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
             with column:
