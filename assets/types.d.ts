@@ -98,7 +98,14 @@ interface Pulse {
   notice: { id: number; text: string } | null;
 }
 
-type StatusData = { key: string; assets: string; token: string; generation: number | null };
+type StatusData = {
+  key: string;
+  assets: string;
+  token: string;
+  generation: number | null;
+  project: string;
+  loop: string | null;
+};
 
 interface NoteData {
   key: string;

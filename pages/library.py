@@ -5,7 +5,5 @@ from loopscope.ui.state import enter
 from loopscope.ui.views.library import library_step
 
 enter("library")
-heading(
-    "Library", "Choose a folder of loops. Every audio file in it is either listed as a loop or left out with a reason."
-)
+heading("Library", "Every audio file in a folder is either listed as a loop or left out with a reason.")
 library_step()

@@ -1,6 +1,7 @@
 // What the project does, on every page: the task that runs, with its bar and Cancel; notices; and, by the poller, the
 // connection. When something new is to be drawn by Python, it is asked to, at a moment when no hand is on the page.
 
+import { followBack, nameProject } from "./address.js";
 import { button, h } from "./dom.js";
 import { notify, region } from "./notices.js";
 import { outbox } from "./outbox.js";
@@ -69,6 +70,7 @@ class Status {
     this.quiet = new Quiet(signal);
     this.typed = Number.NEGATIVE_INFINITY; // the last change of a text
     document.addEventListener("input", () => this.#typed(), { signal, capture: true });
+    followBack(() => this.component?.data.project ?? "", signal);
     region("ls-notices");
     region("ls-banner");
   }
@@ -79,6 +81,7 @@ class Status {
     applyTheme(this.root);
     outbox().use(base, component.data.token);
     this.poller.use(base, component.data.token);
+    nameProject(component.data.project, component.data.loop);
   }
 
   close() {

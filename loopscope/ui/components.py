@@ -131,9 +131,7 @@ def task_line(task: Task) -> str:
     if report is None:
         return f"{task.title} · {duration(task.seconds)}"
     counted = f"{report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
-    parts = [report.step, report.stage, (report.message or counted) if not report.total else counted]
-    if report.total and report.message:
-        parts.append(report.message)
+    parts = [report.step, report.stage, counted if report.total or report.done else "", report.message]
     if task.rate:
         parts.append(f"{task.rate:,.1f} {report.unit}/s")
     if task.seconds_left is not None:

@@ -1,9 +1,10 @@
-"""The projects to go on with, as cards, and the picture of what a walk does."""
+"""The projects to go on with, as cards, and what a walk does in a sentence and a picture."""
 
 import time
 
 import streamlit as st
 
+from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain
 from loopscope.ui.projects.registry import project_registry
@@ -12,41 +13,16 @@ from loopscope.ui.state import may_open, open_project, session
 SHOWN = 6
 A_ROW = 3
 AGES = ((60.0, 1.0, "just now"), (3600.0, 60.0, "min"), (86400.0, 3600.0, "h"), (float("inf"), 86400.0, "days"))
-STAGES = (
-    ("Scan", "every file decoded, or listed with the reason why not"),
-    ("Embed", "each loop becomes a point; faults are looked for"),
-    ("Train", "a detector learns what is normal in this folder"),
-    ("Explore", "hear what stands out: faulty takes, surprising gems"),
-)
-_STYLE = (
-    "<style>.lk-walk{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6rem;margin:0 0 .4rem;"
-    "padding:0;list-style:none}.lk-walk li{border:1px solid color-mix(in srgb,currentColor 18%,transparent);"
-    "border-radius:6px;padding:.55rem .8rem;margin:0}.lk-walk svg{display:block;height:2rem;width:100%;opacity:.8}"
-    ".lk-walk b{display:block;margin-top:.3rem}.lk-walk span{font-size:.86em;opacity:.75}</style>"
-)
-_DRAWINGS = (
-    '<path d="M2 16h6l3-9 4 20 4-24 4 22 4-14 3 5h8l3-7 4 15 4-20 4 17 3-5h10" fill="none" stroke="currentColor" '
-    'stroke-width="1.6"/>',
-    "".join(
-        f'<rect x="{4 + 9 * column}" y="{4 + 8 * row}" width="7" height="6" fill="currentColor" '
-        f'opacity="{0.15 + 0.85 * ((column * 5 + row * 3) % 7) / 7:.2f}"/>'
-        for column in range(8)
-        for row in range(3)
-    ),
-    '<path d="M4 4c8 18 20 20 64 22" fill="none" stroke="currentColor" stroke-width="1.6"/>'
-    '<path d="M4 9c10 15 22 15 64 17" fill="none" stroke="currentColor" stroke-width="1.2" stroke-dasharray="3 3"/>',
-    "".join(
-        f'<circle cx="{20 + dx}" cy="{16 + dy}" r="2.2" fill="currentColor" opacity=".55"/>'
-        for dx, dy in ((0, 0), (7, 4), (-6, 5), (4, -6), (-4, -5), (11, -2), (-11, 1), (15, 5), (1, 8))
+PICTURE = app_folder() / "assets" / "walk.svg"
+
+
+def show_walk() -> None:
+    """What will happen once a folder is chosen."""
+    st.markdown(
+        "Choose a folder: loopscope lists every file, turns each loop into a point, learns what is normal there, and "
+        "plays you what stands out, faulty takes and surprising gems."
     )
-    + '<circle cx="64" cy="8" r="3.4" fill="#d1603d"/>',
-)
-_STEPS = "".join(
-    f'<li><svg viewBox="0 0 76 32" preserveAspectRatio="xMinYMid meet" aria-hidden="true">{drawing}</svg>'
-    f"<b>{name}</b><span>{what}</span></li>"
-    for (name, what), drawing in zip(STAGES, _DRAWINGS, strict=True)
-)
-WALK_PICTURE = f'{_STYLE}<ol class="lk-walk" aria-label="What happens when you choose a folder">{_STEPS}</ol>'
+    st.image(PICTURE.read_text(encoding="utf-8"), width="stretch")
 
 
 def continue_cards() -> None:

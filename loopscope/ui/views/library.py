@@ -29,7 +29,7 @@ from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
-from loopscope.ui.views.known_projects import WALK_PICTURE, continue_cards
+from loopscope.ui.views.known_projects import continue_cards, show_walk
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import page_of, show_table
@@ -75,7 +75,7 @@ def library_step() -> None:
 
 def first_screen() -> None:
     """What will happen in a sentence and a picture, the projects to go on with, and the ways in."""
-    st.html(WALK_PICTURE)
+    show_walk()
     continue_cards()
     ways_in()
 

@@ -20,7 +20,9 @@ class StatusEvent:
     refresh: bool
 
 
-def status_panel(*, key: str = "status", generation: int | None = None) -> StatusEvent:
+def status_panel(
+    *, key: str = "status", generation: int | None = None, project: str = "", loop: str | None = None
+) -> StatusEvent:
     """Mount the panel, once on every page; it draws nothing where no task runs.
 
     Needs `media_registry().publish_pulse`. The browser asks for a rerun of what this is mounted in when the pulse's
@@ -29,12 +31,13 @@ def status_panel(*, key: str = "status", generation: int | None = None) -> Statu
     Args:
         key: names it within the session.
         generation: as it was when this run began; None counts what the first pulse says as drawn.
+        project: kept in the address, with `loop`, the one that is selected.
     """
     commits = component(
         "status.js",
         "The status",
         key=key,
-        data={"token": media.session_token(), "generation": generation},
+        data={"token": media.session_token(), "generation": generation, "project": project, "loop": loop},
         events=_EVENTS,
     )
     asked = commits.latest["cancel"].get("value") if "cancel" in commits.fresh else ""
