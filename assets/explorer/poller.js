@@ -42,6 +42,7 @@ export class Poller {
     this.address = "";
     clearTimeout(this.timer);
     setBanner("");
+    allowStreamlitsDialog();
   }
 
   #soon() {
