@@ -5,5 +5,9 @@ from loopscope.ui.state import enter
 from loopscope.ui.views.library import library_step
 
 enter("library")
-heading("Library", "Every audio file in a folder is either listed as a loop or left out with a reason.")
+heading(
+    "Library",
+    "Choose a folder: every file is listed or left out with the reason, each loop becomes a point, a detector learns what "
+    "is normal there, and you hear what stands out.",
+)
 library_step()

@@ -81,7 +81,6 @@ class Status {
     applyTheme(this.root);
     outbox().use(base, component.data.token);
     this.poller.use(base, component.data.token);
-    nameProject(component.data.project, component.data.loop);
   }
 
   close() {
@@ -92,6 +91,8 @@ class Status {
 
   /** @param {Pulse} pulse */
   #beat({ task, generation, notice }) {
+    const { project, loop } = /** @type {Component<StatusData>} */ (this.component).data;
+    nameProject(project, loop); // a link between pages may have left it out
     this.#draw(task);
     if (notice) this.#notice(notice);
     if (typeof generation === "number") this.#refresh(generation);

@@ -1,6 +1,6 @@
 """The projects of this server: those in memory, those remembered, and who may open which.
 
-A project is in memory while a tab shows it or work goes on for it. On this machine's own address projects belong to
+A project is in memory while a tab shows it or work goes on for it, and the last few beside those. On this machine's own address projects belong to
 whoever sits there; on a network each browser has its own, under an unguessable key.
 """
 
@@ -19,6 +19,7 @@ from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import forget_files, start_walk
 from loopscope.ui.server.ending import call_at_end
 
+IDLE_KEPT = 2  # projects that no tab shows, for the tab that is loaded anew
 PATIENCE_S = 2.5  # with tasks that were told to end
 
 
@@ -102,9 +103,9 @@ class ProjectRegistry:
     def _leave(self, visitor: str) -> None:
         for visitors in self._visitors.values():
             visitors.discard(visitor)
-        idle = [key for key, project in self._projects.items() if not self._is_needed(key, project)]
-        for key in idle:
-            del self._projects[key]
+        idle = [project for key, project in self._projects.items() if not self._is_needed(key, project)]
+        for project in sorted(idle, key=lambda project: project.opened_at)[: max(0, len(idle) - IDLE_KEPT)]:
+            del self._projects[project.id]
 
     def _is_needed(self, project_id: str, project: Project) -> bool:
         return bool(self._visitors.get(project_id)) or project.tasks.any_running()

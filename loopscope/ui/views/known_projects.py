@@ -17,11 +17,7 @@ PICTURE = app_folder() / "assets" / "walk.svg"
 
 
 def show_walk() -> None:
-    """What will happen once a folder is chosen."""
-    st.markdown(
-        "Choose a folder: loopscope lists every file, turns each loop into a point, learns what is normal there, and "
-        "plays you what stands out, faulty takes and surprising gems."
-    )
+    """What will happen once a folder is chosen, as a picture."""
     st.image(PICTURE.read_text(encoding="utf-8"), width="stretch")
 
 
