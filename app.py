@@ -15,8 +15,8 @@ from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.ui.server.ending import lifespan
 from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.lifespan import lifespan
 from loopscope.ui.server.log import start_logging
 from loopscope.ui.server.media import routes
 from loopscope.ui.server.visitors import BrowserKeys

@@ -94,7 +94,7 @@ interface Commit {
 interface Pulse {
   task: { title: string; text: string; share: number; stopping: boolean; cancellable: boolean } | null;
   generation: number;
-  explorer: { version: string; provisional: boolean } | null;
+  explorer: { version: string; provisional: boolean; project: string } | null;
   notice: { id: number; text: string } | null;
 }
 

@@ -7,7 +7,7 @@ from loopscope.ui.views.library import library_step
 enter("library")
 heading(
     "Library",
-    "Choose a folder: every file is listed or left out with the reason, each loop becomes a point, a detector learns what "
-    "is normal there, and you hear what stands out.",
+    "Choose a folder: every file is listed or left out with the reason, each loop becomes a point, a detector learns "
+    "what is normal there, and you hear what stands out.",
 )
 library_step()

@@ -22,8 +22,9 @@ const name = (id) => replace({ loop: id });
  * @param {string | null} loop selected, for a page without the explorer
  */
 export function nameProject(project, loop) {
-  const named = new URL(location.href).searchParams.get("project");
-  if (project && named !== project) replace({ project, loop });
+  const { searchParams } = new URL(location.href);
+  if (!project || searchParams.get("project") === project) return;
+  replace({ project, loop: searchParams.get("loop") ?? loop });
 }
 
 /** Listen for the back button until `signal` ends it. @param {() => string} project that is shown @param {AbortSignal} signal */

@@ -8,7 +8,7 @@ import { overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { layoutOf } from "./theme.js";
 
 const SLACK = 1; // pixels beyond the plot area in which a mark still shows
-const NOTHING_YET = "Figures appear as the loops are embedded.";
+const NOTHING_YET = "Figures appear once eight loops are scored.";
 
 /** @typedef {Partial<Record<"xaxis" | "yaxis", Span>>} Ranges of the axes that the user zoomed or moved */
 const AXES = /** @type {const} */ (["xaxis", "yaxis"]);

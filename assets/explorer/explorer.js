@@ -27,7 +27,7 @@ export class Explorer {
     const { signal } = this.ending;
     this.adoption = new Adoption(this, signal);
     const hear = (/** @type {DocumentEventMap["loopscope:pulse"]} */ { detail }) =>
-      detail.explorer && this.#offer(detail.explorer);
+      detail.explorer && detail.explorer.project === this.component.data.project && this.#offer(detail.explorer);
     document.addEventListener("loopscope:pulse", hear, { signal });
   }
 

@@ -44,7 +44,7 @@ def announce(page: Page, version: str) -> None:
     """What status.js says once the server has this version."""
     page.evaluate(
         """(version) => document.dispatchEvent(new CustomEvent("loopscope:pulse", { detail: {
-            task: null, generation: 0, notice: null, explorer: { version, provisional: true } } }))""",
+            task: null, generation: 0, notice: null, explorer: { version, provisional: true, project: "the project" } } }))""",
         version,
     )
 
@@ -103,7 +103,7 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
     open_stage(page, stages_url, 0)
     by_name = ranking_at(0)
     assert first_listed(page, 10) == by_name[:10]
-    assert page.get_by_text("Figures appear as the loops are embedded.").locator("visible=true").count() == 3
+    assert page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count() == 3
     assert page.locator(".ls-option .ls-score").first.inner_text() == "not scored yet"
     assert page.get_by_role("slider", name="Threshold percentile").is_disabled()
     assert "as soon as" in (page.locator(".ls-threshold").get_attribute("title") or "")
@@ -123,7 +123,7 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
     go_to(page, 2)
     for figure in ("histogram", "scatter", "heatmap"):
         page.wait_for_selector(f".ls-{figure}[data-drawn]")
-    assert not page.get_by_text("Figures appear as the loops are embedded.").locator("visible=true").count()
+    assert not page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count()
     assert audio(page)["loopId"] == by_name[3]
     assert page.get_by_role("slider", name="Threshold percentile").is_enabled()
 

@@ -1,7 +1,7 @@
 """The projects of this server: those in memory, those remembered, and who may open which.
 
-A project is in memory while a tab shows it or work goes on for it, and the last few beside those. On this machine's own address projects belong to
-whoever sits there; on a network each browser has its own, under an unguessable key.
+A project is in memory while a tab shows it or work goes on for it, and the last few beside those. On this machine's own
+address projects belong to whoever sits there; on a network each browser has its own, under an unguessable key.
 """
 
 import threading
@@ -17,7 +17,7 @@ from loopscope.config import paths
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import forget_files, start_walk
-from loopscope.ui.server.ending import call_at_end
+from loopscope.ui.server.lifespan import call_at_end
 
 IDLE_KEPT = 2  # projects that no tab shows, for the tab that is loaded anew
 PATIENCE_S = 2.5  # with tasks that were told to end

@@ -144,7 +144,7 @@ def _linked(state: SessionState) -> None:
         percentile=state.percentile,
         selected=state.selected,
         marks={loop_id: mark.mark for loop_id, mark in known.items() if mark.mark},
-        provisional=state.model is None,
+        provisional=state.model is None and (state.ranking is not None or project.tasks.any_running()),
         project=project.id,
         look=project.memory.view,
         earlier=project.kept_views(),
