@@ -44,7 +44,8 @@ def announce(page: Page, version: str) -> None:
     """What status.js says once the server has this version."""
     page.evaluate(
         """(version) => document.dispatchEvent(new CustomEvent("loopscope:pulse", { detail: {
-            task: null, generation: 0, notice: null, explorer: { version, provisional: true, project: "the project" } } }))""",
+            task: null, generation: 0, notice: null,
+            explorer: { version, provisional: true, project: "the project" } } }))""",
         version,
     )
 

@@ -18,7 +18,7 @@ from loopscope.figures.scores import (
     score_histogram,
 )
 from loopscope.library import Library
-from loopscope.ui.components import printable_table, show_provenance
+from loopscope.ui.components import plain, printable_table, show_provenance
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.evaluation import evaluation_step
 from loopscope.ui.widgets.figure import show_figure
@@ -150,6 +150,9 @@ def _newest(clicked: str | None, chosen: str | None) -> str | None:
 def _figures_of(side: Side, where: str) -> None:
     """Score histogram, latent scatter and latent heatmap of one model, as the paper shows them."""
     prefix = f"{side.name}: " if side.name else ""
+    report = side.scored.detector.report_
+    if not report.complete:
+        st.warning(plain(f"{prefix}{report.warnings[0]}"), icon=":material/warning:")
     flagged = int(side.table["is_anomaly"].sum())
     show_figure(
         score_histogram(side.table, side.threshold),

@@ -16,6 +16,7 @@ from loopscope.ui.metadata_task import metadata_of, metadata_task
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
+from loopscope.ui.views.known_projects import show_changes
 from loopscope.ui.views.plain import plain_view
 from loopscope.ui.views.saved_models import pack_in_words
 from loopscope.ui.views.takeaway import takeaway
@@ -41,6 +42,7 @@ def explore_step(library: Library) -> None:
         label_visibility="collapsed",
     )
     remember("explore-view")
+    show_changes()
     _publish(state, library)
     _view(library, kind or "linked")
 

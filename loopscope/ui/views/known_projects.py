@@ -8,6 +8,7 @@ from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain
 from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import may_open, open_project, session
 
 SHOWN = 6
@@ -19,6 +20,20 @@ PICTURE = app_folder() / "assets" / "walk.svg"
 def show_walk() -> None:
     """What will happen once a folder is chosen, as a picture."""
     st.image(PICTURE.read_text(encoding="utf-8"), width="stretch")
+
+
+def show_changes() -> None:
+    """What is new since the folder was last analysed, and a way to learn from it."""
+    state = session()
+    changes = state.seen.changes
+    if not changes:
+        return
+    st.info(f"Since the last time: {changes.sentence}.", icon=":material/new_releases:")
+    if changes.new_ids and state.models and not state.project.tasks.any_running():
+        st.caption("New loops are scored by the present model, which has not learnt from them.")
+        if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
+            start_walk(state.project, project_registry().store, retrain=True)
+            st.rerun()
 
 
 def continue_cards() -> None:

@@ -29,7 +29,7 @@ from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
-from loopscope.ui.views.known_projects import continue_cards, show_walk
+from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import page_of, show_table
@@ -123,7 +123,7 @@ def show_library(library: Library) -> None:
     else:
         _figures_of(library)
         next_step("explore")
-        show_changes(library)
+        show_changes()
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
         show_table(
@@ -138,20 +138,6 @@ def show_library(library: Library) -> None:
             },
         )
     _left_out(library)
-
-
-def show_changes(library: Library) -> None:
-    """What is new since the folder was last analysed, and a way to learn from it."""
-    state = session()
-    changes = state.seen.changes
-    if not changes:
-        return
-    st.info(f"Since the last time: {changes.sentence}.", icon=":material/new_releases:")
-    if changes.new_ids and state.models and not state.project.tasks.any_running():
-        st.caption("New loops are scored by the present model, which has not learnt from them.")
-        if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
-            start_walk(state.project, project_registry().store, retrain=True)
-            st.rerun()
 
 
 def _figures_of(library: Library) -> None:
