@@ -22,6 +22,7 @@ from loopscope.store import Store
 from tests.stored import row_counts
 
 RATE = 8000
+from loopscope.library import suffixes_below
 
 
 def tone(path: Path, seconds: float = 0.25, hz: float = 220.0) -> Path:
@@ -464,3 +465,11 @@ def test_counting_stops_at_a_number_and_at_a_time(root: Path) -> None:
     assert hurried["n_audio_files"][0] < 30
     with pytest.raises(LibraryError, match="cannot be read"):
         list_subfolders(root / "nowhere")
+
+
+def test_what_lies_in_a_folder_without_audio_is_counted_by_kind(tmp_path: Path) -> None:
+    (tmp_path / "Midi").mkdir()
+    for name in ("a.MID", "b.mid", ".hidden.mid", "readme"):
+        (tmp_path / "Midi" / name).touch()
+    assert suffixes_below(tmp_path) == {".mid": 2, "without a suffix": 1}
+    assert sum(suffixes_below(tmp_path, most=2).values()) == 2

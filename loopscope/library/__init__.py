@@ -10,6 +10,7 @@ from loopscope.library.scan import scan_folder
 from loopscope.library.statistics import library_statistics
 from loopscope.library.subfolders import list_subfolders
 from loopscope.library.tables import LOOP_COLUMNS, Library
+from loopscope.library.walk import suffixes_below
 
 __all__ = [
     "LOOP_COLUMNS",
@@ -19,4 +20,5 @@ __all__ = [
     "library_statistics",
     "list_subfolders",
     "scan_folder",
+    "suffixes_below",
 ]

@@ -8,8 +8,10 @@ Everything else that bears an audio extension is found, with a reason where it c
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from loopscope.config import AUDIO_EXTENSIONS
@@ -37,6 +39,12 @@ def is_audio_name(name: str) -> bool:
 def is_passed_over(name: str) -> bool:
     """Hidden, AppleDouble, or a folder that archivers and systems leave behind."""
     return name.startswith(".") or name in PASSED_OVER
+
+
+def suffixes_below(root: Path, most: int = 20_000) -> Counter[str]:
+    """How many files of each kind lie below a folder, by suffix in lower case; `most` files are looked at."""
+    files = (name for _, _, names in os.walk(root) for name in names if not name.startswith("."))
+    return Counter(Path(name).suffix.lower() or "without a suffix" for name in islice(files, most))
 
 
 def walk(root: Path, should_stop: StopCheck = never_stop) -> Iterator[FoundFile]:

@@ -8,7 +8,7 @@ import streamlit as st
 from loopscope.config import paths
 from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
-from loopscope.library import Library
+from loopscope.library import Library, suffixes_below
 from loopscope.store import Store
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.state import open_store, session
@@ -20,6 +20,7 @@ PAGES = {
     "explore": ("pages/explore.py", "Explore the scores"),
 }
 POLL_S = 0.5
+KINDS_SHOWN = 4  # of files that are no audio
 
 
 def heading(title: str, purpose: str) -> None:
@@ -59,8 +60,15 @@ def empty_folder(library: Library) -> None:
     st.error(
         f"None of the {n_files:,} audio files in this folder can be used; the Library page has the reasons."
         if n_files
-        else "There is no audio file (wav, flac, ogg, mp3, aiff) in this folder or below it; choose another one."
+        else f"There is no audio file (wav, flac, ogg, mp3, aiff) in this folder or below it{_found_instead(library)}; "
+        "choose another one."
     )
+
+
+def _found_instead(library: Library) -> str:
+    """Such as ", but 12 .mid, 3 .txt"; empty where there is nothing at all."""
+    found = suffixes_below(library.root).most_common(KINDS_SHOWN)
+    return plain(", but " + ", ".join(f"{count:,} {kind}" for kind, count in found)) if found else ""
 
 
 def store() -> Store:

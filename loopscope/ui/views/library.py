@@ -67,7 +67,7 @@ def library_step() -> None:
     if state.follows and not state.library.loops.empty:
         state.follows = False
         st.switch_page("pages/explore.py")
-    with st.expander("Choose another folder", icon=":material/folder_open:"):
+    with st.expander("Choose another folder", icon=":material/folder_open:", expanded=state.library.loops.empty):
         continue_cards()
         ways_in()
     show_library(state.library)
