@@ -14,7 +14,7 @@ import soundfile
 from loopscope.audio import content_hash
 from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.errors import Cancelled, LibraryError
-from loopscope.library import LOOP_COLUMNS, Library, library_statistics, list_subfolders, scan_folder
+from loopscope.library import LOOP_COLUMNS, Library, library_statistics, list_subfolders, scan_folder, suffixes_below
 from loopscope.library import scan as scan_module
 from loopscope.library.walk import is_audio_name
 from loopscope.progress import Progress
@@ -22,7 +22,6 @@ from loopscope.store import Store
 from tests.stored import row_counts
 
 RATE = 8000
-from loopscope.library import suffixes_below
 
 
 def tone(path: Path, seconds: float = 0.25, hz: float = 220.0) -> Path:

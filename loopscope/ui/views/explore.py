@@ -13,6 +13,8 @@ from loopscope.ui.explain.panel import explain
 from loopscope.ui.explorer.component import explorer
 from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.metadata_task import metadata_of, metadata_task
+from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
@@ -51,6 +53,7 @@ def _choose_model(state: SessionState) -> None:
     """Which model is in view, and what is to be known before it is believed."""
     if not state.models:
         st.caption(_waiting(state))
+        _offer_to_go_on(state)
         return
     labels = list(state.models)
     chosen = st.selectbox(
@@ -65,6 +68,16 @@ def _choose_model(state: SessionState) -> None:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     if not report.complete:
         st.warning(plain(report.warnings[0]), icon=":material/warning:")
+
+
+def _offer_to_go_on(state: SessionState) -> None:
+    """Where the walk was stopped before there was a model."""
+    project = state.project
+    if project.tasks.any_running() or project.memory.standing != "stopped":
+        return
+    if st.button("Go on with the analysis", icon=":material/play_arrow:", key="go-on"):
+        start_walk(project, project_registry().store)
+        st.rerun()
 
 
 def _waiting(state: SessionState) -> str:
