@@ -196,7 +196,7 @@ class Store:
             f"SELECT {_PROJECT_COLUMNS} FROM projects WHERE owner = ? ORDER BY opened_at DESC, project_id", (owner,)
         )
         return [
-            ProjectRow(project_id, owner, os.fsdecode(folder), name, opened_at, json.loads(state))
+            ProjectRow(project_id, owner, os.fsdecode(folder), name, opened_at, _state_of(state))
             for project_id, owner, folder, name, opened_at, state in found
         ]
 
@@ -249,6 +249,15 @@ def _as_json(what: str, value: Any) -> str:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise DataError(f"The {what} cannot be stored ({error}); give numbers, texts, lists.") from error
+
+
+def _state_of(text: str) -> dict[str, Any]:
+    """A stored state; a damaged one is as new."""
+    try:
+        state = json.loads(text)
+    except ValueError:
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _file_values(key: FileKey, row: FileRow) -> Row:

@@ -9,9 +9,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import pandas as pd
 
@@ -28,6 +28,8 @@ from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.tasks import TaskBoard
 
 LOCAL = "local"
+T = TypeVar("T")
+Standing = Literal["running", "done", "stopped"]
 VIEWS_KEPT = 3
 NOTICE_S = 20.0
 
@@ -62,7 +64,7 @@ class Remembered:
     """
 
     plan: Plan = field(default_factory=Plan)
-    standing: Literal["running", "done", "stopped"] = "running"
+    standing: Standing = "running"
     encoder: EncoderNote | None = None
     active: str = ""
     percentiles: dict[str, float] = field(default_factory=dict)
@@ -81,14 +83,36 @@ class Remembered:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Remembered":
         """What an older or newer version wrote as far as it is understood; the rest is as new."""
-        known = {name: row[name] for name in (field.name for field in fields(cls)) if name in row}
-        plan, encoder = known.pop("plan", {}), known.pop("encoder", None)
-        models = known.pop("models", {})
-        found = cls(**known)
-        found.models = {label: SavedModel(**model) for label, model in models.items()}
-        found.plan = Plan(**{name: plan[name] for name in (field.name for field in fields(Plan)) if name in plan})
-        found.encoder = EncoderNote(**encoder) if encoder else None
+        found = cls(plan=_understood(Plan, row.get("plan")) or Plan())
+        found.encoder = _understood(EncoderNote, row.get("encoder"))
+        models = {label: _understood(SavedModel, model) for label, model in _pairs(row.get("models")).items()}
+        found.models = {label: model for label, model in models.items() if model is not None}
+        thresholds = _pairs(row.get("percentiles")).items()
+        found.percentiles = {label: x for label, x in thresholds if isinstance(x, int | float) and 0 <= x <= 100}
+        if row.get("standing") in get_args(Standing):
+            found.standing = row["standing"]
+        hints = get_type_hints(cls)
+        found.view = _pairs(row.get("view")) or None
+        for name in ("active", "n_loops", "n_flagged", "page", "selected"):
+            if name in row and isinstance(row[name], hints[name]):
+                setattr(found, name, row[name])
         return found
+
+
+def _pairs(row: object) -> dict[str, Any]:
+    return row if isinstance(row, dict) else {}
+
+
+def _understood(kind: type[T], row: object) -> T | None:
+    """A record as far as its fields are known here; None where one of them is of another type or missing."""
+    hints, stored = get_type_hints(kind), _pairs(row)
+    known = {name: stored[name] for name in hints if name in stored}
+    if not known or not all(isinstance(value, hints[name]) for name, value in known.items()):
+        return None
+    try:
+        return kind(**known)
+    except TypeError:  # a field without a default is missing
+        return None
 
 
 class Project:
@@ -105,6 +129,7 @@ class Project:
         self.contents = Contents()
         self.tasks = TaskBoard()
         self.notice: Notice | None = None
+        self.is_interrupted = False  # its work ends with the server and not by anyone's wish
         self._store = store
         self._lock = threading.RLock()
         self._views: OrderedDict[Hashable, Any] = OrderedDict()
@@ -229,6 +254,11 @@ class Project:
         """Those that `view` still holds, oldest first."""
         with self._lock:
             return list(self._views.values())
+
+    def interrupt(self) -> None:
+        """The server stops: its work ends, and goes on when the project is opened again."""
+        self.is_interrupted = True
+        self.tasks.cancel_all()
 
     def close(self) -> None:
         """The project is forgotten: its work ends, and nothing is written any more."""

@@ -80,10 +80,10 @@ class ProjectRegistry:
     def enter(self, visitor: str, project: Project) -> None:
         """A tab shows this project from now on, and no other."""
         with self._lock:
-            self._leave(visitor)
             if project.id:
-                self._visitors.setdefault(project.id, set()).add(visitor)
+                self._projects.setdefault(project.id, project)
                 project.opened_at = time.time()
+            self._leave(visitor, project.id)
         project.keep()
 
     def leave(self, visitor: str) -> None:
@@ -95,17 +95,22 @@ class ProjectRegistry:
         """The server stops: every task is told to, and has a moment to put away what it holds."""
         projects = list(self._projects.values())
         for project in projects:
-            project.tasks.cancel_all()
+            project.interrupt()
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and any(project.tasks.any_running() for project in projects):
             time.sleep(0.02)
 
-    def _leave(self, visitor: str) -> None:
-        for visitors in self._visitors.values():
-            visitors.discard(visitor)
-        idle = [project for key, project in self._projects.items() if not self._is_needed(key, project)]
-        for project in sorted(idle, key=lambda project: project.opened_at)[: max(0, len(idle) - IDLE_KEPT)]:
-            del self._projects[project.id]
+    def _leave(self, visitor: str, for_project: str = "") -> None:
+        for project_id, visitors in self._visitors.items():
+            if visitor in visitors:
+                visitors.remove(visitor)
+                if project_id in self._projects:
+                    self._projects[project_id] = self._projects.pop(project_id)  # the last to be let go
+        if for_project:
+            self._visitors.setdefault(for_project, set()).add(visitor)
+        idle = [key for key, project in self._projects.items() if not self._is_needed(key, project)]
+        for key in idle[: max(0, len(idle) - IDLE_KEPT)]:
+            del self._projects[key]
 
     def _is_needed(self, project_id: str, project: Project) -> bool:
         return bool(self._visitors.get(project_id)) or project.tasks.any_running()

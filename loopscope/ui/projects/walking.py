@@ -79,7 +79,7 @@ def start_walk(
             events.restore_others()
             standing = "stopped" if task.should_stop() else "done"
         finally:
-            if compute:
+            if compute and not project.is_interrupted:
                 project.remember(standing=standing)
 
     if project.tasks.running(WALK):
@@ -153,7 +153,7 @@ class _Filling(WalkEvents):
 
     def __init__(self, project: Project, store: Store) -> None:
         self.project, self.store = project, store
-        self.label = ""  # of the model that is restored
+        self.label = ""  # of the model that is restored first
         self.vectors: dict[str, Samples] = {}
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
@@ -161,21 +161,21 @@ class _Filling(WalkEvents):
         self.found_new = False
 
     def restore(self) -> BaseDetector | None:
-        """The model to show first: the one in view, else the newest that can be read."""
+        """A model of the whole folder to go on with: the one in view, else the newest that can be read."""
         known = self.project.memory
-        labels = [known.active, *reversed(known.models)]
-        for label in dict.fromkeys(label for label in labels if label in known.models):
+        whole = [label for label, saved in known.models.items() if not saved.subset]
+        for label in sorted(reversed(whole), key=lambda label: label != known.active):
             try:
                 detector = load_model(known.models[label].path, check=False)
             except ModelError as error:
                 self.project.say(str(error))
                 continue
             self.label = label
-            return None if known.models[label].subset else detector
+            return detector
         return None
 
     def restore_others(self) -> None:
-        """The project's other models, once the first is in view."""
+        """The project's other models, the one in view among them where it is of a part of the folder."""
         embeddings = self.project.contents.embeddings
         for label, saved in self.project.memory.models.items():
             if embeddings is None or label in self.project.contents.models:
@@ -188,6 +188,9 @@ class _Filling(WalkEvents):
                 self.project.say(str(error))
                 continue
             self.project.add_model(label, scored, in_view=label == self.project.active)
+        present = list(self.project.contents.models)
+        if present and self.project.active not in present:  # it could not be read
+            self.project.show_model(self.label or present[-1])
 
     def on_library(self, library: Library, metadata: MetadataTable) -> None:
         """Lists the loops; says what is new since the last walk."""
@@ -241,7 +244,10 @@ class _Filling(WalkEvents):
     def _show(self, scored: ScoredLoops) -> None:
         models = {**self.project.contents.models, self.label: scored}
         self.project.update(models=models, provisional=None)
-        self.project.show_model(self.label)
+        if self.project.active not in self.project.memory.models:
+            self.project.show_model(self.label)
+        elif self.project.active in models:
+            self.project.show_model(self.project.active)
 
     def _fill(self) -> None:
         library, now = self.project.contents.library, time.monotonic()
