@@ -47,6 +47,7 @@ class SessionState:
     notice_read: str = ""
     told: set[int] = field(default_factory=set)  # tasks whose end was shown
     choices: dict[str, Any] = field(default_factory=dict)
+    asked_on: dict[str, str] = field(default_factory=dict)  # the page where each choice was last offered
 
     def look(self) -> Contents:
         """Take the project's contents as they stand now; pages go by these until the next look."""
@@ -194,10 +195,14 @@ def open_project(project: Project, selected: str | None = None) -> None:
 def recall(defaults: Mapping[str, Any]) -> None:
     """Call before the widgets with these keys: gives them what was last chosen, or the default.
 
-    Streamlit forgets a widget's value once a page without that widget was shown.
+    Streamlit forgets a widget's value once a page without that widget was shown, and takes one with the same key on
+    another page for a new widget.
     """
+    state = session()
     for key, default in defaults.items():
-        st.session_state.setdefault(key, session().choices.get(key, default))
+        if key not in st.session_state or state.asked_on.get(key) != state.page:
+            st.session_state[key] = state.choices.get(key, default)
+        state.asked_on[key] = state.page
 
 
 def remember(*keys: str) -> None:

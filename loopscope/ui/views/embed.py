@@ -31,6 +31,7 @@ def choose_encoder() -> tuple[str, str | None]:
         st.caption(f"{info.n_features} features a loop · {plain(info.licence)}")
     weights_file = ""
     if name.startswith("clap"):
+        recall({"weights-file": ""})
         weights_file = st.text_input(
             "Checkpoint file (optional)",
             placeholder="/path/to/630k-audioset-fusion-best.pt",
