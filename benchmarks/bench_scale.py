@@ -84,22 +84,23 @@ class WholeWalk(Walk):
     def all_pages(self, folder: Path) -> None:
         """From the folder to the comparison of two models."""
         page = self.page
-        with self.step("Library: scan again and show"):
-            page.get_by_label("Path").fill(str(folder))
-            self.press("Scan")
+        first, *others = DETECTORS
+        self.choose(first)
+        with self.step("Analyse: scanned again, Explore opens with the list"):
+            self.begin_walk(folder)
+        with self.step(f"Analyse: all embeddings from the database, {first} trained"):
+            self.until_trained(first)
+        with self.step("Library: show"):
+            self.visit("Library")
             expect(page.get_by_text(f"Loops ({N_LOOPS:,})")).to_be_visible(timeout=LONG)
-        self.visit("Embed")
-        with self.step("Embed: all from the database"):
-            self.press("Embed the loops")
-            expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
         self.visit("Train")
-        for detector in DETECTORS:
+        for detector in others:
             page.get_by_label("Detector").click()
             page.get_by_role("option", name=detector).click()
             self.idle()
             with self.step(f"Train: {detector}"):
                 self.press("Train")
-                expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
+                self.until_trained(detector)
         self.explore("Explore: first figure, new model")
         self.visit("Library")
         self.explore("Explore: first figure, again")

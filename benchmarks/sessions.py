@@ -13,9 +13,10 @@ from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
 from loopscope.store import Store
+from loopscope.ui.projects.walking import MODELS_KEPT
 
 DETECTORS = ("pca", "knn", "mahalanobis")
-WARMING, ROUNDS, SPAN = 2, 14, 5
+WARMING, ROUNDS, SPAN = MODELS_KEPT, 14, 5  # until as many models are held as a project keeps, memory grows
 
 
 @dataclass
@@ -32,12 +33,10 @@ class Session:
         return self.walk.page
 
     def open(self, n_loops: int) -> None:
-        self.page.get_by_label("Path").fill(str(self.folder))
-        self.walk.press("Scan")
+        """Until the first model is there, on the Train page."""
+        self.walk.analyse(self.folder, self.detector)
+        self.walk.visit("Library")
         expect(self.page.get_by_text(f"Loops ({n_loops:,})")).to_be_visible(timeout=LONG)
-        self.walk.visit("Embed")
-        self.walk.press("Embed the loops")
-        expect(self.page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
         self.walk.visit("Train")
         self.page.get_by_label("Detector").click()
         self.page.get_by_role("option", name=self.detector).click()

@@ -9,6 +9,8 @@ from typing import Self
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.driving import choose
+
 LONG = 600_000  # milliseconds
 
 
@@ -82,3 +84,28 @@ class Walk:
     def visit(self, name: str) -> None:
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+
+    def choose(self, detector: str) -> None:
+        """Say on the first screen what is to be trained."""
+        self.idle()
+        self.page.get_by_text("Advanced: encoder, detector, seed").click()
+        choose(self.page, "Detector", detector)
+        self.idle()
+
+    def analyse(self, folder: Path, detector: str) -> None:
+        """From the first screen through the whole walk, to the Explore page with the model's ranking."""
+        self.choose(detector)
+        self.begin_walk(folder)
+        self.until_trained(detector)
+
+    def begin_walk(self, folder: Path) -> None:
+        """Choose the folder; Explore opens with its list."""
+        self.page.get_by_label("Path").fill(str(folder))
+        self.press("Analyse")
+        self.page.wait_for_selector(".ls-root[data-ready]", timeout=LONG)
+
+    def until_trained(self, detector: str) -> None:
+        """The sidebar names the model, as the page is drawn anew with it."""
+        model = self.page.get_by_test_id("stSidebar").get_by_text(f"Model: {detector}", exact=False)
+        expect(model).to_be_visible(timeout=LONG)
+        self.idle()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -26,6 +26,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+MODEL_SHOWN = """() => {
+    const { root, newest } = window.__loopscope.explorer;
+    return root.dataset.version === newest.version && !newest.provisional;
+}"""
 START_LIMIT_S, STOP_LIMIT_S = 120.0, 20.0
 
 
@@ -143,6 +147,21 @@ def press(page: Page, name: str) -> None:
     """Press a button of the page once it is whole: while a run goes on, those of the page before are still there."""
     at_rest(page)
     page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose in a select box. Its list closes by itself where the page still moves: then it is opened again."""
+    found = page.get_by_role("option", name=option).first
+
+    def is_chosen() -> bool:
+        if not found.is_visible():
+            page.get_by_label(label, exact=True).click()
+        with contextlib.suppress(TimeoutError):
+            found.click(timeout=2000)
+            return True
+        return False
+
+    wait_until(is_chosen, f"{option} is chosen", limit_s=60)
 
 
 def box_of(page: Page, selector: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from loopscope.checkpoints import AISFX, fetch
-from tests.browser.driving import ROOT, chromium, serve
+from tests.browser.driving import ROOT, choose, chromium, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = ((1440, 1000), (900, 1000))
@@ -29,40 +29,55 @@ def press(page: Page, name: str) -> None:
     page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).click()
 
 
+def visit(page: Page, name: str) -> None:
+    """Go to a page by the sidebar."""
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+
+
 def walk(page: Page, url: str, suffix: str) -> None:
-    """Every page, with the demo library and two models."""
+    """Every page, with the demo library and two models; the first screen and the first sound before them."""
 
     def keep(name: str) -> None:
         until_still(page)
         page.screenshot(path=FOLDER / f"{name}-{suffix}.png")
 
     page.goto(url)
+    expect(page.get_by_test_id("stMain").get_by_role("button", name="Open the demo library")).to_be_visible()
+    keep("start")
     press(page, "Open the demo library")
-    expect(page.get_by_text("No file was left out.")).to_be_attached(timeout=LONG)
-    keep("library")
-    press(page, "Embed the loops")
-    expect(page.get_by_role("heading", name="Embed", exact=True)).to_be_visible()
-    press(page, "Embed the loops")
-    expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
-    keep("embed")
-    press(page, "Train a detector")
-    for detector in ("pca", "AEwRES"):
-        page.get_by_label("Detector").click()
-        page.get_by_role("option", name=detector).click()
-        until_still(page)
-        press(page, "Train")
-        expect(page.get_by_text(f"{detector} · robust · seed 0").first).to_be_visible(timeout=LONG)
-        expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    page.screenshot(path=FOLDER / f"listening-{suffix}.png")
+    expect(page.get_by_test_id("stSidebar").get_by_text("Model: AEwRES", exact=False)).to_be_visible(timeout=LONG)
+    visit(page, "Train")
+    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
     keep("train")
-    press(page, "Explore the scores")
+    train_once(page, "pca")
+    visit(page, "Explore")
+    choose(page, "Model", "AEwRES")
+    until_still(page)
     page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
     page.keyboard.press("Escape")
     page.locator(".ls-option").nth(2).click()
     keep("explore")
-    for name in ("Compare", "Diagnostics"):
-        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
-        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    for name in ("Library", "Embed", "Compare", "Diagnostics"):
+        visit(page, name)
         keep(name.lower())
+
+
+def train_once(page: Page, detector: str) -> None:
+    """Another model beside the first, where an earlier walk on this server has not made it."""
+    label = f"{detector} · robust · seed 0"
+    visit(page, "Compare")
+    until_still(page)
+    if page.get_by_text(label).count():
+        return
+    visit(page, "Train")
+    choose(page, "Detector", detector)
+    until_still(page)
+    press(page, "Train")
+    expect(page.get_by_test_id("stSidebar").get_by_text(f"Model: {label}")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from loopscope.audio import content_hash
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, press, serve, wait_until
+from tests.browser.driving import MODEL_SHOWN, ROOT, at_rest, choose, press, serve, wait_until
 from tests.golden.clips import plucked
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -58,7 +58,7 @@ def pack(folder: Path, seed: int) -> Path:
 
 
 def walked(page: Page, url: str, folder: Path) -> Guest:
-    """Scan, embed, train and explore; the session's token is what the browser itself was told."""
+    """Choose a folder and wait for its model; the session's token is what the browser itself was told."""
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -67,19 +67,18 @@ def walked(page: Page, url: str, folder: Path) -> Guest:
 
     page.on("request", note)
     page.goto(url)
+    at_rest(page)
+    page.get_by_text("Advanced: encoder, detector, seed").click()
+    choose(page, "Detector", "pca")
+    at_rest(page)
     page.get_by_label("Path").fill(str(folder))
-    press(page, "Scan")
-    expect(page.get_by_text(f"Loops ({N_LOOPS})")).to_be_visible(timeout=LONG)
-    press(page, "Embed the loops")
-    expect(page.get_by_role("heading", name="Embed", exact=True)).to_be_visible(timeout=LONG)
-    press(page, "Embed the loops")
-    press(page, "Train a detector")
-    page.get_by_label("Detector").click()
-    page.get_by_role("option", name="pca").click()
-    press(page, "Train")
-    press(page, "Explore the scores")
+    press(page, "Analyse")
+    expect(page.get_by_test_id("stSidebar").get_by_text("Model: pca", exact=False)).to_be_visible(timeout=LONG)
     page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
-    token, version, _ = wait_until(lambda: asked, "the arrays are asked for")[0].split("/ls/data/")[1].split("/")
+    wait_until(lambda: page.evaluate(MODEL_SHOWN), "the model's ranking is shown", limit_s=LONG / 1000)
+    version = str(page.locator(".ls-root[data-version]").get_attribute("data-version"))
+    token = asked[-1].split("/ls/data/")[1].split("/")[0]
+    assert f"{url}/ls/data/{token}/{version}/points" in asked
     return Guest(token, version, {content_hash(path): path for path in folder.iterdir()})
 
 
@@ -100,7 +99,7 @@ def studio(browser: Browser, fetched_aisfx: Path, tmp_path_factory: pytest.TempP
     weights.symlink_to(fetched_aisfx)
     packs = [pack(home / f"pack {seed}", seed) for seed in (1, 2)]
     with serve(ROOT / "app.py", home, HF_HUB_OFFLINE="1", LOOPSCOPE_ROOTS=str(home)) as url:
-        contexts = [browser.new_context() for _ in packs]
+        contexts = [browser.new_context(viewport={"width": 1440, "height": 1000}) for _ in packs]
         for context in contexts:
             context.set_default_timeout(LONG)
         assert_app_is_around_every_page(contexts[0].new_page(), url)

@@ -1,4 +1,6 @@
-"""The whole walk in a real browser: demo library, automatic encoder, AEwRES, every page; what was clicked sounds.
+"""The whole walk in a real browser: one click on the demo library, a sound with the next, the rest comes by itself.
+
+Each page shows its stage while it runs; once AEwRES is ready every view sounds the loop that was clicked.
 
 Nothing is mocked: the server is `streamlit run app.py`, the sound's bytes are hashed and compared with the loop_id.
 """
@@ -15,10 +17,30 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loopscope.checkpoints import AISFX
-from tests.browser.driving import ROOT, bytes_at, plot_pixels, press, serve, wait_until, wait_until_plays
+from tests.browser.driving import (
+    MODEL_SHOWN,
+    ROOT,
+    at_rest,
+    bytes_at,
+    painted,
+    plot_pixels,
+    press,
+    serve,
+    wait_until,
+    wait_until_plays,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
+WITNESS = """
+    window.witness = { clicks: 0, notices: [] };
+    addEventListener("click", (event) => { window.witness.clicks += event.isTrusted ? 1 : 0; }, true);
+    new MutationObserver((changes) => {
+        const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+        const notices = added.filter((node) => node.classList?.contains("ls-notice"));
+        window.witness.notices.push(...notices.map((notice) => notice.textContent));
+    }).observe(document, { childList: true, subtree: true });
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,44 +89,107 @@ def isolated(page: Page, loops: pd.DataFrame) -> pd.Series:
 
 def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     url, home = app
+    page.add_init_script(WITNESS)
     page.goto(url)
 
     press(page, "Open the demo library")
-    expect(page.get_by_role("heading", name=re.compile(r"^Loops \(1[6-9]\d\)$"))).to_be_visible(timeout=LONG)
+    page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible()
+    first = hear_first(page)
+    assert clicks(page) == 2, "from the first page to the first sound"
+    assert not is_trained(page), "sound has to come before the model"
     demo = home / "cache" / "demo-library"
     files = [path for path in demo.rglob("*") if path.suffix in {".wav", ".flac"}]
     library = {hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(): path.name for path in files}
     assert len(library) >= 160
+    assert_is_sound_of(page, first, first["loopId"], library)
+    listed = page.evaluate("window.__loopscope.explorer.loops.ids")
+    assert set(listed) == set(library), "what has no score yet is listed as well"
 
-    press(page, "Embed the loops")
-    expect(page.get_by_role("heading", name="Embed", exact=True)).to_be_visible()
-    press(page, "Embed the loops")
-    expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
-    expect(page.get_by_test_id("stMain").get_by_text("aiSFX").first).to_be_visible()
+    watch_embedding(page)
+    watch_training(page)
+    assert not notices(page, "AEwRES is ready"), "all of this is seen while it runs"
 
-    press(page, "Train a detector")
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    press(page, "Train")
-    assert len(curve_lengths(page)) > 1, "the loss curves did not grow while training"
-
-    press(page, "Explore the scores")
+    visit(page, "Explore")
     page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    wait_until(lambda: notices(page, "AEwRES is ready"), "the model is ready", limit_s=LONG / 1000)
+    wait_until(lambda: is_trained(page), "its ranking is shown", limit_s=LONG / 1000)
+    expect(page.locator(".ls-provisional")).to_be_hidden()
+    so_far = clicks(page)
+    heard = hear_first(page)["loopId"]
+    loops = loops_in_view(page).set_index("loop_id")
+    assert loops.loc[heard, "flagged"] and clicks(page) - so_far <= 1, "one more click to a loop that stands out"
+    assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {loops['flagged'].sum()} stand out"]
     listen(page, library)
 
+    visit(page, "Embed")
+    expect(page.get_by_text("Loops embedded")).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stMain").get_by_text("aiSFX").first).to_be_visible()
+    visit(page, "Library")
+    expect(page.get_by_role("heading", name=re.compile(r"^Loops \(1[6-9]\d\)$"))).to_be_visible(timeout=LONG)
+    visit(page, "Train")
+    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
     for name in ("Compare", "Diagnostics", "Library", "Embed", "Train"):
         visit(page, name)
+        at_rest(page)
         expect(page.get_by_test_id("stException")).to_have_count(0)
     log = (home / "server.log").read_text(encoding="utf-8")
     assert "Traceback" not in log, log
 
 
-def curve_lengths(page: Page) -> set[int]:
-    """The numbers of epochs that were seen drawn until training had ended."""
-    count = """() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')]
+def clicks(page: Page) -> int:
+    """How often the hand has clicked since the first page."""
+    count: int = page.evaluate("window.witness.clicks")
+    return count
+
+
+def notices(page: Page, start: str) -> list[str]:
+    """The notices that began so and were shown since the first page."""
+    shown: list[str] = page.evaluate("window.witness.notices")
+    return [text for text in shown if text.startswith(start)]
+
+
+def is_trained(page: Page) -> bool:
+    """Whether the explorer shows the ranking of a trained model."""
+    trained: bool = page.evaluate(MODEL_SHOWN)
+    return trained
+
+
+def hear_first(page: Page) -> dict[str, Any]:
+    """Click the loop at the top of the list as it stands now; it is the one that sounds."""
+    page.locator(".ls-scroller").evaluate("list => { list.scrollTop = 0; }")
+    painted(page)
+    page.locator(".ls-option").first.click()
+    loop_id = page.evaluate("window.__loopscope.explorer.session.selectedId")
+    return wait_until_plays(page, loop_id)
+
+
+def watch_embedding(page: Page) -> None:
+    """The Embed page shows the rate while embedding runs."""
+    visit(page, "Embed")
+    rate = page.get_by_test_id("stMain").get_by_text(re.compile(r"Embedding .*[\d.]+ loops/s"))
+    expect(rate).to_be_visible(timeout=LONG)
+
+
+def watch_training(page: Page) -> None:
+    """The loss curves on the Train page grow while training runs."""
+    visit(page, "Train")
+    lengths = curve_lengths(page)
+    assert len(lengths) > 1, "the loss curves did not grow while training"
+
+
+def curve_lengths(page: Page, enough: int = 4) -> set[int]:
+    """The numbers of epochs that were seen drawn until `enough` of them were, or training had ended."""
+    count = """() => Math.max(0, ...[...document.querySelectorAll('[class*=st-key-live-] .js-plotly-plot')]
                 .map((plot) => plot.data?.[0]?.x?.length ?? plot.data?.[0]?._inputLength ?? 0))"""
     seen: set[int] = set()
     ended = page.get_by_text("Training time")
-    wait_until(lambda: seen.add(page.evaluate(count)) or ended.is_visible(), "training ends", limit_s=LONG / 1000)
+
+    def is_over() -> bool:
+        seen.add(page.evaluate(count))
+        return len(seen - {0}) >= enough or ended.is_visible()
+
+    wait_until(is_over, "training begins and its curves grow", limit_s=LONG / 1000)
     return seen - {0}
 
 
@@ -164,7 +249,7 @@ def test_a_hostile_name_stays_text(page: Page, app: tuple[str, Path], tmp_path: 
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.goto(app[0])
         page.get_by_label("Path").fill(str(pack))
-        press(page, "Scan")
+        press(page, "Analyse")
         expect(page.get_by_text("None of the 3 audio files")).to_be_visible(timeout=60_000)
         expect(page.get_by_text(re.compile(r"^Folder: .*<b>Pack</b>$"))).to_be_visible()
         assert page.locator("img[src='x']").count() == 0
