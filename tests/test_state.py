@@ -1,6 +1,9 @@
 """What a session keeps: one value a name, made anew when its key differs, and out of the widgets' way."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from loopscope.ui.widgets.status import StatusEvent
 
 
 def page() -> None:
@@ -46,3 +49,26 @@ def test_a_view_of_a_library_that_was_left_gives_way_to_the_whole_page() -> None
     at = AppTest.from_function(page_with_a_stale_fragment, default_timeout=60).run()
     assert not at.exception
     assert [element.value for element in at.markdown] == ["run 2"]
+
+
+def page_that_a_worker_overtakes() -> None:
+    from loopscope.ui.state import enter
+    from loopscope.ui.status import show_status
+
+    state = enter("library")
+    state.project.update()
+    show_status()
+
+
+@pytest.mark.usefixtures("loopscope_home")
+def test_what_comes_while_a_page_is_drawn_is_worth_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def panel(*, generation: int, **_: object) -> StatusEvent:
+        drawn.append(generation)
+        return StatusEvent("", False)
+
+    monkeypatch.setattr("loopscope.ui.status.status_panel", panel)
+    at = AppTest.from_function(page_that_a_worker_overtakes, default_timeout=60).run()
+    assert not at.exception
+    assert drawn == [at.session_state["loopscope"].project.generation - 1], "the pulse tells of more than was drawn"

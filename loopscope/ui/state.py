@@ -47,6 +47,7 @@ class SessionState:
     notice_read: str = ""
     told: set[int] = field(default_factory=set)  # tasks whose end was shown
     choices: dict[str, Any] = field(default_factory=dict)
+    drawn: int = 0  # the project's generation as this run began
     asked_on: dict[str, str] = field(default_factory=dict)  # the page where each choice was last offered
 
     def look(self) -> Contents:
@@ -173,6 +174,7 @@ def enter(page: str) -> SessionState:
         state.follows = state.follows and page == "library"
         state.page = page
         state.project.remember(page=page)
+    state.drawn = state.project.generation  # before the look: what comes in between is worth another run
     state.look()
     return state
 

@@ -36,7 +36,7 @@ def show_status() -> None:
 def _status_of(state: SessionState) -> None:
     """The running task with its Cancel, notices and the state of the connection, live."""
     media_registry().publish_pulse(session_token(), partial(pulse, state, session_token()))
-    asked = status_panel(generation=state.project.generation, project=state.project.id, loop=state.selected)
+    asked = status_panel(generation=state.drawn, project=state.project.id, loop=state.selected)
     task = state.project.tasks.present()
     if asked.cancel and task is not None and task.title == asked.cancel:
         task.cancel()
