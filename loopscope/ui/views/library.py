@@ -65,8 +65,7 @@ def library_step() -> None:
         first_screen()
         return
     if state.follows and not state.library.loops.empty:
-        state.follows = False
-        st.switch_page("pages/explore.py")
+        st.switch_page("pages/explore.py")  # which ends it as it is entered: a click may come before that
     with st.expander("Choose another folder", icon=":material/folder_open:", expanded=state.library.loops.empty):
         continue_cards()
         ways_in()
