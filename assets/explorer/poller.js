@@ -18,7 +18,9 @@ const RENEWING = "Reconnecting …";
 const SLOW = "Reconnecting … If this lasts, reload the page: marks and notes are kept.";
 
 export class Poller {
-  constructor() {
+  /** @param {() => unknown} onStrange called at every answer of a server that does not know this session */
+  constructor(onStrange) {
+    this.onStrange = onStrange;
     this.address = "";
     /** @type {"up" | "lost" | "renewing"} */
     this.state = "up";
@@ -57,8 +59,10 @@ export class Poller {
     const { status, pulse } = await this.#answer();
     if (running !== this.running) return;
     const slept = performance.now() - asked > PATIENCE_MS + STALLED_MS;
-    if (status === 404) this.#now("renewing");
-    else if (status && !GATEWAY.has(status)) this.#now("up");
+    if (status === 404) {
+      this.#now("renewing");
+      this.onStrange();
+    } else if (status && !GATEWAY.has(status)) this.#now("up");
     else if (!slept) this.#fail(performance.now() - asked);
     if (pulse) document.dispatchEvent(new CustomEvent("loopscope:pulse", { detail: pulse }));
     this.timer = setTimeout(() => this.#ask(running), this.#pause(slept));

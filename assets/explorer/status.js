@@ -13,6 +13,7 @@ import { stamped } from "./wire.js";
 
 const FORGOTTEN_AFTER_MS = 5000; // gone for longer than a rerun or a change of pages takes
 const PATIENCE_MS = 5000; // then Python is asked again
+const RENEW_MS = 1500; // between two asks for a session
 const THOUGHT_MS = 3000; // a pause within a sentence
 const TEXTS = "textarea, input:not([type=checkbox], [type=radio], [type=range]), [contenteditable=true]";
 const OCCUPIED =
@@ -63,7 +64,7 @@ class Status {
     const head = h("div", { class: "ls-task-head" }, this.title, this.cancel);
     this.task = h("section", { class: "ls-task", "aria-label": "What runs", hidden: true }, head, this.bar, this.text);
     this.root = h("div", { class: "ls-root ls-status" }, this.task);
-    this.poller = new Poller();
+    this.poller = new Poller(() => this.#renew());
     this.ending = new AbortController();
     const { signal } = this.ending;
     document.addEventListener("loopscope:pulse", ({ detail }) => this.#beat(detail), { signal });
@@ -134,6 +135,16 @@ class Status {
     this.noticed = said;
     remembered(said);
     notify(text);
+  }
+
+  /**
+   * The server was started anew. Streamlit connects to it again by itself, but runs nothing there until it is asked: a
+   * page that nobody touches would stay without a session for good.
+   */
+  #renew() {
+    if (performance.now() - this.asked.at < RENEW_MS) return;
+    this.asked = { generation: Number.NEGATIVE_INFINITY, at: performance.now() };
+    this.component?.setStateValue("generation", stamped({ value: null }));
   }
 
   #typed() {
