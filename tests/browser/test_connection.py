@@ -245,3 +245,17 @@ def test_python_draws_again_when_the_generation_rises_but_not_under_a_hand(page:
         page.wait_for_timeout(3000)
         assert runs() == 0, "a generation that was drawn asks for no other run"
         page.goto("about:blank")
+
+
+def test_a_page_that_nobody_touches_comes_back_with_the_server(page: Page, studio: Studio) -> None:
+    """Streamlit connects again by itself but runs nothing before it is asked, so the page would wait for good."""
+    with studio.start() as url:
+        open_explore(page, url)
+        option(page, 2).click()
+        at_rest(page)
+        selected = page.evaluate(f"{EXPLORER}.session.selectedId")
+    expect(banner(page)).to_contain_text("No connection", timeout=3000)
+    page.wait_for_timeout(6000)  # until Streamlit's first attempts have failed
+    with studio.start(), page.expect_response(lambda answer: "/ls/pulse/" in answer.url and answer.ok, timeout=30_000):
+        pass
+    assert page.evaluate(f"{EXPLORER}.session.selectedId") == selected
