@@ -99,6 +99,7 @@ def walk(
     *,
     fitted: BaseDetector | None = None,
     compute: bool = True,
+    train: bool = True,
     load: LoadEncoder = load_encoder,
     on_progress: ProgressCallback = ignore_progress,
     on_epoch: EpochCallback = ignore_epoch,
@@ -107,10 +108,11 @@ def walk(
     """Takes a folder from files to scores and tells `events` of every step.
 
     With `fitted`, a model of this folder, nothing is trained: the loops it knows keep their scores, new ones are scored
-    by it. With too few loops to learn from the walk ends with the embeddings. `compute` false: the folder is scanned
-    and shown with what is in the store, nothing else is done. Raises `LoopscopeError`, `Cancelled` among them.
+    by it. With too few loops to learn from, or `train` false, the walk ends with the embeddings. `compute` false: the
+    folder is scanned and shown with what is in the store, nothing else is done. Raises `LoopscopeError`, `Cancelled`
+    among them.
     """
-    _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute)
+    _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute, train)
 
 
 class _Walk:
@@ -130,7 +132,7 @@ class _Walk:
         self.forecast = Forecast(stages, known_costs(store))
         self.shares = {"embedding": 0.0, "checks": 0.0}
 
-    def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool) -> None:
+    def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool, train: bool) -> None:
         library = self._scan(folder)
         if library.loops.empty:
             return
@@ -144,7 +146,7 @@ class _Walk:
         if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
             if embeddings is not stored:
                 self.events.on_model(score_library(embeddings, fitted), trained=False)
-        elif len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
+        elif train and len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
             self._train(embeddings)
 
     def _scan(self, folder: str | Path) -> Library:

@@ -21,6 +21,7 @@ from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder
+from loopscope.errors import StoreError
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable
 from loopscope.store import ProjectRow, Store
@@ -155,13 +156,19 @@ class Project:
             return self.contents
 
     def remember(self, **changes: Any) -> None:
-        """Set fields of `memory` and write them to the store where any of them is new."""
+        """Set fields of `memory` and write them to the store where any of them is new.
+
+        A full disk keeps nobody from listening: it is said, and what was set holds until the server stops.
+        """
         with self._lock:
             if all(getattr(self.memory, name) == value for name, value in changes.items()):
                 return
             for name, value in changes.items():
                 setattr(self.memory, name, value)
-        self.keep()
+        try:
+            self.keep()
+        except StoreError as error:
+            self.say(str(error))
 
     def keep(self) -> None:
         """Write the project to the store. Raises StoreError."""

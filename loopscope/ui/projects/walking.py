@@ -71,6 +71,7 @@ def start_walk(
                 events,
                 fitted=None if retrain else events.restore(),
                 compute=compute,
+                train=retrain or not events.has_model,
                 load=loaded_encoder,
                 on_progress=task.on_progress,
                 on_epoch=task.history.append,
@@ -82,8 +83,9 @@ def start_walk(
             if compute and not project.is_interrupted:
                 project.remember(standing=standing)
 
-    if project.tasks.running(WALK):
-        return project.tasks.start(WALK, "", work)  # the one that runs
+    present = project.tasks.get(WALK)
+    if present is not None and present.running:
+        return present
     if compute:
         project.remember(standing="running")
     return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work)
@@ -173,6 +175,11 @@ class _Filling(WalkEvents):
             self.label = label
             return detector
         return None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model to come, if only of a part of the folder."""
+        return any(Path(saved.path).is_dir() for saved in self.project.memory.models.values())
 
     def restore_others(self) -> None:
         """The project's other models, the one in view among them where it is of a part of the folder."""

@@ -47,7 +47,7 @@ def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> No
     state, plan = session(), chosen_plan()
     project = project_registry().create(state.owner, folder, plan)
     earlier = project.memory.plan
-    is_other = replace(plan, encoder_id=earlier.encoder_id) != earlier
+    is_other = replace(plan, encoder_id=earlier.encoder_id) != earlier and not project.tasks.any_running()
     if is_other:
         same_encoder = (plan.encoder, plan.weights_file) == (earlier.encoder, earlier.weights_file)
         project.remember(plan=replace(plan, encoder_id=earlier.encoder_id if same_encoder else ""))
