@@ -32,7 +32,7 @@ from loopscope.ui.server import visitors
 from tests.golden.clips import plucked
 
 RATE, N_LOOPS = 8000, 40
-LIMIT_S = 60.0
+LIMIT_S = 180.0
 PLAN = Plan(detector="knn")
 STAGES = ("scan", "embed", "train")
 BROWSER = "browser:" + "k" * 40
