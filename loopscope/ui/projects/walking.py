@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,10 +130,11 @@ def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:
     models = project.memory.models | {label: SavedModel(str(place), scored.subset)}
     own = [known for known, model in models.items() if Path(model.path).parent == place.parent and known != label]
     dropped = set(own[: max(0, len(own) + 1 - MODELS_KEPT)])
-    for known in dropped:
-        delete_model(models.pop(known).path)
-    project.remember(models=models)
+    project.remember(models={known: model for known, model in models.items() if known not in dropped})
     project.drop_models(dropped)
+    for known in dropped:
+        with suppress(ModelError):  # its folder is gone already
+            delete_model(models[known].path)
 
 
 def project_folder(project_id: str) -> Path:
@@ -160,7 +162,6 @@ class _Filling(WalkEvents):
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
         self.due = 0.0
-        self.found_new = False
 
     def restore(self) -> BaseDetector | None:
         """A model of the whole folder to go on with: the one in view, else the newest that can be read."""
