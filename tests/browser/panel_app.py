@@ -73,8 +73,8 @@ def page() -> None:
         state.use_library(library)
         state.use_embeddings(embeddings, None, faults)
         state.add_model(LABEL, scored)
-    assert state.library is not None and state.embeddings is not None
-    explore_step(state.library, state.embeddings)
+    assert state.library is not None
+    explore_step(state.library)
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
