@@ -1,4 +1,4 @@
-"""Projects in a real browser: reload, second tab, back button and restart, in the stages of a real walk.
+"""Projects in a real browser: reload, second tab, back button, restart and Cancel, at every stage of a real walk.
 
 The server is `streamlit run app.py` with the offline encoder, over a folder of synthetic loops; only its batches are
 made to take longer, so that a test can be there while it embeds.
@@ -6,6 +6,7 @@ made to take longer, so that a test can be there while it embeds.
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ import soundfile
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loopscope.checkpoints import AISFX
+from loopscope.store import Store
 from tests.browser.driving import ROOT, at_rest, free_port, press, serve, wait_until
 from tests.golden.clips import plucked
 
@@ -63,6 +65,10 @@ class Studio:
     def n_computed(self) -> list[int]:
         """Of every embedding that came to its end, how many loops it computed."""
         return [int(re.search(r"(\d+) computed", line).group(1)) for line in self.said("embed: ")]  # type: ignore[union-attr]
+
+    def n_stored(self) -> int:
+        with Store(self.home / "data" / "loopscope.sqlite3") as store:
+            return sum(store.embeddings_by_encoder().values())
 
 
 @pytest.fixture
@@ -202,4 +208,49 @@ def test_a_restarted_server_shows_the_same_page_and_loop_and_computes_nothing(
         shows_as_before(page, before)
         assert page.evaluate(f"[...{EXPLORER}.loops.scores]") == scores
         assert sum(studio.n_computed()) == 0 and not studio.said("train: ")
+        page.goto("about:blank")
+
+
+def test_a_walk_outlives_its_tab_ends_on_cancel_and_goes_on_after_the_server_was_told_to_stop(
+    context: BrowserContext, studio: Studio
+) -> None:
+    page = context.new_page()
+    with studio.start() as url:
+        analyse(page, url, studio)
+        until_stage(page, "Embedding")
+        wait_until(lambda: address(page)["project"], "the address names the project")
+        there = page.evaluate("location.href")
+        page.close()
+        stored = studio.n_stored()
+        wait_until(lambda: studio.n_stored() > stored, "it goes on without a tab", 60)
+
+        page = context.new_page()
+        page.goto(there)
+        until_stage(page, "Embedding")
+        at_rest(page)
+        cancel = page.locator(".ls-task").get_by_role("button", name="Cancel")
+        cancel.click()
+        pressed = time.monotonic()
+        wait_until(lambda: studio.said("Analysing loops: cancelled"), "the walk ends", 30)
+        took = time.monotonic() - pressed
+        assert took < 3, f"it took {took:.1f} s"
+        kept = studio.n_stored()
+        assert 0 < kept < N_LOOPS
+        at_rest(page)
+        page.reload()
+        page.wait_for_selector(".ls-root[data-ready]", timeout=SLOW)
+        page.wait_for_timeout(2000)
+        assert not task(page) and studio.n_stored() == kept, "what was cancelled stays so"
+
+        press(page, "Go on with the analysis")
+        until_stage(page, "Embedding")
+        stopped = time.monotonic()
+    took = time.monotonic() - stopped
+    assert took < 5, f"the server took {took:.1f} s to end"
+    with studio.start():
+        page.goto("about:blank")
+        page.goto(there)
+        until_done(page)
+        (computed,) = studio.n_computed()
+        assert computed <= N_LOOPS - kept and studio.n_stored() == N_LOOPS
         page.goto("about:blank")
