@@ -238,7 +238,7 @@ class _Filling(WalkEvents):
         ranked = None if self.project.contents.models else provisional_ranking(embeddings)
         encoder = self.project.contents.encoder or self.project.memory.encoder
         self.project.update(embeddings=embeddings, faults=faults, provisional=ranked, encoder=encoder)
-        if library is not None:
+        if library is not None and self.project.memory.standing != "stopped":  # else what is new waits
             files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
             self.store.put_project_files(self.project.id, files)
 

@@ -4,6 +4,7 @@ import time
 
 import streamlit as st
 
+from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain
@@ -25,15 +26,19 @@ def show_walk() -> None:
 def show_changes() -> None:
     """What is new since the folder was last analysed, and a way to learn from it."""
     state = session()
-    changes = state.seen.changes
-    if not changes:
-        return
-    st.info(f"Since the last time: {changes.sentence}.", icon=":material/new_releases:")
-    if changes.new_ids and state.models and not state.project.tasks.any_running():
-        st.caption("New loops are scored by the present model, which has not learnt from them.")
+    if state.seen.changes:
+        st.info(f"Since the last time: {state.seen.changes.sentence}.", icon=":material/new_releases:")
+    if (n_new := _not_learnt(state.model)) and not state.project.tasks.any_running():
+        loops = "1 new loop is" if n_new == 1 else f"{n_new:,} new loops are"
+        st.caption(f"{loops} scored by the present model, which has not learnt from them.")
         if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
             start_walk(state.project, project_registry().store, retrain=True)
             st.rerun()
+
+
+def _not_learnt(model: ScoredLoops | None) -> int:
+    """How many loops came after a model of this folder was trained; 0 for a model of another folder."""
+    return 0 if model is None or model.is_new.all() else int(model.is_new.sum())
 
 
 def continue_cards() -> None:
