@@ -386,7 +386,9 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
     page.mouse.move(heat["x"] + 210, heat["y"] + 120, steps=4)
     page.mouse.up()
     painted(page)
-    scroll_list(page, 42 * 7)
+    with page.expect_response(lambda answer: "/ls/view/" in answer.url):
+        scroll_list(page, 42 * 7)
+    page.wait_for_timeout(1500)  # the last change has been posted too
     state = """() => {
         const { session, views } = window.__loopscope.explorer;
         const ranges = ["xaxis", "yaxis"].map((axis) =>
