@@ -185,6 +185,13 @@ def test_clipping_of_one_polarity_is_found() -> None:
     assert quality_checks(np.minimum(x, 0.5 * x.max()))["clipping"] == "fault"
 
 
+@pytest.mark.parametrize("peak", [1e-45, 1e-40, 1e-37, 1e-30])
+def test_the_faintest_sound_is_no_clipping_and_no_error(peak: float) -> None:
+    faint = np.full(2 * RATE, peak, np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        assert "clipping" not in quality_checks(faint)
+
+
 def test_soft_clipping_is_noticed() -> None:
     assert "clipping" in quality_checks(np.tanh(12 * notes()).astype(np.float32))
 

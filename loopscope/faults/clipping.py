@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopscope.arrays import Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, decibels
+from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, decibels
 from loopscope.faults.limits import LIMITS
 
 N_BINS = 200  # of the file's peak, half a percent each
@@ -72,7 +72,7 @@ def _excuse(spike: Spike, share: float) -> str:
 def _spike(x: Float, sign: int, channel: int) -> Spike:
     """The most spike-like band of one polarity of one channel."""
     peak = float(x.max(initial=0.0) if sign > 0 else -x.min(initial=0.0))
-    if peak <= 0.0:
+    if peak < SILENCE:
         return Spike(0.0, 0.0, 0.0, 0.0, sign, channel)
     side = x[x > RELEVANT * peak] if sign > 0 else -x[x < -RELEVANT * peak]
     bins = np.minimum((side * np.float32(N_BINS / peak)).astype(np.intp), N_BINS - 1)
