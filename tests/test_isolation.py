@@ -50,8 +50,8 @@ def opened(library: Library, embeddings: EmbeddingSet) -> AppTest:
     """A session of its own that has got as far as training."""
     at = start()
     state = state_of(at)
-    state.use_library(library)
-    state.use_embeddings(embeddings)
+    state.project.update(library=library, embeddings=embeddings)
+    state.look()
     at.switch_page("pages/train.py").run()
     return at
 

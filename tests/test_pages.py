@@ -23,6 +23,7 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.ui.components import printable
+from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
@@ -220,9 +221,10 @@ def trained(walked: Walked, page: str = "train") -> AppTest:
     """A session behind the whole walk, with a model of pca, on one of the pages."""
     at = start()
     state = state_of(at)
-    state.use_library(walked.library)
-    state.use_embeddings(walked.embeddings, walked.encoder, walked.faults)
-    state.add_model(MODEL, walked.scored)
+    note = EncoderNote(walked.encoder.encoder_id, walked.encoder.description, walked.encoder.notice)
+    state.project.update(library=walked.library, embeddings=walked.embeddings, encoder=note, faults=walked.faults)
+    state.project.add_model(MODEL, walked.scored)
+    state.look()
     at.switch_page(f"pages/{page}.py").run()
     assert not at.exception
     return at

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.pipeline import ScoredLoops
-from loopscope.arrays import Float
-from loopscope.detection.base import MIN_LOOPS
+from loopscope.detection.base import is_enough
 from loopscope.detection.quick_neighbours import QuickNeighbours
 from loopscope.embeddings import EmbeddingSet
 
@@ -17,18 +16,8 @@ def provisional_ranking(embeddings: EmbeddingSet) -> ScoredLoops | None:
     depends on the set of loops and not on their order, and 50,000 take about a second on one core. Every loop counts
     as one fitted on, split "train"; latents are (n_loops, at most 32). Raises DataError for embeddings out of range.
     """
-    if len(embeddings.X) < MIN_LOOPS or _n_different(embeddings.X, MIN_LOOPS) < MIN_LOOPS:
+    if not is_enough(embeddings.X):
         return None
     detector = QuickNeighbours().fit(embeddings.X, loop_ids=embeddings.loop_ids, encoder_id=embeddings.encoder_id)
     scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": detector.scores_, "split": detector.split_})
     return ScoredLoops(detector, scores, np.asarray(detector.latents_, dtype=np.float32))
-
-
-def _n_different(X: Float, enough: int) -> int:
-    """Different rows of X, counted no further than `enough`."""
-    seen: set[bytes] = set()
-    for row in X:
-        seen.add((row + 0).tobytes())
-        if len(seen) >= enough:
-            break
-    return len(seen)

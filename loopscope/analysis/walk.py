@@ -17,13 +17,12 @@ import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
-from loopscope.detection.base import MIN_LOOPS, BaseDetector
+from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame, rows_of, version
 from loopscope.library import Library, scan_folder
-from loopscope.metadata import read_names
 from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.progress import (
     EpochCallback,
@@ -146,7 +145,7 @@ class _Walk:
         if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
             if embeddings is not stored:
                 self.events.on_model(score_library(embeddings, fitted), trained=False)
-        elif train and len(np.unique(embeddings.X, axis=0)) >= MIN_LOOPS:
+        elif train and is_enough(embeddings.X):
             self._train(embeddings)
 
     def _scan(self, folder: str | Path) -> Library:
@@ -185,7 +184,6 @@ class _Walk:
             finally:
                 over.set()
         faults = self._with_near_duplicates(faults, library, embeddings)
-        read_names(library.unique)  # kept by the reader: pages ask again and are not to wait
         self.events.on_embeddings(embeddings, faults)
         n_computed = len(embeddings.loop_ids) - len(stored.loop_ids)
         keep_costs(self.store, self.forecast.learnt(n_computed))
@@ -213,7 +211,7 @@ class _Walk:
             found = add_near_duplicates(none, library, embeddings, self._stage_progress, self.should_stop)
             known = {OF_ALL: found[list(FAULT_COLUMNS)].to_dict("records")}
             memory.remember(known)
-        rows = [row for row in known[OF_ALL] if row["loop_id"] in set(embeddings.loop_ids)] if known[OF_ALL] else []
+        rows = known[OF_ALL]
         return pd.concat([faults, faults_frame(rows)], ignore_index=True) if rows else faults
 
     def _train(self, embeddings: EmbeddingSet) -> None:

@@ -47,6 +47,16 @@ def check_embeddings(X: object) -> Float:
     return np.ascontiguousarray(array, dtype=np.float32) + np.float32(0)  # + 0 makes -0.0 and 0.0 the same bytes
 
 
+def is_enough(X: Float) -> bool:
+    """Whether X, (n_loops, n_features), has rows of MIN_LOOPS kinds to learn from; looks no further than that."""
+    seen: set[bytes] = set()
+    for row in X:
+        seen.add((row + 0).tobytes())
+        if len(seen) >= MIN_LOOPS:
+            return True
+    return False
+
+
 def content_order(X: Float) -> tuple[Int, Int]:
     """An order of the rows that depends on their content only, and the group of equal rows each belongs to.
 

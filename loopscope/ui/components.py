@@ -10,8 +10,9 @@ from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
 from loopscope.library import Library, suffixes_below
 from loopscope.store import Store
+from loopscope.ui.projects.registry import open_store
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.state import open_store, session
+from loopscope.ui.state import session
 
 PAGES = {
     "library": ("pages/library.py", "Choose a folder in Library"),

@@ -16,16 +16,13 @@ from loopscope.allowed_folders import allowed_roots, is_allowed
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
-from loopscope.encoders.base import Encoder
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable
 from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.project import Project
-from loopscope.ui.projects.registry import open_store, project_registry
+from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.published import session_token
 from loopscope.ui.server.visitors import LOCAL, owner
-
-__all__ = ["SessionState", "kept", "open_store", "recall", "remember", "session"]
 
 _KEY = "loopscope"
 T = TypeVar("T")
@@ -59,30 +56,6 @@ class SessionState:
         """Show another project in this tab."""
         self.project, self.selected, self.lasso = project, selected or project.memory.selected, ()
         self.look()
-
-    # What tests and pages put in without a walk.
-
-    def use_library(self, library: Library, metadata: MetadataTable | None = None) -> None:
-        """Takes a scanned folder with what its names say; what was computed from another one is dropped."""
-        self.project.use_library(library, metadata)
-        self.selected, self.lasso = None, ()
-        self.look()
-
-    def use_embeddings(
-        self,
-        embeddings: EmbeddingSet | None,
-        encoder: "Encoder | EncoderNote | None" = None,
-        faults: pd.DataFrame | None = None,
-    ) -> None:
-        """Takes an embedding set and the findings of the signal checks; models of another set are dropped."""
-        self.project.use_embeddings(embeddings, encoder, faults)
-        self.look()
-
-    def add_model(self, label: str, scored: ScoredLoops) -> str:
-        """Makes a fitted model the one the Explore page shows; returns its label."""
-        label = self.project.add_model(label, scored)
-        self.look()
-        return label
 
     @property
     def library(self) -> Library | None:
@@ -142,18 +115,10 @@ class SessionState:
             self.project.remember(selected=loop_id)
 
 
-@dataclass(frozen=True)
-class _Visit:
-    """One session as the registry of projects knows it."""
-
-    visitor: str
-
-
-@st.cache_resource(
-    scope="session", show_spinner=False, on_release=lambda visit: project_registry().leave(visit.visitor)
-)
-def _visit() -> _Visit:
-    return _Visit(session_token())
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda visitor: project_registry().leave(visitor))
+def _visitor() -> str:
+    """The session as the registry of projects knows it; it leaves as the session ends."""
+    return session_token()
 
 
 def session() -> SessionState:
@@ -190,7 +155,7 @@ def may_open(folder: str) -> bool:
 
 def open_project(project: Project, selected: str | None = None) -> None:
     """Show a project in this tab, and keep it in memory as long as the tab is there."""
-    project_registry().enter(_visit().visitor, project)
+    project_registry().enter(_visitor(), project)
     session().use_project(project, selected)
 
 

@@ -9,8 +9,6 @@ import streamlit as st
 from loopscope.ui.components import encoder_name, plain, task_line
 from loopscope.ui.explorer.packing import pack_view
 from loopscope.ui.explorer.view import explorer_view
-from loopscope.ui.projects.contents import Contents
-from loopscope.ui.projects.project import Project
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.widgets.status import status_panel
@@ -42,11 +40,6 @@ def _status_of(state: SessionState) -> None:
         task.cancel()
 
 
-def is_provisional(project: Project, contents: Contents) -> bool:
-    """Whether the ranking will give way to a model's: none is there, and there will be or might be one."""
-    return not contents.models and (contents.provisional is not None or project.tasks.any_running())
-
-
 def pulse(state: SessionState, token: str) -> dict[str, Any]:
     """What a tab is told every second, on a thread of the server's."""
     project, contents = state.project, state.project.contents
@@ -61,9 +54,5 @@ def pulse(state: SessionState, token: str) -> dict[str, Any]:
     if state.page == "explore" and contents.library is not None and not contents.library.loops.empty:
         view = explorer_view(project, contents, project.active if project.active in contents.models else "")
         media_registry().publish_blobs(token, view.version, lambda: pack_view(view))
-        told["explorer"] = {
-            "version": view.version,
-            "provisional": is_provisional(project, contents),
-            "project": project.id,
-        }
+        told["explorer"] = {"version": view.version, "provisional": project.is_provisional, "project": project.id}
     return told

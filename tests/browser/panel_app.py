@@ -70,9 +70,9 @@ def page() -> None:
     state = session()
     if state.library is None:
         library, embeddings, faults, scored = prepared()
-        state.use_library(library)
-        state.use_embeddings(embeddings, None, faults)
-        state.add_model(LABEL, scored)
+        state.project.update(library=library, embeddings=embeddings, faults=faults)
+        state.project.add_model(LABEL, scored)
+        state.look()
     assert state.library is not None
     explore_step(state.library)
 

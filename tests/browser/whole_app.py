@@ -82,10 +82,10 @@ def page() -> None:
     state = session()
     if state.library is None:
         library, embeddings, models = analysed()
-        state.use_library(library)
-        state.use_embeddings(embeddings)
+        state.project.update(library=library, embeddings=embeddings)
         for label, scored in models.items():
-            state.add_model(label, scored)
+            state.project.add_model(label, scored)
+        state.look()
     media_registry().publish_pulse(session_token(), pulse)
     with st.sidebar:
         said = status_panel(generation=control().get("generation"))

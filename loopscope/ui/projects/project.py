@@ -13,22 +13,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-import pandas as pd
-
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import is_anomaly, threshold_at
-from loopscope.embeddings import EmbeddingSet
-from loopscope.encoders.base import Encoder
 from loopscope.errors import StoreError
-from loopscope.library import Library
-from loopscope.metadata.collect import MetadataTable
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.tasks import TaskBoard
+from loopscope.ui.server.visitors import LOCAL
 
-LOCAL = "local"
 T = TypeVar("T")
 Standing = Literal["running", "done", "stopped"]
 VIEWS_KEPT = 3
@@ -75,11 +69,6 @@ class Remembered:
     page: str = ""
     selected: str | None = None
     view: Mapping[str, Any] | None = None
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Remembered":
@@ -175,7 +164,7 @@ class Project:
         if self._store is None or not self.id:
             return
         with self._lock:
-            row = ProjectRow(self.id, self.owner, str(self.folder), self.name, self.opened_at, self.memory.row)
+            row = ProjectRow(self.id, self.owner, str(self.folder), self.name, self.opened_at, asdict(self.memory))
         self._store.put_project(row)
 
     def say(self, text: str) -> None:
@@ -193,21 +182,24 @@ class Project:
         """Label of the model in view, empty where there is none."""
         return self.memory.active
 
-    def use_library(self, library: Library, metadata: MetadataTable | None = None) -> None:
-        """Take a scanned folder; what was computed from other loops is dropped."""
-        self.update(library=library, metadata=metadata)
-        self.use_embeddings(None)
+    @property
+    def is_provisional(self) -> bool:
+        """Whether the ranking will give way to a model's: none is there, and there will be or might be one."""
+        now = self.contents
+        return not now.models and (now.provisional is not None or self.tasks.any_running())
 
-    def use_embeddings(
-        self,
-        embeddings: EmbeddingSet | None,
-        encoder: "Encoder | EncoderNote | None" = None,
-        faults: pd.DataFrame | None = None,
-    ) -> None:
-        """Take an embedding set and the findings of the checks; models of another set are dropped."""
-        note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice) if encoder else None
-        self.update(embeddings=embeddings, encoder=note, faults=faults, models={}, provisional=None, stopped=None)
-        self.remember(active="", percentiles={}, encoder=note, n_flagged=None)
+    def drop_embeddings(self) -> None:
+        """Another encoder comes: what was made of the last one's embeddings goes."""
+        self.update(embeddings=None, encoder=None, faults=None, models={}, provisional=None, stopped=None)
+        self.remember(active="", percentiles={}, encoder=None, n_flagged=None)
+
+    def change_plan(self, plan: Plan) -> bool:
+        """What the next walk is to do; returns whether that is new. The same encoder's embeddings stay in use."""
+        earlier = self.memory.plan
+        same_encoder = (plan.encoder, plan.weights_file) == (earlier.encoder, earlier.weights_file)
+        plan = replace(plan, encoder_id=earlier.encoder_id if same_encoder else "")
+        self.remember(plan=plan)
+        return plan != earlier
 
     def add_model(self, label: str, scored: ScoredLoops, *, in_view: bool = True) -> str:
         """Take a fitted model, by its label, or with the time where another model has it; returns the label."""

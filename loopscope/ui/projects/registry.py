@@ -54,7 +54,7 @@ class ProjectRegistry:
         A walk that was killed goes on; one that was stopped waits for its owner. `may_open` is asked for the folder.
         """
         with self._lock:
-            row = next((row for row in self.known(owner) if row.project_id == project_id), None)
+            row = self._row(owner, project_id)
             if row is None or not may_open(row.folder):
                 return None
             project = self._loaded(row)
@@ -64,11 +64,18 @@ class ProjectRegistry:
 
     def rename(self, owner: str, project_id: str, name: str) -> None:
         """Call a project something else than its folder."""
-        self._rewrite(owner, project_id, name=name)
+        row = self._row(owner, project_id)
+        if row is None:
+            return
+        with self._lock:
+            project = self._projects.get(project_id)
+            if project is not None:
+                project.name = name
+        self.store.put_project(replace(row, name=name))
 
     def forget(self, owner: str, project_id: str) -> None:
         """Forget a project with its own models; sounds, marks and embeddings stay."""
-        if not any(row.project_id == project_id for row in self.known(owner)):
+        if self._row(owner, project_id) is None:
             return
         with self._lock:
             project = self._projects.pop(project_id, None)
@@ -118,15 +125,8 @@ class ProjectRegistry:
     def _loaded(self, row: ProjectRow) -> Project:
         return self._projects.setdefault(row.project_id, Project(row, self.store))
 
-    def _rewrite(self, owner: str, project_id: str, name: str) -> None:
-        row = next((row for row in self.known(owner) if row.project_id == project_id), None)
-        if row is None:
-            return
-        with self._lock:
-            project = self._projects.get(project_id)
-            if project is not None:
-                project.name = name
-        self.store.put_project(replace(row, name=name))
+    def _row(self, owner: str, project_id: str) -> ProjectRow | None:
+        return next((row for row in self.known(owner) if row.project_id == project_id), None)
 
 
 @st.cache_resource(show_spinner=False, on_release=Store.close)

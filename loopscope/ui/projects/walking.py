@@ -214,7 +214,7 @@ class _Filling(WalkEvents):
         note, plan = self.project.memory.encoder, self.project.memory.plan
         if note is None or note.encoder_id != encoder.encoder_id:
             note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice)
-            self.project.use_embeddings(None)
+            self.project.drop_embeddings()
         self.project.update(encoder=note)
         self.project.remember(encoder=note, plan=replace(plan, encoder_id=note.encoder_id))
 

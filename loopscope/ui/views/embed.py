@@ -7,15 +7,13 @@ import streamlit as st
 
 from loopscope.analysis.pipeline import left_out
 from loopscope.embeddings import EmbeddingSet
-from loopscope.encoders.base import ENCODERS
+from loopscope.encoders.base import AUTO, ENCODERS
 from loopscope.library import Library
 from loopscope.ui.components import ended, figures_row, next_step, plain, show_notice, show_task
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import WALK, start_walk
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.widgets.paging import show_table
-
-AUTO = "auto"
 
 
 def choose_encoder() -> tuple[str, str | None]:
@@ -63,11 +61,8 @@ def embed_step(library: Library) -> None:
 def again(encoder: str, weights_file: str | None) -> None:
     """Starts the walk over with this encoder; models of another encoder's embeddings are dropped."""
     project = session().project
-    earlier = project.memory.plan
-    same = (encoder, weights_file) == (earlier.encoder, earlier.weights_file)
-    plan = replace(earlier, encoder=encoder, weights_file=weights_file, encoder_id=earlier.encoder_id if same else "")
-    project.remember(plan=plan)
-    start_walk(project, project_registry().store, retrain=not same)
+    is_other = project.change_plan(replace(project.memory.plan, encoder=encoder, weights_file=weights_file))
+    start_walk(project, project_registry().store, retrain=is_other)
 
 
 def _warn_missing(weights_file: str | None) -> None:

@@ -159,7 +159,7 @@ def _linked(state: SessionState) -> None:
         percentile=state.percentile,
         selected=state.selected,
         marks={loop_id: mark.mark for loop_id, mark in known.items() if mark.mark},
-        provisional=state.model is None and (state.ranking is not None or project.tasks.any_running()),
+        provisional=project.is_provisional,
         project=project.id,
         look=project.memory.view,
         earlier=project.kept_views(),

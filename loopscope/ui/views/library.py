@@ -1,7 +1,6 @@
 """The Library page's parts: projects to go on with, the ways in (browser, path, demo, upload), what the scan found."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -46,12 +45,8 @@ def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> No
     """Starts the whole walk over a folder, as its project; what is known of it already is not done again."""
     state, plan = session(), chosen_plan()
     project = project_registry().create(state.owner, folder, plan)
-    earlier = project.memory.plan
-    is_other = replace(plan, encoder_id=earlier.encoder_id) != earlier and not project.tasks.any_running()
-    if is_other:
-        same_encoder = (plan.encoder, plan.weights_file) == (earlier.encoder, earlier.weights_file)
-        project.remember(plan=replace(plan, encoder_id=earlier.encoder_id if same_encoder else ""))
-    start_walk(project, project_registry().store, folder_of, retrain=is_other)
+    retrain = not project.tasks.any_running() and project.change_plan(plan)
+    start_walk(project, project_registry().store, folder_of, retrain=retrain)
     open_project(project)
     state.follows = True
 

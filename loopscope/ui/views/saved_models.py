@@ -70,7 +70,7 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
             except LoopscopeError as error:
                 show_failure(error)
             else:
-                label = state.add_model(f"{names[chosen]} (saved)", scored)
+                label = state.project.add_model(f"{names[chosen]} (saved)", scored)
                 memory = state.project.memory
                 state.project.remember(models=memory.models | {label: SavedModel(chosen)})
                 st.rerun()
