@@ -2,6 +2,7 @@
 // Everything here is global: the .js files name these types without importing them.
 
 type Mark = "keep" | "quarantine" | "love";
+type Badge = "faulty" | "interesting" | "normal";
 type Numbers = Float32Array | Float64Array | Uint8Array | Int32Array;
 type Span = readonly number[]; // low, high
 type Child = Node | string | null | undefined | readonly Child[];
@@ -77,6 +78,7 @@ interface ExplorerData {
   percentile: number;
   selected: string | null;
   marks: Record<string, Mark>;
+  notes?: string[]; // ids of the loops that have one
   acknowledged: number;
   height: number;
   provisional?: boolean;
@@ -155,6 +157,8 @@ interface LoopTable {
   near: boolean;
   title?: string;
   unscored?: number; // the first rows, of which there is no score yet
+  briefs?: string[]; // the main finding of the signal checks, "" for none
+  faultKinds?: string[]; // what the bits of `faults` and `suspicions` stand for
 }
 
 /** Row by row of the table, ascending by score; matrices are flat. Codes and values of columns go by `code:` and `value:`. */
@@ -164,6 +168,10 @@ type Points = {
   validation: Uint8Array;
   durations: Float32Array;
   coordinates: Matrix;
+  faults?: Int32Array;
+  suspicions?: Int32Array;
+  listen?: Int32Array;
+  modified?: Float64Array;
 } & Record<`code:${string}`, Int32Array> &
   Record<`value:${string}`, Float32Array>;
 type Matrix = Float32Array & { shape: number[] };

@@ -17,7 +17,7 @@ export function mount(component, base) {
   const { data, parentElement: parent } = component;
   const list = shown.get(data.key) ?? new Comparison();
   shown.set(data.key, list);
-  loadStyles(`${base}${data.assets}/explorer.css`).then(() => loadStyles(`${base}${data.assets}/comparison.css`));
+  loadStyles(base + data.assets, "explorer", "comparison");
   if (list.root.parentElement !== parent) parent.append(list.root);
   list.show(data);
   return () => {

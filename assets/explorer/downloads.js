@@ -12,7 +12,7 @@ import { loadStyles } from "./transport.js";
 export function mount({ data, parentElement: parent }, base) {
   /** @type {HTMLElement} */
   const row = parent.querySelector(".ls-downloads") ?? parent.appendChild(h("div", { class: "ls-root ls-downloads" }));
-  loadStyles(`${base}${data.assets}/explorer.css`);
+  loadStyles(base + data.assets, "explorer");
   applyTheme(row);
   const said = JSON.stringify(data.links);
   if (row.dataset.links !== said) {

@@ -65,7 +65,7 @@ class Figure {
     const [Plotly, figure] = await Promise.all([
       loadPlotly(this.base + data.plotly),
       known?.figure ?? fetchJson(new Addresses(this.base, data.token, data.version), "figure"),
-      loadStyles(`${this.base}${data.assets}/explorer.css`),
+      loadStyles(this.base + data.assets, "explorer", "figures"),
     ]);
     if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
     this.drawn = { version: data.version, figure, plotly: Plotly, colours };

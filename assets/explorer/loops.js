@@ -27,6 +27,12 @@ export class Loops {
     this.reference = points.reference;
     this.validation = points.validation;
     this.durations = points.durations;
+    this.briefs = table.briefs ?? []; // what the signal checks found, in few words
+    this.faultKinds = table.faultKinds ?? [];
+    this.faults = points.faults ?? new Int32Array(this.ids.length); // bit sets over the kinds: sure, unsure
+    this.suspicions = points.suspicions ?? new Int32Array(this.ids.length);
+    this.listen = points.listen ?? Int32Array.from(this.ids, (_, row) => this.ids.length - row); // 1 = hear it first
+    this.modified = points.modified ?? new Float64Array(this.ids.length); // seconds since 1970
     this.n = this.ids.length;
     this.title = table.title ?? "";
     this.unscored = table.unscored ?? 0; // the first row that has a score, and how many have none
@@ -71,6 +77,11 @@ export class Loops {
   /** @param {number} row */
   hasScore(row) {
     return row >= this.unscored;
+  }
+
+  /** Whether a signal check is sure of a fault. @param {number} row */
+  isFaulty(row) {
+    return this.faults[row] !== 0;
   }
 
   /** 1 for the most anomalous loop; without a meaning for a row that has no score. @param {number} row */

@@ -11,6 +11,7 @@ import { Addresses, loadStyles } from "./transport.js";
 
 const SILENT_AFTER_MS = 600; // gone for longer than a rerun takes: the page was left, and the sound ends
 const FORGOTTEN_AFTER_MS = 5000;
+const STYLES = ["explorer", "layout", "figures", "list", "filters", "player", "status"];
 
 /** @type {Map<string, Explorer>} by key */
 const explorers = new Map();
@@ -40,8 +41,7 @@ function create(component, base) {
   const explorer = new Explorer(root, component, new Addresses(base, data.token, data.version));
   explorers.set(data.key, explorer);
   window.__loopscope = { explorer, audio: () => explorer.engine.state() }; // for tests and for the curious
-  const styles = loadStyles(`${base}${data.assets}/explorer.css`);
-  loadStyles(`${base}${data.assets}/status.css`);
+  const styles = loadStyles(base + data.assets, ...STYLES);
   explorer.open(styles).catch((error) => {
     explorer.failed = true;
     console.error(error);

@@ -25,7 +25,7 @@ export function mount(component, base) {
   outbox().use(base, data.token);
   const note = shown.get(data.key) ?? new Note(data);
   shown.set(data.key, note);
-  loadStyles(`${base}${data.assets}/explorer.css`).then(() => loadStyles(`${base}${data.assets}/status.css`));
+  loadStyles(base + data.assets, "explorer", "status");
   note.show(component);
   note.arrive(parent);
   return () => {

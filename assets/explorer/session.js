@@ -1,18 +1,19 @@
 // What the views share: threshold, selection, focus, marks. Views listen; none knows another.
 //
 // Events: "threshold" (while it moves), "settled" (when it rests), "audition" (play this row now), "selection", "focus",
-// "marks", "view" (what the user set in one of the views: zoom, list mode, …). None tells of `adopt`: whoever calls it
+// "marks", "notes", "view" (what the user set in one of the views: zoom, list mode, …). None tells of `adopt`: whoever calls it
 // renews the views.
 
 import { Focus } from "./focus.js";
 
 export class Session extends EventTarget {
-  /** @param {Loops} loops @param {Pick<ExplorerData, "percentile" | "selected" | "marks" | "version">} data */
-  constructor(loops, { percentile, selected, marks, version }) {
+  /** @param {Loops} loops @param {Pick<ExplorerData, "percentile" | "selected" | "marks" | "notes" | "version">} data */
+  constructor(loops, { percentile, selected, marks, notes, version }) {
     super();
     this.loops = loops;
     this.version = version; // of the loops
     this.marks = new Map(Object.entries(marks));
+    this.notes = new Set(notes ?? []); // ids that have one
     /** @type {Set<string>} ids whose mark is not saved yet */
     this.pending = new Set();
     this.selected = selected ? loops.row(selected) : -1;
@@ -106,6 +107,12 @@ export class Session extends EventTarget {
     return row >= this.cut;
   }
 
+  /** What a loop is held for, at the threshold of now. @param {number} row @returns {Badge} */
+  badgeOf(row) {
+    if (this.loops.isFaulty(row)) return "faulty";
+    return this.isFlagged(row) ? "interesting" : "normal";
+  }
+
   /** @param {number} row */
   markOf(row) {
     return this.marks.get(this.loops.ids[row]) ?? null;
@@ -129,6 +136,12 @@ export class Session extends EventTarget {
     this.marks.clear();
     for (const [id, mark] of Object.entries(marks)) this.marks.set(id, mark);
     this.emit("marks");
+  }
+
+  /** @param {Iterable<string>} ids of the loops that have a note */
+  replaceNotes(ids) {
+    this.notes = new Set(ids);
+    this.emit("notes");
   }
 
   /** @param {string} name */

@@ -32,7 +32,7 @@ export function mount(component, base) {
   const { data, parentElement: parent } = component;
   const status = shown.get(data.key) ?? new Status();
   shown.set(data.key, status);
-  loadStyles(`${base}${data.assets}/explorer.css`).then(() => loadStyles(`${base}${data.assets}/status.css`));
+  loadStyles(base + data.assets, "explorer", "status");
   clearTimeout(status.leaving);
   if (status.root.parentElement !== parent) parent.append(status.root);
   status.update(component, base);

@@ -79,8 +79,16 @@ export async function loadPlotly(url) {
   return /** @type {PlotlyLibrary} */ (window.Plotly);
 }
 
-/** A style sheet, added once per page; resolves when it applies. @param {string} url @returns {Promise<unknown>} */
-export async function loadStyles(url) {
-  if (document.querySelector(`link[href="${url}"]`)) return;
-  await load(h("link", { rel: "stylesheet", href: url }), "the style sheet");
+/** @type {Map<string, Promise<unknown>>} style sheets of the page, by address */
+const sheets = new Map();
+
+/**
+ * Style sheets, each added once per page, in this order; resolves when all apply.
+ * @param {string} folder its address
+ * @param {string[]} names
+ */
+export function loadStyles(folder, ...names) {
+  for (const url of names.map((name) => `${folder}/${name}.css`))
+    if (!sheets.has(url)) sheets.set(url, load(h("link", { rel: "stylesheet", href: url }), "the style sheet"));
+  return Promise.all(names.map((name) => sheets.get(`${folder}/${name}.css`)));
 }
