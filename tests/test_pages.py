@@ -1,6 +1,7 @@
 """Every page in Streamlit's own test harness: empty states lead on, and the walk works without a browser."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
 from loopscope.detection.thresholds import threshold_at
@@ -352,3 +353,46 @@ def test_a_new_folder_drops_what_was_computed_from_the_old_one(walked: Walked, p
     assert state.library is not None and len(state.library.loops) == 24
     assert list(state.models) == ["knn · robust · seed 0"]
     assert state.embeddings is not None and set(state.embeddings.loop_ids) == set(state.library.loops["loop_id"])
+
+
+def guest(walked: Walked) -> tuple[ScoredLoops, ScoredLoops]:
+    """The guitars by a model of their own, and by one of the basses."""
+    loops = walked.library.unique
+    basses, guitars = (
+        walked.embeddings.select(loops.loc[loops["folder"] == folder, "loop_id"].tolist())
+        for folder in ("Bass", "Guitar")
+    )
+    return fit_detector(guitars, "knn"), score_library(guitars, fit_detector(basses, "knn").detector)
+
+
+@pytest.mark.parametrize("page", ["explore", "train"])
+def test_a_pack_says_what_stands_out_among_itself_and_against_another_library(walked: Walked, page: str) -> None:
+    own, other = guest(walked)
+    at = trained(walked, page)
+    project = state_of(at).project
+    project.update(models={})
+    project.add_model("Bass · knn (saved)", other)
+    at.run()
+    assert re.search(r"Against the library of Bass \d of 9 stands? out", texts(at))
+    assert [button.label for button in at.button if button.key == "train-own"], "the other half is offered"
+    project.add_model("knn · robust · seed 0", own)
+    at.run()
+    switch = at.segmented_control(key="pack-switch")
+    assert [re.sub(r"\d", "n", option.content) for option in switch.proto.options] == [
+        "Among themselves n of n stands out",
+        "Against the library of Bass n of n stand out",
+    ]
+    assert state_of(at).active == switch.value == "knn · robust · seed 0"
+    switch.set_value("Bass · knn (saved)").run()
+    assert state_of(at).active == "Bass · knn (saved)"
+    assert not at.exception
+
+
+def test_a_model_that_comes_while_explore_is_open_stays_in_view(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    at.run()
+    state_of(at).project.add_model("later", walked.scored)
+    at.run()
+    assert state_of(at).active == at.selectbox(key="explore-model").value == "later"
+    at.selectbox(key="explore-model").set_value(MODEL).run()
+    assert state_of(at).active == MODEL

@@ -96,3 +96,20 @@ def test_names_that_are_no_text_are_ranked_in_the_order_of_the_scan() -> None:
     assert ranked["rank"].is_monotonic_increasing
     assert ranked["loop_id"].iloc[0] == IDS[7]
     assert all(Path(path).name for path in ranked["path"])
+
+
+@pytest.mark.parametrize(
+    ("library", "elsewhere"),
+    [
+        (LIBRARY, False),
+        (GROWN, False),
+        (LIBRARY.select(IDS[:5]), False),
+        (ADDED, True),
+        (GROWN.select((*ADDED.loop_ids, IDS[0])), True),
+    ],
+    ids=["own", "grown", "shrunk", "other", "other with a copy of one"],
+)
+def test_a_model_knows_whether_this_is_its_library(
+    library: EmbeddingSet, elsewhere: bool, detector: BaseDetector
+) -> None:
+    assert score_library(library, detector).is_of_another_library is elsewhere

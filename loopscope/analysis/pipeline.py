@@ -60,6 +60,15 @@ class ScoredLoops:
         return np.asarray(self.scores["split"] == NEW, dtype=np.bool_)
 
     @cached_property
+    def is_of_another_library(self) -> bool:
+        """Whether the detector comes from elsewhere: most of these loops are new to it, and most of its own not here.
+
+        A copy or two in both does not make them one, and a folder that grew or shrank stays its own.
+        """
+        n_known = int((~self.is_new).sum())
+        return n_known < len(self.is_new) / 2 and n_known < len(self.detector.scores_) / 2
+
+    @cached_property
     def projection(self) -> Projection:
         """Principal components of the latents, for figures; computed once.
 

@@ -19,10 +19,11 @@ from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
 from loopscope.ui.views.known_projects import show_changes
+from loopscope.ui.views.packs import show_chosen, show_pack
 from loopscope.ui.views.plain import plain_view
-from loopscope.ui.views.saved_models import pack_in_words
 from loopscope.ui.views.takeaway import takeaway
 
+MODEL = "explore-model"
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
 
 
@@ -55,15 +56,12 @@ def _choose_model(state: SessionState) -> None:
         st.caption(_waiting(state))
         _offer_to_go_on(state)
         return
-    labels = list(state.models)
-    chosen = st.selectbox(
-        "Model", labels, index=labels.index(state.active), key="explore-model", label_visibility="collapsed"
+    st.session_state[MODEL] = state.active  # which a training or another tab may have changed
+    st.selectbox(
+        "Model", list(state.models), key=MODEL, label_visibility="collapsed", on_change=show_chosen, args=(MODEL,)
     )
-    if chosen != state.active:
-        state.project.show_model(chosen)
-    if sentence := pack_in_words(state, chosen, state.models[chosen]):
-        st.warning(plain(sentence), icon=":material/compare:")
-    report = state.models[chosen].detector.report_
+    show_pack(state)
+    report = state.models[state.active].detector.report_
     if report.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     if not report.complete:

@@ -38,7 +38,7 @@ def show_changes() -> None:
 
 def _not_learnt(model: ScoredLoops | None) -> int:
     """How many loops came after a model of this folder was trained; 0 for a model of another folder."""
-    return 0 if model is None or model.is_new.all() else int(model.is_new.sum())
+    return 0 if model is None or model.is_of_another_library else int(model.is_new.sum())
 
 
 def continue_cards() -> None:

@@ -2,22 +2,17 @@
 
 import re
 
-import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.collections import CollectionDifference, difference_from_library
 from loopscope.analysis.pipeline import ScoredLoops, score_library
 from loopscope.analysis.subsets import EVERYTHING
 from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
-from loopscope.detection.thresholds import threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
-from loopscope.figures.scores import new_among_old, score_histogram
 from loopscope.library import Library
-from loopscope.ui.components import plain, printable, show_failure
+from loopscope.ui.components import printable, show_failure
 from loopscope.ui.projects.project import SavedModel
-from loopscope.ui.state import SessionState, kept, session
-from loopscope.ui.widgets.figure import show_figure
+from loopscope.ui.state import SessionState
 from loopscope.ui.widgets.paging import show_table
 
 COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
@@ -77,43 +72,3 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
         if st.button("Delete it", key="delete-model", type="tertiary"):
             delete_model(chosen)
             st.rerun()
-
-
-def show_among_old(label: str, scored: ScoredLoops) -> None:
-    """Where new loops fall among those the model was trained on, and whether they differ as a whole."""
-    detector, new = scored.detector, scored.scores[scored.is_new]
-    old = pd.DataFrame({"score": detector.scores_, "split": detector.split_})
-    threshold = threshold_at(scored.reference_scores, 95.0)
-    above = int((new["score"] > threshold).sum())
-    st.markdown(
-        f"**{above:,} of {len(new):,} new loops** lie above the 95th percentile of the {len(old):,} loops "
-        "this model was trained on."
-    )
-    if sentence := pack_in_words(session(), label, scored):
-        st.warning(plain(sentence), icon=":material/compare:")
-    both = pd.concat([old, new[["score", "split"]]], ignore_index=True)
-    left, right = st.columns(2)
-    with left:
-        show_figure(score_histogram(both, threshold), key="among-old", title="Scores of new loops among the old ones")
-    with right:
-        figure = new_among_old(detector.latents_, scored.latents[scored.is_new])
-        show_figure(figure, key="map-among-old", title="New loops on the map of the old ones")
-
-
-def pack_in_words(state: SessionState, label: str, scored: ScoredLoops) -> str:
-    """That the new loops differ as a whole from the model's library, where most of them stand out; else nothing."""
-    embeddings = state.embeddings
-    if embeddings is None or not scored.is_new.any():
-        return ""
-
-    def make() -> CollectionDifference | None:
-        ids = list(scored.scores["loop_id"])
-        return difference_from_library(scored, embeddings.select(ids))
-
-    difference = kept("pack-difference", (state.project.key, state.seen.serial, label), make)
-    if difference is None:
-        return ""
-    threshold = threshold_at(scored.reference_scores, state.project.percentile_of(label))
-    n_flagged = int((scored.scores["score"][scored.is_new] > threshold).sum())
-    name = label.partition(" · ")[0].removesuffix(" (saved)")
-    return difference.sentence(n_flagged, int(scored.is_new.sum()), f"the library of {name}")

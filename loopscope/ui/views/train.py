@@ -20,7 +20,8 @@ from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK, keep_model, start_training
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.detector_choice import choose_detector
-from loopscope.ui.views.saved_models import saved_models, show_among_old
+from loopscope.ui.views.packs import show_among_old, show_pack
+from loopscope.ui.views.saved_models import saved_models
 from loopscope.ui.widgets.figure import show_figure
 
 PASSED = {Outcome.PASSED: "yes", Outcome.NOT_PASSED: "no", Outcome.MISSING: "not measured"}
@@ -105,6 +106,7 @@ def show_report(label: str, scored: ScoredLoops) -> None:
     """What training came to: time, spread, flags, and every warning in words."""
     report = scored.detector.report_
     st.subheader(plain(label), anchor=False)
+    show_pack(session())
     if report.collapsed:
         st.error(
             "The hypersphere has collapsed: the encoder maps nearly every loop onto the centre, so this ranking is "
@@ -127,7 +129,7 @@ def show_report(label: str, scored: ScoredLoops) -> None:
             f"{report.epochs:,} epochs in both phases; spread {before:.3g} before fine-tuning, {after:.3g} after."
         )
     if scored.is_new.any() and report.complete:
-        show_among_old(label, scored)
+        show_among_old(scored)
     if report.history:
         for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
             with column:
