@@ -2,10 +2,13 @@
 // is out of focus greys out, never vanishes.
 
 export class Focus {
-  /** @param {Loops} loops @param {Map<string, Mark>} marks */
-  constructor(loops, marks) {
+  /** @param {Loops} loops @param {Map<string, Mark>} marks @param {(row: number) => Badge} badgeOf at the threshold of now */
+  constructor(loops, marks, badgeOf = () => "normal") {
     this.loops = loops;
     this.marks = marks;
+    this.badgeOf = badgeOf;
+    /** @type {Set<Badge>} any of these; none: all */
+    this.badges = new Set();
     /** @type {string[]} */
     this.words = [];
     /** @type {Map<string, string>} column → level */
@@ -21,6 +24,8 @@ export class Focus {
     this.mask = null;
     /** @type {Uint8Array | null} the mask without the group */
     this.outer = null;
+    /** @type {Uint8Array | null} the mask without group and badges: what the counts of the badges are of */
+    this.anyBadge = null;
     this.count = loops.n;
     /** @type {string[] | null} folder and name of every row, in lower case */
     this.haystack = null;
@@ -62,6 +67,7 @@ export class Focus {
     this.categories.clear();
     this.ranges.clear();
     this.mark = "";
+    this.badges.clear();
     this.group = null;
     this.lasso = null;
   }
@@ -69,8 +75,11 @@ export class Focus {
   /** Apply the conditions; call after changing them. */
   update() {
     const tests = this.#tests();
+    const { badges, badgeOf } = this;
     const empty = new Uint8Array(this.loops.n);
-    this.outer = tests.length ? empty.map((_, row) => (tests.every((test) => test(row)) ? 1 : 0)) : null;
+    this.anyBadge = tests.length ? empty.map((_, row) => (tests.every((test) => test(row)) ? 1 : 0)) : null;
+    this.outer = this.anyBadge;
+    if (badges.size) this.outer = empty.map((_, row) => (this.inAnyBadge(row) && badges.has(badgeOf(row)) ? 1 : 0));
     this.mask = this.outer;
     if (this.group) {
       this.mask = empty;
@@ -82,6 +91,11 @@ export class Focus {
   /** In focus if the bar or band that is picked did not count. @param {number} row */
   hasOutside(row) {
     return this.outer === null || this.outer[row] === 1;
+  }
+
+  /** In focus if neither the badges nor a picked bar or band counted. @param {number} row */
+  inAnyBadge(row) {
+    return this.anyBadge === null || this.anyBadge[row] === 1;
   }
 
   #tests() {

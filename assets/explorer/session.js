@@ -17,7 +17,7 @@ export class Session extends EventTarget {
     /** @type {Set<string>} ids whose mark is not saved yet */
     this.pending = new Set();
     this.selected = selected ? loops.row(selected) : -1;
-    this.focus = new Focus(loops, this.marks);
+    this.focus = new Focus(loops, this.marks, (row) => this.badgeOf(row));
     this.theme = /** @type {Theme} */ ({}); // read before anything is drawn
     this.autoplay = true;
     this.percentile = this.threshold = this.cut = 0;
@@ -36,8 +36,8 @@ export class Session extends EventTarget {
     this.loops = loops;
     this.version = version;
     this.selected = moved(this.selected);
-    this.focus.adopt(loops, moved);
     this.#place(this.percentile);
+    this.focus.adopt(loops, moved);
     return moved;
   }
 
@@ -46,7 +46,9 @@ export class Session extends EventTarget {
     const before = this.percentile;
     this.#place(percentile);
     if (this.percentile !== before) this.emit("threshold");
-    if (settled) this.emit("settled");
+    if (!settled) return;
+    if (this.focus.badges.size) this.refocus(() => {}); // other loops have them now
+    this.emit("settled");
   }
 
   /** Select a row and, where autoplay is on, hear it. The sound is asked for before any view is told. @param {number} row */
@@ -111,6 +113,15 @@ export class Session extends EventTarget {
   badgeOf(row) {
     if (this.loops.isFaulty(row)) return "faulty";
     return this.isFlagged(row) ? "interesting" : "normal";
+  }
+
+  /** How many loops have each badge, of those that the other filters leave; and how many that are flagged are in focus. */
+  counts() {
+    const { loops, focus } = this;
+    const counts = { faulty: 0, interesting: 0, normal: 0, flagged: 0 };
+    for (let row = 0; row < loops.n; row += 1) if (focus.inAnyBadge(row)) counts[this.badgeOf(row)] += 1;
+    for (let row = this.cut; row < loops.n; row += 1) if (focus.has(row)) counts.flagged += 1;
+    return counts;
   }
 
   /** @param {number} row */

@@ -125,3 +125,27 @@ test("other loops of the same project: selection by id, percentile and marks sta
   session.adopt(madeUpLoops([1], { ids: ["id9"] }), "v3");
   assert.equal(session.selectedId, null, "it is gone");
 });
+
+test("a badge follows the threshold, and so does a filter by it once the hand is off", () => {
+  const faults = Int32Array.of(0, 1, 0, 0, 1);
+  const { session } = madeUpSession(madeUpLoops([1, 2, 3, 4, 5], { points: { faults } }), { percentile: 50 });
+  const inFocus = () => [0, 1, 2, 3, 4].filter((row) => session.focus.has(row));
+  assert.deepEqual(
+    [0, 1, 2, 3, 4].map((row) => session.badgeOf(row)),
+    ["normal", "faulty", "normal", "interesting", "faulty"],
+  );
+  session.refocus(({ badges }) => badges.add("interesting"));
+  assert.deepEqual(inFocus(), [3]);
+  session.setPercentile(25);
+  assert.deepEqual(session.counts(), { faulty: 2, interesting: 2, normal: 1, flagged: 1 });
+  assert.deepEqual(inFocus(), [3], "the list keeps its rows while the handle is dragged");
+  session.setPercentile(25, { settled: true });
+  assert.deepEqual(inFocus(), [2, 3]);
+  session.refocus((focus) => focus.search("id3"));
+  assert.deepEqual(session.counts(), { faulty: 0, interesting: 1, normal: 0, flagged: 1 });
+  session.adopt(madeUpLoops([1, 2, 3, 4, 5]), "v2");
+  session.refocus((focus) => focus.search(""));
+  assert.deepEqual(inFocus(), [2, 3, 4], "no fault is known any more");
+  session.refocus((focus) => focus.clear());
+  assert.equal(session.focus.active, false);
+});
