@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from loopscope.faults.base import Fault
 from loopscope.faults.check import version
 from loopscope.store import Store
 
@@ -48,7 +49,7 @@ def made_up_embeddings(n_loops: int, n_features: int) -> np.ndarray:
 def fill(store: Store, loop_ids: Sequence[str], encoder_id: str, n_features: int) -> None:
     """Embeddings for all, and a finding for one loop in forty."""
     X = made_up_embeddings(len(loop_ids), n_features)
-    finding = {"kind": "clicks", "strength": 0.8, "verdict": "fault", "sentence": "A click at 0.05 s.", "times": [0.05]}
+    finding = Fault("click", 0.8, (0.05,), "fault", "A click at 0.05 s.", "1 click").row
     for start in range(0, len(loop_ids), BATCH):
         ids = list(loop_ids[start : start + BATCH])
         store.put_embeddings(ids, encoder_id, X[start : start + BATCH])

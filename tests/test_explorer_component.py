@@ -4,16 +4,24 @@ import base64
 import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from loopscope.analysis.triage import TITLES
 from loopscope.errors import DataError
+from loopscope.faults import faults_frame
+from loopscope.library.tables import make_library
+from loopscope.store import FileKey, FileRow
 from loopscope.ui.explorer import packing
-from loopscope.ui.explorer.view import ExplorerView
-from tests.browser.synthetic import loop_id, staged_view, synthetic_view
+from loopscope.ui.explorer.view import ExplorerView, explorer_view
+from loopscope.ui.projects.contents import Contents
+from loopscope.ui.projects.project import Project
+from tests.browser.synthetic import loop_id, staged_view, synthetic_view, with_findings
+from tests.test_triage import finding
 
 N = 60
 VIEW = synthetic_view(N)
@@ -28,7 +36,12 @@ def page() -> None:
     state = st.session_state
     marks = state.setdefault("marks", {})
     event = explorer(
-        synthetic_view(60), key="explorer", percentile=state.get("percentile", 95.0), selected=None, marks=marks
+        synthetic_view(60),
+        key="explorer",
+        percentile=state.get("percentile", 95.0),
+        selected=None,
+        marks=marks,
+        notes=state.get("notes", []),
     )
     state["event"] = event
 
@@ -196,6 +209,67 @@ def test_neighbours_are_renumbered_with_the_rows() -> None:
     for unknown in (f"near-{N}", "near--1", "near-x", "near-", "other"):
         assert unknown not in packed
     assert "near-0" not in packing.pack_view(VIEW), "the browser finds them itself"
+
+
+def test_findings_order_and_times_stay_with_their_loop_when_rows_are_sorted() -> None:
+    view = with_findings(VIEW)
+    table, points, _ = blobs(view)
+    loops = view.loops.set_index("loop_id")
+    kinds = list(TITLES)
+    assert table["faultKinds"] == [TITLES[kind] for kind in kinds]
+    assert {points[name].dtype for name in ("faults", "suspicions", "listen")} == {np.dtype(np.int32)}
+    assert points["modified"].dtype == np.float64
+    for place, loop in enumerate(table["ids"]):
+        expected = loops.loc[loop]
+        assert table["briefs"][place] == expected["brief"]
+        assert points["listen"][place] == expected["triage_rank"]
+        assert points["modified"][place] == expected["modified"]
+        found = [kinds[bit] for bit in range(len(kinds)) if points["faults"][place] >> bit & 1]
+        assert found == (["clipping"] if expected["brief"] == "clipped 13 %" else [])
+        perhaps = [kinds[bit] for bit in range(len(kinds)) if points["suspicions"][place] >> bit & 1]
+        assert ("hum" in perhaps) == ("hum" in expected["fault_kinds"])
+    assert sorted(points["listen"]) == list(range(1, N + 1))
+    assert {"clipped 13 %", "perhaps hum at 50 Hz", "2 identical files", ""} == set(table["briefs"])
+
+
+def test_what_nobody_found_out_is_left_out() -> None:
+    table, points, _ = blobs(VIEW)
+    assert not {"briefs", "faultKinds"} & set(table)
+    assert not {"faults", "suspicions", "listen", "modified"} & set(points)
+
+
+def made(names: dict[str, str], **contents: Any) -> ExplorerView:
+    """What Explore shows of files below /music: relative path -> loop_id, changed a second after each other."""
+    rows = {
+        FileKey(f"/music/{name}", 1, i * 10**9): FileRow("r", loop, 1.0) for i, (name, loop) in enumerate(names.items())
+    }
+    library = make_library(Path("/music"), rows, {})
+    return explorer_view(Project(), Contents(library=library, **contents), "")
+
+
+def test_without_scores_and_checks_there_is_an_order_all_the_same() -> None:
+    table, points, _ = blobs(made({"b.wav": "2", "A.wav": "3", "c.wav": "1"}))
+    listen = dict(zip(table["names"], points["listen"].tolist(), strict=True))
+    assert listen == {"A.wav": 1, "b.wav": 2, "c.wav": 3}
+    assert table["briefs"] == ["", "", ""] and not points["faults"].any() and not points["suspicions"].any()
+
+
+def test_checks_alone_make_an_order_and_a_brief() -> None:
+    found = [finding("2", 0.9), finding("1", 0.3, "suspect", "hum")]
+    table, points, _ = blobs(made({"a.wav": "3", "b.wav": "1", "c.wav": "2"}, faults=faults_frame(found)))
+    by_id = dict(zip(table["ids"], zip(points["listen"].tolist(), table["briefs"], strict=True), strict=True))
+    assert by_id == {"2": (1, "click of 2"), "1": (2, "perhaps hum of 1"), "3": (3, "")}
+
+
+def test_a_loop_is_as_new_as_the_youngest_of_its_copies() -> None:
+    table, points, _ = blobs(made({"a/kick.wav": "1", "snare.wav": "2", "z/kick.wav": "1"}))
+    assert dict(zip(table["names"], points["modified"].tolist(), strict=True)) == {"kick.wav": 2.0, "snare.wav": 1.0}
+
+
+def test_which_loops_have_a_note_is_said(app: AppTest) -> None:
+    app.session_state["notes"] = [loop_id(4)]
+    say(app, changed={"value": None, "serial": 3})
+    assert data_of(app)["notes"] == [loop_id(4)]
 
 
 def test_wide_inputs_are_cut_to_the_dimensions_that_vary_most() -> None:

@@ -14,9 +14,10 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError
 from loopscope.faults import LIMITS, add_near_duplicates, check_library, fault_scores, faults_frame, find_faults
 from loopscope.faults import check as fault_library
+from loopscope.faults.base import Measurement, in_percent
 from loopscope.faults.check import FAULT_COLUMNS, check_file
 from loopscope.faults.duplicates import near_duplicate_rows
-from loopscope.faults.registry import BLOCK_S, CHECKS
+from loopscope.faults.registry import BLOCK_S, CHECKS, judge
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
@@ -320,6 +321,48 @@ def test_findings_are_sorted_and_bounded() -> None:
     strengths = [fault.strength for fault in faults]
     assert strengths == sorted(strengths, reverse=True)
     assert all(0.25 <= strength <= 1.0 for strength in strengths)
+
+
+def planted() -> dict[str, tuple[np.ndarray, str]]:
+    """Kind of finding -> sound with it, and what a row of the list says of it."""
+    x, t = notes(), np.arange(2 * RATE) / RATE
+    clicking = plant_click(plant_click(x, 1.3), 2.2)
+    sine = (0.5 * np.sin(2 * np.pi * 110 * t)).astype(np.float32)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE) * np.repeat(np.linspace(1, 0.1, 8), RATE // 2)
+    wall = dsp.sosfilt(dsp.ellip(10, 0.1, 90, 8000, fs=RATE, output="sos"), noise).astype(np.float32)
+    return {
+        "click": (clicking, "2 clicks"),
+        "clipping": (np.clip(x, -0.2, 0.2), "clipped 35 %"),
+        "dropout": (plant_dropout(x, 1.1, 0.05), "1 dropout"),
+        "digital_silence": (np.zeros(RATE, np.float32), "silent"),
+        "dc_offset": (0.5 * x + 0.06, "DC offset 6 %"),
+        "hum": (plant_hum(x, 50.0, 0.04), "hum at 50 Hz"),
+        "noise": (x + 0.01 * np.random.default_rng(0).standard_normal(len(x)), "noise 34 dB down"),
+        "stereo_phase": (np.stack([x, -0.5 * x]), "loses 10 dB in mono"),
+        "dead_channel": (np.stack([x, np.zeros_like(x)]), "right channel 120 dB down"),
+        "near_silence": (1e-4 * x, "nearly silent, 92 dB down"),
+        "seam": (sine[: len(sine) - 300], "jump of 50 % at the seam"),
+        "band_limited": (wall, "nothing above 9.0 kHz"),
+    }
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_every_finding_has_a_brief_with_what_was_measured(kind: str) -> None:
+    samples, expected = planted()[kind]
+    (found,) = [fault for fault in find_faults(samples, RATE) if fault.kind == kind]
+    assert found.brief == expected
+
+
+def test_a_check_without_a_brief_has_its_title_said() -> None:
+    (found,) = judge({"hum": Measurement(9.0, (), "It hums.")})
+    assert found.brief == "mains hum"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "100 %"), (0.134, "13 %"), (0.0096, "1 %"), (0.0094, "0.9 %"), (0.0003, "0.03 %")]
+)
+def test_a_share_is_said_in_percent(share: float, said: str) -> None:
+    assert in_percent(share) == said
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ from loopscope.analysis.triage import (
     FAULTY,
     INTERESTING,
     NORMAL,
+    TITLES,
     TRIAGE_COLUMNS,
     detector_evidence,
     percentile_in_words,
+    triage_groups,
+    triage_loops,
     triage_rank,
 )
 from loopscope.errors import DataError
@@ -23,7 +26,8 @@ def table_of(**percentiles: float) -> pd.DataFrame:
 
 def finding(loop_id: str, strength: float, verdict: str = "fault", kind: str = "click") -> dict[str, object]:
     sentence = f"{kind} of {loop_id}."
-    return dict(loop_id=loop_id, kind=kind, strength=strength, verdict=verdict, sentence=sentence, times=(0.1,))
+    said = dict(sentence=sentence, brief=f"{kind} of {loop_id}", times=(0.1,))
+    return dict(loop_id=loop_id, kind=kind, strength=strength, verdict=verdict, **said)
 
 
 def ranked(table: pd.DataFrame, *findings: dict[str, object]) -> pd.DataFrame:
@@ -57,6 +61,64 @@ def test_groups() -> None:
     assert result.loc["c", "triage_score"] > result.loc["e", "triage_score"]
     assert result.loc["d", "fault_evidence"] == 0
     assert result.loc["d", "fault_kinds"] == "Duplicate"
+
+
+def test_a_flagged_loop_is_interesting_at_any_threshold() -> None:
+    table = table_of(a=99.0, b=60.0, c=99.0).assign(is_anomaly=[False, True, True])
+    result = ranked(table, finding("c", 0.7))
+    assert result["triage"].to_dict() == {"a": NORMAL, "b": INTERESTING, "c": FAULTY}
+    assert triage_groups([False, True], [True, True]).tolist() == [INTERESTING, FAULTY]
+
+
+def test_the_order_does_not_follow_the_threshold() -> None:
+    table = table_of(a=99.0, b=60.0, c=10.0, d=float("nan"))
+    found = [finding("c", 0.7), finding("d", 0.3, "suspect")]
+    low, high = (ranked(table.assign(is_anomaly=flags), *found) for flags in ([True] * 4, [False] * 4))
+    assert low["triage_rank"].to_dict() == high["triage_rank"].to_dict()
+
+
+def briefs_of(*findings: dict[str, object]) -> list[str]:
+    return triage_loops(table_of(a=1.0, b=2.0), faults_frame(list(findings)))["brief"].tolist()
+
+
+def test_the_brief_is_the_main_finding_and_says_where_it_is_unsure() -> None:
+    weak, strong = finding("a", 0.6), finding("a", 0.9, "fault", "clipping")
+    perhaps, copy = finding("a", 0.49, "suspect", "hum"), finding("a", 0.3, "suspect", "duplicate")
+    assert briefs_of(perhaps, weak, copy, strong) == ["clipping of a", ""]
+    assert briefs_of(copy, perhaps) == ["perhaps hum of a", ""]
+    assert briefs_of(dict(perhaps, strength=0.26), copy) == ["perhaps hum of a", ""], "copies are no evidence"
+    assert briefs_of(copy) == ["duplicate of a", ""], "that files are the same is beyond doubt"
+    assert briefs_of(finding("b", 0.3, "suspect", "near_duplicate")) == ["", "perhaps near_duplicate of b"]
+
+
+def test_what_was_found_is_told_apart_by_kind_and_by_verdict() -> None:
+    bit = {kind: 1 << place for place, kind in enumerate(TITLES)}
+    found = [
+        finding("b", 0.9, "fault", "hum"),
+        finding("b", 0.8, "fault", "click"),
+        finding("b", 0.3, "suspect", "seam"),
+        finding("a", 1.0, "fault", "unreadable"),
+        finding("a", 0.3, "suspect", "duplicate"),
+        finding("elsewhere", 1.0),
+    ]
+    result = triage_loops(table_of(c=1.0, b=2.0, a=3.0), faults_frame(found))
+    assert result["faults"].tolist() == [0, bit["hum"] | bit["click"], bit["unreadable"]]
+    assert result["suspicions"].tolist() == [0, bit["seam"], bit["duplicate"]]
+    assert len(TITLES) < 32, "a bit set of 32 bits has a sign; send two"
+
+
+def test_a_duplicate_is_never_a_fault() -> None:
+    result = triage_loops(table_of(a=1.0), faults_frame([finding("a", 0.9, "fault", "duplicate")]))
+    assert (result["faults"].item(), result["fault_evidence"].item()) == (0, 0.0)
+
+
+def test_the_order_is_a_permutation_whatever_is_known() -> None:
+    nothing = table_of(b=float("nan"), a=float("nan"), c=float("nan"))
+    assert triage_loops(nothing, faults_frame([]))["triage_rank"].tolist() == [2, 1, 3]
+    named = nothing.assign(name=["Amen", "break", "amen 2"])
+    assert triage_loops(named, faults_frame([]))["triage_rank"].tolist() == [1, 3, 2]
+    some = triage_loops(table_of(a=float("nan"), b=0.0, c=50.0), faults_frame([finding("a", 0.3, "suspect")]))
+    assert some["triage_rank"].tolist() == [1, 3, 2]
 
 
 def test_the_reason_names_everything_strongest_first() -> None:

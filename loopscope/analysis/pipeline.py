@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.projection import Projection, project
-from loopscope.analysis.triage import triage_rank
+from loopscope.analysis.triage import triage_loops, with_triage
 from loopscope.arrays import Bool, Float
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
@@ -175,21 +175,21 @@ def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DE
     return table.sort_values("rank", kind="stable", ignore_index=True)  # never by path: it may be no text for pandas
 
 
-def listing_table(library: Library, faults: pd.DataFrame | None = None) -> pd.DataFrame:
+def listing_table(
+    library: Library, faults: pd.DataFrame | None = None, triaged: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One row per file while there is no model, or too few loops for one: what `score_table` gives, without scores.
 
     Columns as there and of `triage_rank`: score and percentile NaN, split "", is_anomaly False. `rank` (of a loop, 1 =
     first) and the order are those of triage by the signal checks alone (`faults` of `check_library`; None: not made
-    yet), and by name where these say nothing.
+    yet), and by name where these say nothing; `triaged` is that order where `triage_loops` has made it already.
     """
     unscored = library.loops.assign(score=np.nan, split="", percentile=np.nan, is_anomaly=False, rank=0)
-    table = triage_rank(unscored, faults_frame([]) if faults is None else faults)
-    evidence = table.drop_duplicates("loop_id").set_index("loop_id")["triage_score"]
-    loops = library.unique[["loop_id", "name"]].sort_values("name", kind="stable")
-    order = loops["loop_id"].map(evidence).sort_values(ascending=False, kind="stable").index
-    place = pd.Series(np.arange(1, len(loops) + 1), index=loops["loop_id"].loc[order])
-    rank = table["loop_id"].map(place).astype("int64")
-    return table.assign(rank=rank, triage_rank=rank).sort_values("rank", kind="stable", ignore_index=True)
+    findings = faults_frame([]) if faults is None else faults
+    if triaged is None:
+        triaged = triage_loops(unscored.drop_duplicates("loop_id"), findings)
+    table = with_triage(unscored, triaged, findings)
+    return table.assign(rank=table["triage_rank"])
 
 
 def analyse_folder(

@@ -3,33 +3,29 @@
 Both are first put on one scale of evidence from 0 to 1 on which 0.5 is the point of decision: for the detector a
 percentile of 95 (the threshold of the paper, section 5.4), for the checks the limit of the verdict "fault". Evidence
 adds up as chances of independent alarms do: 1 - (1 - detector) · (1 - fault). The two parts stay visible beside the
-sum, and decide the group: a broken loop is "probably faulty", an unusual one without a fault "probably interesting".
+sum, and decide the group: a loop that a check is sure of is "probably faulty", one that is flagged without such a fault
+"probably interesting". The group follows the threshold of now, the order does not.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from loopscope.arrays import Float
+from loopscope.arrays import Float, Int
 from loopscope.errors import DataError
 from loopscope.faults import LIMITS
 
 FAULTY, INTERESTING, NORMAL = "probably faulty", "probably interesting", "normal"
-TRIAGE_COLUMNS = (
-    "triage_rank",
-    "triage_score",
-    "detector_evidence",
-    "fault_evidence",
-    "fault_kinds",
-    "triage",
-    "reason",
-)
+ORDER_COLUMNS = ("triage_rank", "triage_score", "detector_evidence", "fault_evidence", "fault_kinds")
+TRIAGE_COLUMNS = (*ORDER_COLUMNS, "triage", "reason")
 PERCENTILES = (0.0, 80.0, 90.0, 95.0, 99.0, 100.0)
 EVIDENCE = (0.0, 0.1, 0.25, 0.5, 0.8, 1.0)
 DECISION = 0.5
 NO_EVIDENCE = frozenset({"duplicate", "near_duplicate"})  # worth knowing, but neither broken nor unusual
+CERTAIN = frozenset({"duplicate"})  # no fault, and yet beyond doubt
 TITLES = {kind: limit.title for kind, limit in LIMITS.items()} | {
     "duplicate": "Duplicate",
     "near_duplicate": "Near duplicate",
@@ -41,26 +37,72 @@ def triage_rank(table: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
     """`table` with TRIAGE_COLUMNS, the loop to look at first on top.
 
     `table` has loop_id and percentile (0 … 100, NaN where a loop has no score), one row per file; copies of one loop
-    share a rank. `faults` is the table of findings of `faults.check_library`; findings of other loops are ignored.
-    Ties are broken by the percentile, then by loop_id. Raises DataError if a column is missing.
+    share a rank. Its `is_anomaly`, where it has one, says what is flagged, else a percentile of 95 does. `faults` and
+    the breaking of ties: see `triage_loops`. Raises DataError if a column is missing.
     """
     _check(table, ("loop_id", "percentile"))
-    _check(faults, ("loop_id", "kind", "strength", "verdict", "sentence"))
-    loops = table.drop_duplicates("loop_id")[["loop_id", "percentile"]].set_index("loop_id")
-    loops["detector_evidence"] = detector_evidence(loops["percentile"].to_numpy(dtype=np.float64))
-    found = _by_loop(faults)
-    findings = [found.get(loop_id, []) for loop_id in loops.index]
-    loops["fault_evidence"] = [_strength(rows) for rows in findings]
-    loops["triage_score"] = 1 - (1 - loops["detector_evidence"]) * (1 - loops["fault_evidence"])
-    loops["fault_kinds"] = [_kinds(rows) for rows in findings]
-    loops["triage"] = [_group(d, rows) for d, rows in zip(loops["detector_evidence"], findings, strict=True)]
-    loops["reason"] = [_reason(p, rows) for p, rows in zip(loops["percentile"], findings, strict=True)]
-    ordered = loops.rename_axis("loop_id").reset_index()
-    ordered = ordered.sort_values(["triage_score", "percentile", "loop_id"], ascending=[False, False, True])
-    ordered["triage_rank"] = np.arange(1, len(ordered) + 1)
+    loops = table.drop_duplicates("loop_id")
+    return with_triage(table, triage_loops(loops, faults), faults)
+
+
+def triage_loops(loops: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+    """`loops` (one row per loop) with the order in which to listen: ORDER_COLUMNS (rank 1 = first), and
+
+    brief: the main finding in a few words, a sure one before an unsure one, which begins with "perhaps "; "" for none.
+    faults, suspicions: int32 bit sets of what the checks are sure and not sure of, bit i for the i-th of TITLES.
+
+    `loops` has loop_id (unique) and percentile, maybe name. `faults` is the table of findings of
+    `faults.check_library`; those of other loops are ignored. Ties are broken by the percentile, then by name (without
+    names by loop_id), then as the rows come. Raises DataError if a column is missing.
+    """
+    _check(loops, ("loop_id", "percentile"))
+    _check(faults, ("loop_id", "kind", "strength", "verdict", "sentence", "brief"))
+    found = faults.assign(
+        row=pd.Index(loops["loop_id"]).get_indexer(pd.Index(faults["loop_id"])),
+        bit=pd.Index(list(TITLES)).get_indexer(pd.Index(faults["kind"])),
+        counts=~faults["kind"].isin(NO_EVIDENCE),
+    )
+    found = found[(found["row"] >= 0) & (found["bit"] >= 0)]
+    detector = detector_evidence(loops["percentile"].to_numpy(np.float64))
+    broken = np.zeros(len(loops))
+    np.maximum.at(broken, found.loc[found["counts"], "row"], found.loc[found["counts"], "strength"])
+    score = 1 - (1 - detector) * (1 - broken)
+    sure = (found["verdict"] == "fault") & found["counts"]
+    return loops.assign(
+        triage_rank=_ranks(loops, score),
+        triage_score=score,
+        detector_evidence=detector,
+        fault_evidence=broken,
+        fault_kinds=_texts(_kinds(found), len(loops)),
+        brief=_texts(_briefs(found), len(loops)),
+        faults=_bits(found[sure], len(loops)),
+        suspicions=_bits(found[~sure], len(loops)),
+    )
+
+
+def with_triage(table: pd.DataFrame, triaged: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+    """`table` (one row per file) with TRIAGE_COLUMNS, first things first.
+
+    `triaged` is what `triage_loops` gives; rows of loops that it does not know go. What is flagged: see `triage_rank`.
+    """
     kept = table.drop(columns=[name for name in TRIAGE_COLUMNS if name in table])
-    joined = kept.merge(ordered[["loop_id", *TRIAGE_COLUMNS]], on="loop_id", how="left", validate="many_to_one")
-    return joined.sort_values("triage_rank", kind="stable", ignore_index=True)
+    joined = kept.merge(triaged[["loop_id", *ORDER_COLUMNS, "faults"]], on="loop_id", validate="many_to_one")
+    flagged = joined["is_anomaly"] if "is_anomaly" in joined else joined["detector_evidence"] >= DECISION
+    said = _said(faults)
+    joined = joined.assign(
+        triage=triage_groups(joined["faults"] != 0, flagged),
+        reason=[
+            " ".join([*said.get(loop_id, ()), percentile_in_words(percentile)])
+            for loop_id, percentile in zip(joined["loop_id"], joined["percentile"].astype(float), strict=True)
+        ],
+    )
+    return joined.drop(columns="faults").sort_values("triage_rank", kind="stable", ignore_index=True)
+
+
+def triage_groups(is_faulty: ArrayLike, is_anomaly: ArrayLike) -> npt.NDArray[np.object_]:
+    """(n,) FAULTY, INTERESTING or NORMAL: faulty is what the checks are sure of, anomalous what the threshold flags."""
+    unusual = np.where(np.asarray(is_anomaly, bool), INTERESTING, NORMAL)
+    return np.where(np.asarray(is_faulty, bool), FAULTY, unusual).astype(object)
 
 
 def detector_evidence(percentiles: Float) -> Float:
@@ -78,32 +120,58 @@ def percentile_in_words(percentile: float) -> str:
     return f"More unusual than {share} % of the collection."
 
 
-def _by_loop(faults: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Findings by loop_id, strongest first."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(faults.to_dict("records"), key=lambda row: -row["strength"]):
-        found.setdefault(row["loop_id"], []).append({str(name): value for name, value in row.items()})
-    return found
+def _ranks(loops: pd.DataFrame, score: Float) -> Int:
+    """(n,) 1 for the highest score."""
+    percentiles = loops["percentile"].to_numpy(np.float64)
+    tie = loops["name"].astype(str).str.casefold() if "name" in loops else loops["loop_id"]
+    order = np.lexsort((tie.to_numpy(str), -np.nan_to_num(percentiles, nan=-1.0), -score))
+    ranks = np.empty(len(loops), np.int64)
+    ranks[order] = np.arange(1, len(loops) + 1)
+    return ranks
 
 
-def _strength(findings: Sequence[dict[str, Any]]) -> float:
-    return max((float(row["strength"]) for row in findings if row["kind"] not in NO_EVIDENCE), default=0.0)
+def _texts(by_row: Mapping[int, str], n: int) -> list[str]:
+    return [by_row.get(row, "") for row in range(n)]
 
 
-def _kinds(findings: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(dict.fromkeys(TITLES.get(row["kind"], row["kind"]) for row in findings))
+def _kinds(found: pd.DataFrame) -> dict[int, str]:
+    """By row, the titles of what was found, strongest first."""
+    kinds: dict[int, dict[str, None]] = {}
+    ordered = found.sort_values("strength", ascending=False, kind="stable")
+    for row, kind in zip(ordered["row"], ordered["kind"], strict=True):
+        kinds.setdefault(row, {})[TITLES[kind]] = None
+    return {row: ", ".join(titles) for row, titles in kinds.items()}
 
 
-def _group(detector: float, findings: Sequence[dict[str, Any]]) -> str:
-    if any(row["verdict"] == "fault" for row in findings):
-        return FAULTY
-    return INTERESTING if detector >= DECISION else NORMAL
+def _briefs(found: pd.DataFrame) -> dict[int, str]:
+    """By row, the main finding: evidence before what is none, a fault before a suspicion, the stronger first."""
+    sure = found["verdict"] == "fault"
+    order = np.lexsort((-found["strength"], ~sure, ~found["counts"]))
+    main = found.iloc[order].drop_duplicates("row")
+    return {
+        row: brief if _is_sure(kind, verdict) else f"perhaps {brief}"
+        for row, kind, verdict, brief in zip(main["row"], main["kind"], main["verdict"], main["brief"], strict=True)
+    }
 
 
-def _reason(percentile: float, findings: Sequence[dict[str, Any]]) -> str:
-    """Findings strongest first, then what the detector says."""
-    said = [row["sentence"] if row["verdict"] == "fault" else f"Perhaps: {row['sentence']}" for row in findings]
-    return " ".join([*said, percentile_in_words(float(percentile))])
+def _bits(found: pd.DataFrame, n: int) -> Int:
+    """(n,) int32 bit sets of the findings' kinds."""
+    bits = np.zeros(n, np.int32)
+    np.bitwise_or.at(bits, found["row"].to_numpy(), np.left_shift(1, found["bit"].to_numpy()).astype(np.int32))
+    return bits
+
+
+def _said(faults: pd.DataFrame) -> dict[str, list[str]]:
+    """The findings in sentences by loop_id, strongest first."""
+    said: dict[str, list[str]] = {}
+    ordered = faults.sort_values("strength", ascending=False, kind="stable")
+    for loop_id, kind, verdict, sentence in ordered[["loop_id", "kind", "verdict", "sentence"]].to_numpy():
+        said.setdefault(loop_id, []).append(sentence if _is_sure(kind, verdict) else f"Perhaps: {sentence}")
+    return said
+
+
+def _is_sure(kind: str, verdict: str) -> bool:
+    return verdict == "fault" or kind in CERTAIN
 
 
 def _check(table: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import FAULT_COLUMNS, Report, faults_frame, rows_of, version
+from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, rows_of, version
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.progress import (
@@ -204,7 +204,7 @@ class _Walk:
         if not len(embeddings.loop_ids):
             return faults
         digest = hashlib.sha256("\n".join((embeddings.encoder_id, *embeddings.loop_ids)).encode()).hexdigest()
-        memory = self.store.memory("faults", f"near duplicates {digest[:24]}")
+        memory = self.store.memory("faults", f"near duplicates {CHECKS_REVISION} {digest[:24]}")
         known = memory.recall([OF_ALL])
         if OF_ALL not in known:
             none = faults_frame([])

@@ -37,7 +37,8 @@ def measure_bandwidth(signal: Signal) -> Measurement:
     best = int(falls.argmax())
     wall = float(walls_hz[best])
     sentence = f"Nothing above {wall / 1000:.1f} kHz in a file of {signal.sample_rate / 1000:g} kHz."
-    return Measurement(float(falls[best]), (), sentence, "Hardly audible." if wall > AUDIBLE_HZ else "")
+    brief = f"nothing above {wall / 1000:.1f} kHz"
+    return Measurement(float(falls[best]), (), sentence, brief, "Hardly audible." if wall > AUDIBLE_HZ else "")
 
 
 def _fall(level: Float, place: float) -> float:

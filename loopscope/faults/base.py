@@ -29,7 +29,8 @@ class Fault:
     """One finding in one file.
 
     `strength` is 0.25 … 1 (see the module's conventions); `times_s` are ascending seconds, empty where the fault has no
-    place (hum, DC offset); `sentence` says it with the measured value and its unit.
+    place (hum, DC offset); `sentence` says it with the measured value and its unit, `brief` in a few words that fit
+    into a row of a list ("clipped 13 %").
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Fault:
     times_s: tuple[float, ...]
     verdict: Verdict
     sentence: str
+    brief: str
 
     @property
     def row(self) -> dict[str, Any]:
@@ -50,6 +52,8 @@ class Fault:
 class Measurement:
     """What one check found in one block: a score in the check's unit, where, and a sentence for the user.
 
+    `brief` says it in two to four words with the measured value, beginning in lower case; left empty, the title of the
+    check's limit stands in.
     `excuse` is set when a style of music measures the same (vinyl crackle, a square wave, a gated rhythm): the verdict
     then stays at "suspect", and the excuse is added to the sentence.
     """
@@ -57,6 +61,7 @@ class Measurement:
     score: float
     times_s: tuple[float, ...] = ()
     sentence: str = ""
+    brief: str = ""
     excuse: str = ""
 
 
@@ -147,6 +152,17 @@ def decibels(amplitude: npt.ArrayLike) -> Float:
     """20·log10 of an amplitude (any shape), finite for 0."""
     level: Float = 20.0 * np.log10(np.asarray(amplitude, dtype=np.float64) + SILENCE)
     return level
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, such as "1 click" and "12 clicks"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def in_percent(share: float) -> str:
+    """A share 0 … 1 in whole percent, below one with the first digit that counts: "13 %", "0.4 %"."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 0.95 else f"{percent:.1g} %"
 
 
 def block_view(x: Float, size: int) -> Float:

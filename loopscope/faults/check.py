@@ -1,8 +1,8 @@
 """The checks over a whole library: files in parallel, block by block, each looked at once and remembered.
 
 The table has one row per finding: loop_id, kind, strength (0 … 1), verdict ("fault" or "suspect"), sentence, times
-(tuple of seconds). A loop without findings has no row. A file that can no longer be read is a finding of kind
-"unreadable", with the reason as its sentence.
+(tuple of seconds), brief (the finding in a few words). A loop without findings has no row. A file that can no longer be
+read is a finding of kind "unreadable", with the reason as its sentence.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ from loopscope.library import Library
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
-FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times")
-CHECKS_REVISION = 2  # raise it whenever a check would find something else in the same file
+FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
+CHECKS_REVISION = 3  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
 
@@ -115,4 +115,4 @@ def _report(path: str) -> Report:
 
 
 def _unreadable(reason: str) -> Report:
-    return [Fault("unreadable", 1.0, (), "fault", reason).row]
+    return [Fault("unreadable", 1.0, (), "fault", reason, "unreadable").row]

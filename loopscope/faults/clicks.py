@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from loopscope.arrays import Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, decibels
+from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, counted, decibels
 from loopscope.faults.limits import LIMITS
 
 BLOCK_S = 0.001
@@ -36,9 +36,9 @@ def measure_clicks(signal: Signal) -> Measurement:
     score = float(prominence.max())
     audible = np.unique(places[prominence >= LIMITS["click"].suspect])
     times = tuple(signal.time_of(p * _block_size(signal.sample_rate)) for p in audible[:MAX_TIMES])
-    noun = "click" if len(audible) == 1 else "clicks"
-    sentence = f"{len(audible)} {noun}, the strongest {score:.0f} dB above what surrounds it."
-    return Measurement(score, times, sentence, _excuse(prominence, signal.duration_s))
+    brief = counted(len(audible), "click")
+    sentence = f"{brief}, the strongest {score:.0f} dB above what surrounds it."
+    return Measurement(score, times, sentence, brief, _excuse(prominence, signal.duration_s))
 
 
 def _excuse(prominence: Float, duration_s: float) -> str:

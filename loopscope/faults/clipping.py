@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopscope.arrays import Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, decibels
+from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, decibels, in_percent
 from loopscope.faults.limits import LIMITS
 
 N_BINS = 200  # of the file's peak, half a percent each
@@ -58,7 +58,7 @@ def measure_clipping(signal: Signal) -> Measurement:
     share = sum(spike.share for spike in spikes if spike.channel == worst.channel and spike.ratio > worst.ratio / 10)
     level = float(decibels(worst.high))
     sentence = f"{share:.1%} of the samples sit at one level ({level:.1f} dBFS): clipped."
-    return Measurement(score, _times(signal, worst), sentence, _excuse(worst, share))
+    return Measurement(score, _times(signal, worst), sentence, f"clipped {in_percent(share)}", _excuse(worst, share))
 
 
 def _excuse(spike: Spike, share: float) -> str:

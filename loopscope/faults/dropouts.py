@@ -9,7 +9,7 @@ zeros.
 import numpy as np
 
 from loopscope.arrays import Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, decibels
+from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, counted, decibels, in_percent
 from loopscope.faults.limits import LIMITS
 
 QUIET = 10 ** (-66 / 20)  # of the peak: gone
@@ -37,9 +37,9 @@ def measure_dropouts(signal: Signal) -> Measurement:
     hard = hardness >= LIMITS["dropout"].suspect
     longest = float((end - begin)[hard].max(initial=0)) / signal.sample_rate * 1000
     times = tuple(signal.time_of(i) for i in begin[hard][:MAX_TIMES])
-    noun = "dropout" if hard.sum() == 1 else "dropouts"
-    sentence = f"{hard.sum()} {noun}: the sound is cut off and comes back, for up to {longest:.0f} ms."
-    return Measurement(score, times, sentence, _excuse((end - begin)[hard]))
+    brief = counted(int(hard.sum()), "dropout")
+    sentence = f"{brief}: the sound is cut off and comes back, for up to {longest:.0f} ms."
+    return Measurement(score, times, sentence, brief, _excuse((end - begin)[hard]))
 
 
 def measure_digital_silence(signal: Signal) -> Measurement:
@@ -54,7 +54,8 @@ def measure_digital_silence(signal: Signal) -> Measurement:
     share = float(runs[longest] / len(level))
     seconds = runs[longest] / signal.sample_rate
     start = signal.time_of(edges[longest] + 1)
-    return Measurement(share, (start,), f"{seconds:.1f} s of digital silence, {share:.0%} of the file.")
+    sentence = f"{seconds:.1f} s of digital silence, {share:.0%} of the file."
+    return Measurement(share, (start,), sentence, "silent" if share == 1.0 else f"silent for {in_percent(share)}")
 
 
 def _gaps(level: Float, signal: Signal) -> tuple[Int, Int]:

@@ -22,7 +22,12 @@ MAX_NAMES = 3
 def duplicate_rows(loops: pd.DataFrame) -> list[dict[str, Any]]:
     """One finding per loop_id that several files share; `loops` as in Library.loops."""
     return [
-        _row(str(loop_id), "duplicate", f"{len(files)} files have exactly this content: {_listed(files['name'])}.")
+        _row(
+            str(loop_id),
+            "duplicate",
+            f"{len(files)} files have exactly this content: {_listed(files['name'])}.",
+            f"{len(files)} identical files",
+        )
         for loop_id, files in loops.groupby("loop_id", sort=False)
         if len(files) > 1
     ]
@@ -43,7 +48,12 @@ def near_duplicate_rows(
     """
     found = near_duplicates(_centred(X), cosine, on_progress, should_stop)
     return [
-        _row(loop_ids[i], "near_duplicate", f"Sounds almost the same as {names[j]} (cosine {found.cosine[i]:.4f}).")
+        _row(
+            loop_ids[i],
+            "near_duplicate",
+            f"Sounds almost the same as {names[j]} (cosine {found.cosine[i]:.4f}).",
+            "a near duplicate",
+        )
         for i, j in enumerate(found.partner)
         if j >= 0
     ]
@@ -62,5 +72,5 @@ def _listed(names: Sequence[str] | pd.Series) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _row(loop_id: str, kind: str, sentence: str) -> dict[str, Any]:
-    return {"loop_id": loop_id, **Fault(kind, DUPLICATE_STRENGTH, (), "suspect", sentence).row}
+def _row(loop_id: str, kind: str, sentence: str, brief: str) -> dict[str, Any]:
+    return {"loop_id": loop_id, **Fault(kind, DUPLICATE_STRENGTH, (), "suspect", sentence, brief).row}

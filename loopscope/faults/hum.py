@@ -36,7 +36,8 @@ def measure_hum(signal: Signal) -> Measurement:
     weight, amplitude = combs[best]
     score = float(weight.sum())
     level = float(decibels(np.sqrt((weight * amplitude**2).sum() / 2)))
-    return Measurement(score, (), f"Mains hum at {MAINS_HZ[best]:.0f} Hz and its harmonics, {level:.0f} dBFS.")
+    brief = f"hum at {MAINS_HZ[best]:.0f} Hz"
+    return Measurement(score, (), f"Mains {brief} and its harmonics, {level:.0f} dBFS.", brief)
 
 
 def _decimated(x: Float, sample_rate: int) -> tuple[Float, float]:

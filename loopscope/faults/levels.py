@@ -5,6 +5,7 @@ import numpy as np
 from loopscope.faults.base import NOTHING, Measurement, Signal, block_view, decibels
 
 MEDIAN_STEP = 7  # every seventh sample is plenty for a median
+SILENT_DB = -120.0  # full scale: the last bit of 20
 LOUDEST_S = 0.4  # the momentary window of EBU R 128
 
 
@@ -17,7 +18,8 @@ def measure_dc_offset(signal: Signal) -> Measurement:
         mean, median = float(channel.mean(dtype=np.float64)), float(np.median(channel[::MEDIAN_STEP]))
         if mean * median > 0:
             worst = max(worst, min(abs(mean), abs(median)), key=abs)
-    return Measurement(100 * worst, (), f"DC offset of {100 * worst:.1f} % of full scale.")
+    percent = 100 * worst
+    return Measurement(percent, (), f"DC offset of {percent:.1f} % of full scale.", f"DC offset {percent:.0f} %")
 
 
 def measure_near_silence(signal: Signal) -> Measurement:
@@ -30,4 +32,5 @@ def measure_near_silence(signal: Signal) -> Measurement:
         for blocks in (block_view(channel, size) for channel in signal.distinct_channels)
     )
     level = float(decibels(np.sqrt(power / size)))
-    return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.")
+    brief = "silent" if level <= SILENT_DB else f"nearly silent, {-level:.0f} dB down"
+    return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.", brief)

@@ -42,7 +42,8 @@ def measure_noise(signal: Signal) -> Measurement:
         return Measurement(NO_NOISE_DB)
     score = max(float(10 * np.log10(floor / loud)), NO_NOISE_DB)
     excuse = "The sound itself is noise." if score > CONTENT_DB else ""
-    return Measurement(score, (), f"Steady noise {-score:.0f} dB below the loudest parts.", excuse)
+    sentence = f"Steady noise {-score:.0f} dB below the loudest parts."
+    return Measurement(score, (), sentence, f"noise {-score:.0f} dB down", excuse)
 
 
 def _widest_floor(bands: list[tuple[float, float]]) -> float:

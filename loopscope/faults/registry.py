@@ -103,7 +103,8 @@ def _judge_one(kind: str, found: Measurement) -> Fault | None:
     if found.excuse:
         strength = min(strength, 0.49)
     sentence = f"{found.sentence} {found.excuse}".strip()
-    return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence)
+    brief = found.brief or limit.title.lower()
+    return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence, brief)
 
 
 def _join(so_far: Measurement, now: Measurement, check: Check) -> Measurement:

@@ -7,7 +7,7 @@ clicks at every turn: the loop was cut off too early, or not at a place where it
 import numpy as np
 
 from loopscope.arrays import Float
-from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
+from loopscope.faults.base import NOTHING, Measurement, Signal, decibels, in_percent
 
 SEAM_S = 0.1  # kept of each end
 SHARP_S = 0.0003  # the jump must fall within this of the seam
@@ -24,7 +24,7 @@ def measure_seam(signal: Signal) -> Measurement:
         return NOTHING
     score, jump = max(_jump(channel, half, signal.sample_rate) for channel in signal.samples)
     sentence = f"The loop clicks where its end meets its start: a jump of {100 * jump:.0f} % of full scale."
-    return Measurement(score, (signal.time_of(half),), sentence)
+    return Measurement(score, (signal.time_of(half),), sentence, f"jump of {in_percent(jump)} at the seam")
 
 
 def _jump(x: Float, half: int, sample_rate: int) -> tuple[float, float]:

@@ -19,9 +19,8 @@ def measure_stereo_phase(signal: Signal) -> Measurement:
         return Measurement(-1.0)
     correlation = cross / float(np.sqrt(power[0] * power[1]))
     loss = 10 * np.log10((power.sum() + 2 * cross) / (2 * power.sum()) + 1e-9)
-    return Measurement(
-        -correlation, (), f"Left and right correlate at {correlation:+.2f}: in mono {-loss:.0f} dB are lost."
-    )
+    sentence = f"Left and right correlate at {correlation:+.2f}: in mono {-loss:.0f} dB are lost."
+    return Measurement(-correlation, (), sentence, f"loses {-loss:.0f} dB in mono")
 
 
 def measure_dead_channel(signal: Signal) -> Measurement:
@@ -32,7 +31,8 @@ def measure_dead_channel(signal: Signal) -> Measurement:
     rms = np.sqrt(left_right[0])
     difference = float(np.clip(decibels(rms.max()) - decibels(rms.min()), 0, 120))
     side = ("left", "right")[int(rms.argmin())]
-    return Measurement(difference, (), f"The {side} channel is {difference:.0f} dB below the other.")
+    sentence = f"The {side} channel is {difference:.0f} dB below the other."
+    return Measurement(difference, (), sentence, f"{side} channel {difference:.0f} dB down")
 
 
 def _pair(signal: Signal) -> tuple[Float, float] | None:

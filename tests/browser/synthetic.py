@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from loopscope.analysis.triage import triage_loops
+from loopscope.detection.thresholds import percentile_of
+from loopscope.faults import faults_frame
+from loopscope.faults.base import Fault, Verdict
 from loopscope.ui.explorer.view import ExplorerView
 
 N_FILES = 40
@@ -75,6 +79,24 @@ def synthetic_view(n: int) -> ExplorerView:
         latents=latents,
         reference_scores=np.sort(scores),
     )
+
+
+def with_findings(view: ExplorerView) -> ExplorerView:
+    """The same loops after the checks: every ninth is clipped, every seventh perhaps hums, one has a copy, and each was
+    changed a day after the one before."""
+    loops = view.loops.assign(
+        percentile=percentile_of(view.reference_scores, view.loops["score"]),
+        modified=1.7e9 + 86_400.0 * np.arange(len(view.loops)),
+    )
+    ids = loops["loop_id"]
+    clipped = [_finding(loop_id, "clipping", 0.8, "fault", "clipped 13 %") for loop_id in ids[::9]]
+    humming = [_finding(loop_id, "hum", 0.4, "suspect", "hum at 50 Hz") for loop_id in ids[::7]]
+    copies = [_finding(loop_id, "duplicate", 0.3, "suspect", "2 identical files") for loop_id in ids[1:2]]
+    return replace(view, loops=triage_loops(loops, faults_frame([*clipped, *humming, *copies])))
+
+
+def _finding(loop_id: str, kind: str, strength: float, verdict: Verdict, brief: str) -> dict[str, object]:
+    return {"loop_id": loop_id, **Fault(kind, strength, (), verdict, f"{brief.capitalize()}.", brief).row}
 
 
 def staged_view(n: int, stage: int, stages: int) -> ExplorerView:

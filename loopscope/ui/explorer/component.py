@@ -10,7 +10,7 @@ taken the commit into account.
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ def explorer(
     percentile: float = config.DEFAULT_PERCENTILE,
     selected: str | None = None,
     marks: Mapping[str, str] | None = None,
+    notes: Collection[str] = (),
     provisional: bool = False,
     project: str = "",
     look: Mapping[str, Any] | None = None,
@@ -69,6 +70,7 @@ def explorer(
         selected: loop_id that is selected now.
         marks: loop_id → keep | quarantine | love, for the loops that have a mark: read in this run, so that a mark that
             is said to be saved is among them.
+        notes: loop_ids of the loops that have a note.
         provisional: whether the ranking will give way to a model's.
         project: names whose loops these are; another project's explorer begins anew.
         look: what the browser said of filters, order and zoom when it last posted its view.
@@ -95,6 +97,7 @@ def explorer(
             "percentile": float(percentile),
             "selected": selected,
             "marks": dict(marks or {}),
+            "notes": list(notes),
             "acknowledged": max(_serial(commit) for commit in commits.values()),
             "provisional": provisional,
             "project": project,

@@ -5,8 +5,11 @@ that a list that runs from the last row to the first ends with them from A to Z;
 ascending, so that "flagged" is a range of rows from a cut to the end, for every view and at every threshold. The blobs,
 each gzipped:
 
-- `table`: JSON with ids, names, levels of the categorical columns, how many rows have no score, titles.
-- `points`: scores, split, durations, category codes, PCA coordinates: what the first drawing needs.
+- `table`: JSON with ids, names, the main finding of the checks on each in a few words ("" for none), titles of the
+  kinds of finding, levels of the categorical columns, how many rows have no score, titles.
+- `points`: scores, split, durations, category codes, PCA coordinates: what the first drawing needs; `faults` and
+  `suspicions` as bit sets over the kinds of finding, `listen` the rank in the order of triage (1 = first), `modified`
+  in seconds since the epoch. What the view does not know of is left out.
 - `latents`: what only the heatmap needs; asked for after the first drawing.
 - `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
 
@@ -24,13 +27,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from loopscope.analysis.triage import TITLES
 from loopscope.ui.explorer.view import ExplorerView
 
 Array = NDArray[Any]
 
 HEATMAP_DIMENSIONS = 64  # baselines show their inputs (512 and more): the dimensions that vary most stand for all
-CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "fault", "new")
+CATEGORICAL_COLUMNS = ("folder", "instrument", "genre", "category", "key", "new")
 NUMERIC_COLUMNS = ("bpm", "loop_structure")
+KNOWN_COLUMNS = {  # name in the blob: column, dtype
+    "faults": ("faults", np.int32),
+    "suspicions": ("suspicions", np.int32),
+    "listen": ("triage_rank", np.int32),
+    "modified": ("modified", np.float64),
+}
 DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
 _NEAR = "near-"
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
@@ -75,6 +85,8 @@ def pack_view(view: ExplorerView) -> PackedView:
         "totalDimensions": int(view.latents.shape[1]),
         "near": view.neighbours is not None,
     }
+    if "brief" in loops:
+        table |= {"briefs": loops["brief"].tolist(), "faultKinds": list(TITLES.values())}
     points = {
         "scores": loops["score"].to_numpy(np.float64),
         "reference": np.asarray(view.reference_scores, np.float64),
@@ -83,6 +95,7 @@ def pack_view(view: ExplorerView) -> PackedView:
         "coordinates": view.coordinates[order].T.astype(np.float32),
         **{f"code:{column}": values for column, values in codes.items()},
         **{f"value:{c}": _numbers(loops[c]) for c in NUMERIC_COLUMNS if c in loops},
+        **{name: loops[c].to_numpy(dtype) for name, (c, dtype) in KNOWN_COLUMNS.items() if c in loops},
     }
     latents = {"latents": view.latents[np.ix_(order, dimensions)].T.astype(np.float32)}
     text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from loopscope.analysis.triage import triage_loops
 from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.thresholds import percentile_of
 from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import DataError
+from loopscope.faults import faults_frame
 from loopscope.ui.components import printable_table
 from loopscope.ui.projects.contents import Contents
 from loopscope.ui.projects.project import Project
@@ -30,7 +33,8 @@ class ExplorerView:
     version: names the content; must change whenever anything below changes.
     title: shown above the views, for example "AEwRES · robust · aiSFX".
     loops: loop_id (unique), name, folder, duration_s, score (higher = more anomalous; NaN where a loop has none yet),
-        split ("train" | "validation"); where known also instrument, bpm, key, category, fault.
+        split ("train" | "validation"); where known also instrument, bpm, key, category, modified (seconds since the
+        epoch) and the columns of `analysis.triage.triage_loops`.
     coordinates: (n, k) float32, principal components of the latents. explained_variance: (k,) ratios.
     latents: (n, d) float32. Both NaN for loops without a score.
     reference_scores: (m,) ascending; the scores that a percentile threshold refers to. Empty only where no loop has a
@@ -87,21 +91,23 @@ def explorer_view(project: Project, contents: Contents, label: str) -> ExplorerV
 
 def _made(version: str, contents: Contents, label: str) -> ExplorerView:
     scored = contents.models.get(label) or contents.provisional
-    loops = _described(contents)
+    loops = printable_table(_described(contents))
+    faults = faults_frame([]) if contents.faults is None else contents.faults
     if scored is None:
-        loops = loops.assign(score=np.nan, split="train")
+        loops = triage_loops(loops.assign(score=np.nan, percentile=np.nan, split="train"), faults)
         nothing = np.full((len(loops), 1), np.nan, np.float32)
-        return ExplorerView(version, "Loops", printable_table(loops), nothing, np.zeros(1), nothing, np.empty(0))
+        return ExplorerView(version, "Loops", loops, nothing, np.zeros(1), nothing, np.empty(0))
     loops = loops.merge(scored.scores, on="loop_id", how="left", validate="one_to_one")
     if scored.subset:
         loops = loops[loops["score"].notna()].reset_index(drop=True)
-    loops = loops.assign(split=loops["split"].fillna("train"), new=_new(loops["split"]))
+    percentiles = percentile_of(scored.reference_scores, loops["score"].to_numpy())
+    loops = loops.assign(split=loops["split"].fillna("train"), new=_new(loops["split"]), percentile=percentiles)
     rows = pd.Series(np.arange(len(scored.scores)), index=scored.scores["loop_id"]).reindex(loops["loop_id"])
     encoder = contents.encoder.description.partition(",")[0] if contents.encoder else ""
     return ExplorerView(
         version=version,
         title=" · ".join(filter(None, [label or "Provisional: nearest-neighbour distance", encoder])),
-        loops=printable_table(loops),
+        loops=triage_loops(loops, faults),
         coordinates=_placed(scored.projection.coordinates, rows),
         explained_variance=scored.projection.explained_variance,
         latents=_placed(scored.latents, rows),
@@ -127,9 +133,11 @@ def _new(split: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def _described(contents: Contents) -> pd.DataFrame:
-    """One row per loop: name, folder and duration, what its name says, and the faults the signal checks are sure of."""
+    """One row per loop: name, folder and duration, when the youngest of its copies changed, what its name says."""
     assert contents.library is not None  # the caller looked
+    youngest = contents.library.loops.groupby("loop_id", sort=False)["mtime_ns"].max()  # in the order of `unique`
     loops = contents.library.unique[["loop_id", "name", "folder", "duration_s"]]
+    loops = loops.assign(modified=youngest.to_numpy() / 1e9)
     if contents.embeddings is not None:  # what cannot be embedded is listed with its reason, not here
         failed = contents.library.loops["path"].isin(set(contents.embeddings.rejected["path"]))
         loops = loops[~loops["loop_id"].isin(set(contents.library.loops.loc[failed, "loop_id"]))]
@@ -137,11 +145,7 @@ def _described(contents: Contents) -> pd.DataFrame:
         known = contents.metadata.table.drop_duplicates("loop_id")
         known = known[["loop_id", "instrument", "genre", "bpm", "key", "loop_structure"]]
         loops = loops.merge(known, on="loop_id", how="left", validate="one_to_one")
-    if contents.faults is None:
-        return loops
-    sure = contents.faults[contents.faults["verdict"] == "fault"]
-    kinds = sure.groupby("loop_id")["kind"].agg(lambda kinds: ", ".join(sorted(set(kinds))))
-    return loops.assign(fault=loops["loop_id"].map(kinds).fillna(""))
+    return loops
 
 
 def _neighbours(embeddings: EmbeddingSet, loop_ids: "pd.Series[str]") -> Callable[[int], Int] | None:

@@ -4,9 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.pipeline import listing_table, score_table
-from loopscope.analysis.triage import triage_rank
+from loopscope.analysis.triage import FAULTY, triage_groups, with_triage
 from loopscope.detection.base import MIN_LOOPS
 from loopscope.detection.thresholds import is_anomaly, threshold_at
+from loopscope.faults import faults_frame
 from loopscope.library import Library
 from loopscope.ui.components import plain, show_provenance, store
 from loopscope.ui.explain.panel import explain
@@ -128,20 +129,22 @@ def _table(state: SessionState, library: Library) -> tuple[pd.DataFrame, float]:
     if scored is None:
         return ranked, float("nan")
     threshold = threshold_at(scored.reference_scores, state.percentile)
-    return ranked.assign(is_anomaly=is_anomaly(ranked["score"].to_numpy(), threshold)), threshold
+    flagged = is_anomaly(ranked["score"].to_numpy(), threshold)
+    return ranked.assign(is_anomaly=flagged, triage=triage_groups(ranked["triage"] == FAULTY, flagged)), threshold
 
 
 def _ranked(state: SessionState, library: Library) -> pd.DataFrame:
-    """One row per file, ranked and with the triage of the signal checks: made once per model, whatever the threshold.
+    """One row per file, ranked and with the explorer's own triage: made once per model, whatever the threshold.
 
     Events of the explorer come here several times a second; at 50,000 loops joining and ranking take longer than that.
     """
 
     def make() -> pd.DataFrame:
+        triaged = explorer_view(state.project, state.seen, state.active).loops
         if state.ranking is None:
-            return listing_table(library, state.faults)
-        table = score_table(library.loops, state.ranking, state.percentile)
-        return table if state.faults is None else triage_rank(table, state.faults)
+            return listing_table(library, state.faults, triaged)
+        faults = faults_frame([]) if state.faults is None else state.faults
+        return with_triage(score_table(library.loops, state.ranking, state.percentile), triaged, faults)
 
     ranked: pd.DataFrame = kept("ranked", (state.project.key, state.seen.serial, state.active), make)
     return ranked
@@ -157,6 +160,7 @@ def _linked(state: SessionState) -> None:
         percentile=state.percentile,
         selected=state.selected,
         marks={loop_id: mark.mark for loop_id, mark in known.items() if mark.mark},
+        notes=[loop_id for loop_id, mark in known.items() if mark.note],
         provisional=project.is_provisional,
         project=project.id,
         look=project.memory.view,
