@@ -7,7 +7,7 @@ import pytest
 
 from loopscope.detection.quality import Outcome, quality_checks
 from loopscope.detection.registry import DETECTORS, detector_info, detector_names, make_detector
-from loopscope.errors import DataError, ModelError
+from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.progress import EpochReport
 
 N_FEATURES = 48
@@ -188,6 +188,51 @@ def stopped_after(n_epochs: int, name: str, preset: str):
     """Fitted on `loops()` until the stop after so many epochs."""
     seen: list[EpochReport] = []
     return fast(name, preset).fit(loops(), on_epoch=seen.append, should_stop=lambda: len(seen) >= n_epochs)
+
+
+def asked(name: str, preset: str, last: int | None = None):
+    """A detector that was told to stop at the `last` time it asked before its first epoch, and how often it asked."""
+    detector, epochs, n = fast(name, preset), [], 0
+
+    def should_stop() -> bool:
+        nonlocal n
+        n += not epochs
+        return last is not None and n >= last
+
+    try:
+        detector.fit(loops(), on_epoch=epochs.append, should_stop=should_stop)
+    except Cancelled:
+        assert last is not None and not epochs
+    return detector, n
+
+
+@pytest.mark.parametrize(("name", "preset"), ALL)
+def test_a_stop_is_heard_between_all_steps_and_leaves_no_half_model(name, preset):
+    _, n_asked = asked(name, preset)
+    steps = 1 if preset == "paper" else 5 + 5 if not detector_info(name).is_deep else 1 + 3 + 2 + 2 * 5
+    assert n_asked >= steps, "fitting and scoring of each fold; neighbours, density, whitening of each member"
+    for last in sorted({1, 2, n_asked // 2, n_asked}):
+        stopped, n = asked(name, preset, last)
+        assert n >= last
+        with pytest.raises(ModelError, match="has not been fitted"):
+            _ = stopped.scores_
+
+
+def test_what_an_earlier_fit_left_is_not_mixed_with_a_stopped_one():
+    detector = fast("knn", "robust").fit(loops())
+    with pytest.raises(Cancelled):
+        detector.fit(with_outlier(), should_stop=lambda: True)
+    with pytest.raises(ModelError, match="has not been fitted"):
+        detector.anomaly_scores(loops(3))
+
+
+@pytest.mark.parametrize(("name", "preset"), DEEP)
+def test_a_stop_in_the_middle_of_an_epoch_does_not_count_it(name, preset):
+    seen, asks = [], []
+    detector = fast(name, preset)
+    detector.fit(loops(), on_epoch=seen.append, should_stop=lambda: bool(seen) and (asks.append(1) or len(asks) > 2))
+    assert len(detector.report_.history) == len(seen) < 3
+    assert not detector.report_.complete
 
 
 @pytest.mark.parametrize(("name", "preset"), DEEP)

@@ -80,7 +80,9 @@ def test_the_card_says_what_the_model_is():
 
 
 def test_a_model_whose_training_was_stopped_stays_incomplete():
-    stopped = make_detector("AEwRES", **FAST["robust"]).fit(X, loop_ids=IDS, should_stop=lambda: True)
+    seen: list[object] = []
+    stopped = make_detector("AEwRES", **FAST["robust"])
+    stopped.fit(X, loop_ids=IDS, on_epoch=seen.append, should_stop=lambda: bool(seen))
     path = save_model(stopped, "stopped", {})
     assert load_model(path).report_ == stopped.report_
     assert not load_model(path).report_.complete

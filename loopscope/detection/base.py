@@ -172,14 +172,16 @@ class BaseDetector(ABC):
     ) -> Self:
         """Learn what is normal in X, (n_loops, n_features). `loop_ids` and `encoder_id` are kept with the model.
 
-        Raises DataError for input that cannot be learnt from. `should_stop` is asked after every epoch; what was
-        learnt until then is kept and the detector is usable.
+        Raises DataError for input that cannot be learnt from. `should_stop` is asked every few seconds: before there is
+        anything to keep Cancelled is raised and the detector is unfitted; after an epoch what was learnt until then is
+        kept and the detector is usable.
         """
         X = check_embeddings(X)
         ids = _check_loop_ids(loop_ids, len(X))
         order, groups = content_order(X)
         _require_variety(len(X), int(groups.max()) + 1 if len(X) else 0)
         start = time.perf_counter()
+        self._fitted = None  # what an earlier fit left does not go with what a stopped one leaves
         with one_thread():
             fitted = self._fit(X[order], groups, on_epoch, should_stop)
             collection = collection_of(X[order], groups)

@@ -20,9 +20,10 @@ from sklearn.neighbors import NearestNeighbors
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.base import BaseDetector, fold_numbers, validation_mask
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.pieces import ask, in_pieces
 from loopscope.detection.preprocessing import standardisation, standardise
 from loopscope.errors import DataError
-from loopscope.progress import EpochCallback, StopCheck
+from loopscope.progress import EpochCallback, StopCheck, never_stop
 
 VALIDATION_FRACTION = 0.2  # paper section 4.1
 N_FOLDS = 5
@@ -87,17 +88,22 @@ class BaselineDetector(BaseDetector):
             member_of = fold_numbers(groups, N_FOLDS, rng)
             train_rows, validation = member_of != np.unique(member_of)[:, None], member_of == 0
         self._learn_from(X, train_rows)
+        self._members = self._learnt(should_stop)
         scores = np.empty(len(X))
         for member in range(len(train_rows)):
             own = np.flatnonzero(member_of == member)
-            scores[own] = self._score_by(member, X[own])
+            scores[own] = self._score_by(member, X[own], should_stop)
         return Fitted(scores, validation, X, FitReport(), {self.name: scores})
 
     @cached_property
     def _members(self) -> list[tuple[Float, Float, ScoreRows]]:
         """Made when they are asked for: a restored model may never be."""
+        return self._learnt()
+
+    def _learnt(self, should_stop: StopCheck = never_stop) -> list[tuple[Float, Float, ScoreRows]]:
         members = []
         for rows in self._train_rows:
+            ask(should_stop)
             mean, scale = standardisation(self._X[rows])
             score = self._learn(standardise(self._X[rows], mean, scale), self.seed, **self.options)
             members.append((mean, scale, score))
@@ -107,9 +113,9 @@ class BaselineDetector(BaseDetector):
         self._X, self._train_rows = X, train_rows
         vars(self).pop("_members", None)
 
-    def _score_by(self, member: int, X: Float) -> Float:
+    def _score_by(self, member: int, X: Float, should_stop: StopCheck = never_stop) -> Float:
         mean, scale, score = self._members[member]
-        return score(standardise(X, mean, scale))
+        return in_pieces(lambda rows: score(standardise(rows, mean, scale)), X, should_stop)
 
     def _scores(self, X: Float) -> Float:
         mean: Float = np.mean([self._score_by(member, X) for member in range(len(self._members))], axis=0)

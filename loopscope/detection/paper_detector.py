@@ -41,9 +41,9 @@ class PaperDetector(BaseDetector):
         training = PaperTraining(self._model, train, held_out, self.settings, generator, on_epoch, should_stop)
         history = training.pretrain()
         before = copy.deepcopy(self._model).eval()
-        fine_tuned = not training.stopped
-        if fine_tuned:
-            history += training.finetune()
+        tuning = [] if training.stopped else training.finetune()
+        history += tuning
+        fine_tuned = bool(tuning)
         complete = fine_tuned and training.ended
         measures = _measures(before, self._model, X[validation])
         report = FitReport(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
+from loopscope.detection.pieces import nothing_yet
 from loopscope.progress import EpochCallback, EpochReport, StopCheck
 
 Loss = Callable[[Tensor], Tensor]  # rows (n, n_features) -> (n,)
@@ -80,8 +81,8 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 class PaperTraining:
     """Both phases on rows of `train` (n, n_features), each with early stopping on `validation` and the best weights.
 
-    `should_stop` is asked after every epoch; `stopped` is what it said last, `ended` whether the last phase came to its
-    own end.
+    `should_stop` is asked before every batch, and an epoch that it cuts short does not count; before the end of the
+    first one Cancelled is raised. `stopped` is what it said last, `ended` whether the last phase came to its own end.
     """
 
     model: DeepSVDD
@@ -97,6 +98,8 @@ class PaperTraining:
     def pretrain(self) -> list[EpochReport]:
         """Phase one: reconstruct. Leaves the weights of the best validation loss, and the centre set from them."""
         history = self._phase("pretrain", self.model.network, self.model.reconstruction_error)
+        if not history:
+            raise nothing_yet()
         with torch.inference_mode():
             self.model.centre.copy_(self.model.latents(self.train).mean(dim=0))
         return history
@@ -112,9 +115,12 @@ class PaperTraining:
             optimizer, T_max=preset.max_epochs, eta_min=preset.min_learning_rate
         )
         history: list[EpochReport] = []
+        self.ended = False
         best_loss, best_epoch, best_weights = float("inf"), 0, copy.deepcopy(self.model.state_dict())
         for epoch in range(1, preset.max_epochs + 1):
             train_loss = self._epoch(loss, optimizer)
+            if train_loss is None:
+                break
             schedule.step()
             validation_loss, spread = self._validate(loss)
             history.append(EpochReport(name, epoch, preset.max_epochs, train_loss, validation_loss, spread))
@@ -129,11 +135,14 @@ class PaperTraining:
         self.model.eval()
         return history
 
-    def _epoch(self, loss: Loss, optimizer: torch.optim.Optimizer) -> float:
-        """The mean training loss of one pass over the rows."""
+    def _epoch(self, loss: Loss, optimizer: torch.optim.Optimizer) -> float | None:
+        """The mean training loss of one pass over the rows, None if it was stopped."""
         self.model.train()
         total = 0.0
         for chosen in batches(len(self.train), self.preset.batch_size, self.generator):
+            self.stopped = self.should_stop()
+            if self.stopped:
+                return None
             optimizer.zero_grad(set_to_none=True)
             mean = loss(self.train[chosen]).mean()
             mean.backward()  # type: ignore[no-untyped-call]

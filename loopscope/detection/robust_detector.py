@@ -46,8 +46,8 @@ class RobustDetector(BaseDetector):
         rng = np.random.default_rng(self.seed)
         folds = np.stack([fold_numbers(groups, self.settings.n_folds, rng) for _ in range(self.settings.n_repeats)])
         held_out = folds[:, None] == np.unique(folds)[None, :, None]
-        isolated = most_isolated(X, groups, self.settings.trimmed)
-        factors = self._density.fit_scores(X, groups, isolated)
+        isolated = most_isolated(X, groups, self.settings.trimmed, should_stop=should_stop)
+        factors = self._density.fit_scores(X, groups, isolated, should_stop)
         fit = fit_repeats(
             X, ~held_out & ~isolated, held_out, self.residual, self.settings, self.seed, on_epoch, should_stop
         )

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from loopscope.arrays import Bool, Float
 from loopscope.detection.networks import AutoEncoder
+from loopscope.detection.pieces import ask
 from loopscope.detection.preprocessing import CLIP, standardisation, standardise, whitening_matrix
+from loopscope.progress import StopCheck
 
 CHUNK = 2048  # rows scored at once, so that memory stays flat
 
@@ -36,10 +38,14 @@ class CrossFittedMembers(nn.Module):
         self.register_buffer("centre", torch.zeros(k, 1, d))
         self.register_buffer("radius", torch.ones(k, 1))  # mean squared distance to c before fine-tuning
 
-    def fit_views(self, X: Float, train_rows: Bool) -> None:
-        """Fit preprocessing of every member on its own rows; `train_rows` is (n_members, n) bool."""
+    def fit_views(self, X: Float, train_rows: Bool, should_stop: StopCheck) -> None:
+        """Fit preprocessing of every member on its own rows; `train_rows` is (n_members, n) bool.
+
+        Raises Cancelled.
+        """
         whitening = []
         for k, rows in enumerate(train_rows):
+            ask(should_stop)
             mean, scale = standardisation(X[rows])
             self.mean[k, 0], self.scale[k, 0] = torch.from_numpy(mean), torch.from_numpy(scale)
             whitening.append(torch.from_numpy(whitening_matrix(standardise(X[rows], mean, scale))))

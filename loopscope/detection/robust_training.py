@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from loopscope.arrays import Bool, Float
 from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
+from loopscope.detection.pieces import nothing_yet
 from loopscope.detection.quality import latent_measures
 from loopscope.detection.robust_members import CrossFittedMembers
 from loopscope.progress import PHASES, EpochCallback, EpochReport, StopCheck
@@ -83,7 +84,8 @@ def fit_repeats(
     on_epoch: EpochCallback,
     should_stop: StopCheck,
 ) -> RobustFit:
-    """Train a member for each (repeat, fold). A stop ends the running phase and leaves out the next.
+    """Train a member for each (repeat, fold). A stop ends the running phase, in the middle of an epoch that is then not
+    counted, and leaves out the next; before the end of the first epoch it raises Cancelled.
 
     `train_rows` and `held_out` are (n_repeats, n_members, n) bool; a row may be in neither.
     """
@@ -92,7 +94,7 @@ def fit_repeats(
 
     def begin(repeat: int) -> _Training:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + repeat)
-        return _Training(X, train_rows[repeat], held_out[repeat], residual, preset, generator)
+        return _Training(X, train_rows[repeat], held_out[repeat], residual, preset, generator, should_stop)
 
     with ThreadPoolExecutor(len(train_rows), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trainings = list(pool.map(begin, range(len(train_rows))))
@@ -102,12 +104,16 @@ def fit_repeats(
             n_epochs = trainings[0].plan.n_epochs
             list(pool.map(_Training.begin_phase, trainings, [phase] * len(trainings)))
             for epoch in range(1, n_epochs + 1):
-                figures = np.mean(list(pool.map(_Training.run_epoch, trainings)), axis=0)
-                history.append(EpochReport(phase, epoch, n_epochs, *map(float, figures)))
-                on_epoch(history[-1])
-                stopped = should_stop()
+                figures = list(pool.map(_Training.run_epoch, trainings))
+                if all(figures):
+                    means = np.mean(np.array(figures), axis=0)
+                    history.append(EpochReport(phase, epoch, n_epochs, *map(float, means)))
+                    on_epoch(history[-1])
+                stopped = not all(figures) or should_stop()
                 if stopped:
                     break
+            if not history:
+                raise nothing_yet()
             list(pool.map(_Training.end_phase, trainings, [phase] * len(trainings)))
         measures = list(pool.map(_Training.finish, trainings))
     return RobustFit(tuple(training.members for training in trainings), tuple(measures), tuple(history))
@@ -154,12 +160,14 @@ class _Training:
         residual: bool,
         preset: RobustPreset,
         generator: torch.Generator,
+        should_stop: StopCheck,
     ) -> None:
         self.X = torch.from_numpy(X)
         self.train_rows = torch.from_numpy(train_rows)
         self.residual, self.preset, self.generator = residual, preset, generator
+        self.should_stop = should_stop
         self.members, self.whitened_autoencoder = new_members(len(train_rows), X.shape[1], residual, preset, generator)
-        self.members.fit_views(X, train_rows)
+        self.members.fit_views(X, train_rows, should_stop)
         self._modules = nn.ModuleList([self.members, self.whitened_autoencoder])
         n_shown = min(int(held_out.sum(axis=1).min()), HELD_OUT_SHOWN)
         self.shown = self.X[torch.stack([torch.from_numpy(np.flatnonzero(rows)[:n_shown]) for rows in held_out])]
@@ -184,10 +192,14 @@ class _Training:
             self._optimizer, self.plan.n_epochs, self.preset.min_learning_rate
         )
 
-    def run_epoch(self) -> tuple[float, float, float]:
-        """Training loss, validation loss, spread of the held-out latents; means over the members."""
+    def run_epoch(self) -> tuple[float, float, float] | None:
+        """Training loss, validation loss, spread of the held-out latents; means over the members. None if stopped."""
         self._modules.train()
-        losses = [self._step(self._next_batch()) for _ in range(self.plan.steps_per_epoch)]
+        losses = []
+        for _ in range(self.plan.steps_per_epoch):
+            if self.should_stop():
+                return None
+            losses.append(self._step(self._next_batch()))
         self._schedule.step()
         self._modules.eval()
         with torch.inference_mode():
