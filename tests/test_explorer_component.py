@@ -122,6 +122,21 @@ def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version
     assert say(app, lasso={"value": None, "version": VIEW.version, "serial": 4}).lasso == (), "it was cleared"
 
 
+def test_what_is_in_focus_comes_back_as_ids_and_none_where_nothing_is_filtered(app: AppTest) -> None:
+    assert app.session_state["event"].filtered is None
+    order = packing.display_order(VIEW.loops)
+    inside = np.zeros(N, np.uint8)
+    inside[[0, 33]] = 1
+    bits = base64.b64encode(np.packbits(inside, bitorder="little").tobytes()).decode()
+    event = say(app, filtered={"value": bits, "version": VIEW.version, "serial": 1})
+    assert event.filtered == tuple(VIEW.loops["loop_id"].iloc[order[[33, 0]]]) and event.lasso == ()
+    nothing = base64.b64encode(bytes(-(-N // 8))).decode()
+    assert say(app, filtered={"value": nothing, "version": VIEW.version, "serial": 2}).filtered == (), "none is left"
+    for serial, value in enumerate((None, "no base64!", 7, ""), 3):
+        assert say(app, filtered={"value": value, "version": VIEW.version, "serial": serial}).filtered is None
+    assert say(app, filtered={"value": bits, "version": "another", "serial": 9}).filtered is None
+
+
 def test_what_is_no_id_or_number_of_this_view_is_passed_over(app: AppTest) -> None:
     assert say(app, selected={"value": "no such loop", "serial": 1}).selected is None
     assert say(app, percentile={"value": "high", "serial": 2}).percentile == 95.0

@@ -129,6 +129,7 @@ export class Views {
   returned() {
     this.ranking.returned();
     if (this.session.focus.lasso) this.#sendLasso(this.session.focus.lasso); // Python forgot it
+    this.wire.repeatFiltered();
     const { focused } = this;
     if (!(focused instanceof HTMLElement && focused.isConnected)) return;
     if (document.activeElement === document.body) focused.focus({ preventScroll: true });
@@ -257,6 +258,7 @@ export class Views {
   /** Python knows a lasso by rows of one version: say it again once its runs are about the one that is shown. @param {string} heardFor */
   #renewLasso(heardFor) {
     const { session } = this;
+    this.wire.renewFiltered(heardFor);
     if (session.focus.lasso && this.lassoFor !== heardFor && heardFor === session.version)
       this.#sendLasso(session.focus.lasso);
   }

@@ -21,6 +21,14 @@ export function stamped(said) {
   return { ...said, serial };
 }
 
+/** Rows as a bit set, the first in the lowest bit of the first byte, base64. @param {Uint8Array | null} mask */
+function packed(mask) {
+  if (!mask) return null;
+  const bits = new Uint8Array(Math.ceil(mask.length / 8));
+  for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
+  return btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join(""));
+}
+
 /** @param {string | null} id */
 const announceSelected = (id) =>
   globalThis.document?.dispatchEvent(new CustomEvent("loopscope:selected", { detail: { id } }));
@@ -44,6 +52,10 @@ export class Wire {
       "settled",
       () => session.percentile !== this.said.percentile && this.#commit("percentile", session.percentile),
     );
+    /** @type {{ value: string | null, version: string }} which loops are in focus, as Python last heard it */
+    this.filtered = { value: null, version: "" };
+    this.sendFiltered = debounce(() => this.#sendFiltered(), SELECTION_DELAY_MS);
+    session.on("focus", this.sendFiltered);
     this.tellSaved = debounce(() => this.#tellSaved(), SAVED_DELAY_MS);
     this.ending = new AbortController();
     const { signal } = this.ending;
@@ -63,6 +75,7 @@ export class Wire {
     this.ending.abort();
     this.tellSaved.cancel();
     this.sendSelection.cancel();
+    this.sendFiltered.cancel();
     clearTimeout(this.timer);
   }
 
@@ -76,6 +89,7 @@ export class Wire {
     if (this.#isNews("selected", data.selected)) this.session.select(this.session.loops.row(data.selected));
     for (const [id, { told }] of this.saved) if (data.acknowledged >= told) this.saved.delete(id);
     this.#adoptMarks();
+    this.renewFiltered(data.version);
     if (answered) this.#next();
   }
 
@@ -86,10 +100,27 @@ export class Wire {
 
   /** Rows inside a lasso or box as a bit set; null clears. @param {Uint8Array | null} mask */
   lasso(mask) {
-    if (!mask) return this.#send("lasso", null);
-    const bits = new Uint8Array(Math.ceil(mask.length / 8));
-    for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
-    this.#send("lasso", btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join("")));
+    this.#send("lasso", packed(mask));
+  }
+
+  /** Say what is in focus again where Python has not heard it of the version its runs are about. @param {string} heardFor */
+  renewFiltered(heardFor) {
+    if (heardFor === this.session.version) this.sendFiltered();
+  }
+
+  /** Python forgot what is in focus, as it does when the page is left. */
+  repeatFiltered() {
+    this.filtered = { value: null, version: "" };
+    this.sendFiltered();
+  }
+
+  #sendFiltered() {
+    const { focus, version } = this.session;
+    const value = packed(focus.mask);
+    const isKnown = value === this.filtered.value && (value === null || version === this.filtered.version);
+    if (isKnown) return;
+    this.filtered = { value, version };
+    this.#send("filtered", value);
   }
 
   /** @param {"percentile" | "selected"} name @param {number | string | null} value */

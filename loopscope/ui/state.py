@@ -39,6 +39,7 @@ class SessionState:
     follows: bool = False  # the walk it started may open Explore
     selected: str | None = None
     lasso: tuple[str, ...] = ()
+    filtered: tuple[str, ...] | None = None  # None: every loop
     browsed: Path | None = None
     allowed: tuple[Path, ...] = ()
     notice_read: str = ""
@@ -54,7 +55,8 @@ class SessionState:
 
     def use_project(self, project: Project, selected: str | None = None) -> None:
         """Show another project in this tab."""
-        self.project, self.selected, self.lasso = project, selected or project.memory.selected, ()
+        self.project, self.selected = project, selected or project.memory.selected
+        self.lasso, self.filtered = (), None
         self.look()
 
     @property

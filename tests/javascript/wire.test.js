@@ -233,6 +233,58 @@ test("a lasso is a bit set, least row in the lowest bit of the first byte", (t) 
   assert.deepEqual([sent[1][0], sent[1][1].value], ["lasso", null]);
 });
 
+test("what is in focus is said 0.4 s after its last change, and only where it is another", (t) => {
+  const { session, said, answer } = connected(t);
+  const narrow = (bits) => {
+    session.focus.mask = bits && Uint8Array.of(...bits, 0, 0, 0, 0, 0, 0, 0, 0);
+    session.emit("focus");
+  };
+  narrow([1, 0]);
+  narrow([0, 1]);
+  mock.timers.tick(399);
+  assert.deepEqual(said("filtered"), []);
+  mock.timers.tick(1);
+  assert.deepEqual([...Buffer.from(said("filtered")[0][1].value, "base64")], [0b10, 0]);
+  assert.equal(said("filtered")[0][1].version, "v1");
+  answer();
+  narrow([0, 1]);
+  mock.timers.tick(400);
+  assert.equal(said("filtered").length, 1, "that was said");
+  narrow(null);
+  mock.timers.tick(400);
+  assert.equal(said("filtered")[1][1].value, null);
+});
+
+test("what is in focus is said again of another version, once Python's runs are about it", (t) => {
+  const { session, wire, said, answer } = connected(t);
+  session.focus.mask = Uint8Array.of(0, 1);
+  session.emit("focus");
+  mock.timers.tick(400);
+  answer();
+  mock.timers.tick(400);
+  session.version = "v2";
+  answer();
+  mock.timers.tick(400);
+  assert.equal(said("filtered").length, 1, "the run was about the loops of before");
+  answer({ version: "v2" });
+  mock.timers.tick(400);
+  assert.equal(said("filtered").at(-1)[1].version, "v2");
+  answer({ version: "v2" });
+  mock.timers.tick(400);
+  assert.equal(said("filtered").length, 2);
+  wire.repeatFiltered();
+  mock.timers.tick(400);
+  assert.equal(said("filtered").length, 3, "Python forgot it with the page");
+});
+
+test("where nothing is filtered nothing is said", (t) => {
+  const { wire, sent } = connected(t);
+  wire.repeatFiltered();
+  wire.renewFiltered("v1");
+  mock.timers.tick(400);
+  assert.deepEqual(sent, []);
+});
+
 test("closed, it sends nothing more", async (t) => {
   const { session, wire, box, server, sent } = connected(t);
   server.up = true;

@@ -24,7 +24,7 @@ from loopscope.ui.server import media
 from loopscope.ui.widgets.javascript import component, heard
 
 DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
-_EVENTS = ("selected", "percentile", "lasso", "changed")
+_EVENTS = ("selected", "percentile", "lasso", "filtered", "changed")
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,14 @@ class ExplorerEvent:
 
     selected: loop_id, None where nothing is selected. percentile: in percent of the reference scores.
     threshold: the score at that percentile, NaN before there are scores. lasso: loop_ids inside the lasso or box now,
-    most anomalous first.
+    most anomalous first. filtered: loop_ids in focus of search and filters, in the same order; None where all are.
     """
 
     selected: str | None
     percentile: float
     threshold: float
     lasso: tuple[str, ...]
+    filtered: tuple[str, ...] | None = None
 
 
 def explorer(
@@ -74,7 +75,7 @@ def explorer(
         provisional: whether the ranking will give way to a model's.
         project: names whose loops these are; another project's explorer begins anew.
         look: what the browser said of filters, order and zoom when it last posted its view.
-        earlier: views that the browser may still have shown when it committed a lasso.
+        earlier: views that the browser may still have shown when it committed a lasso or a filter.
         height: of figures and list, in CSS pixels, on a wide screen.
     """
     token = media.session_token()
@@ -110,7 +111,8 @@ def explorer(
         selected=selected,
         percentile=percentile,
         threshold=thresholds.threshold_at(view.reference_scores, percentile) if len(view.reference_scores) else np.nan,
-        lasso=_lasso([*earlier, view], commits["lasso"]),
+        lasso=_rows_in([*earlier, view], commits["lasso"]) or (),
+        filtered=_rows_in([*earlier, view], commits["filtered"]),
     )
 
 
@@ -139,16 +141,18 @@ def _holds(view: ExplorerView, loop_id: Any) -> bool:
     return isinstance(loop_id, str) and bool((view.loops["loop_id"] == loop_id).any())
 
 
-def _lasso(views: Sequence[ExplorerView], commit: Mapping[str, Any]) -> tuple[str, ...]:
-    """Ids of the rows in a bit set that was made for one of these views, most anomalous first."""
+def _rows_in(views: Sequence[ExplorerView], commit: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Ids of the rows in a bit set that was made for one of these views, most anomalous first; else None."""
     bits = commit.get("value")
     view = next((view for view in views if view.version == commit.get("version")), None)
     if view is None or not isinstance(bits, str):
-        return ()
+        return None
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)
     except binascii.Error:
-        return ()
+        return None
+    if len(packed) != -(-len(view.loops) // 8):  # numpy would fill up none at all with whatever is in memory
+        return None
     inside = np.unpackbits(packed, count=len(view.loops), bitorder="little").astype(bool)
     rows = packing.display_order(view.loops)[inside][::-1]
     return tuple(view.loops["loop_id"].iloc[rows])

@@ -166,6 +166,6 @@ def _linked(state: SessionState) -> None:
         look=project.memory.view,
         earlier=project.kept_views(),
     )
-    state.lasso = event.lasso
+    state.lasso, state.filtered = event.lasso, event.filtered
     state.select(event.selected)
     project.set_percentile(label, event.percentile)
