@@ -444,6 +444,11 @@ def test_a_file_of_several_blocks_is_checked_a_minute_at_a_time(tmp_path: Path) 
     assert peak < 20 * 4 * BLOCK_S * rate, "more than twenty copies of one block were held at once"
 
 
+@pytest.mark.filterwarnings("error")
+def test_no_loops_are_no_duplicates() -> None:
+    assert near_duplicate_rows([], np.empty((0, 16), np.float32), []) == []
+
+
 def test_near_duplicates_name_each_other() -> None:
     X = np.random.default_rng(0).standard_normal((6, 32)).astype(np.float32)
     X[4] = 2 * X[1]

@@ -359,6 +359,26 @@ def test_the_last_five_models_are_kept_and_never_loses_the_one_in_view(folder: P
     assert set(again.contents.models) == set(labels[-5:]) and again.active == labels[-1]
 
 
+def test_models_of_one_label_are_told_apart_also_within_a_second_and_after_a_restart(
+    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "strftime", lambda form: "12:00:00")
+    project = analysed(folder)
+    label, scored = project.active, project.contents.models[project.active]
+    for _ in range(2):
+        keep_model(project, label, scored)
+    assert (
+        list(project.contents.models)
+        == list(project.memory.models)
+        == [label, f"{label} · 12:00:00", f"{label} · 12:00:00 (2)"]
+    )
+    later = registry().create(LOCAL, folder, PLAN)  # as the first page does, before anything is restored
+    keep_model(later, label, scored)
+    assert len(later.memory.models) == len({model.path for model in later.memory.models.values()}) == 4
+    again = reopened(project.id)
+    assert list(again.memory.models) == list(later.memory.models) and len(again.contents.models) == 4
+
+
 def embeddings_of(project: Project) -> Any:
     assert project.contents.embeddings is not None
     return project.contents.embeddings

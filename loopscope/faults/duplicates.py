@@ -46,6 +46,8 @@ def near_duplicate_rows(
     `X` (n, f) embeddings and `names` (n,) in the order of `loop_ids`; `cosine` from which two loops are the same sound.
     It is taken between the embeddings less their mean, without which all loops of some encoders agree to 0.99.
     """
+    if not len(loop_ids):
+        return []
     found = near_duplicates(_centred(X), cosine, on_progress, should_stop)
     return [
         _row(

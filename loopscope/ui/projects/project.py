@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -87,6 +88,13 @@ class Remembered:
             if name in row and isinstance(row[name], hints[name]):
                 setattr(found, name, row[name])
         return found
+
+
+def _free_label(label: str, taken: set[str]) -> str:
+    """The label where it is free, else with the time, else numbered as well."""
+    dated = f"{label} · {time.strftime('%H:%M:%S')}"
+    numbered = (f"{dated} ({number})" for number in count(2))
+    return next(free for free in chain((label, dated), numbered) if free not in taken)
 
 
 def _pairs(row: object) -> dict[str, Any]:
@@ -201,11 +209,14 @@ class Project:
         self.remember(plan=plan)
         return plan != earlier
 
-    def add_model(self, label: str, scored: ScoredLoops, *, in_view: bool = True) -> str:
-        """Take a fitted model, by its label, or with the time where another model has it; returns the label."""
+    def add_model(self, label: str, scored: ScoredLoops, *, in_view: bool = True, restored: bool = False) -> str:
+        """Take a fitted model, by its label, or with the time where another model has it; returns the label.
+
+        `restored`: it is the saved one of this label.
+        """
         with self._lock:
-            if label in self.contents.models:
-                label = f"{label} · {time.strftime('%H:%M:%S')}"
+            saved = () if restored else (name for name, it in self.memory.models.items() if Path(it.path).is_dir())
+            label = _free_label(label, {*self.contents.models, *saved})
             self.update(models={**self.contents.models, label: scored}, provisional=None)
         if in_view or not self.active:
             self.show_model(label)

@@ -195,7 +195,7 @@ class _Filling(WalkEvents):
             except ModelError as error:
                 self.project.say(str(error))
                 continue
-            self.project.add_model(label, scored, in_view=label == self.project.active)
+            self.project.add_model(label, scored, in_view=label == self.project.active, restored=True)
         present = list(self.project.contents.models)
         if present and self.project.active not in present:  # it could not be read
             self.project.show_model(self.label or present[-1])
