@@ -9,7 +9,7 @@ export class ListAnchor {
   /** @param {Ranking} list */
   constructor(list) {
     this.list = list;
-    this.row = ROW_PX; // height of a row, which is in rem: it grows with the text
+    this.row = ROW_PX; // height of a row: it grows with the text, in whole pixels, as lists scroll by these
     const measure = h("div", { class: "ls-row-height", "aria-hidden": "true" });
     list.scroller.append(measure);
     this.measuring = new ResizeObserver(([{ contentRect }]) => this.#grown(contentRect.height));
@@ -28,11 +28,13 @@ export class ListAnchor {
 
   /** The text of the page has another size: the loop on top stays there. @param {number} height in pixels, 0 off the page */
   #grown(height) {
-    if (!height || height === this.row) return;
+    const row = Math.round(height);
+    if (!row || row === this.row) return;
     const top = (this.list.top - this.above) / this.row;
-    this.row = height;
+    this.row = row;
+    this.list.scroller.style.setProperty("--ls-row", `${row}px`);
     this.drop();
-    this.list.scrollTo(top * height);
+    this.list.scrollTo(top * row);
     this.list.render();
   }
 
