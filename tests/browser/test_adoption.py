@@ -382,7 +382,7 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
     page.get_by_label("Tempo in BPM from").fill("90")
     page.get_by_label("Autoplay").uncheck()
     page.get_by_label("Component on the y axis").select_option("3")
-    page.get_by_role("button", name="Border").click()
+    page.get_by_role("combobox", name="Order of the list").select_option("Border")
     corners = plot_pixels(page, "scatter", [0, 1], [0, 1])
     page.mouse.move(*corners[0])
     page.mouse.down()
