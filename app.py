@@ -21,6 +21,8 @@ from loopscope.ui.server.log import start_logging
 from loopscope.ui.server.media import routes
 from loopscope.ui.server.visitors import BrowserKeys
 
+ASSETS = Path(__file__).with_name("assets")
+
 if get_script_run_ctx(suppress_warning=True) is None:
     start_logging()
     PagesManager.uses_pages_directory = False  # else an address below the start page, opened first, bypasses this file
@@ -31,9 +33,7 @@ else:
     from loopscope.ui.components import show_failure
     from loopscope.ui.status import show_status
 
-    st.set_page_config(
-        page_title="loopscope", page_icon=str(Path(__file__).with_name("assets") / "icon.png"), layout="wide"
-    )
+    st.set_page_config(page_title="loopscope", page_icon=str(ASSETS / "icon.png"), layout="wide")
     page = st.navigation(
         [
             st.Page("pages/library.py", title="Library", icon=":material/library_music:", default=True),
@@ -44,7 +44,7 @@ else:
             st.Page("pages/diagnostics.py", title="Diagnostics", icon=":material/monitor_heart:"),
         ]
     )
-    st.html("<style>.stMainBlockContainer{padding:3.2rem clamp(1rem,2.6vw,3rem) 3rem}</style>")
+    st.html(ASSETS / "page.css")
     try:
         page.run()
         show_status()  # after the page, which enters the project that the address names

@@ -5,11 +5,12 @@ from loopscope.ui.opening import no_library
 from loopscope.ui.state import enter
 from loopscope.ui.views.explore import explore_step
 
-heading("Explore", "Each point, bar and row is a loop: click it and it plays. Press ? for the keys.")
 library = enter("explore").library
-if library is None:
-    no_library("There is nothing to explore yet: choose a folder first.")
-elif library.loops.empty:
-    empty_folder(library)
-else:
+if library is not None and not library.loops.empty:
     explore_step(library)
+else:
+    heading("Explore", "Each point, bar and row is a loop: click it and it plays.")
+    if library is None:
+        no_library("There is nothing to explore yet: choose a folder first.")
+    else:
+        empty_folder(library)

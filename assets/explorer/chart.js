@@ -8,16 +8,22 @@ import { overPlotArea, xAxis, yAxis } from "./plotly-internals.js";
 import { layoutOf } from "./theme.js";
 
 const SLACK = 1; // pixels beyond the plot area in which a mark still shows
+/** @typedef {{ l: number, r: number, t: number, b: number }} Margin */
+const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
+const COMPACT_MARGIN = { l: 34, r: 6, t: 6, b: 20 };
 const NOTHING_YET = "Figures appear once eight loops are scored.";
 
 /** @typedef {Partial<Record<"xaxis" | "yaxis", Span>>} Ranges of the axes that the user zoomed or moved */
 const AXES = /** @type {const} */ (["xaxis", "yaxis"]);
 
 export class Chart {
-  /** @param {Session} session @param {{ name: string, title: string, tools?: Child[] }} options */
-  constructor(session, { name, title, tools = [] }) {
+  /** @param {Session} session @param {{ name: string, title: string, tools?: Child[], margin?: Margin }} options */
+  constructor(session, { name, title, tools = [], margin = MARGIN }) {
     this.session = session;
     this.name = name;
+    this.title = title;
+    this.wide = margin;
+    this.compact = false; // small beside a larger figure: without titles of the axes
     /** @type {PlotlyLibrary | null} */
     this.plotly = null;
     this.revision = 0; // of the layout
@@ -96,6 +102,20 @@ export class Chart {
       if (range && moved) chosen[axis] = [...range];
     }
     return chosen;
+  }
+
+  /** Around the plot area, in pixels. @returns {Margin} */
+  get margin() {
+    return this.compact ? COMPACT_MARGIN : this.wide;
+  }
+
+  /** Draw for little room or for much; call after the element has the room. @param {boolean} compact */
+  setCompact(compact) {
+    if (this.compact === compact) return;
+    this.compact = compact;
+    this.element.toggleAttribute("data-compact", compact);
+    this.#resize();
+    this.repaint();
   }
 
   close() {
@@ -220,6 +240,7 @@ export class Chart {
     // Of its own accord Plotly would keep every range that was ever moved, also where it leads nowhere now.
     const layout = layoutOf(this.session.theme, { ...this.layout(), uirevision: this.revision });
     for (const axis of AXES) {
+      if (this.compact) Object.assign(layout[axis], { title: { text: "" }, nticks: 4, tickfont: { size: 10 } });
       const { range } = layout[axis];
       this.own[axis] = range && [...range];
       if (ranges[axis]) layout[axis] = { ...layout[axis], range: [...ranges[axis]], autorange: false };

@@ -44,6 +44,8 @@ class Figure {
     this.frame.addEventListener("click", (event) => this.#clicked(event));
     component.parentElement.append(this.root);
     this.theme = applyTheme(this.root);
+    this.resizing = new ResizeObserver(() => this.#resize()); // also where it was hidden while the window changed
+    this.resizing.observe(this.frame);
     /** @type {{ version: string, figure: PlotFigure, plotly: PlotlyLibrary, colours: string } | null} */
     this.drawn = null;
   }
@@ -69,7 +71,7 @@ class Figure {
     ]);
     if (this.closed || this.component.data.version !== data.version) return; // a newer call is on its way
     this.drawn = { version: data.version, figure, plotly: Plotly, colours };
-    const config = { displayModeBar: false, responsive: true };
+    const config = { displayModeBar: false, responsive: false };
     const coloured = figure.data.map((/** @type {PlotTrace} */ trace) =>
       trace.meta === "diverging" ? { ...trace, colorscale: divergingOf(theme) } : trace,
     );
@@ -85,8 +87,13 @@ class Figure {
     this.frame.replaceChildren(failure("This figure", error));
   }
 
+  #resize() {
+    if (this.frame.clientWidth && this.plot.layout) this.drawn?.plotly.Plots.resize(this.plot);
+  }
+
   close() {
     this.closed = true;
+    this.resizing.disconnect();
     this.drawn?.plotly.purge(this.plot);
     this.root.remove();
   }

@@ -11,13 +11,13 @@ import { axisOf, divergingOf } from "./theme.js";
 
 const PIXELS_PER_ROW = 2;
 const [SMALLEST_LIMIT_SD, GREATEST_LIMIT_SD] = [1, 4]; // of the colours; means over many loops stay near 0
-const MARGIN = { l: 52, r: 12, t: 58, b: 44 };
+const MARGIN = { l: 52, r: 64, t: 58, b: 44 };
 
 export class Heatmap extends Chart {
   /** @param {Session} session @param {{ onHover: Picked }} hears */
   constructor(session, { onHover }) {
     const reset = button("All rows", { onclick: () => this.#show([0, session.loops.scored], true) });
-    super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset] });
+    super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset], margin: MARGIN });
     this.onHover = onHover;
     this.caption = h("span", {});
     this.note.append(
@@ -79,7 +79,7 @@ export class Heatmap extends Chart {
   traces() {
     const { loops, theme } = this.session;
     const [first, last] = this.span;
-    const height = (this.frame.clientHeight || 320) - MARGIN.t - MARGIN.b;
+    const height = (this.frame.clientHeight || 320) - this.margin.t - this.margin.b;
     this.step = Math.max(1, Math.ceil((last - first) / Math.max(1, Math.floor(height / PIXELS_PER_ROW))));
     this.bands = Math.ceil((last - first) / this.step);
     const edges = Array.from({ length: this.bands + 1 }, (_, band) => Math.min(last, first + band * this.step) + 0.5);
@@ -100,6 +100,7 @@ export class Heatmap extends Chart {
         zmin: -limit,
         zmax: limit,
         colorscale: divergingOf(theme),
+        showscale: !this.compact,
         colorbar: {
           thickness: 8,
           len: 1,
@@ -116,11 +117,11 @@ export class Heatmap extends Chart {
 
   layout() {
     const { theme, loops } = this.session;
-    const room = Math.max(1, Math.floor(((this.frame.clientWidth || 800) - MARGIN.l - 64) / 22)); // labels that fit
+    const room = Math.max(1, Math.floor(((this.frame.clientWidth || 800) - this.margin.l - this.margin.r) / 22)); // labels that fit
     const every = Math.ceil(loops.dimensions.length / room);
     const shown = loops.dimensions.map((_, i) => i).filter((i) => i % every === 0);
     return {
-      margin: { ...MARGIN, r: 64 },
+      margin: this.margin,
       dragmode: "zoom",
       xaxis: axisOf(theme, "Latent dimension", {
         tickvals: shown,

@@ -81,7 +81,7 @@ export class Histogram extends Chart {
   layout() {
     const { theme } = this.session;
     return {
-      margin: { l: 52, r: 12, t: 8, b: 44 },
+      margin: this.margin,
       barmode: "overlay",
       bargap: 0,
       dragmode: false,

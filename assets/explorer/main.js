@@ -37,7 +37,7 @@ export function mount(component, base) {
 function create(component, base) {
   const { data } = component;
   performance.mark("loopscope:mounted");
-  const root = h("div", { class: "ls-root" }, h("p", { class: "ls-waiting" }, "Fetching the loops …"));
+  const root = h("div", { class: "ls-root ls-explorer" }, h("p", { class: "ls-waiting" }, "Fetching the loops …"));
   const explorer = new Explorer(root, component, new Addresses(base, data.token, data.version));
   explorers.set(data.key, explorer);
   window.__loopscope = { explorer, audio: () => explorer.engine.state() }; // for tests and for the curious

@@ -11,7 +11,6 @@ import { paintRows } from "./scatter-overlay.js";
 import { axisOf } from "./theme.js";
 
 const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
-const MARGIN = { l: 52, r: 12, t: 8, b: 44 };
 const REACH = 6; // pixels around a point that still mean it
 
 /** @type {[IconName, string, string][]} Plotly's drag modes, which are the icons' names */
@@ -100,7 +99,7 @@ export class Scatter extends Chart {
   layout() {
     const { theme } = this.session;
     return {
-      margin: MARGIN,
+      margin: this.margin,
       dragmode: this.dragmode,
       xaxis: axisOf(theme, this.#axisTitle(0)),
       yaxis: axisOf(theme, this.#axisTitle(1)),

@@ -28,10 +28,10 @@ def heading(title: str, purpose: str) -> None:
     """A page's title with one sentence on what it is for."""
     st.header(title, anchor=False)
     st.caption(purpose)
-    _show_store_notice()
+    show_store_notice()
 
 
-def _show_store_notice() -> None:
+def show_store_notice() -> None:
     """That a damaged database was set aside, on every page until this session has said that it was read."""
     notice, state = store().notice, session()
     if notice and notice != state.notice_read:

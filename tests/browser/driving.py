@@ -177,6 +177,14 @@ def bytes_at(url: str) -> bytes:
         return content
 
 
+def enlarge(page: Page, figure: str) -> None:
+    """Make a figure the large one."""
+    button = page.locator(f".ls-{figure} .ls-enlarge")
+    if button.is_visible():
+        button.click()
+    painted(page)
+
+
 def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
     """Wait until this loop sounds: its source is started, its position moves, its level is above silence."""
 

@@ -15,7 +15,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.ui.explorer.component import explorer
+from loopscope.ui.explorer.component import desk, explorer
 from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server.headers import SecurityHeaders
 from loopscope.ui.server.media import media_registry, routes, session_token
@@ -38,13 +38,14 @@ def view(n: int) -> ExplorerView:
 @st.fragment
 def explore() -> None:
     state = st.session_state
-    event = explorer(
-        view(N_LOOPS),
-        key="explorer",
-        percentile=state.get("percentile", 95.0),
-        selected=state.get("selected"),
-        marks=state["marks"],
-    )
+    with desk():
+        event = explorer(
+            view(N_LOOPS),
+            key="explorer",
+            percentile=state.get("percentile", 95.0),
+            selected=state.get("selected"),
+            marks=state["marks"],
+        )
     state["percentile"], state["selected"] = event.percentile, event.selected
     state["runs"] = state.get("runs", 0) + 1
     heard = {

@@ -64,10 +64,10 @@ def comparison_of(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame) ->
     beside = [entry(chosen.index, rank(chosen.index), "This loop", "selected")]
     if found.nearest_normal >= 0:
         note = f"{rank(found.nearest_normal)}, not flagged"
-        beside.append(entry(found.nearest_normal, note, "Nearest normal loop", "nearest-normal"))
+        beside.append(entry(found.nearest_normal, note, "Nearest normal", "nearest-normal"))
     if found.most_central >= 0:
         note = f"{rank(found.most_central)}, lowest score"
-        beside.append(entry(found.most_central, note, "Most central loop", "most-central"))
+        beside.append(entry(found.most_central, note, "Most typical", "most-central"))
     similar = [
         entry(index, f"{'flagged · ' if loops['is_anomaly'].iloc[index] else ''}similarity {cosine:.3f}")
         for index, cosine in zip(found.similar, found.similarity, strict=True)

@@ -12,22 +12,21 @@ from loopscope.ui.widgets.figure import show_figure
 
 
 def score_in_words(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, percentile: float) -> None:
-    """Rank, percentile, stability over independent trainings."""
+    """Rank and percentile."""
     row = chosen.row
-    st.markdown("**Detector**")
     st.caption(
         f"{percentile_in_words(float(row['percentile']))} Rank {int(row['rank']):,} of {table['loop_id'].nunique():,}, "
         f"score {row['score']:.4g}; {'flagged' if row['is_anomaly'] else 'not flagged'} at the {percentile:g}th "
         "percentile."
     )
+
+
+def score_parts(scored: ScoredLoops, chosen: Selected, percentile: float) -> None:
+    """How steady the score is, each part of it in words, then the dimensions that carry the distance."""
+    st.markdown("**What makes up the score**")
     stability = stability_of(scored, chosen.X, chosen.index, percentile)
     if stability is not None:
         st.caption(_stability_in_words(stability))
-
-
-def score_parts(scored: ScoredLoops, chosen: Selected) -> None:
-    """Each part of the score in words, then the dimensions that carry the distance."""
-    st.markdown("**What makes up the score**")
     for part in parts_of(scored, chosen.X, chosen.index):
         st.caption(_part_in_words(part))
     carriers = carriers_of(scored, chosen.X, chosen.index)

@@ -12,6 +12,7 @@ from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 
 SHOWN_TIMES = 8
+HEIGHT = 260  # CSS pixels
 
 
 def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
@@ -24,7 +25,7 @@ def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
         return
     found = findings_of(state, loop_id)
     marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
-    figure = sound_figure(drawn, marks)
+    figure = sound_figure(drawn, marks, height=HEIGHT)
     count = sum(map(len, marks.values()))
     show_figure(
         figure,
@@ -39,7 +40,6 @@ def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
 
 def signal_findings(state: SessionState, loop_id: str) -> None:
     """What the checks found, strongest first, each with its times."""
-    st.markdown("**Signal checks**")
     if state.faults is None:
         st.caption("The signal checks have not run in this session; embed the loops to run them.")
         return

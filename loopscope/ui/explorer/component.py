@@ -10,11 +10,13 @@ taken the commit into account.
 
 import base64
 import binascii
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from loopscope import config
 from loopscope.detection import thresholds
@@ -23,7 +25,7 @@ from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server import media
 from loopscope.ui.widgets.javascript import component, heard
 
-DEFAULT_HEIGHT = 900  # CSS pixels of figures and list, without the player bar
+DEFAULT_HEIGHT = 700  # CSS pixels that are kept free until the explorer is there
 _EVENTS = ("selected", "percentile", "lasso", "filtered", "changed")
 
 
@@ -41,6 +43,13 @@ class ExplorerEvent:
     threshold: float
     lasso: tuple[str, ...]
     filtered: tuple[str, ...] | None = None
+
+
+@contextmanager
+def desk() -> Iterator[None]:
+    """Where the explorer stands, with what is shown beside it in a container of key "explain" (see layout.css)."""
+    with st.container(key="ls-stage"), st.container(key="ls-desk"):
+        yield
 
 
 def explorer(
@@ -76,7 +85,7 @@ def explorer(
         project: names whose loops these are; another project's explorer begins anew.
         look: what the browser said of filters, order and zoom when it last posted its view.
         earlier: views that the browser may still have shown when it committed a lasso or a filter.
-        height: of figures and list, in CSS pixels, on a wide screen.
+        height: in CSS pixels, kept free until the explorer is there.
     """
     token = media.session_token()
     media.media_registry().publish_blobs(token, view.version, lambda: packing.pack_view(view))

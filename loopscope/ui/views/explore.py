@@ -9,9 +9,9 @@ from loopscope.detection.base import MIN_LOOPS
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.faults import faults_frame
 from loopscope.library import Library
-from loopscope.ui.components import plain, show_provenance, store
+from loopscope.ui.components import plain, show_provenance, show_store_notice, store
 from loopscope.ui.explain.panel import explain
-from loopscope.ui.explorer.component import explorer
+from loopscope.ui.explorer.component import desk, explorer
 from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.metadata_task import metadata_of, metadata_task
 from loopscope.ui.projects.registry import project_registry
@@ -26,43 +26,64 @@ from loopscope.ui.views.takeaway import takeaway
 
 MODEL = "explore-model"
 VIEWS = {"linked": "Linked views", "plain": "Plain table"}
+MODEL_WIDTH = 260  # CSS pixels
 
 
 def explore_step(library: Library) -> None:
     """Model and view choice, then the view in a fragment of its own, so that its events rerun nothing else."""
     state = session()
-    if state.seen.encoder is not None:
-        show_provenance()
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    with left:
-        _choose_model(state)
-    recall({"explore-view": "linked"})
-    kind = right.segmented_control(
-        "View",
-        list(VIEWS),
-        format_func=VIEWS.__getitem__,
-        required=True,
-        key="explore-view",
-        label_visibility="collapsed",
-    )
-    remember("explore-view")
+    kind = _head(state)
+    _said_of_model(state)
     show_changes()
     _publish(state, library)
-    _view(library, kind or "linked")
+    _view(library, kind)
+
+
+def _head(state: SessionState) -> str:
+    """Title, model, view and encoder in one row, so that the window is left to the loops; returns the view."""
+    recall({"explore-view": "linked"})
+    with st.container(key="ls-head", horizontal=True, vertical_alignment="center"):
+        st.header("Explore", anchor=False, width="content")
+        _choose_model(state)
+        kind = st.segmented_control(
+            "View",
+            list(VIEWS),
+            format_func=VIEWS.__getitem__,
+            required=True,
+            key="explore-view",
+            label_visibility="collapsed",
+        )
+        if state.seen.encoder is not None:
+            show_provenance()
+    remember("explore-view")
+    show_store_notice()
+    return kind or "linked"
 
 
 def _choose_model(state: SessionState) -> None:
-    """Which model is in view, and what is to be known before it is believed."""
+    """Which model is in view."""
     if not state.models:
-        st.caption(_waiting(state))
-        _offer_to_go_on(state)
         return
     st.session_state[MODEL] = state.active  # which a training or another tab may have changed
     st.selectbox(
-        "Model", list(state.models), key=MODEL, label_visibility="collapsed", on_change=show_chosen, args=(MODEL,)
+        "Model",
+        list(state.models),
+        key=MODEL,
+        label_visibility="collapsed",
+        width=MODEL_WIDTH,
+        on_change=show_chosen,
+        args=(MODEL,),
     )
+
+
+def _said_of_model(state: SessionState) -> None:
+    """What is to be known before the model in view is believed, or why there is none."""
+    if state.model is None:
+        st.caption(_waiting(state))
+        _offer_to_go_on(state)
+        return
     show_pack(state)
-    report = state.models[state.active].detector.report_
+    report = state.model.detector.report_
     if report.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
     if not report.complete:
@@ -107,11 +128,15 @@ def _view(library: Library, kind: str) -> None:
     if state.library is not library:
         st.rerun()  # a fragment runs again with what it was given; the session has gone on to something else
     if kind == "linked":
-        _linked(state)
-    elif state.ranking is not None:
-        plain_view(state, library, state.active, state.ranking)
-    table, threshold = _table(state, library)
-    explain(state, library, table, has_explorer=kind == "linked")
+        with desk():
+            _linked(state)
+            table, threshold = _table(state, library)
+            explain(state, library, table, has_explorer=True)
+    else:
+        if state.ranking is not None:
+            plain_view(state, library, state.active, state.ranking)
+        table, threshold = _table(state, library)
+        explain(state, library, table, has_explorer=False)
     metadata_task(state, library)
     takeaway(state, library, _with_metadata(table, metadata_of(state, library).table), threshold)
 
