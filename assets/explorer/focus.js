@@ -2,11 +2,17 @@
 // is out of focus greys out, never vanishes.
 
 export class Focus {
-  /** @param {Loops} loops @param {Map<string, Mark>} marks @param {(row: number) => Badge} badgeOf at the threshold of now */
-  constructor(loops, marks, badgeOf = () => "normal") {
+  /**
+   * @param {Loops} loops
+   * @param {Map<string, Mark>} marks
+   * @param {(row: number) => Badge} badgeOf at the threshold of now
+   * @param {Set<string>} notes ids of the loops that have one
+   */
+  constructor(loops, marks, badgeOf = () => "normal", notes = new Set()) {
     this.loops = loops;
     this.marks = marks;
     this.badgeOf = badgeOf;
+    this.notes = notes;
     /** @type {Set<Badge>} any of these; none: all */
     this.badges = new Set();
     /** @type {string[]} */
@@ -15,17 +21,24 @@ export class Focus {
     this.categories = new Map();
     /** @type {Map<string, Span>} column → [low, high] */
     this.ranges = new Map();
-    this.mark = "";
+    /** @type {Set<string>} columns where a range keeps what is unknown too */
+    this.unknown = new Set();
+    /** @type {Set<string>} kinds of fault, any of these; "": none was found */
+    this.kinds = new Set();
+    this.unsure = false; // whether findings count of which the checks are not sure
+    /** @type {Set<Mark | "none">} any of these */
+    this.marked = new Set();
+    this.noted = false; // only what has a note
     /** @type {Group | null} */
     this.group = null;
     /** @type {Uint8Array | null} one where a row lies inside */
     this.lasso = null;
     /** @type {Uint8Array | null} one where a row is in focus; null while every row is */
     this.mask = null;
-    /** @type {Uint8Array | null} the mask without the group */
-    this.outer = null;
-    /** @type {Uint8Array | null} the mask without group and badges: what the counts of the badges are of */
-    this.anyBadge = null;
+    /** @type {Map<string, Uint8Array>} by condition, without the group: one where it leaves a row out */
+    this.leftOut = new Map();
+    /** @type {Uint8Array | null} how many of these conditions leave a row out */
+    this.misses = null;
     this.count = loops.n;
     /** @type {string[] | null} folder and name of every row, in lower case */
     this.haystack = null;
@@ -62,64 +75,65 @@ export class Focus {
     this.words = text.toLowerCase().split(/\s+/).filter(Boolean);
   }
 
+  /** Without any condition; whether ranges keep what is unknown is a habit and stays. */
   clear() {
     this.words = [];
-    this.categories.clear();
-    this.ranges.clear();
-    this.mark = "";
-    this.badges.clear();
+    for (const chosen of [this.categories, this.ranges, this.badges, this.kinds, this.marked]) chosen.clear();
+    this.unsure = this.noted = false;
     this.group = null;
     this.lasso = null;
   }
 
   /** Apply the conditions; call after changing them. */
   update() {
-    const tests = this.#tests();
-    const { badges, badgeOf } = this;
-    const empty = new Uint8Array(this.loops.n);
-    this.anyBadge = tests.length ? empty.map((_, row) => (tests.every((test) => test(row)) ? 1 : 0)) : null;
-    this.outer = this.anyBadge;
-    if (badges.size) this.outer = empty.map((_, row) => (this.inAnyBadge(row) && badges.has(badgeOf(row)) ? 1 : 0));
-    this.mask = this.outer;
-    if (this.group) {
-      this.mask = empty;
-      for (const row of this.group.rows) this.mask[row] = this.outer ? this.outer[row] : 1;
-    }
-    this.count = this.mask ? this.mask.reduce((sum, inside) => sum + inside, 0) : this.loops.n;
+    const { n } = this.loops;
+    this.leftOut = new Map(this.#conditions());
+    const misses = new Uint8Array(n);
+    for (const out of this.leftOut.values()) for (let row = 0; row < n; row += 1) misses[row] += out[row];
+    this.misses = this.leftOut.size ? misses : null;
+    this.mask = this.leftOut.size || this.group ? this.#inside(misses) : null;
+    this.count = this.mask ? this.mask.reduce((sum, inside) => sum + inside, 0) : n;
+  }
+
+  /** One where a row is in the group, or there is none, and nothing leaves it out. @param {Uint8Array} misses */
+  #inside(misses) {
+    const { group, loops } = this;
+    if (!group) return rowsWhere(loops, (row) => misses[row] === 0);
+    const mask = new Uint8Array(loops.n);
+    for (const row of group.rows) mask[row] = Number(misses[row] === 0);
+    return mask;
   }
 
   /** In focus if the bar or band that is picked did not count. @param {number} row */
   hasOutside(row) {
-    return this.outer === null || this.outer[row] === 1;
+    return this.misses === null || this.misses[row] === 0;
   }
 
   /** In focus if neither the badges nor a picked bar or band counted. @param {number} row */
   inAnyBadge(row) {
-    return this.anyBadge === null || this.anyBadge[row] === 1;
+    return this.hasWithout("badges", row);
   }
 
-  #tests() {
-    const { loops, lasso } = this;
-    /** @type {((row: number) => boolean)[]} */
-    const tests = [];
-    if (lasso) tests.push((row) => lasso[row] === 1);
-    for (const [column, level] of this.categories) {
-      const code = loops.levels[column]?.indexOf(level) ?? -1;
-      const codes = loops.points[`code:${column}`];
-      tests.push((row) => code >= 0 && codes[row] === code);
-    }
-    for (const [column, [low, high]] of this.ranges) {
-      const values = loops.points[`value:${column}`];
-      tests.push((row) => values?.[row] >= low && values[row] <= high);
-    }
-    if (this.mark === "none") tests.push((row) => !this.marks.has(loops.ids[row]));
-    else if (this.mark) tests.push((row) => this.marks.get(loops.ids[row]) === this.mark);
+  /** In focus if neither this condition nor a picked bar or band counted. @param {string} name @param {number} row */
+  hasWithout(name, row) {
+    return this.misses === null || this.misses[row] === (this.leftOut.get(name)?.[row] ?? 0);
+  }
+
+  /** What each condition that holds leaves out. @returns {Iterable<[string, Uint8Array]>} */
+  *#conditions() {
+    const { badges, badgeOf, categories, lasso, loops, ranges, unknown } = this;
+    if (lasso) yield ["lasso", rowsWhere(loops, (row) => lasso[row] === 0)];
+    for (const [column, level] of categories) yield [column, withoutLevel(loops, column, level)];
+    for (const [column, span] of ranges) yield [column, outside(loops, column, span, unknown.has(column))];
+    if (this.kinds.size) yield ["kinds", withoutKinds(loops, this.kinds, this.unsure)];
+    if (this.marked.size) yield ["marked", withoutMarks(loops, this.marks, this.marked)];
+    if (this.noted) yield ["noted", allBut(loops, this.notes)];
+    if (badges.size) yield ["badges", rowsWhere(loops, (row) => !badges.has(badgeOf(row)))];
     if (this.words.length) {
       this.haystack ??= loops.names.map((name, row) => `${loops.category("folder", row)}/${name}`.toLowerCase());
       const { words, haystack } = this;
-      tests.push((row) => words.every((word) => haystack[row].includes(word)));
+      yield ["words", rowsWhere(loops, (row) => !words.every((word) => haystack[row].includes(word)))];
     }
-    return tests;
   }
 }
 
@@ -134,4 +148,52 @@ function regrouped(group, moved) {
   const before = rows.slice(0, group.index).filter((row) => row >= 0).length;
   const left = rows.filter((row) => row >= 0);
   return left.length ? { ...group, rows: left, index: Math.min(before, left.length - 1) } : null;
+}
+
+/** One where the test says so. @param {Loops} loops @param {(row: number) => boolean} test */
+function rowsWhere(loops, test) {
+  const rows = new Uint8Array(loops.n);
+  for (let row = 0; row < rows.length; row += 1) if (test(row)) rows[row] = 1;
+  return rows;
+}
+
+/** @param {Loops} loops @param {string} column @param {string} level */
+function withoutLevel(loops, column, level) {
+  const code = loops.levels[column]?.indexOf(level) ?? -1;
+  const codes = loops.points[`code:${column}`];
+  return rowsWhere(loops, (row) => code < 0 || codes[row] !== code);
+}
+
+/** @param {Loops} loops @param {string} column @param {Span} span @param {boolean} keepUnknown */
+function outside(loops, column, [low, high], keepUnknown) {
+  const values = loops.numbers(column);
+  return rowsWhere(loops, (row) => {
+    const value = values ? values[row] : NaN;
+    return Number.isNaN(value) ? !keepUnknown : value < low || value > high;
+  });
+}
+
+/** @param {Loops} loops @param {Set<string>} kinds @param {boolean} unsure */
+function withoutKinds(loops, kinds, unsure) {
+  let wanted = 0;
+  for (const [bit, kind] of loops.faultKinds.entries()) if (kinds.has(kind)) wanted |= 1 << bit;
+  const clean = kinds.has("");
+  return rowsWhere(loops, (row) => {
+    const found = loops.found(row, unsure);
+    return !(found & wanted) && !(clean && !found);
+  });
+}
+
+/** @param {Loops} loops @param {Map<string, Mark>} marks @param {Set<Mark | "none">} chosen */
+function withoutMarks(loops, marks, chosen) {
+  const out = new Uint8Array(loops.n).fill(Number(!chosen.has("none")));
+  for (const [id, mark] of marks) out[loops.row(id)] = Number(!chosen.has(mark)); // what is no loop here, −1, is no row
+  return out;
+}
+
+/** @param {Loops} loops @param {Set<string>} ids */
+function allBut(loops, ids) {
+  const out = new Uint8Array(loops.n).fill(1);
+  for (const id of ids) out[loops.row(id)] = 0;
+  return out;
 }

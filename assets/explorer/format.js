@@ -29,3 +29,11 @@ export function seconds(value) {
 
 /** @param {number} value */
 export const decibels = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} dB`;
+
+/** "1st", "22nd", "13th", "95.5th". @param {number} value */
+export function ordinal(value) {
+  const said = String(Math.round(100 * value) / 100);
+  const teens = /1[123]$/.test(said) || said.includes(".");
+  const suffix = teens ? "th" : (["th", "st", "nd", "rd"][Number(said.at(-1))] ?? "th");
+  return said + suffix;
+}

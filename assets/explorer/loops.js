@@ -84,6 +84,11 @@ export class Loops {
     return this.faults[row] !== 0;
   }
 
+  /** What the signal checks found, as a bit set over the kinds. @param {number} row @param {boolean} unsure whether that counts too of which they are not sure */
+  found(row, unsure) {
+    return unsure ? this.faults[row] | this.suspicions[row] : this.faults[row];
+  }
+
   /** 1 for the most anomalous loop; without a meaning for a row that has no score. @param {number} row */
   rank(row) {
     return this.n - row;
@@ -101,9 +106,14 @@ export class Loops {
     return code < 0 ? "" : this.levels[column][code];
   }
 
+  /** A numeric column, NaN where unknown; undefined where all of it is. @param {string} column */
+  numbers(column) {
+    return column === "duration" ? this.durations : this.points[`value:${column}`];
+  }
+
   /** Value of a numeric column, NaN where unknown. @param {string} column @param {number} row */
   number(column, row) {
-    return this.points[`value:${column}`]?.[row] ?? NaN;
+    return this.numbers(column)?.[row] ?? NaN;
   }
 
   /** Folder and name. @param {number} row */

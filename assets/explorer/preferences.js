@@ -21,3 +21,28 @@ export function remember(name, value) {
   }
   return value;
 }
+
+/** @param {string} name */
+export function forget(name) {
+  try {
+    localStorage.removeItem(PREFIX + name);
+  } catch {
+    // There is nothing to forget.
+  }
+}
+
+/** Hear what other tabs remember under a name, until `signal` ends it. @param {string} name @param {(value: any) => void} hear @param {AbortSignal} signal */
+export function overhear(name, hear, signal) {
+  const said = (/** @type {StorageEvent} */ { key, newValue }) =>
+    key === PREFIX + name && newValue && hear(parsed(newValue));
+  window.addEventListener("storage", said, { signal });
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -17,7 +17,7 @@ export class Session extends EventTarget {
     /** @type {Set<string>} ids whose mark is not saved yet */
     this.pending = new Set();
     this.selected = selected ? loops.row(selected) : -1;
-    this.focus = new Focus(loops, this.marks, (row) => this.badgeOf(row));
+    this.focus = new Focus(loops, this.marks, (row) => this.badgeOf(row), this.notes);
     this.theme = /** @type {Theme} */ ({}); // read before anything is drawn
     this.autoplay = true;
     this.percentile = this.threshold = this.cut = 0;
@@ -67,7 +67,7 @@ export class Session extends EventTarget {
     this.emit("focus");
   }
 
-  /** Set one condition of the focus, null for none. @param {Partial<Pick<Focus, "mark" | "group" | "lasso">>} condition */
+  /** Set one condition of the focus, null for none. @param {Partial<Pick<Focus, "group" | "lasso">>} condition */
   narrow(condition) {
     this.refocus((focus) => Object.assign(focus, condition));
   }
@@ -151,7 +151,8 @@ export class Session extends EventTarget {
 
   /** @param {Iterable<string>} ids of the loops that have a note */
   replaceNotes(ids) {
-    this.notes = new Set(ids);
+    this.notes.clear();
+    for (const id of ids) this.notes.add(id);
     this.emit("notes");
   }
 

@@ -1,59 +1,89 @@
-// Sensitivity: a slider in percentile of the reference scores, its score, and how many loops are flagged.
+// How sensitive the detector is: a slider, how many loops are flagged, and the percentile of the reference scores that
+// stands behind both. To the right more loops are flagged, at a lower percentile.
 
 import { button, debounce, h } from "./dom.js";
 import * as format from "./format.js";
 
 const WHY_NOT = "A threshold can be set as soon as loops are scored";
 const PAPER_PERCENTILE = 95; // Dadman et al., section 5.4
+const STEP = 0.1;
+const TYPING_MS = 400;
+/** @type {Record<string, number>} */
+const STEPS = { ArrowUp: STEP, ArrowDown: -STEP, PageUp: 1, PageDown: -1 };
 
 export class ThresholdControl {
   /** @param {Session} session */
   constructor(session) {
     this.session = session;
-    this.slider = h("input", { type: "range", min: 0, max: 100, step: 0.1, "aria-label": "Threshold percentile" });
+    this.slider = h("input", { type: "range", min: 0, max: 100, step: STEP, "aria-label": "Sensitivity" });
     const label = "Threshold percentile, typed";
-    this.number = h("input", { type: "number", min: 0, max: 100, step: 0.1, "aria-label": label });
-    this.score = h("output", { class: "ls-value" });
+    this.typed = h("input", { type: "text", inputmode: "decimal", class: "ls-percentile", "aria-label": label });
     this.flagged = h("output", { class: "ls-flagged-count" });
-    this.reset = button("Reset to 95th", {
-      title: "Back to the 95th percentile, the paper's threshold",
+    this.reset = button(`Back to ${PAPER_PERCENTILE}`, {
+      title: `Back to the ${format.ordinal(PAPER_PERCENTILE)} percentile, the paper's threshold`,
       onclick: () => session.setPercentile(PAPER_PERCENTILE, { settled: true }),
     });
     this.element = h(
       "div",
       { class: "ls-threshold" },
       this.flagged,
-      h("label", { class: "ls-field ls-grow" }, "Threshold", this.slider),
-      h("span", { class: "ls-field" }, this.number, "th percentile"),
-      h("span", { class: "ls-field" }, "score ", this.score),
+      h("label", { class: "ls-field ls-grow" }, "Sensitivity", this.slider),
+      this.typed,
       this.reset,
     );
-    const move = (/** @type {any} */ { target }) =>
-      Number.isFinite(target.valueAsNumber) && session.setPercentile(target.valueAsNumber);
     const settle = () => session.setPercentile(session.percentile, { settled: true });
-    const typed = debounce(settle, 400);
-    this.slider.addEventListener("input", move);
+    this.settleSoon = debounce(settle, TYPING_MS);
+    this.slider.addEventListener("input", () => session.setPercentile(100 - this.slider.valueAsNumber));
     this.slider.addEventListener("change", settle);
-    this.number.addEventListener("input", move);
-    this.number.addEventListener("input", typed);
+    this.typed.addEventListener("focus", () => {
+      this.typed.value = String(session.percentile);
+      this.typed.select();
+    });
+    this.typed.addEventListener("input", () => this.#take(percentileIn(this.typed.value)));
+    this.typed.addEventListener("keydown", (event) => this.#step(event));
+    this.typed.addEventListener("blur", () => this.#showTyped());
     session.on("threshold settled", () => this.show());
     this.show();
   }
 
   show() {
     const { session } = this;
-    const { scored } = session.loops;
-    for (const control of [this.slider, this.number, this.reset]) control.disabled = !scored;
-    this.element.title = scored ? "" : WHY_NOT;
-    this.slider.value = String(session.percentile);
+    const { percentile, loops } = session;
+    const { scored } = loops;
+    for (const control of [this.slider, this.typed, this.reset]) control.disabled = !scored;
+    const technical = `Flagged: a score above ${format.score(session.threshold)}, the ${format.ordinal(percentile)} percentile of the reference scores`;
+    this.element.title = scored ? technical : WHY_NOT;
+    this.slider.value = String(100 - percentile);
     this.slider.setAttribute(
       "aria-valuetext",
-      `percentile ${session.percentile}, ${session.flagged} of ${scored} loops flagged`,
+      `${session.flagged} of ${scored} loops flagged, ${format.ordinal(percentile)} percentile`,
     );
-    if (document.activeElement !== this.number) this.number.value = String(session.percentile);
-    this.score.textContent = scored ? format.score(session.threshold) : "–";
+    if (document.activeElement !== this.typed) this.#showTyped();
     const counted = [h("strong", {}, format.count(session.flagged)), ` of ${format.count(scored)} flagged`];
     this.flagged.replaceChildren(...(scored ? counted : ["none scored yet"]));
-    this.reset.disabled ||= session.percentile === PAPER_PERCENTILE;
+    this.reset.disabled ||= percentile === PAPER_PERCENTILE;
+  }
+
+  #showTyped() {
+    this.typed.value = `${format.ordinal(this.session.percentile)} percentile`;
+  }
+
+  /** @param {number} percentile */
+  #take(percentile) {
+    if (!Number.isFinite(percentile)) return;
+    this.session.setPercentile(percentile);
+    this.settleSoon();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #step(event) {
+    if (event.key === "Enter") this.typed.blur();
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    this.#take(Math.round((this.session.percentile + STEPS[event.key]) * 100) / 100);
+    this.typed.value = String(this.session.percentile);
   }
 }
+
+/** The number that begins what was typed, with a point or a comma; NaN where none does. @param {string} text */
+const percentileIn = (text) => Number.parseFloat(text.replace(",", "."));

@@ -1,18 +1,16 @@
-// How the user left the views of a project: filters, list, zoom. Kept by the server as it is said here, whatever shape
-// an older version of this file gave it: what is not understood is passed over.
+// How the user left the views of a project: filters, list, zoom, and the views that were given a name. Kept by the server
+// as it is said here, whatever shape an older version of this file gave it: what is not understood is passed over.
 
-import { debounce } from "./dom.js";
+import { entriesOf, filtersOf, readFilters, textOf } from "./filter-state.js";
+import { lassoOf, maskOf, readLasso } from "./lasso-state.js";
 
-const SAVE_AFTER_MS = 800;
-const MOST_BYTES = 16000;
-const LONGEST_TEXT = 500;
+const MOST_NAMED = 100;
 
 /**
- * @typedef {object} SavedView
- * @property {string} search
- * @property {[string, string][]} categories
- * @property {[string, Span][]} ranges
- * @property {string} mark
+ * @typedef {import("./filter-state.js").SavedFilters & { name: string, mode: string }} NamedView
+ *
+ * @typedef {object} ViewParts
+ * @property {number} at when it was said, in milliseconds since 1970; 0 where that is unknown
  * @property {string} mode of the list
  * @property {string | null} top id of the loop on top of the list
  * @property {boolean | undefined} autoplay
@@ -21,16 +19,18 @@ const LONGEST_TEXT = 500;
  * @property {string} model whose figures were zoomed
  * @property {Record<"histogram" | "scatter", import("./chart.js").Ranges>} zoom
  * @property {number[] | null} ranks that the heatmap shows
+ * @property {import("./lasso-state.js").SavedLasso | null} lasso
+ * @property {{ at: number, views: NamedView[] }} named
+ *
+ * @typedef {import("./filter-state.js").SavedFilters & ViewParts} SavedView
  */
 
-/** @param {any} value @returns {[string, any][]} */
-const entriesOf = (value) => (value && typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : []);
-/** @param {any} value */
-const textOf = (value) => (typeof value === "string" ? value.slice(0, LONGEST_TEXT) : "");
 /** @param {any} value */
 const isPair = (value) => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
 /** @param {any} value */
 const isCount = (value) => Number.isInteger(value) && value >= 0;
+/** @param {any} value */
+const timeOf = (value) => (isCount(value) ? value : 0);
 
 /** What is understood of a saved view. @param {any} view @returns {SavedView} */
 export function readView(view) {
@@ -39,13 +39,8 @@ export function readView(view) {
   const rangesOf = (/** @type {any} */ axes) =>
     Object.fromEntries(entriesOf(axes).filter(([axis, range]) => /^[xy]axis$/.test(axis) && isPair(range)));
   return {
-    search: textOf(known.search),
-    categories: entriesOf(known.categories).filter(([, level]) => typeof level === "string"),
-    ranges: entriesOf(known.ranges).flatMap(([column, ends]) => {
-      const [low, high] = Array.isArray(ends) ? ends : [];
-      return Number.isFinite(low) ? [[column, [low, Number.isFinite(high) ? high : Infinity]]] : [];
-    }),
-    mark: ["none", "keep", "quarantine", "love"].includes(known.mark) ? known.mark : "",
+    ...readFilters(known),
+    at: timeOf(known.at),
     mode: textOf(known.mode),
     top: textOf(known.top) || null,
     autoplay: typeof known.autoplay === "boolean" ? known.autoplay : undefined,
@@ -54,20 +49,39 @@ export function readView(view) {
     model: textOf(known.model),
     zoom: { histogram: rangesOf(zoom.histogram), scatter: rangesOf(zoom.scatter) },
     ranks: isPair(known.ranks) && known.ranks.every(isCount) && known.ranks[0] < known.ranks[1] ? known.ranks : null,
+    lasso: readLasso(known.lasso),
+    named: readNamed(known.named),
   };
 }
+
+/** The views that have a name, in order, each name once. @param {any} named */
+function readNamed(named) {
+  const { at, views } = Object.fromEntries(entriesOf(named));
+  /** @type {Map<string, NamedView>} */
+  const found = new Map();
+  for (const view of (Array.isArray(views) ? views : []).slice(0, MOST_NAMED)) {
+    const known = Object.fromEntries(entriesOf(view));
+    const name = textOf(known.name);
+    if (name) found.set(name, { ...readFilters(known), name, mode: textOf(known.mode) });
+  }
+  return { at: timeOf(at), views: [...found.values()] };
+}
+
+/** A named view as JSON can hold it. @param {Views} views @param {string} name */
+export const namedView = ({ session, filters, ranking }, name) => ({
+  name,
+  ...filtersOf(session.focus, filters.search.value),
+  mode: ranking.mode,
+});
 
 /** The part of a version that names the model. @param {string} version */
 const modelOf = (version) => version.split("-")[0];
 
-/** What the user set, as JSON can hold it. @param {Views} views */
-function viewOf({ session, filters, ranking, histogram, scatter, heatmap }) {
-  const { focus, autoplay } = session;
+/** What the user set, as JSON can hold it. @param {Views} views @param {SavedView["named"]} named */
+export function viewOf({ session, filters, ranking, histogram, scatter, heatmap }, named) {
+  const { focus, autoplay, loops } = session;
   return {
-    search: filters.search.value.slice(0, LONGEST_TEXT),
-    categories: Object.fromEntries(focus.categories),
-    ranges: Object.fromEntries(focus.ranges), // an end that is open becomes null
-    mark: focus.mark,
+    ...filtersOf(focus, filters.search.value),
     mode: ranking.mode,
     top: ranking.topId,
     autoplay,
@@ -76,17 +90,18 @@ function viewOf({ session, filters, ranking, histogram, scatter, heatmap }) {
     model: modelOf(session.version),
     zoom: { histogram: histogram.chosenRanges(), scatter: scatter.chosenRanges() },
     ranks: heatmap.zoomed ? heatmap.span : null,
+    lasso: focus.lasso && lassoOf(focus.lasso, loops),
+    named,
   };
 }
 
 /** Bring the views, not drawn yet, to where they were left. @param {Views} views @param {SavedView} saved */
 export function restoreView(views, saved) {
   const { session, filters, ranking, histogram, scatter, heatmap } = views;
-  filters.restore(saved.search, (focus) => {
-    for (const [column, level] of saved.categories) focus.categories.set(column, level);
-    for (const [column, ends] of saved.ranges) focus.ranges.set(column, ends);
-    focus.mark = saved.mark;
-  });
+  filters.restore(saved);
+  const lasso = saved.lasso && maskOf(saved.lasso, session.loops);
+  if (lasso) session.narrow({ lasso });
+  if (lasso) scatter.onLasso(lasso); // Python forgot it
   histogram.wanted = saved.log;
   scatter.wanted = saved.axes ?? scatter.wanted;
   if (saved.model === modelOf(session.version)) {
@@ -97,36 +112,4 @@ export function restoreView(views, saved) {
   histogram.adopt();
   scatter.adopt((row) => row);
   ranking.restore(saved.mode, saved.top);
-}
-
-/** Saves what the user set, once the hand rests or the page goes; nothing without a project. */
-export class ViewKeeper {
-  /** @param {Views} views @param {() => Addresses} addresses of now @param {string | undefined} project @param {AbortSignal} signal */
-  constructor(views, addresses, project, signal) {
-    this.views = views;
-    this.addresses = addresses;
-    this.project = project;
-    this.saved = JSON.stringify(viewOf(views));
-    const later = debounce(() => this.save(), SAVE_AFTER_MS);
-    views.session.on("view focus", later);
-    window.addEventListener("pagehide", () => this.save(), { signal });
-    signal.addEventListener("abort", later.cancel);
-  }
-
-  save() {
-    const text = JSON.stringify(viewOf(this.views));
-    if (!this.project || text === this.saved || new TextEncoder().encode(text).length > MOST_BYTES) return;
-    this.saved = text;
-    this.#send(text).catch(() => {
-      this.saved = ""; // said again at the next change
-    });
-  }
-
-  /** @param {string} body */
-  async #send(body) {
-    const headers = { "Content-Type": "application/json" };
-    const { base, token } = this.addresses();
-    const { ok } = await fetch(`${base}ls/view/${token}`, { method: "POST", headers, body, keepalive: true });
-    if (!ok) this.saved = "";
-  }
 }

@@ -18,7 +18,8 @@ import { Scatter } from "./scatter.js";
 import { Session } from "./session.js";
 import { applyTheme } from "./theme.js";
 import { ThresholdControl } from "./threshold-control.js";
-import { readView, restoreView, ViewKeeper } from "./view-state.js";
+import { newestView, ViewKeeper } from "./view-keeper.js";
+import { restoreView } from "./view-state.js";
 import { Wire } from "./wire.js";
 
 export class Views {
@@ -34,7 +35,7 @@ export class Views {
     this.engine = engine;
     const session = new Session(loops, component.data);
     this.session = session;
-    const saved = readView(component.data.view);
+    const saved = newestView(component.data);
     session.autoplay = saved.autoplay ?? recall("autoplay", true);
     session.theme = applyTheme(root);
     this.wire = new Wire(session, component);
@@ -67,7 +68,7 @@ export class Views {
     bridge(this, signal);
     listen(root, this.actions, signal);
     keepInAddress(session, root, signal);
-    this.keeper = new ViewKeeper(this, addresses, component.data.project, signal);
+    this.keeper = new ViewKeeper(this, addresses, component.data, signal);
     root.addEventListener("focusin", (event) => {
       this.focused = event.target;
     });
@@ -89,6 +90,7 @@ export class Views {
   /** New data for the same version, or a new theme. @param {Component<ExplorerData>} component */
   update(component) {
     this.wire.receive(component);
+    this.keeper.learn(component.data.view);
     this.#renewLasso(component.data.version);
     const theme = applyTheme(this.root);
     if (JSON.stringify(theme) === JSON.stringify(this.session.theme)) return;
@@ -133,6 +135,7 @@ export class Views {
   returned() {
     this.desk.arrive();
     this.ranking.returned();
+    this.filters.returned();
     if (this.session.focus.lasso) this.#sendLasso(this.session.focus.lasso); // Python forgot it
     this.wire.repeatFiltered();
     const { focused } = this;

@@ -7,6 +7,7 @@
 // explorer leaves the page for a moment, and what the hand does then is lost.
 
 import { debounce } from "./dom.js";
+import { packBits } from "./lasso-state.js";
 import { outbox } from "./outbox.js";
 
 const SELECTION_DELAY_MS = 400; // a held arrow key asks for one rerun, not for one per loop
@@ -21,14 +22,6 @@ export function stamped(said) {
   return { ...said, serial };
 }
 
-/** Rows as a bit set, the first in the lowest bit of the first byte, base64. @param {Uint8Array | null} mask */
-function packed(mask) {
-  if (!mask) return null;
-  const bits = new Uint8Array(Math.ceil(mask.length / 8));
-  for (let row = 0; row < mask.length; row += 1) bits[row >> 3] |= mask[row] << (row & 7);
-  return btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join(""));
-}
-
 /** @param {string | null} id */
 const announceSelected = (id) =>
   globalThis.document?.dispatchEvent(new CustomEvent("loopscope:selected", { detail: { id } }));
@@ -41,6 +34,8 @@ export class Wire {
     this.box = box;
     /** @type {Map<string, { mark: Mark | null, told: number }>} saved, but Python may have drawn what was before */
     this.saved = new Map();
+    /** @type {Map<string, boolean>} by loop_id whether it has a note, as was saved, until Python says the same */
+    this.noted = new Map();
     /** @type {Commit[]} not yet acknowledged, oldest first; the first has been sent */
     this.commits = [];
     /** @type {Record<"percentile" | "selected", number | string | null>} what was last said, here or there */
@@ -62,13 +57,13 @@ export class Wire {
     box.addEventListener("saved", (event) => event instanceof CustomEvent && this.#keep(event.detail.entries), {
       signal,
     });
-    box.addEventListener("change", () => this.#adoptMarks(), { signal });
+    box.addEventListener("change", () => this.#adopt(), { signal });
     globalThis.document?.addEventListener("loopscope:connection", ({ detail }) => detail.up && this.#next(), {
       signal,
     });
     box.reopened(); // with these loops on the page, marks that waited for them may go
-    this.#keep(box.recent("mark"));
-    this.#adoptMarks();
+    this.#keep([...box.recent("mark"), ...box.recent("note")]);
+    this.#adopt();
   }
 
   close() {
@@ -88,7 +83,7 @@ export class Wire {
     if (this.#isNews("percentile", data.percentile)) this.session.setPercentile(data.percentile, { settled: true });
     if (this.#isNews("selected", data.selected)) this.session.select(this.session.loops.row(data.selected));
     for (const [id, { told }] of this.saved) if (data.acknowledged >= told) this.saved.delete(id);
-    this.#adoptMarks();
+    this.#adopt();
     this.renewFiltered(data.version);
     if (answered) this.#next();
   }
@@ -100,7 +95,7 @@ export class Wire {
 
   /** Rows inside a lasso or box as a bit set; null clears. @param {Uint8Array | null} mask */
   lasso(mask) {
-    this.#send("lasso", packed(mask));
+    this.#send("lasso", packBits(mask));
   }
 
   /** Say what is in focus again where Python has not heard it of the version its runs are about. @param {string} heardFor */
@@ -116,7 +111,7 @@ export class Wire {
 
   #sendFiltered() {
     const { focus, version } = this.session;
-    const value = packed(focus.mask);
+    const value = packBits(focus.mask);
     const isKnown = value === this.filtered.value && (value === null || version === this.filtered.version);
     if (isKnown) return;
     this.filtered = { value, version };
@@ -140,6 +135,8 @@ export class Wire {
 
   /** @param {OutboxEntry[]} entries that the server has stored */
   #keep(entries) {
+    for (const { kind, loop_id, value } of entries)
+      if (kind === "note") this.noted.set(loop_id, Boolean(value?.trim()));
     const marks = entries.filter(({ kind }) => kind === "mark");
     for (const { loop_id, value } of marks)
       this.saved.set(loop_id, { mark: /** @type {Mark | null} */ (value), told: Number.POSITIVE_INFINITY });
@@ -170,6 +167,11 @@ export class Wire {
     return true;
   }
 
+  #adopt() {
+    this.#adoptMarks();
+    this.#adoptNotes();
+  }
+
   /** Python's marks, over them what was saved since, over these what waits to be. */
   #adoptMarks() {
     const { session } = this;
@@ -190,5 +192,18 @@ export class Wire {
     session.pending = pending;
     if (!asBefore) session.replaceMarks(Object.fromEntries(merged));
     else if (!asPending) session.emit("marks");
+  }
+
+  /** Who has a note, in the same way. */
+  #adoptNotes() {
+    const { session } = this;
+    const notes = new Set(this.component.data.notes);
+    for (const [id, has] of this.noted) if (notes.has(id) === has) this.noted.delete(id);
+    const put = (/** @type {string} */ id, /** @type {boolean} */ has) => (has ? notes.add(id) : notes.delete(id));
+    for (const [id, has] of this.noted) put(id, has);
+    for (const { kind, loop_id, value } of this.box.queue.entries)
+      if (kind === "note" && session.loops.row(loop_id) >= 0) put(loop_id, Boolean(value?.trim()));
+    const asBefore = notes.size === session.notes.size && [...notes].every((id) => session.notes.has(id));
+    if (!asBefore) session.replaceNotes(notes);
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { countKinds, countLevels, countMarks, countNoted, countUnknown } from "../../assets/explorer/facets.js";
 import { Focus } from "../../assets/explorer/focus.js";
 import { madeUpLoops } from "./made-up.js";
 
@@ -11,16 +12,14 @@ beforeEach(() => {
     "code:folder": Int32Array.of(0, 0, 1, 1, -1, 0),
     "code:key": Int32Array.of(0, 1, 0, 1, 0, 1),
     "value:bpm": Float32Array.of(90, 100, 110, 120, NaN, 0),
+    faults: Int32Array.of(0b001, 0b011, 0b000, 0b000, 0b100, 0b000),
+    suspicions: Int32Array.of(0b000, 0b000, 0b010, 0b000, 0b001, 0b000),
   };
   const names = ["Kick one", "kick TWO", "snare", "hat one", "pad", "bass one"];
-  const loops = madeUpLoops(ROWS, { points, levels: { folder: ["Drums", "loops"], key: ["Am", "Em"] }, names });
-  focus = new Focus(
-    loops,
-    new Map([
-      ["id1", "keep"],
-      ["id2", "love"],
-    ]),
-  );
+  const levels = { folder: ["Drums", "loops"], key: ["Am", "Em"] };
+  const loops = madeUpLoops(ROWS, { points, levels, names, faultKinds: ["Clicks", "Hum", "Noise"] });
+  const marks = new Map(Object.entries({ id1: "keep", id2: "love", stranger: "keep" }));
+  focus = new Focus(loops, marks, () => "normal", new Set(["id0", "id4", "stranger"]));
 });
 
 function inFocus() {
@@ -44,17 +43,82 @@ test("every word must occur, in name or folder, in any case", () => {
   assert.deepEqual(inFocus(), ROWS);
 });
 
-test("a category, a range with its ends, and a mark", () => {
+test("a category, and a range with its ends", () => {
   focus.categories.set("folder", "loops");
   assert.deepEqual(inFocus(), [2, 3]);
   focus.categories.clear();
   focus.ranges.set("bpm", [100, 120]);
   assert.deepEqual(inFocus(), [1, 2, 3], "what is unknown lies in no range");
-  focus.ranges.clear();
-  focus.mark = "keep";
+});
+
+test("a range keeps what is unknown where that is wanted, and says of how many it is", () => {
+  focus.ranges.set("bpm", [100, 120]);
+  focus.unknown.add("bpm");
+  assert.deepEqual(inFocus(), [1, 2, 3, 4]);
+  focus.categories.set("key", "Em");
+  assert.deepEqual(inFocus(), [1, 3], "the other filters still hold");
+  assert.equal(countUnknown(focus, "bpm"), 0);
+  focus.categories.set("key", "Am");
+  assert.deepEqual(inFocus(), [2, 4]);
+  assert.equal(countUnknown(focus, "bpm"), 1);
+  focus.clear();
+  focus.ranges.set("loop_structure", [0, 1]);
+  assert.deepEqual(inFocus(), [], "of a column that is not there all is unknown");
+  focus.unknown.add("loop_structure");
+  assert.deepEqual(inFocus(), ROWS);
+  assert.equal(countUnknown(focus, "loop_structure"), 6);
+  focus.ranges.set("duration", [0, 2]);
+  assert.deepEqual(inFocus(), [], "every loop lasts 2.34 s");
+});
+
+test("a fault contains: any of the chosen kinds, whatever else was found; unsure findings only where they are wanted", () => {
+  focus.kinds.add("Clicks");
+  assert.deepEqual(inFocus(), [0, 1]);
+  focus.kinds.add("Noise");
+  assert.deepEqual(inFocus(), [0, 1, 4]);
+  focus.kinds = new Set(["Hum"]);
+  assert.deepEqual(inFocus(), [1], "clicks and hum is hum too");
+  focus.unsure = true;
+  assert.deepEqual(inFocus(), [1, 2]);
+  focus.kinds = new Set([""]);
+  assert.deepEqual(inFocus(), [3, 5], "nothing was found, not even perhaps");
+  focus.unsure = false;
+  assert.deepEqual(inFocus(), [2, 3, 5]);
+  focus.kinds = new Set(["Off the grid"]);
+  assert.deepEqual(inFocus(), [], "a kind that these checks do not know");
+});
+
+test("marks: any of those that are chosen, unmarked too; and what has a note", () => {
+  focus.marked.add("keep");
   assert.deepEqual(inFocus(), [1]);
-  focus.mark = "none";
-  assert.deepEqual(inFocus(), [0, 3, 4, 5]);
+  focus.marked.add("love");
+  assert.deepEqual(inFocus(), [1, 2]);
+  focus.marked = new Set(["none", "love"]);
+  assert.deepEqual(inFocus(), [0, 2, 3, 4, 5]);
+  focus.noted = true;
+  assert.deepEqual(inFocus(), [0, 4]);
+  focus.marked.clear();
+  assert.deepEqual(inFocus(), [0, 4]);
+});
+
+test("each choice says how many loops it would give under the other filters", () => {
+  focus.update();
+  assert.deepEqual(countLevels(focus, "key"), [3, 3]);
+  assert.deepEqual(countLevels(focus, "folder"), [3, 2]);
+  assert.deepEqual(countLevels(focus, "genre"), []);
+  assert.deepEqual(countKinds(focus), [2, 1, 1, 3]);
+  assert.deepEqual(countMarks(focus), { keep: 1, quarantine: 0, love: 1, none: 4 });
+  assert.equal(countNoted(focus), 2);
+  focus.categories.set("key", "Am");
+  focus.kinds.add("Clicks");
+  focus.unsure = true;
+  assert.deepEqual(inFocus(), [0, 4]);
+  assert.deepEqual(countLevels(focus, "key"), [2, 1], "the choice among keys does not count for keys");
+  assert.deepEqual(countKinds(focus), [2, 1, 1, 0]);
+  assert.deepEqual(countMarks(focus), { keep: 0, quarantine: 0, love: 0, none: 2 });
+  focus.group = { key: "bar", label: "Bar", rows: [3], index: 0 };
+  assert.deepEqual(inFocus(), []);
+  assert.deepEqual(countLevels(focus, "key"), [2, 1], "nor does a bar that is picked");
 });
 
 test("conditions hold together", () => {
@@ -82,7 +146,9 @@ test("cleared, it is as it was", () => {
   focus.search("one");
   focus.categories.set("key", "Em");
   focus.ranges.set("bpm", [0, 1]);
-  focus.mark = "love";
+  focus.marked.add("love");
+  focus.noted = true;
+  focus.kinds.add("Hum");
   focus.lasso = new Uint8Array(6);
   focus.group = { key: "bar", label: "Bar", rows: [1], index: 0 };
   focus.clear();

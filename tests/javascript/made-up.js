@@ -8,7 +8,7 @@ globalThis.requestAnimationFrame ??= (task) => setTimeout(task, 0);
 /** Loops "id0", "id1", ... with ascending `scores`, NaN first; columns: `code:` with `levels`, `value:`. */
 export function madeUpLoops(
   scores,
-  { points = {}, levels = {}, names, ids, near = null, reference, coordinates } = {},
+  { points = {}, levels = {}, names, ids, faultKinds, near = null, reference, coordinates } = {},
 ) {
   ids ??= Array.from(scores, (_, row) => `id${row}`);
   const known = Array.from(scores).filter((score) => !Number.isNaN(score));
@@ -22,6 +22,7 @@ export function madeUpLoops(
     totalDimensions: 1,
     near: near !== null,
     unscored: ids.length - known.length,
+    faultKinds,
   };
   const arrays = {
     scores: Float64Array.from(scores),

@@ -223,6 +223,30 @@ test("marks that are as they were are not announced", (t) => {
   assert.deepEqual(announced, ["marks"]);
 });
 
+test("who has a note: as Python says, over it what was saved since, over it what waits", async (t) => {
+  const { session, box, server, rerun } = connected(t);
+  const noted = () => [...session.notes].sort();
+  let told = 0;
+  session.on("notes", () => {
+    told += 1;
+  });
+  rerun({ notes: ["id1", "id2"] });
+  assert.deepEqual(noted(), ["id1", "id2"]);
+  box.put("note", "id3", "too loud");
+  box.put("note", "id1", "");
+  box.put("note", "no loop of this page", "a note");
+  assert.deepEqual(noted(), ["id2", "id3"], "on its way, it counts");
+  Object.assign(server, { up: true, holds: (id) => session.loops.row(id) >= 0 });
+  box.use("http://here/", "token");
+  await server.settled();
+  rerun({ notes: ["id1", "id2"] });
+  assert.deepEqual(noted(), ["id2", "id3"], "Python drew this before it was saved");
+  rerun({ notes: ["id2", "id3"] });
+  assert.equal(told, 3, "what is as it was is not announced");
+  rerun({ notes: ["id2"] });
+  assert.deepEqual(noted(), ["id2"], "what Python says after that counts");
+});
+
 test("a lasso is a bit set, least row in the lowest bit of the first byte", (t) => {
   const { wire, sent, answer } = connected(t);
   wire.lasso(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 1, 0, 1));
