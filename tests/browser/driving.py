@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -162,6 +163,15 @@ def choose(page: Page, label: str, option: str) -> None:
         return False
 
     wait_until(is_chosen, f"{option} is chosen", limit_s=60)
+
+
+def open_filters(page: Page) -> Locator:
+    """The panel with the filters, opened where it is not."""
+    panel = page.get_by_role("dialog", name="Filters")
+    if not panel.is_visible():
+        page.get_by_role("button", name=re.compile(r"^Filters( \(\d+\))?$")).click()
+    panel.wait_for()
+    return panel
 
 
 def box_of(page: Page, selector: str) -> dict[str, float]:

@@ -15,6 +15,7 @@ from tests.browser.driving import (
     audio,
     box_of,
     heard,
+    open_filters,
     painted,
     plot_pixels,
     serve,
@@ -106,7 +107,7 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
     assert first_listed(page, 10) == by_name[:10]
     assert page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count() == 3
     assert page.locator(".ls-option .ls-score").first.inner_text() == "not scored yet"
-    assert page.get_by_role("slider", name="Threshold percentile").is_disabled()
+    assert page.get_by_role("slider", name="Sensitivity").is_disabled()
     assert "as soon as" in (page.locator(".ls-threshold").get_attribute("title") or "")
     page.locator(".ls-option").nth(2).click()
     wait_until_plays(page, by_name[2])
@@ -126,7 +127,7 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
         page.wait_for_selector(f".ls-{figure}[data-drawn]")
     assert not page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count()
     assert audio(page)["loopId"] == by_name[3]
-    assert page.get_by_role("slider", name="Threshold percentile").is_enabled()
+    assert page.get_by_role("slider", name="Sensitivity").is_enabled()
 
 
 def test_a_partly_scored_list_has_the_ranking_first_and_says_that_it_is_provisional(
@@ -316,10 +317,10 @@ def test_a_version_that_is_gone_is_dropped_and_the_next_one_taken(browser: Brows
 
 def test_lasso_filters_and_menus_stay_and_new_levels_appear(page: Page, stages_url: str) -> None:
     open_stage(page, stages_url, 1)
-    key = page.get_by_role("combobox", name="Key")
+    key = open_filters(page).get_by_role("combobox", name="Key")
     assert key.locator("option").count() == 4, "any, and three of the four keys"
     key.select_option("Em")
-    key.blur()
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Box", exact=True).click()
     area = box_of(page, ".ls-scatter .nsewdrag")
     page.mouse.move(area["x"] + 60, area["y"] + 10)
@@ -328,7 +329,7 @@ def test_lasso_filters_and_menus_stay_and_new_levels_appear(page: Page, stages_u
     page.mouse.up()
     in_focus = """(({ loops, focus }) =>
         loops.ids.filter((_, row) => focus.has(row)).sort())(window.__loopscope.explorer.session)"""
-    wait_until(lambda: page.locator(".ls-chip").count() == 1, "the lasso")
+    wait_until(lambda: page.locator(".ls-chip").count() == 2, "the key and the lasso")
     before = page.evaluate(in_focus)
     assert len(before) > 1
     at_rest(page)
@@ -337,6 +338,7 @@ def test_lasso_filters_and_menus_stay_and_new_levels_appear(page: Page, stages_u
         go_to(page, stage)
     assert page.evaluate(in_focus) == before
     assert page.locator(".ls-scatter details").get_attribute("open") is not None
+    open_filters(page)
     assert key.input_value() == "Em"
     assert key.locator("option").count() == 5
 
@@ -370,8 +372,10 @@ def test_python_hears_the_lasso_by_the_rows_of_the_version_it_speaks_of(page: Pa
 def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None:
     open_stage(page, stages_url, STAGES)
     page.get_by_role("searchbox").fill("guitar")
-    page.get_by_role("combobox", name="Key").select_option("A")
-    page.get_by_label("Tempo in BPM from").fill("90")
+    panel = open_filters(page)
+    panel.get_by_role("combobox", name="Key").select_option("A")
+    panel.get_by_label("Tempo in BPM from").fill("90")
+    panel.get_by_role("button", name="Done").click()
     page.get_by_label("Autoplay").uncheck()
     page.get_by_label("Component on the y axis").select_option("3")
     page.get_by_role("button", name="Border").click()
@@ -403,8 +407,10 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
     after = wait_until(lambda: page.evaluate(state), "")
     assert after == before
     assert page.get_by_role("searchbox").input_value() == "guitar"
-    assert page.get_by_role("combobox", name="Key").input_value() == "A"
-    assert page.get_by_label("Tempo in BPM from").input_value() == "90"
+    panel = open_filters(page)
+    assert panel.get_by_role("combobox", name="Key").input_value() == "A"
+    assert panel.get_by_label("Tempo in BPM from").input_value() == "90"
+    page.keyboard.press("Escape")
     assert not page.get_by_label("Autoplay").is_checked()
     page.get_by_role("searchbox").focus()
     page.get_by_role("button", name="Clear all").click()

@@ -17,6 +17,7 @@ from tests.browser.driving import (
     enlarge,
     heard,
     open_explorer,
+    open_filters,
     painted,
     plot_pixels,
     wait_until,
@@ -343,7 +344,8 @@ def test_search_and_filters_narrow_the_list_and_grey_out_the_rest(explorer: Page
     explorer.get_by_role("searchbox").fill("guitar take_000")
     expected = [i for i in range(100) if i % 2 == 1]
     wait_until(lambda: explorer.locator(".ls-summary").inner_text() == f"{len(expected)} loops in focus", "the search")
-    explorer.get_by_role("combobox", name="Key").select_option("G")
+    open_filters(explorer).get_by_role("combobox", name="Key").select_option("G")
+    explorer.keyboard.press("Escape")
     expected = [i for i in expected if i % 4 == 3]
     wait_until(lambda: explorer.locator(".ls-summary").inner_text() == f"{len(expected)} loops in focus", "the key")
     codes = "Array.from(document.querySelector('.ls-scatter .ls-plot').data[0].marker.color)"
@@ -611,5 +613,5 @@ def test_the_threshold_moves_by_keyboard_and_python_hears_where_it_rests(explore
     assert explorer.locator(".ls-flagged-count").inner_text() == f"{flagged} of {N} flagged"
     wait_until(lambda: heard(explorer)["percentile"] == 93.7, "Python hears the keys")
     assert not audio(explorer)["playing"], "arrow keys on the handle do not audition"
-    explorer.get_by_role("button", name="Reset to 95th").click()
+    explorer.get_by_role("button", name="Back to 95").click()
     wait_until(lambda: heard(explorer)["percentile"] == 95.0, "the paper's percentile")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from loopscope.store import Store
 from tests.browser import synthetic
-from tests.browser.driving import ROOT, audio, serve, wait_until, wait_until_plays
+from tests.browser.driving import ROOT, audio, open_filters, serve, wait_until, wait_until_plays
 
 pytestmark = pytest.mark.browser
 APP = ROOT / "tests" / "browser" / "whole_app.py"
@@ -95,7 +95,8 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
     with start() as url:  # type: ignore[attr-defined]
         open_explore(page, url)
         assert marks_shown(page) == made
-        page.get_by_role("combobox", name="Mark").select_option("quarantine")
+        open_filters(page).get_by_label("Quarantine").check()
+        page.keyboard.press("Escape")
         name = page.locator(".ls-option .ls-name")
         wait_until(lambda: name.count() == 1, "the one loop in quarantine")
         assert name.inner_text().startswith("other name")
