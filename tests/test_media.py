@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import plotly
@@ -165,17 +166,19 @@ def test_blobs_are_made_once_and_arrive_unpacked_by_the_browser(client: TestClie
 def test_a_file_to_save_is_made_at_each_download_from_what_was_published_last(
     client: TestClient, registry: MediaRegistry
 ) -> None:
-    address = f"/ls/file/{TOKEN}/list.csv"
+    address = f"/ls/file/{TOKEN}/list-0"
+    name = "bäss · Flagged · 2026-11-22.csv"
     assert client.get(address).status_code == 404
-    registry.publish_file(TOKEN, "list.csv", "text/csv", lambda: b"first")
+    registry.publish_file(TOKEN, "list-0", "first.csv", "text/csv", lambda: b"first")
     assert client.get(address).content == b"first"
-    registry.publish_file(TOKEN, "list.csv", "text/csv", "später".encode)
+    registry.publish_file(TOKEN, "list-0", name, "text/csv", "später".encode)
     answer = client.get(address)
     assert answer.text == "später"
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="list.csv"'
+    disposition = answer.headers["content-disposition"]
+    assert unquote(disposition.removeprefix("attachment; filename*=UTF-8''")) == name
     assert answer.headers["cache-control"] == "no-store"
-    assert client.get("/ls/file/another-session/list.csv").status_code == 404
+    assert client.get("/ls/file/another-session/list-0").status_code == 404
     assert client.get(f"/ls/file/{TOKEN}/other.csv").status_code == 404
     registry.forget(TOKEN)
     assert client.get(address).status_code == 404

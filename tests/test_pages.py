@@ -1,5 +1,6 @@
 """Every page in Streamlit's own test harness: empty states lead on, and the walk works without a browser."""
 
+import base64
 import json
 import re
 import time
@@ -14,6 +15,7 @@ import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
 from loopscope.detection.thresholds import threshold_at
@@ -24,6 +26,8 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.ui.components import printable
+from loopscope.ui.explorer.packing import display_order
+from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
@@ -205,6 +209,7 @@ def assert_explore_shows(at: AppTest, scored: ScoredLoops, percentile: float) ->
     threshold = threshold_at(scored.reference_scores, percentile)
     flagged = scores[scores > threshold]
     assert f"**{len(flagged)} of {N_LOOPS} flagged**" in texts(at)
+    take(at, "Flagged")
     ranking, takeaway = (next(t.value for t in at.dataframe if column in t.value) for column in ("split", "bpm_source"))
     shown_names = library.unique.set_index("loop_id").loc[scores.index, "name"]
     assert ranking["name"].tolist() == [printable(name) for name in shown_names]
@@ -216,6 +221,15 @@ def assert_explore_shows(at: AppTest, scored: ScoredLoops, percentile: float) ->
     assert sorted(takeaway["path"]) == sorted(map(printable, files["path"]))
     choices = at.segmented_control(key="takeaway-list").options
     assert f"Flagged ({len(files)})" in choices and f"All ({N_FILES})" in choices
+
+
+def take(at: AppTest, name: str) -> pd.DataFrame:
+    """The table of a list to take away."""
+    for key, value in {"takeaway-open": True, "takeaway-list": name}.items():
+        at.session_state[key] = state_of(at).choices[key] = value  # the page takes the second where it begins
+    at.run()
+    assert not at.exception
+    return next((t.value for t in at.dataframe if "bpm_source" in t.value), pd.DataFrame())
 
 
 def trained(walked: Walked, page: str = "train") -> AppTest:
@@ -396,3 +410,70 @@ def test_a_model_that_comes_while_explore_is_open_stays_in_view(walked: Walked) 
     assert state_of(at).active == at.selectbox(key="explore-model").value == "later"
     at.selectbox(key="explore-model").set_value(MODEL).run()
     assert state_of(at).active == MODEL
+
+
+def test_every_list_can_be_taken_away_as_it_stands_on_the_screen(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    assert not [t for t in at.dataframe if "bpm_source" in t.value], "nothing is made while nobody looks"
+    ids = list(walked.library.unique["loop_id"])
+    with Store.default() as store:
+        for loop_id, mark in zip(ids, ("love", "keep", "quarantine", "quarantine"), strict=False):
+            store.set_mark(loop_id, mark)
+    assert set(take(at, "Loved")["mark"]) == {"love"} and set(take(at, "Kept")["mark"]) == {"keep"}
+    assert set(take(at, "Quarantined")["mark"]) == {"quarantine"}
+    for list_name, attribute in (("Filtered now", "filtered"), ("Lasso", "lasso")):
+        assert take(at, list_name).empty
+        say_explorer(at, attribute, inside=[3, 30])
+        rows = take(at, list_name)
+        shown = explorer_view(state_of(at).project, state_of(at).seen, MODEL).loops
+        wanted = shown["loop_id"].iloc[display_order(shown)[[3, 30]]]
+        assert set(rows["path"]) <= set(map(printable, walked.library.loops["path"]))
+        files = walked.library.loops[walked.library.loops["loop_id"].isin(wanted)]
+        assert sorted(rows["path"]) == sorted(map(printable, files["path"]))
+    listen = take(at, "Listen first")
+    assert listen["triage_rank"].is_monotonic_increasing and NORMAL not in set(listen["triage"])
+    assert len(take(at, "All")) == N_FILES
+
+
+def test_the_groups_in_a_list_follow_the_threshold_and_the_order_does_not(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    orders, interesting = [], []
+    for percentile in (100.0, 50.0):
+        state_of(at).project.set_percentile(MODEL, percentile)
+        rows = take(at, "All").sort_values("path")
+        orders.append(rows["triage_rank"].tolist())
+        interesting.append((rows["triage"] == INTERESTING).tolist())
+        assert interesting[-1] == ((rows["triage"] != FAULTY) & rows["is_anomaly"]).tolist()
+    assert orders[0] == orders[1]
+    assert sum(interesting[0]) < sum(interesting[1])
+
+
+def say_explorer(at: AppTest, event: str, inside: list[int]) -> None:
+    """The browser commits rows of the view that is shown."""
+    shown = explorer_view(state_of(at).project, state_of(at).seen, MODEL)
+    rows = np.zeros(len(shown.loops), np.uint8)
+    rows[inside] = 1
+    bits = base64.b64encode(np.packbits(rows, bitorder="little").tobytes()).decode()
+    at.session_state["explorer"] = {event: {"value": bits, "version": shown.version, "serial": 1}}
+    at.run()
+
+
+def test_a_list_is_copied_and_taken_back_and_undo_outlives_the_page(
+    walked: Walked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = trained(walked, "explore")
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(tmp_path))
+    rows = take(at, "Flagged")
+    at.text_input(key="copy-to").set_value(str(tmp_path / "to check")).run()
+    assert not at.exception
+    at.button(key="copy-go").click().run()
+    finish_tasks(at)
+    copied = list((tmp_path / "to check").rglob("*.wav"))
+    assert sorted(path.name for path in copied) == sorted(Path(path).name for path in rows["path"])
+    at.switch_page("pages/train.py").run()
+    at.switch_page("pages/explore.py").run()
+    assert take(at, "Flagged")["path"].tolist() == rows["path"].tolist()
+    at.button(key="copy-undo").click().run()
+    finish_tasks(at)
+    assert not list(tmp_path.rglob("*.wav"))
+    assert not [button for button in at.button if button.key == "copy-undo"]

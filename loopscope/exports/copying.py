@@ -9,6 +9,7 @@ import filecmp
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,10 +80,14 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
 
 
 def execute(
-    plan: CopyPlan, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+    plan: CopyPlan,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+    on_begun: Callable[[Path], None] = lambda undo_file: None,
 ) -> Path:
     """Do what the plan says and return the undo file in the destination, which lists what was done.
 
+    `on_begun` gets the undo file before the first file is touched: where the rest fails it is needed most.
     Raises ExportError with one sentence when the disk is full, rights are missing or a name is taken in the meantime,
     Cancelled when `should_stop` says so; what was done until then stays, and the undo file covers it.
     """
@@ -97,6 +102,7 @@ def execute(
             "some space or choose another folder."
         )
     journal = UndoFile.create(plan.destination, plan.move)
+    on_begun(journal.path)
     for done, item in enumerate(plan.items):
         if should_stop():
             raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")

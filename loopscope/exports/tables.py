@@ -1,4 +1,4 @@
-"""Tables as CSV for spreadsheets and as M3U8 for players.
+"""Tables as CSV for spreadsheets, as JSON for programs and as M3U8 for players.
 
 A spreadsheet takes a cell that begins with = + - @ for a formula, whoever named the file. Such text gets an apostrophe
 in front, as does text that begins with one, so that exactly one can be taken away again. Numbers stay numbers.
@@ -6,10 +6,12 @@ A path that is not valid UTF-8 is written as its file:// URI, which holds the by
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from loopscope.files import display_name
@@ -35,6 +37,17 @@ def csv_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = N
     return text.encode("utf-8-sig")
 
 
+def json_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = None) -> bytes:
+    """One JSON object: the items of `context`, and `rows`, an object per row with every column.
+
+    What is missing, not a number or infinite is null; texts are as in CSV, without the apostrophe.
+    """
+    columns = {str(name): [_json_value(value) for value in table[name].astype("object")] for name in table}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    whole = {name: _json_value(value) for name, value in (context or {}).items()} | {"rows": rows}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
 def m3u8_bytes(table: pd.DataFrame) -> bytes:
     """A playlist of the files in the order of the table; needs `path`, uses `name` and `duration_s` where present."""
     lines = ["#EXTM3U"]
@@ -56,10 +69,29 @@ def _cell(value: Any) -> Any:
         return json.dumps(list(value))
     if not isinstance(value, str):
         return value
-    text = display_name(value)
-    if text != value and value.startswith("/"):
-        return Path(value).as_uri()
+    text = _text(value)
+    if text.startswith(URI) and not value.startswith(URI):
+        return text
     return f"'{text}" if text.startswith((*FORMULA_STARTS, URI)) else text
+
+
+def _json_value(value: Any) -> Any:
+    """What JSON can hold of a value."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, tuple | list):
+        return [_json_value(item) for item in value]
+    if isinstance(value, np.generic):
+        return _json_value(value.item())
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value
+
+
+def _text(value: str) -> str:
+    """Valid Unicode; of a path that is none, its URI."""
+    text = display_name(value)
+    return Path(value).as_uri() if text != value and value.startswith("/") else text
 
 
 def _playable(path: str) -> str:

@@ -17,10 +17,11 @@ from typing import Any, Self
 
 import pandas as pd
 
-from loopscope.errors import ExportError
+from loopscope.errors import Cancelled, ExportError
 from loopscope.exports.new_files import copy_content, link, one_sentence
 from loopscope.files import display_name
 from loopscope.library.tables import reasons_frame
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 FORMAT = 1
 CHANGED = "The copy was changed since; remove it by hand if you no longer need it."
@@ -80,16 +81,21 @@ class UndoFile:
             os.fsync(out.fileno())
 
 
-def undo(path: Path) -> UndoReport:
+def undo(
+    path: Path, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+) -> UndoReport:
     """Take back what the undo file at `path` lists, last first; the file is removed when nothing is left.
 
-    Raises ExportError if it cannot be read or is none.
+    Raises ExportError if it cannot be read or is none, Cancelled when `should_stop` says so: called again, it goes on.
     """
     path = Path(path).absolute()
     move, entries = _read(path)
     left: list[tuple[str, str]] = []
     undone = 0
-    for entry in reversed(entries):
+    for done, entry in enumerate(reversed(entries)):
+        on_progress(Progress("Taking back", done, len(entries)))
+        if should_stop():
+            raise Cancelled(f"Stopped after {undone:,} of {len(entries):,} files; take them back again to go on.")
         with one_sentence("take back", entry.target):
             reason = _take_back(entry, move, path.parent)
         if reason:

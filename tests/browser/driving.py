@@ -226,3 +226,8 @@ def plot_pixels(page: Page, figure: str, xs: list[float], ys: list[float]) -> li
         [figure, xs, ys],
     )
     return points
+
+
+def open_takeaway(page: Page) -> None:
+    """Unfold the lists at the foot of the page, which are made only then."""
+    page.get_by_text("Take a list away").click(timeout=30_000)

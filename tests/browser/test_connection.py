@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loopscope.store import Mark, Store
-from tests.browser.driving import ROOT, at_rest, free_port, serve, wait_until
+from tests.browser.driving import ROOT, at_rest, free_port, open_takeaway, serve, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 APP = ROOT / "tests" / "browser" / "whole_app.py"
@@ -132,7 +132,8 @@ def test_marks_and_a_note_outlive_a_server_that_stops(page: Page, studio: Studio
         assert saved[first].note == "two clicks"
         assert saved[first].updated_at >= max(saved[second].updated_at, saved[third].updated_at), "in order"
         assert page.evaluate(QUEUED) == 0
-        expect(page.get_by_role("radio", name="Marked (3)")).to_be_visible(timeout=SLOW)
+        open_takeaway(page)
+        expect(page.get_by_role("radio", name="Kept (2)")).to_be_visible(timeout=SLOW)
         assert not any("ls-is-pending" in mark_as_list_shows(page, place) for place in range(3))
         page.goto("about:blank")
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched_page
-from tests.browser.driving import audio, box_of, bytes_at, open_explorer, wait_until, wait_until_plays
+from tests.browser.driving import audio, box_of, bytes_at, open_explorer, open_takeaway, wait_until, wait_until_plays
 from tests.browser.panel_app import CLICKS_S, FORMULA, MARKUP, N_LOOPS, OUTLIER
 from tests.exported import read_csv
 
@@ -122,12 +123,13 @@ def test_a_lasso_with_notes_becomes_a_csv_that_reads_back(panel: Page) -> None:
     panel.mouse.down()
     panel.mouse.move(box["x"] + box["width"] - 16, box["y"] + box["height"] - 48, steps=6)
     panel.mouse.up()
-    panel.get_by_role("radio", name=f"Lasso selection ({N_LOOPS})").click(timeout=LONG)
+    open_takeaway(panel)
+    panel.get_by_role("radio", name=f"Lasso ({N_LOOPS})").click(timeout=LONG)
     expect(panel.get_by_text(f"{N_LOOPS} files · threshold", exact=False)).to_be_visible(timeout=LONG)
     expect(panel.locator(".ls-figure-root:not([data-drawn])")).to_have_count(0, timeout=LONG)  # nothing moves any more
     with panel.expect_download(timeout=LONG) as download:
         panel.get_by_role("link", name="CSV (all columns)").click()
-    assert download.value.suggested_filename == "loopscope.csv"
+    assert re.fullmatch(r".+ · Lasso · \d{4}-\d\d-\d\d\.csv", download.value.suggested_filename)
     content = Path(download.value.path()).read_bytes()
     table = read_csv(content)
     held = loops(panel)

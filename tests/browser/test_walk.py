@@ -22,6 +22,7 @@ from tests.browser.driving import (
     ROOT,
     at_rest,
     bytes_at,
+    open_takeaway,
     painted,
     plot_pixels,
     press,
@@ -234,6 +235,7 @@ def listen(page: Page, library: dict[str, str]) -> None:
     page.evaluate("window.__loopscope.explorer.session.setPercentile(80, { settled: true })")
     wait_until(lambda: int(loops_in_view(page)["flagged"].sum()) > before, "a lower threshold flags more")
     flagged = int(loops_in_view(page)["flagged"].sum())
+    open_takeaway(page)
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
 
 

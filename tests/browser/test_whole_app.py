@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from loopscope.store import Store
 from tests.browser import synthetic
-from tests.browser.driving import ROOT, audio, open_filters, serve, wait_until, wait_until_plays
+from tests.browser.driving import ROOT, audio, open_filters, open_takeaway, serve, wait_until, wait_until_plays
 
 pytestmark = pytest.mark.browser
 APP = ROOT / "tests" / "browser" / "whole_app.py"
@@ -75,7 +75,7 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
     made: dict[str, str] = {}
     with start() as url:  # type: ignore[attr-defined]
         open_explore(page, url)
-        for key, mark, move in (("k", "keep", "ArrowDown"), ("q", "quarantine", "b"), ("l", "love", "ArrowRight")):
+        for key, mark, move in (("k", "keep", "ArrowRight"), ("q", "quarantine", "b"), ("l", "love", "ArrowDown")):
             before = page.evaluate(f"{EXPLORER}.session.selectedId")
             page.keyboard.press(move)
             wait_until(lambda before=before: selected(page) != before, f"{move} selects another loop")
@@ -83,7 +83,9 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
             page.keyboard.press(key)
             made[selected(page)] = mark
         assert len(made) == 3
-        expect(page.get_by_role("radio", name="Marked (3)")).to_be_visible(timeout=SLOW)
+        open_takeaway(page)
+        for name in ("Kept", "Quarantined", "Loved"):
+            expect(page.get_by_role("radio", name=f"{name} (1)")).to_be_visible(timeout=SLOW)
         with Store(database) as store:
             saved = {loop_id: mark.mark for loop_id, mark in store.get_marks().items()}
         assert saved == made, "saved while the server still runs"
@@ -101,11 +103,12 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
         wait_until(lambda: name.count() == 1, "the one loop in quarantine")
         assert name.inner_text().startswith("other name")
         page.locator(".ls-scroller").focus()
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
         loop_id = next(loop_id for loop_id, mark in made.items() if mark == "quarantine")
         wait_until_plays(page, loop_id)
         page.keyboard.press("q")
-        expect(page.get_by_role("radio", name="Marked (2)")).to_be_visible(timeout=SLOW)
+        open_takeaway(page)
+        expect(page.get_by_role("radio", name="Quarantined (0)")).to_be_visible(timeout=SLOW)
         page.goto("about:blank")  # the page would complain that its server has gone
 
 
@@ -124,6 +127,7 @@ def test_each_model_keeps_its_threshold_over_pages_and_models_and_leaving_is_sil
         page.keyboard.press("PageDown")
     wait_until(lambda: percentile(page) == 90.0, "five steps down")
     flagged = int(page.evaluate(f"{EXPLORER}.session.flagged"))
+    open_takeaway(page)
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=SLOW)
     page.locator(".ls-option").first.click()
     wait_until_plays(page, selected(page))
@@ -143,7 +147,7 @@ def test_each_model_keeps_its_threshold_over_pages_and_models_and_leaving_is_sil
 
 def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
     open_explore(page, app)
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
     anchor = selected(page)
     ids = [synthetic.loop_id(i) for i in range(300)]
     rows = [np.random.default_rng(int(loop_id[:12], 16)) for loop_id in ids]
@@ -152,9 +156,9 @@ def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
     order = [ids[i] for i in np.argsort(-(unit @ unit[ids.index(anchor)]))]
     assert order[0] == anchor
     for expected in order[1:4]:
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
         wait_until_plays(page, expected)
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
     wait_until_plays(page, order[2])
 
 

@@ -24,13 +24,14 @@ class Selected:
 def selected_loop(
     loop_id: str | None, embeddings: EmbeddingSet, scored: ScoredLoops, table: pd.DataFrame
 ) -> Selected | None:
-    """None where nothing is selected, or the selected loop has no score by this model."""
+    """None where nothing is selected, or the selected loop has no score by this model, or the scores are still those of
+    loops that were moved away since."""
     if loop_id is None:
         return None
     ids = scored.scores["loop_id"]
     places = np.flatnonzero(ids.to_numpy() == loop_id)
     rows = table[table["loop_id"] == loop_id]
-    if not len(places) or rows.empty:
+    if not len(places) or rows.empty or not ids.isin(set(table["loop_id"])).all():
         return None
     same = tuple(ids) == embeddings.loop_ids
     X = embeddings.X if same else embeddings.select(list(ids)).X

@@ -56,7 +56,7 @@ class Remembered:
     """What the store keeps of a project besides its name. `standing`: how the walk stands, "running" also where it was
     killed, "stopped" where the user or an error ended it.
 
-    `models` by label, the oldest first.
+    `models` by label, the oldest first. `undo`: the file that takes the last copy or move back.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -69,6 +69,7 @@ class Remembered:
     n_flagged: int | None = None
     page: str = ""
     selected: str | None = None
+    undo: str = ""
     view: Mapping[str, Any] | None = None
 
     @classmethod
@@ -84,7 +85,7 @@ class Remembered:
             found.standing = row["standing"]
         hints = get_type_hints(cls)
         found.view = _pairs(row.get("view")) or None
-        for name in ("active", "n_loops", "n_flagged", "page", "selected"):
+        for name in ("active", "n_loops", "n_flagged", "page", "selected", "undo"):
             if name in row and isinstance(row[name], hints[name]):
                 setattr(found, name, row[name])
         return found

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import plotly
 import streamlit as st
@@ -49,7 +50,7 @@ def routes() -> list[Route]:
     return [
         Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio, methods=["GET"]),
         Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
-        Route(f"{prefix}/file/{{token}}/{{name}}", _file, methods=["GET"]),
+        Route(f"{prefix}/file/{{token}}/{{slot}}", _file, methods=["GET"]),
         *messages.routes(prefix),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
@@ -85,11 +86,11 @@ def _data(request: Request) -> Response:
 
 
 def _file(request: Request) -> Response:
-    published = media_registry().file(request.path_params["token"], request.path_params["name"])
+    published = media_registry().file(request.path_params["token"], request.path_params["slot"])
     if published is None:
         return _not_found()
-    mime, make = published
-    disposition = f'attachment; filename="{request.path_params["name"]}"'
+    name, mime, make = published
+    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
     headers = {"Cache-Control": "no-store", "Content-Disposition": disposition}
     return Response(b"" if request.method == "HEAD" else make(), media_type=mime, headers=headers)
 

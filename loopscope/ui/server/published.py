@@ -28,7 +28,7 @@ class _Published:
     paths: dict[str, str | Path] = field(default_factory=dict)
     root: Path | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
-    files: dict[str, tuple[str, Callable[[], bytes]]] = field(default_factory=dict)
+    files: dict[str, tuple[str, str, Callable[[], bytes]]] = field(default_factory=dict)
     pulse: Pulse | None = None
     outbox: Take | None = None
     view: Keep | None = None
@@ -67,15 +67,16 @@ class MediaRegistry:
             while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
                 session.blobs.popitem(last=False)
 
-    def publish_file(self, token: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
+    def publish_file(self, token: str, slot: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
         """Let a session save a file that is made at each download; its address below the app's base address.
 
+        `slot` stands in the address and is plain ASCII; `name` is what the saved file is called.
         Address and file outlast reruns. A deferred `st.download_button` is revoked while a rerun replaces it, so a
         click in that moment fails (Streamlit 1.67).
         """
         with self._lock:
-            self._sessions.setdefault(token, _Published()).files[name] = mime, make
-        return f"ls/file/{token}/{name}"
+            self._sessions.setdefault(token, _Published()).files[slot] = name, mime, make
+        return f"ls/file/{token}/{slot}"
 
     def publish_pulse(self, token: str, make: Pulse) -> None:
         """Answer `/ls/pulse/{token}` with what `make` gives, as JSON; a server thread calls it about once a second."""
@@ -113,10 +114,10 @@ class MediaRegistry:
         with self._lock:
             return self._published(token).view
 
-    def file(self, token: str, name: str) -> tuple[str, Callable[[], bytes]] | None:
-        """MIME type and maker of a file to save, None where session or name is unknown."""
+    def file(self, token: str, slot: str) -> tuple[str, str, Callable[[], bytes]] | None:
+        """Name, MIME type and maker of a file to save, None where session or slot is unknown."""
         with self._lock:
-            return self._published(token).files.get(name)
+            return self._published(token).files.get(slot)
 
     def path(self, token: str, loop_id: str) -> Path | None:
         """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""

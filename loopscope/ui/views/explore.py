@@ -13,7 +13,7 @@ from loopscope.ui.components import plain, show_provenance, show_store_notice, s
 from loopscope.ui.explain.panel import explain
 from loopscope.ui.explorer.component import desk, explorer
 from loopscope.ui.explorer.view import explorer_view
-from loopscope.ui.metadata_task import metadata_of, metadata_task
+from loopscope.ui.metadata_task import metadata_task
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.server.media import media_registry, session_token
@@ -138,14 +138,7 @@ def _view(library: Library, kind: str) -> None:
         table, threshold = _table(state, library)
         explain(state, library, table, has_explorer=False)
     metadata_task(state, library)
-    takeaway(state, library, _with_metadata(table, metadata_of(state, library).table), threshold)
-
-
-def _with_metadata(table: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
-    """`table` with the columns of the same files' metadata; paths may be no valid text, so no table joins on them."""
-    row_of = {path: row for row, path in enumerate(metadata["path"])}
-    rows = metadata.iloc[[row_of[path] for path in table["path"]]].drop(columns=["loop_id", "path"])
-    return pd.concat([table.reset_index(drop=True), rows.reset_index(drop=True)], axis=1)
+    takeaway(state, library, table, threshold)
 
 
 def _table(state: SessionState, library: Library) -> tuple[pd.DataFrame, float]:

@@ -1,23 +1,31 @@
 """Taking a list away from the Explore page: which loops, as a table, a playlist, or a folder of copies."""
 
+import datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from loopscope.allowed_folders import is_allowed
-from loopscope.analysis.triage import NORMAL
-from loopscope.errors import LoopscopeError
-from loopscope.exports import CopyPlan, csv_bytes, execute, m3u8_bytes, plan_copy, undo
+from loopscope.analysis.pipeline import listing_table
+from loopscope.analysis.triage import FAULTY, triage_groups
+from loopscope.detection.thresholds import is_anomaly
+from loopscope.exports import csv_bytes, json_bytes, m3u8_bytes
+from loopscope.exports.lists import FILTERED, LASSO, LISTEN_FIRST, LISTS, file_stem, in_order, members
 from loopscope.library import Library
-from loopscope.ui.components import encoder_name, plain, show_failure, store
-from loopscope.ui.state import SessionState
-from loopscope.ui.views.folder_browser import roots
+from loopscope.ui.components import encoder_name, store
+from loopscope.ui.explorer.view import explorer_view
+from loopscope.ui.metadata_task import metadata_of
+from loopscope.ui.state import SessionState, kept, recall, remember
+from loopscope.ui.views.copies import copies
 from loopscope.ui.widgets.downloads import Download, downloads
 from loopscope.ui.widgets.paging import show_table
 
+EMPTY = {
+    FILTERED: "Nothing is filtered: search or filter the list above, and what is left of it is here.",
+    LASSO: "No lasso is drawn: draw one around loops on the map above.",
+    LISTEN_FIRST: "No loop is faulty or above the threshold.",
+}
 COLUMNS = [
     "triage_rank",
     "name",
@@ -58,52 +66,93 @@ FORMATS = {
         "loop structure", format="%.2f", help="Mean correlation of different bars; 1 = every bar the same."
     ),
 }
-UNDO_KEY = "takeaway-undo"
 
 
 def takeaway(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> None:
-    """The flagged, selected or marked loops. `table` has one row per file, most anomalous first."""
-    marks = store().get_marks()
-    table = table.assign(
-        mark=[marks[loop_id].mark or "" if loop_id in marks else "" for loop_id in table["loop_id"]],
-        note=[marks[loop_id].note if loop_id in marks else "" for loop_id in table["loop_id"]],
-    )
-    table = table.sort_values("rank", kind="stable", ignore_index=True)  # rows come in the order of their paths
-    lists = {
-        "Flagged": table[table["is_anomaly"]],
-        "Lasso selection": table[table["loop_id"].isin(state.lasso)],
-        "Marked": table[table["mark"] != ""],
-        "All": table,
-    }
-    if "triage" in table:
-        listen_first = table[table["triage"] != NORMAL].sort_values("triage_rank", kind="stable")
-        lists = {"Listen first": listen_first, **lists}
-    st.subheader("Take a list away", anchor=False)
-    labels = {name: f"{name} ({len(rows):,})" for name, rows in lists.items()}
+    """The lists, at the foot of the page and made only where they are looked at: 50,000 rows take a moment.
+
+    `table` has one row per ranked file, as `_table` of the Explore page makes it.
+    """
+    recall({"takeaway-open": False})
+    section = st.expander("Take a list away", key="takeaway-open", on_change="rerun", icon=":material/ios_share:")
+    remember("takeaway-open")
+    if section.open:
+        with section:
+            _lists(state, library, _with_marks(_whole(state, library, table, threshold)), threshold)
+
+
+def _lists(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> None:
+    inside = members(table, state.filtered, state.lasso)
+    labels = {name: f"{name} ({np.count_nonzero(inside[name]):,})" for name in LISTS}
+    recall({"takeaway-list": LISTEN_FIRST})
     chosen = st.segmented_control(
-        "Loops",
-        list(lists),
+        "List",
+        LISTS,
         format_func=labels.__getitem__,
-        default="Flagged",
         required=True,
         key="takeaway-list",
         label_visibility="collapsed",
     )
-    rows = lists[chosen or "Flagged"]
-    files = "file" if len(rows) == 1 else "files"
-    at = "" if np.isnan(threshold) else f" · threshold {state.percentile:.1f}th percentile, score above {threshold:.4g}"
-    st.caption(f"{len(rows):,} {files}{at}")
+    remember("takeaway-list")
+    name = chosen or LISTEN_FIRST
+    rows = in_order(table[inside[name]], name)
+    at = "" if np.isnan(threshold) else f" · threshold: score above {threshold:.4g}, percentile {state.percentile:.1f}"
+    st.caption(f"{len(rows):,} {'file' if len(rows) == 1 else 'files'}{at}")
     if rows.empty:
-        st.info("No loop is in this list yet.")
-        return
-    shown = [column for column in COLUMNS if column in rows]
-    show_table(rows[shown], f"takeaway-{chosen}", height=260, columns=FORMATS)
-    _downloads(state, rows, threshold)
-    _copies(library, rows)
+        st.info(EMPTY.get(name, "No loop is in this list yet."))
+    else:
+        shown = [column for column in COLUMNS if column in rows]
+        show_table(rows[shown], f"takeaway-{name}", height=260, columns=FORMATS)
+        _downloads(state, library, rows, name, threshold)
+    copies(state, library, rows)
 
 
-def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> None:
-    context: dict[str, str | float] = {"model": state.active or "provisional: nearest-neighbour distance"}
+def _whole(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """One row per file of all loops on the page: those that have no score yet below the others, and with metadata.
+
+    What does not follow the threshold is joined once; the flags are those of now.
+    """
+
+    def make() -> pd.DataFrame:
+        triaged = explorer_view(state.project, state.seen, state.active).loops
+        waiting = triaged[~triaged["loop_id"].isin(set(table["loop_id"]))]
+        whole = table.reset_index(drop=True).astype({"rank": "Int64"})
+        if not waiting.empty:
+            others = listing_table(library, state.faults, waiting).astype({"rank": "Int64"})
+            others["rank"] = pd.NA
+            whole = pd.concat([whole, others], ignore_index=True)
+        return _with_metadata(whole, metadata_of(state, library).table)
+
+    whole: pd.DataFrame = kept("takeaway", (state.project.key, state.seen.serial, state.active), make)
+    flagged = is_anomaly(whole["score"].to_numpy(), threshold)
+    return whole.assign(is_anomaly=flagged, triage=triage_groups(whole["triage"] == FAULTY, flagged))
+
+
+def _with_metadata(table: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns of the same files' metadata; paths may be no valid text, so no table joins on them."""
+    row_of = {path: row for row, path in enumerate(metadata["path"])}
+    rows = metadata.iloc[[row_of[path] for path in table["path"]]].drop(columns=["loop_id", "path"])
+    return pd.concat([table, rows.reset_index(drop=True)], axis=1)
+
+
+def _with_marks(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with what the user made of each loop."""
+    known = store().get_marks()
+    marks = {loop_id: mark.mark or "" for loop_id, mark in known.items()}
+    notes = {loop_id: mark.note for loop_id, mark in known.items()}
+    return table.assign(
+        mark=[marks.get(loop_id, "") for loop_id in table["loop_id"]],
+        note=[notes.get(loop_id, "") for loop_id in table["loop_id"]],
+    )
+
+
+def _downloads(state: SessionState, library: Library, rows: pd.DataFrame, name: str, threshold: float) -> None:
+    now = datetime.datetime.now().astimezone()
+    context: dict[str, str | float] = {
+        "list": name,
+        "made_at": now.isoformat(timespec="seconds"),
+        "model": state.active or "provisional: nearest-neighbour distance",
+    }
     if state.ranking is not None and state.embeddings is not None:
         context |= {
             "threshold": threshold,
@@ -111,61 +160,12 @@ def _downloads(state: SessionState, rows: pd.DataFrame, threshold: float) -> Non
             "encoder": encoder_name(),
             "encoder_id": state.embeddings.encoder_id,
         }
+    stem = file_stem(state.project.name or library.root.name, name, now.date())
     downloads(
         [
-            Download("CSV (all columns)", "loopscope.csv", "text/csv", partial(csv_bytes, rows, context)),
-            Download("Playlist (M3U8)", "loopscope.m3u8", "audio/x-mpegurl", partial(m3u8_bytes, rows)),
+            Download("CSV (all columns)", f"{stem}.csv", "text/csv", partial(csv_bytes, rows, context)),
+            Download("JSON", f"{stem}.json", "application/json", partial(json_bytes, rows, context)),
+            Download("Playlist (M3U8)", f"{stem}.m3u8", "audio/x-mpegurl", partial(m3u8_bytes, rows)),
         ],
         key="takeaway-downloads",
     )
-
-
-def _copies(library: Library, rows: pd.DataFrame) -> None:
-    """Copying or moving into a folder: always a dry run first, never overwriting, with an undo file."""
-    with st.expander("Copy or move these files into a folder", icon=":material/drive_file_move:"):
-        left, right = st.columns([4, 1], vertical_alignment="bottom")
-        typed = left.text_input("Destination", placeholder="/Users/me/Music/To check", key="copy-to").strip()
-        move = right.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
-        if typed and (destination := _destination(typed)) is not None:
-            try:
-                _plan(plan_copy(rows, destination, move=move, root=library.root))
-            except LoopscopeError as error:
-                show_failure(error)
-        _undo()
-
-
-def _destination(typed: str) -> Path | None:
-    folder = Path(typed).expanduser()
-    if folder.is_absolute() and is_allowed(folder, roots()):
-        return folder
-    st.error("The destination must be a full path inside the folders this app may open; see the Library page.")
-    return None
-
-
-def _plan(plan: CopyPlan) -> None:
-    verb = "Move" if plan.move else "Copy"
-    size = sum(item.size_bytes for item in plan.items) / 1e6
-    counts = f"**{len(plan.items):,} files** ({size:,.1f} MB), leaving out {len(plan.skipped):,}"
-    st.markdown(f"Would {verb.lower()} {counts}.")
-    if not plan.skipped.empty:
-        show_table(plan.skipped, "copy-skipped", height=140)
-    if plan.items and st.button(f"{verb} {len(plan.items):,} files", key="copy-go"):
-        st.session_state[UNDO_KEY] = str(execute(plan))
-        st.toast(f"{len(plan.items):,} files done", icon=":material/check:")
-
-
-def _undo() -> None:
-    file = st.session_state.get(UNDO_KEY)
-    if file is None:
-        return
-    st.caption(f"Undo file: {plain(file)}")
-    if st.button("Undo the last copy or move", key="copy-undo"):
-        try:
-            report = undo(Path(file))
-        except LoopscopeError as error:
-            show_failure(error)
-            return
-        del st.session_state[UNDO_KEY]
-        st.toast(f"{report.undone:,} files taken back", icon=":material/undo:")
-        if not report.left.empty:
-            show_table(report.left, "copy-left")

@@ -9,7 +9,7 @@ from loopscope.ui.widgets.javascript import component
 
 @dataclass(frozen=True)
 class Download:
-    """One file to save. `name` is plain ASCII without quotes: it goes into the address and a header as it is."""
+    """One file to save, under a name that any file system takes."""
 
     label: str
     name: str
@@ -24,8 +24,8 @@ def downloads(files: Sequence[Download], *, key: str) -> None:
         {
             "label": file.label,
             "name": file.name,
-            "address": registry.publish_file(token, file.name, file.mime, file.make),
+            "address": registry.publish_file(token, f"{key}-{number}", file.name, file.mime, file.make),
         }
-        for file in files
+        for number, file in enumerate(files)
     ]
     component("downloads.js", "The downloads", key=key, data={"links": links})

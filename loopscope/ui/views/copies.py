@@ -1,0 +1,81 @@
+"""Copying or moving a list's files into a folder: what would happen, the task, and taking it back."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from loopscope.allowed_folders import is_allowed
+from loopscope.errors import LoopscopeError
+from loopscope.exports import CopyPlan, UndoReport, plan_copy
+from loopscope.library import Library
+from loopscope.ui.components import ended, plain, show_failure, show_task, store
+from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_file
+from loopscope.ui.projects.walking import WALK
+from loopscope.ui.state import SessionState, kept, recall, remember
+from loopscope.ui.views.folder_browser import roots
+from loopscope.ui.widgets.paging import show_table
+
+
+def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
+    """Always a dry run first, never over another file, and every copy or move can be taken back."""
+    recall({"copy-to": "", "copy-move": False})
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    typed = left.text_input("Copy these files into a folder", placeholder="/Users/me/Music/To check", key="copy-to")
+    move = right.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
+    remember("copy-to", "copy-move")
+    if state.project.tasks.running(COPY):
+        show_task(COPY)
+        return
+    task = ended(COPY)
+    if typed.strip() and not rows.empty and (destination := _destination(typed.strip())) is not None:
+        try:
+            _offer(state, _planned(state, library, rows, destination, move))
+        except LoopscopeError as error:
+            show_failure(error)
+    _offer_undo(state)
+    if task is not None and isinstance(task.result, UndoReport) and not task.result.left.empty:
+        show_table(task.result.left, "copy-left")
+
+
+def _destination(typed: str) -> Path | None:
+    folder = Path(typed).expanduser()
+    if folder.is_absolute() and is_allowed(folder, roots()):
+        return folder
+    st.error("The destination must be a full path inside the folders this app may open; see the Library page.")
+    return None
+
+
+def _planned(state: SessionState, library: Library, rows: pd.DataFrame, destination: Path, move: bool) -> CopyPlan:
+    """Made once for a list and a folder: 50,000 files take a while to look at. `execute` sees what changes later."""
+    key = (state.project.key, state.project.generation, hash(tuple(rows["path"])), str(destination), move)
+    plan: CopyPlan = kept("copy-plan", key, lambda: plan_copy(rows, destination, move=move, root=library.root))
+    return plan
+
+
+def _offer(state: SessionState, plan: CopyPlan) -> None:
+    verb = "Move" if plan.move else "Copy"
+    n = f"{len(plan.items):,} {'file' if len(plan.items) == 1 else 'files'}"
+    size = sum(item.size_bytes for item in plan.items) / 1e6
+    skipped = f", leaving out {len(plan.skipped):,}" if len(plan.skipped) else ""
+    st.caption(f"Would {verb.lower()} {n} ({size:,.1f} MB){skipped}.")
+    if not plan.skipped.empty:
+        show_table(plan.skipped, "copy-skipped", height=140)
+    waits = plan.move and state.project.tasks.running(WALK)
+    if waits:
+        st.caption("Files can be moved once the analysis has read them all; copying works now.")
+    if plan.items and st.button(f"{verb} {n}", key="copy-go", disabled=waits):
+        start_copy(state.project, store(), plan)
+        st.rerun()
+
+
+def _offer_undo(state: SessionState) -> None:
+    file = undo_file(state.project)
+    if file is None:
+        return
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.caption(f"Undo file: {plain(str(file))}")
+    waits = state.project.tasks.running(WALK)
+    if right.button("Undo the last copy or move", key="copy-undo", icon=":material/undo:", disabled=waits):
+        start_undo(state.project, store())
+        st.rerun()

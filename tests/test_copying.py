@@ -1,0 +1,150 @@
+"""After files were copied, moved or taken back, a project's list says where they lie now."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from loopscope.analysis.walk import Plan
+from loopscope.exports import UndoReport, plan_copy
+from loopscope.library import scan, scan_folder
+from loopscope.metadata.collect import known_metadata
+from loopscope.store import Store
+from loopscope.ui.projects import copying
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.tasks import Task
+
+NAMES = ("one/a.wav", "one/b.wav", "two/c.wav", "two/a copy.wav")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store.sqlite3") as opened:
+        yield opened
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: Store) -> Project:
+    """Four files of three sounds, scanned."""
+    folder = tmp_path / "pack"
+    for i, name in enumerate(NAMES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pitch = 100 * (1 + (0 if name == "two/a copy.wav" else i))
+        soundfile.write(folder / name, 0.3 * np.sin(np.arange(4000) * pitch / 4000), 8000)
+    project = Project.new("local", folder, Plan(), store)
+    library = scan_folder(folder, store)
+    project.update(library=library, metadata=known_metadata(library.loops, store))
+    project.remember(standing="done")
+    return project
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Every walk that was begun, by whether it computes; none really begins."""
+    begun: list[bool] = []
+    monkeypatch.setattr(copying, "start_walk", lambda project, store, *, compute: begun.append(compute))
+    return begun
+
+
+def files_of(project: Project) -> set[str]:
+    library, metadata = project.contents.library, project.contents.metadata
+    assert library is not None and metadata is not None
+    assert list(library.loops["path"]) == list(metadata.table["path"])
+    assert all(Path(path).is_file() for path in library.loops["path"]), "a dead path is in the list"
+    return {str(Path(path).relative_to(library.root)) for path in library.loops["path"]}
+
+
+def finished(task: Task) -> Task:
+    deadline = time.monotonic() + 20
+    while task.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert task.state == "done", task.error
+    return task
+
+
+def take(project: Project, store: Store, names: tuple[str, ...], destination: Path, move: bool = True) -> None:
+    library = project.contents.library
+    assert library is not None
+    rows = library.loops[library.loops["path"].isin([str(library.root / name) for name in names])]
+    assert len(rows) == len(names)
+    finished(copying.start_copy(project, store, plan_copy(rows, destination, move=move, root=library.root)))
+
+
+def test_what_was_moved_within_the_folder_is_listed_at_its_new_place_and_not_read_again(
+    project: Project, store: Store, walks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "_inspect", lambda keys, *_: None if not keys else pytest.fail(f"{keys} were read again"))
+    serial = project.contents.serial
+    take(project, store, ("one/a.wav",), project.folder / "odd")
+    assert files_of(project) == {"odd/one/a.wav", "one/b.wav", "two/c.wav", "two/a copy.wav"}
+    assert project.contents.serial > serial, "whoever shows the list has to draw it anew"
+    finished(copying.start_undo(project, store))
+    assert files_of(project) == set(NAMES)
+    assert copying.undo_file(project) is None
+    assert walks == [], "every sound is still there"
+
+
+def test_what_was_moved_out_of_the_folder_is_gone_from_the_list_until_it_is_taken_back(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path
+) -> None:
+    take(project, store, ("one/b.wav", "one/a.wav"), tmp_path / "elsewhere")
+    assert files_of(project) == {"two/c.wav", "two/a copy.wav"}
+    assert walks == [True], "b is gone, and the scores with it"
+    finished(copying.start_undo(project, store))
+    assert files_of(project) == set(NAMES)
+    assert walks == [True, True]
+
+
+def test_where_the_walk_was_stopped_a_move_does_not_begin_it_again(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path
+) -> None:
+    project.remember(standing="stopped")
+    take(project, store, ("one/b.wav",), tmp_path / "elsewhere")
+    assert walks == [False]
+
+
+def test_copies_inside_the_folder_are_listed_and_copies_outside_change_nothing(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path
+) -> None:
+    before = project.contents
+    take(project, store, ("one/a.wav",), tmp_path / "elsewhere", move=False)
+    assert project.contents is before
+    take(project, store, ("one/a.wav",), project.folder / "odd", move=False)
+    assert files_of(project) == {*NAMES, "odd/one/a.wav"}
+    assert walks == []
+
+
+def test_a_move_that_breaks_off_is_listed_as_far_as_it_came_and_can_be_taken_back(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path
+) -> None:
+    library = project.contents.library
+    assert library is not None
+    plan = plan_copy(library.loops, tmp_path / "elsewhere", move=True, root=library.root)
+    missing = replace(plan.items[2], source=tmp_path / "not there.wav")
+    broken = replace(plan, items=(*plan.items[:2], missing, *plan.items[3:]))
+    task = copying.start_copy(project, store, broken)
+    while task.running:
+        time.sleep(0.01)
+    assert task.state == "failed"
+    moved = {str(item.source.relative_to(library.root)) for item in plan.items[:2]}
+    assert files_of(project) == set(NAMES) - moved
+    report = finished(copying.start_undo(project, store)).result
+    assert isinstance(report, UndoReport) and report.undone == 2
+    assert files_of(project) == set(NAMES)
+
+
+def test_what_takes_the_last_move_back_is_remembered_by_the_project(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path
+) -> None:
+    take(project, store, ("one/b.wav",), tmp_path / "elsewhere")
+    (row,) = store.get_projects("local")
+    again = Project(row, store)
+    assert copying.undo_file(again) == copying.undo_file(project) is not None
+    file = copying.undo_file(project)
+    assert file is not None
+    file.unlink()
+    assert copying.undo_file(again) is None, "nothing is offered that cannot be done"
