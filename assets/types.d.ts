@@ -40,10 +40,17 @@ interface Actions {
   peek(steps: number): number;
   similar(steps: number): void;
   border(): void;
+  page(pages: number): void;
+  end(way: -1 | 1): void; // of the list: its first or last loop
   toggle(): void;
+  replay(): void;
+  seek(share: number): void;
   mark(mark: Mark): void;
   search(): void;
+  hit(): void; // the first that the search finds
+  leave(): void; // the search field
   clear(): void;
+  used(): void; // a key was
   help(): void;
   announce(text: string): void;
 }

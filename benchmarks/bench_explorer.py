@@ -163,7 +163,7 @@ def click_to_sound(page: Page, n: int) -> list[str]:
     by_file = {int(row) % synthetic.N_FILES: int(row) for row in outside}
     cold = [by_file[i] for i in short if i in by_file][:CLICKS]
     page.mouse.click(5, 5)  # the audio context wakes at a first click anywhere in real use
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
     wait_until(lambda: audio(page)["playing"], "the first sound")
     forget = "window.__loopscope.explorer.engine.cache.clear()"
     rows = []
@@ -183,7 +183,7 @@ def click_to_sound(page: Page, n: int) -> list[str]:
         rows.append(line(n, f"explorer, {way}", times))
     times = []
     for _ in range(CLICKS):
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
         times.append(wait_until(lambda: page.evaluate(TOOK), "the key"))
         page.wait_for_timeout(350)
     return [*rows, line(n, "explorer, arrow key", times)]
@@ -265,5 +265,5 @@ def all_drawn(page: DevTools) -> bool:
 
 def audition(page: DevTools, times: int) -> None:
     for _ in range(times):
-        page.press("ArrowRight")
+        page.press("ArrowDown")
         time.sleep(0.06)

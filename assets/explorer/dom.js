@@ -28,6 +28,8 @@ const PATHS = {
   keep: "M9.2 18.2 3.6 12.6l1.9-1.9 3.7 3.7 9.3-9.3 1.9 1.9z",
   quarantine: "M12 2.5 22.5 21h-21zM11 9.5v5.5h2V9.5zm0 7v2h2v-2z",
   love: "M12 20.5 4 12.6a5 5 0 0 1 7-7.1l1 1 1-1a5 5 0 0 1 7 7.1z",
+  note: "M5 3h14v12l-6 6H5zm2 2v14h5v-5h5V5zm2 3h6v2H9zm0 3h6v2H9z",
+  options: "M10 4h4v4h-4zm0 6h4v4h-4zm0 6h4v4h-4z",
   download: "M11 4h2v8.2l3-3 1.4 1.4L12 16l-5.4-5.4L8 9.2l3 3zM5 18h14v2H5z",
   pan: "M12 2l3.5 3.5H13V11h5.5V8.5L22 12l-3.5 3.5V13H13v5.5h2.5L12 22l-3.5-3.5H11V13H5.5v2.5L2 12l3.5-3.5V11H11V5.5H8.5z",
   select:

@@ -2,19 +2,31 @@
 
 import { button, h } from "./dom.js";
 
-/** @type {[string, string, Record<string, (actions: Actions) => void>][]} what the help says, and what each `event.key` does */
+const SEEK = 1 / 8; // of the loop
+
+/** @type {[string, string, Record<string, (actions: Actions) => void>][]} what the help says, and what each key does */
 const KEYS = [
-  ["← →", "previous, next loop in the list", { ArrowLeft: (to) => to.step(-1), ArrowRight: (to) => to.step(1) }],
-  ["↑ ↓", "previous, next most similar loop", { ArrowUp: (to) => to.similar(-1), ArrowDown: (to) => to.similar(1) }],
-  ["Space", "stop or replay", { " ": (to) => to.toggle() }],
+  ["↑ ↓", "previous, next loop in the list", { ArrowUp: (to) => to.step(-1), ArrowDown: (to) => to.step(1) }],
+  ["← →", "previous, next most similar loop", { ArrowLeft: (to) => to.similar(-1), ArrowRight: (to) => to.similar(1) }],
+  [
+    "Shift ← →",
+    "jump back, on within the loop that plays",
+    { "Shift+ArrowLeft": (to) => to.seek(-SEEK), "Shift+ArrowRight": (to) => to.seek(SEEK) },
+  ],
+  ["Enter", "play from the start", { Enter: (to) => to.replay() }],
+  ["Space", "stop or play", { " ": (to) => to.toggle() }],
+  ["Home End", "first, last loop in the list", { Home: (to) => to.end(-1), End: (to) => to.end(1) }],
+  ["PgUp PgDn", "a screenful up, down the list", { PageUp: (to) => to.page(-1), PageDown: (to) => to.page(1) }],
   ["B", "next loop at the border, nearest to the threshold first", { b: (to) => to.border() }],
   ["K", "keep", { k: (to) => to.mark("keep") }],
   ["Q", "quarantine", { q: (to) => to.mark("quarantine") }],
   ["L", "love", { l: (to) => to.mark("love") }],
-  ["/", "search names", { "/": (to) => to.search() }],
-  ["Esc", "clear the filters", { Escape: (to) => to.clear() }],
+  ["/", "search names; Enter or ↓ plays the first that is found", { "/": (to) => to.search() }],
+  ["Esc", "leave the search; again: clear the filters", { Escape: (to) => to.clear() }],
   ["?", "this help", { "?": (to) => to.help() }],
 ];
+/** @type {Record<string, (actions: Actions) => void>} while the search words are typed */
+const SEARCH_KEYS = { Enter: (to) => to.hit(), ArrowDown: (to) => to.hit(), Escape: (to) => to.leave() };
 
 const REPEAT_MS = 90; // a held key moves on this often: fast enough to skim, slow enough for each loop to begin
 
@@ -23,16 +35,23 @@ export function listen(root, actions, signal) {
   const table = Object.assign({}, ...KEYS.map(([, , does]) => does));
   let last = 0;
   const onKey = (/** @type {KeyboardEvent} */ event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (!belongsHere(event, root)) return;
-    const action = table[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    const typing = event.target instanceof Element && event.target.matches("[type=search]");
+    const action = belongsHere(event, root) && (typing ? SEARCH_KEYS : table)[nameOf(event)];
     if (!action) return;
     event.preventDefault();
     if (event.repeat && event.timeStamp - last < REPEAT_MS) return;
     last = event.timeStamp;
     action(actions);
+    if (!event.repeat) actions.used();
   };
   document.addEventListener("keydown", onKey, { signal });
+}
+
+/** As the tables name it. @param {KeyboardEvent} event */
+function nameOf({ key, shiftKey }) {
+  if (key.length === 1) return key.toLowerCase();
+  return shiftKey ? `Shift+${key}` : key;
 }
 
 /**
@@ -45,10 +64,10 @@ function belongsHere(event, root) {
   if (!(target instanceof Element)) return false;
   if (!target.contains(root) && !root.contains(target)) return false;
   if (target.closest("dialog[open]")) return false;
-  if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])"))
-    return key === "Escape" && target.matches("[type=search]");
-  if (target.matches("input[type=range], [role=slider]")) return !key.startsWith("Arrow");
-  if (target.matches("button, input[type=checkbox]")) return key !== " ";
+  if (target.matches("[type=search]")) return root.contains(target);
+  if (target.matches("select, textarea, input:not([type=checkbox]):not([type=range])")) return false;
+  if (target.matches("input[type=range], [role=slider]")) return !/^(Arrow|Page|Home|End)/.test(key);
+  if (target.matches("button, summary, a, input[type=checkbox]")) return key !== " " && key !== "Enter";
   return true;
 }
 

@@ -121,10 +121,16 @@ export class Loops {
     return [this.category("folder", row), this.names[row]].filter(Boolean).join("/");
   }
 
+  /** Tempo in whole BPM, "" where unknown. @param {number} row */
+  tempo(row) {
+    const tempo = this.number("bpm", row);
+    return tempo > 0 ? String(Math.round(tempo)) : "";
+  }
+
   /** What it is and where it lies, as far as known: "2.3 s · 120 BPM · Em · folder". @param {number} row */
   metadata(row) {
-    const tempo = this.number("bpm", row);
-    const parts = [format.seconds(this.durations[row]), tempo > 0 ? `${Math.round(tempo)} BPM` : ""];
+    const tempo = this.tempo(row);
+    const parts = [format.seconds(this.durations[row]), tempo && `${tempo} BPM`];
     parts.push(this.category("key", row), this.category("folder", row));
     return parts.filter(Boolean).join(" · ");
   }

@@ -2,12 +2,13 @@
 // what may be heard next.
 
 import { LONGEST_BUFFERED_S } from "./audio-engine.js";
-import { h, icon, iconButton } from "./dom.js";
-import * as format from "./format.js";
-import { recall, remember } from "./preferences.js";
+import { BADGES, reasonOf } from "./badges.js";
+import { h, icon, iconButton, perFrame } from "./dom.js";
+import { Options } from "./player-options.js";
+import { recall } from "./preferences.js";
 import { Waveform } from "./waveform.js";
 
-const MATCH_TITLE = "Bring every loop to the same loudness (EBU R128, −18 LUFS)";
+const SELECT_HINT = "Click a row, a point or a bar, or press the down arrow key";
 const METER_FLOOR_DB = -60;
 /** @type {[Mark, string][]} */
 const MARKS = [
@@ -32,24 +33,27 @@ export class Player {
     });
     this.waveform = new Waveform(session, engine);
     this.title = h("strong", { class: "ls-title" }, "Nothing selected");
-    this.details = h("span", { class: "ls-note" }, "Click a point, a bar or a row, or press the right arrow key");
+    this.badge = h("span", { class: "ls-badge", hidden: true });
+    this.details = h("span", { class: "ls-reason" }, SELECT_HINT);
     this.button = iconButton("play", "Play or stop (space)", () => this.toggle(), { class: "ls-icon-button ls-main" });
     this.level = h("span", { class: "ls-level-fill" });
-    this.gain = h("span", { class: "ls-note ls-gain" });
     this.marks = MARKS.map(([mark, label]) =>
       iconButton(mark, label, () => actions.mark(mark), { "aria-pressed": "false", "data-mark": mark }),
     );
+    this.options = new Options(session, engine);
     this.element = h(
       "section",
       { class: "ls-player", "aria-label": "Player" },
       h(
         "div",
         { class: "ls-transport" },
-        iconButton("previous", "Previous in the list (←)", () => actions.step(-1)),
+        iconButton("previous", "Previous in the list (↑)", () => actions.step(-1), {
+          class: "ls-icon-button ls-previous",
+        }),
         this.button,
-        iconButton("next", "Next in the list (→)", () => actions.step(1)),
+        iconButton("next", "Next in the list (↓)", () => actions.step(1)),
       ),
-      h("div", { class: "ls-now" }, this.title, this.details),
+      h("div", { class: "ls-now" }, this.title, h("span", { class: "ls-why" }, this.badge, this.details)),
       h(
         "div",
         { class: "ls-signal" },
@@ -57,10 +61,14 @@ export class Player {
         h("div", { class: "ls-level", role: "presentation" }, this.level),
       ),
       h("div", { class: "ls-marks", role: "group", "aria-label": "Mark this loop" }, this.marks),
-      h("div", { class: "ls-options" }, this.#toggles(), this.#volume(), this.gain),
+      this.options.element,
     );
     session.on("audition", () => this.play(session.selected));
-    session.on("selection marks settled", () => this.show());
+    session.on("selection marks", () => this.show());
+    session.on(
+      "threshold",
+      perFrame(() => this.#judge()),
+    );
     session.on("selection", () => session.autoplay || engine.stop());
     engine.addEventListener("change", () => this.#changed());
     engine.addEventListener("failure", (event) => event instanceof CustomEvent && this.#failed(event.detail));
@@ -86,6 +94,20 @@ export class Player {
     else this.actions.step(1);
   }
 
+  /** Play the selected loop from its start, also where it plays. */
+  replay() {
+    if (this.session.selected >= 0) this.play(this.session.selected);
+    else this.actions.step(1);
+  }
+
+  /** Jump within the loop that plays, over its end to its start and back. @param {number} share of its length */
+  seek(share) {
+    const { duration } = this.waveform;
+    if (!this.engine.playing || !duration) return;
+    this.engine.seek((this.engine.position() + (share + 1) * duration) % duration);
+    this.waveform.speak();
+  }
+
   /** Fetch a loop that may be heard next. @param {number} row */
   prefetch(row) {
     const { loops } = this.session;
@@ -98,9 +120,8 @@ export class Player {
     if (selected < 0) return;
     const mark = session.markOf(selected);
     this.title.textContent = loops.names[selected];
-    this.title.title = loops.pathOf(selected);
-    this.title.classList.toggle("ls-is-flagged", session.isFlagged(selected));
-    this.details.textContent = this.error ?? this.#details(selected);
+    this.title.title = [loops.pathOf(selected), loops.standing(selected), loops.metadata(selected)].join("\n");
+    this.#judge();
     const pending = session.isPending(loops.ids[selected]);
     for (const button of this.marks) {
       button.setAttribute("aria-pressed", String(button.dataset.mark === mark));
@@ -110,13 +131,19 @@ export class Player {
     this.waveform.draw();
   }
 
-  /** @param {number} row */
-  #details(row) {
-    const { loops } = this.session;
-    const beside = this.engine.id && this.engine.id !== loops.ids[row] ? loops.row(this.engine.id) : -1;
-    if (beside >= 0) return `You hear for comparison: ${loops.names[beside]}`;
-    const flagged = this.session.isFlagged(row) ? "flagged · " : "";
-    return `${flagged}${loops.standing(row)} · ${loops.metadata(row)}`;
+  /** Badge and reason of the selected loop; over them why it does not sound, or what else does. */
+  #judge() {
+    const { session } = this;
+    const { loops, selected } = session;
+    if (selected < 0) return;
+    const badge = session.badgeOf(selected);
+    const other = this.engine.id && this.engine.id !== loops.ids[selected] ? loops.row(this.engine.id) : -1;
+    const instead = this.error ?? (other >= 0 ? `You hear for comparison: ${loops.names[other]}` : null);
+    this.element.dataset.badge = badge;
+    this.badge.hidden = instead !== null;
+    this.badge.textContent = BADGES[badge];
+    this.details.textContent = instead ?? reasonOf(session, selected);
+    this.details.title = this.details.textContent;
   }
 
   /** @param {number} row */
@@ -137,8 +164,7 @@ export class Player {
     const { engine } = this;
     this.button.replaceChildren(icon(engine.playing ? "stop" : "play"));
     this.element.dataset.playing = engine.id ?? "";
-    const gain = engine.matchingGain();
-    this.gain.textContent = engine.playing && gain ? format.decibels(gain) : "";
+    this.options.show();
     this.show();
     this.waveform.speak();
     cancelAnimationFrame(this.frame);
@@ -157,31 +183,5 @@ export class Player {
     const decibels = 20 * Math.log10(Math.max(this.engine.level(), 1e-6));
     this.level.style.transform = `scaleY(${Math.min(1, Math.max(0, 1 - decibels / METER_FLOOR_DB))})`;
     if (this.engine.playing) this.frame = requestAnimationFrame(() => this.#tick());
-  }
-
-  #toggles() {
-    const { engine, session } = this;
-    /** @type {(label: string, title: string, value: boolean, change: (on: boolean) => void) => HTMLElement} */
-    const toggle = (label, title, value, change) => {
-      const box = h("input", { type: "checkbox", checked: value, onchange: ({ target }) => change(target.checked) });
-      return h("label", { class: "ls-toggle", title }, box, label);
-    };
-    return [
-      toggle("Autoplay", "Selecting a loop plays it", session.autoplay, (on) => {
-        session.autoplay = remember("autoplay", on); // the default of the next project
-        session.emit("view");
-      }),
-      toggle("Loop", "Repeat without a gap", engine.loop, (on) => engine.setLoop(remember("loop", on))),
-      toggle("Match loudness", MATCH_TITLE, engine.matchLoudness, (on) =>
-        engine.setMatchLoudness(remember("matchLoudness", on)),
-      ),
-    ];
-  }
-
-  #volume() {
-    const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "Volume" });
-    slider.addEventListener("input", () => this.engine.setVolume(remember("volume", slider.valueAsNumber ** 2)));
-    slider.value = String(Math.sqrt(this.engine.volume));
-    return h("span", { class: "ls-field ls-volume" }, icon("volume"), slider);
   }
 }

@@ -7,6 +7,7 @@ const LIGHT = {
   flagged: "#c8500a",
   flaggedText: "#a63f00",
   selected: "#0069b4",
+  selectedText: "#005595",
   normal: "#7d8795",
   low: "#2c6aa0",
   high: "#b8860b",
@@ -15,6 +16,7 @@ const DARK = {
   flagged: "#ff8c42",
   flaggedText: "#ff9d5c",
   selected: "#5cb8f0",
+  selectedText: "#84cbf7",
   normal: "#8b97a8",
   low: "#62a8dd",
   high: "#e0b040",
@@ -46,6 +48,7 @@ export function applyTheme(root) {
   for (const name of /** @type {const} */ (["flagged", "selected", "normal", "muted", "grid", "faint"]))
     root.style.setProperty(`--ls-${name}`, theme[name]);
   root.style.setProperty("--ls-flagged-text", theme.flaggedText);
+  root.style.setProperty("--ls-selected-text", theme.selectedText);
   return theme;
 }
 

@@ -1,6 +1,7 @@
 // The views around one session, wired to each other's wishes, to the keys and to Python.
 
 import { keepInAddress } from "./address.js";
+import { spokenBadge } from "./badges.js";
 import { bridge } from "./bridge.js";
 import { Desk } from "./desk.js";
 import { button, h } from "./dom.js";
@@ -9,7 +10,6 @@ import * as format from "./format.js";
 import { Heatmap } from "./heatmap.js";
 import { Histogram } from "./histogram.js";
 import { helpDialog, listen } from "./keys.js";
-import { NOT_SCORED } from "./loops.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { recall } from "./preferences.js";
@@ -178,10 +178,17 @@ export class Views {
       peek: (steps) => this.ranking.next(steps),
       similar: async (steps) => this.#hear(await this.#similar(steps), "No more similar loops."),
       border: () => this.#hear(this.#border(), "Every loop in focus at the border has been heard or marked."),
+      page: (pages) => this.#hear(this.ranking.page(pages), "The list is empty."),
+      end: (way) => this.#hear(this.ranking.at(way * Infinity), "The list is empty."),
       toggle: () => this.player.toggle(),
+      replay: () => this.player.replay(),
+      seek: (share) => this.player.seek(share),
       mark: (mark) => this.#mark(mark),
-      search: () => this.filters.search.focus(),
+      search: () => this.#search(),
+      hit: () => this.#hit(),
+      leave: () => this.ranking.scroller.focus({ preventScroll: true }),
       clear: () => this.filters.clear(),
+      used: () => this.ranking.hint.used(),
       help: () => this.help.showModal(),
       announce: (text) => this.announce(text),
     };
@@ -192,10 +199,23 @@ export class Views {
     if (row === undefined) return;
     if (row < 0) return this.announce(otherwise);
     this.session.audition(row);
-    const { loops } = this;
-    const flagged = this.session.isFlagged(row) ? ", flagged" : "";
-    const score = `rank ${loops.rank(row)}, score ${format.score(loops.scores[row])}`;
-    this.announce(`${loops.names[row]}, ${loops.hasScore(row) ? score : NOT_SCORED}${flagged}`);
+    this.announce(`${this.loops.names[row]}, ${spokenBadge(this.session, row)}`);
+  }
+
+  #search() {
+    this.filters.search.focus();
+    this.filters.search.select();
+  }
+
+  /** From the search words, also those typed a moment ago, to the first loop that they find: first its sound. */
+  #hit() {
+    const { session, filters, ranking } = this;
+    session.focus.search(filters.search.value);
+    session.focus.update();
+    ranking.refill();
+    if (ranking.rows.length) ranking.scroller.focus({ preventScroll: true });
+    this.#hear(ranking.at(0), "No loop matches.");
+    session.emit("focus");
   }
 
   /** Rows that are remembered, by where they are now. @param {(row: number) => number} moved */

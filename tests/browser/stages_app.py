@@ -24,7 +24,7 @@ from tests.browser import synthetic
 N_LOOPS = int(os.environ.get("STAGES_LOOPS", "400"))
 STAGES = 6
 KEPT = Path(os.environ.get("LOOPSCOPE_HOME", ".")) / "view.json"  # what the browser said last of its view
-EVENTS = ("selected", "percentile", "lasso", "changed")
+EVENTS = ("selected", "percentile", "lasso", "filtered", "changed")
 
 
 @st.cache_resource(show_spinner=False)

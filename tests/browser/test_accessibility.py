@@ -50,7 +50,7 @@ def assert_clean_in_both_themes(page: Page, axe: str, themed: str) -> None:
 def test_no_serious_accessibility_fault(page: Page, explorer_url: str, axe: str) -> None:
     open_explorer(page, explorer_url)
     assert_clean_in_both_themes(page, axe, ".ls-root")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("k")
     page.get_by_role("searchbox").fill("bass")
     wait_until(lambda: page.get_by_role("button", name="Clear all").count(), "filters in force")

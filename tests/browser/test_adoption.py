@@ -96,6 +96,12 @@ def under(page: Page, x: float, y: float) -> dict[str, Any]:
     return found
 
 
+def row_height(page: Page) -> int:
+    """Of the list, in CSS pixels."""
+    height: int = page.evaluate("window.__loopscope.explorer.views.ranking.anchor.row")
+    return height
+
+
 def scroll_list(page: Page, pixels: int) -> None:
     page.evaluate("(pixels) => { document.querySelector('.ls-scroller').scrollTop = pixels; }", pixels)
     painted(page)
@@ -106,22 +112,23 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
     by_name = ranking_at(0)
     assert first_listed(page, 10) == by_name[:10]
     assert page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count() == 3
-    assert page.locator(".ls-option .ls-score").first.inner_text() == "not scored yet"
+    assert page.locator(".ls-option .ls-reason").first.inner_text() == "not scored yet"
     assert page.get_by_role("slider", name="Sensitivity").is_disabled()
     assert "as soon as" in (page.locator(".ls-threshold").get_attribute("title") or "")
     page.locator(".ls-option").nth(2).click()
     wait_until_plays(page, by_name[2])
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
     wait_until_plays(page, by_name[3])
     assert "not scored yet" in page.locator(".ls-now").inner_text()
-    page.keyboard.press("ArrowDown")  # nothing is near to it yet
+    page.keyboard.press("ArrowRight")  # nothing is near to it yet
     page.keyboard.press("b")
     page.keyboard.press("k")
     assert page.evaluate("window.__loopscope.explorer.session.selectedId") == by_name[3]
     assert page.evaluate("[...window.__loopscope.explorer.session.marks]") == [[by_name[3], "keep"]]
     page.get_by_role("searchbox").fill("guitar take_000")
-    wait_until(lambda: page.locator(".ls-summary").inner_text() == "50 loops in focus", "the search")
+    wait_until(lambda: page.locator(".ls-summary").inner_text() == f"50 of {N} loops", "the search")
     page.get_by_role("searchbox").press("Escape")
+    page.keyboard.press("Escape")
     go_to(page, 2)
     for figure in ("histogram", "scatter", "heatmap"):
         page.wait_for_selector(f".ls-{figure}[data-drawn]")
@@ -141,10 +148,11 @@ def test_a_partly_scored_list_has_the_ranking_first_and_says_that_it_is_provisio
     assert f" of {scored} flagged" in page.locator(".ls-flagged-count").inner_text()
     assert page.evaluate("document.querySelector('.ls-scatter .ls-plot').data[0].x.length") == scored
     assert page.evaluate("document.querySelector('.ls-histogram .ls-plot').data[0].y.reduce((a, b) => a + b)") == scored
-    scroll_list(page, 42 * scored)
+    scroll_list(page, row_height(page) * scored)
     assert set(ranking[scored : scored + 8]) <= set(first_listed(page, 40))
-    page.get_by_role("button", name="Border").click()
-    wait_until(lambda: page.locator(".ls-summary").inner_text() == f"{scored} loops", "only what has a score")
+    page.get_by_role("combobox", name="Order of the list").select_option("Border")
+    few = f"{scored} of {N} loops"
+    wait_until(lambda: page.locator(".ls-summary").inner_text().startswith(few), "only what has a score")
     page.get_by_role("button", name="Next stage").click()
     wait_until(lambda: shown(page) == "synthetic-4", "a rerun that speaks of the next version", 15)
     assert page.locator("h2.ls-spoken").inner_text() == "stage 4"
@@ -190,9 +198,9 @@ def test_sound_text_selection_zoom_and_the_row_under_the_pointer_stay_through_fi
         document.querySelector(".ls-scatter .ls-plot").layout[axis].range))"""
     panned = page.evaluate(zoom)
     search.fill("take_000")
-    wait_until(lambda: "100 loops" in page.locator(".ls-summary").inner_text(), "the search")
+    wait_until(lambda: f"100 of {N} loops" in page.locator(".ls-summary").inner_text(), "the search")
     search.evaluate("(input) => input.setSelectionRange(2, 4)")
-    scroll_list(page, 84)
+    scroll_list(page, 2 * row_height(page))
     box = box_of(page, ".ls-scroller")
     x, y = box["x"] + 60, box["y"] + 170
     page.mouse.move(x, y)
@@ -211,7 +219,7 @@ def test_sound_text_selection_zoom_and_the_row_under_the_pointer_stay_through_fi
     assert caret == ["take_000", 2, 4]
     assert page.evaluate("document.activeElement.type") == "search"
     assert page.evaluate("window.__loopscope.explorer.session.selectedId") == chosen
-    assert "100 loops" in page.locator(".ls-summary").inner_text()
+    assert f"100 of {N} loops" in page.locator(".ls-summary").inner_text()
     assert page.evaluate(zoom) == panned
     assert page.evaluate("window.known === document.querySelector('.ls-root') && window.known.isConnected")
     assert heard(page)["runs"] == runs, "no rerun of Python"
@@ -250,7 +258,7 @@ def test_the_row_under_the_pointer_stays_though_it_becomes_the_first(page: Page,
     open_stage(page, stages_url, 2)
     rises = min(range(1, 12), key=lambda place: ranking_at(4).index(ranking_at(2)[place]) - place)
     box = box_of(page, ".ls-scroller")
-    x, y = box["x"] + 60, box["y"] + 42 * rises + 20
+    x, y = box["x"] + 60, box["y"] + row_height(page) * rises + 20
     page.mouse.move(x, y)
     painted(page)
     before = under(page, x, y)
@@ -264,12 +272,12 @@ def test_the_row_under_the_pointer_stays_though_it_becomes_the_first(page: Page,
     options = page.locator(".ls-option").first
     assert options.bounding_box(), "the list has no blank room left"
     tops = page.evaluate("[...document.querySelectorAll('.ls-option')].map((node) => parseFloat(node.style.top))")
-    assert min(tops) % 42 == 0
+    assert min(tops) % row_height(page) == 0
 
 
 def test_the_selected_row_stays_where_it_is_to_be_seen(page: Page, stages_url: str) -> None:
     open_stage(page, stages_url, 2)
-    scroll_list(page, 420)
+    scroll_list(page, 10 * row_height(page))
     page.locator(".ls-option[aria-posinset='13']").click()
     page.mouse.move(5, 5)
     place = "document.querySelector('.ls-option[aria-selected=true]').getBoundingClientRect().top"
@@ -378,7 +386,7 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
     panel.get_by_role("button", name="Done").click()
     page.get_by_label("Autoplay").uncheck()
     page.get_by_label("Component on the y axis").select_option("3")
-    page.get_by_role("button", name="Border").click()
+    page.get_by_role("combobox", name="Order of the list").select_option("Border")
     corners = plot_pixels(page, "scatter", [0, 1], [0, 1])
     page.mouse.move(*corners[0])
     page.mouse.down()
@@ -391,7 +399,7 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
     page.mouse.up()
     painted(page)
     with page.expect_response(lambda answer: "/ls/view/" in answer.url):
-        scroll_list(page, 42 * 7)
+        scroll_list(page, 7 * row_height(page))
     page.wait_for_timeout(1500)  # the last change has been posted too
     state = """() => {
         const { session, views } = window.__loopscope.explorer;

@@ -75,7 +75,7 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
     made: dict[str, str] = {}
     with start() as url:  # type: ignore[attr-defined]
         open_explore(page, url)
-        for key, mark, move in (("k", "keep", "ArrowRight"), ("q", "quarantine", "b"), ("l", "love", "ArrowDown")):
+        for key, mark, move in (("k", "keep", "ArrowDown"), ("q", "quarantine", "b"), ("l", "love", "ArrowRight")):
             before = page.evaluate(f"{EXPLORER}.session.selectedId")
             page.keyboard.press(move)
             wait_until(lambda before=before: selected(page) != before, f"{move} selects another loop")
@@ -103,7 +103,7 @@ def test_marks_made_with_keys_alone_are_saved_at_once_and_survive_restart_and_re
         wait_until(lambda: name.count() == 1, "the one loop in quarantine")
         assert name.inner_text().startswith("other name")
         page.locator(".ls-scroller").focus()
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
         loop_id = next(loop_id for loop_id, mark in made.items() if mark == "quarantine")
         wait_until_plays(page, loop_id)
         page.keyboard.press("q")
@@ -147,7 +147,7 @@ def test_each_model_keeps_its_threshold_over_pages_and_models_and_leaving_is_sil
 
 def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
     open_explore(page, app)
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
     anchor = selected(page)
     ids = [synthetic.loop_id(i) for i in range(300)]
     rows = [np.random.default_rng(int(loop_id[:12], 16)) for loop_id in ids]
@@ -156,9 +156,9 @@ def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
     order = [ids[i] for i in np.argsort(-(unit @ unit[ids.index(anchor)]))]
     assert order[0] == anchor
     for expected in order[1:4]:
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
         wait_until_plays(page, expected)
-    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
     wait_until_plays(page, order[2])
 
 
