@@ -77,7 +77,7 @@ function sorted(mode, loops) {
   const sign = found.turned ? -1 : 1;
   const known = rows.filter((row) => !Number.isNaN(values[row]));
   const unknown = rows.filter((row) => Number.isNaN(values[row]));
-  known.sort((a, b) => sign * (values[a] - values[b]) || listen[a] - listen[b]);
+  known.sort((a, b) => sign * (values[a] - values[b])); // equal ones stay as they stand
   rows.set(known);
   rows.set(unknown, known.length);
   return rows;
@@ -85,13 +85,7 @@ function sorted(mode, loops) {
 
 /** Where each text stands among all of them, from 0: numbers in it by their size, case and accents left aside. @param {string[]} texts */
 function placesOf(texts) {
-  const keys = texts.map((text) =>
-    text
-      .normalize("NFKD")
-      .toLowerCase()
-      .replace(/\p{M}/gu, "")
-      .replace(/\d+/g, (digits) => digits.padStart(DIGITS, "0")),
-  );
+  const keys = texts.map(readable);
   const order = Int32Array.from(texts, (_, i) => i).sort((a, b) =>
     keys[a] < keys[b] ? -1 : Number(keys[a] > keys[b]),
   );
@@ -102,4 +96,10 @@ function placesOf(texts) {
     places[at] = place;
   }
   return places;
+}
+
+/** A text that sorts by code as people sort it. @param {string} text */
+function readable(text) {
+  const plain = /^[ -~]*$/.test(text) ? text : text.normalize("NFKD").replace(/\p{M}/gu, "");
+  return plain.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(DIGITS, "0"));
 }
