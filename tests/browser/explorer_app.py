@@ -1,5 +1,7 @@
 """A page with nothing but the explorer, on synthetic loops: `EXPLORER_LOOPS` says how many (default 400).
 
+With `EXPLORER_FINDINGS` set they have been through the signal checks.
+
 With `EXPLORER_NATIVE` set it shows Streamlit's own charts and player instead, for the benchmark. What Python hears is
 written to the page as JSON in a code block, where the tests read it.
 """
@@ -23,6 +25,7 @@ from tests.browser import synthetic
 
 N_LOOPS = int(os.environ.get("EXPLORER_LOOPS", "400"))
 NATIVE = "EXPLORER_NATIVE" in os.environ
+FINDINGS = "EXPLORER_FINDINGS" in os.environ
 
 
 @st.cache_resource(show_spinner=False)
@@ -32,7 +35,8 @@ def tones() -> list[Path]:
 
 @st.cache_resource(show_spinner=False)
 def view(n: int) -> ExplorerView:
-    return synthetic.synthetic_view(n)
+    made = synthetic.synthetic_view(n)
+    return synthetic.with_findings(made) if FINDINGS else made
 
 
 @st.fragment
