@@ -7,7 +7,8 @@ from loopscope.ui.views.embed import embed_step
 
 heading(
     "Embed",
-    "A frozen audio encoder turns each loop into a row of numbers. Done once: the result is kept on this machine.",
+    "A trained listener (a frozen audio encoder) writes down in numbers how each loop sounds. Done once: they are kept "
+    "on this machine.",
 )
 library = enter("embed").library
 if library is None:

@@ -7,7 +7,8 @@ from loopscope.ui.views.train import train_step
 
 heading(
     "Train",
-    "An autoencoder learns your library, then Deep SVDD pulls normal loops towards one centre. Far from it = unusual.",
+    "A detector learns what is normal in this folder; what lies far from that stands out. By default an autoencoder, "
+    "then Deep SVDD.",
 )
 state = enter("train")
 if state.library is None:

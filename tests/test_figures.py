@@ -6,6 +6,7 @@ import pytest
 
 from loopscope.analysis.projection import project
 from loopscope.figures import scores as figures
+from loopscope.progress import EpochReport
 
 N = 60
 
@@ -116,3 +117,32 @@ def test_histograms_count_every_loop_training_first() -> None:
     figure = figures.score_histogram(table(5), 20.0)
     assert [trace.name for trace in figure.data] == ["training", "validation"]
     assert sum(int(np.sum(trace.y)) for trace in figure.data) == N
+
+
+def epochs(n: int, low: float, high: float, phase: str = "pretrain") -> list[EpochReport]:
+    return [
+        EpochReport(phase, i + 1, n, value, 1.01 * value) for i, value in enumerate(np.geomspace(high, low / 1.01, n))
+    ]
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "finetune"])
+def test_curves_before_the_first_epoch_show_no_figures_that_mean_nothing(phase: str) -> None:
+    other = {"pretrain": "finetune", "finetune": "pretrain"}[phase]
+    figure = figures.loss_curves(epochs(3, 0.1, 1.0, other), phase)
+    for axis in (figure.layout.xaxis, figure.layout.yaxis):
+        assert axis.showticklabels is False and axis.title.text
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100, 1000])
+@pytest.mark.parametrize("low, high", [(0.971, 0.983), (0.61, 0.93), (0.2, 8.0), (1e-6, 3.0), (2.0, 2.0), (1100, 1190)])
+def test_curves_have_labels_on_both_axes_within_what_is_drawn(n: int, low: float, high: float) -> None:
+    figure = figures.loss_curves(epochs(n, low, high), "pretrain")
+    (left, right), rounds = figure.layout.xaxis.range, figure.layout.xaxis.tickvals
+    assert 2 <= sum(left <= tick <= right for tick in rounds) <= 11 and all(tick == int(tick) for tick in rounds)
+    drawn = [value for trace in figure.data for value in trace.y]
+    ticks = figure.layout.yaxis.tickvals
+    assert min(ticks) <= min(drawn) and max(ticks) >= max(drawn)
+    if n > 1 and high > low:
+        assert 3 <= sum(min(drawn) <= tick <= max(drawn) for tick in ticks) <= 11
+    assert all(trace.mode != "lines" for trace in figure.data) or n > 1, "a single point is seen"
+    assert all(float(text.replace(",", "")) > 0 for text in figure.layout.yaxis.ticktext)

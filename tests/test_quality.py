@@ -67,7 +67,7 @@ def test_a_sound_model_has_no_warnings_and_absent_measures_are_not_judged():
     ("broken", "words"),
     [
         ({"spread_after": 1e-4}, "sphere has collapsed"),
-        ({"effective_rank": 1.2}, "1.2 effective dimensions of 32"),
+        ({"effective_rank": 1.2}, "1.2 independent ways of 32"),
         ({"variance_lost": 0.03, "variance_lost_without_skips": 1.03}, "passes the bottleneck by"),
         ({"agreement_with_pretrained": 0.1}, "reordered the loops"),
         ({"agreement_over_seeds": 0.2}, "another seed"),

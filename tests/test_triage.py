@@ -130,7 +130,7 @@ def test_the_reason_names_everything_strongest_first() -> None:
 
 
 def test_percentiles_in_words() -> None:
-    assert percentile_in_words(100.0) == "More unusual than anything in the collection."
+    assert percentile_in_words(100.0) == "More unusual than all loops the detector learnt from."
     assert percentile_in_words(99.62) == "More unusual than 99.6 % of the collection."
     assert percentile_in_words(float("nan")) == "Not scored by the detector."
 

@@ -115,7 +115,7 @@ def percentile_in_words(percentile: float) -> str:
     if np.isnan(percentile):
         return "Not scored by the detector."
     if percentile >= 100:
-        return "More unusual than anything in the collection."
+        return "More unusual than all loops the detector learnt from."  # another loop may be even more so
     share = f"{percentile:.1f}".removesuffix(".0") if percentile > 99 else f"{percentile:.0f}"
     return f"More unusual than {share} % of the collection."
 

@@ -161,11 +161,9 @@ def _rank(m: Mapping[str, float]) -> QualityCheck:
     title, limit, rank = "Effective dimensions", f"at least {MIN_EFFECTIVE_RANK:g}", _figure(m, "effective_rank")
     if rank is None:
         return _missing(title, limit, "the latents of the held-out loops are no numbers")
-    used = f"The latent space uses {rank:.1f} effective dimensions of {m['latent_size']:.0f}"
+    used = f"Loops differ in {rank:.1f} independent ways of {m['latent_size']:.0f} possible"
     passed = rank >= MIN_EFFECTIVE_RANK
-    sentence = (
-        f"{used}." if passed else f"{used}: loops differ along almost one direction, so the distance says little."
-    )
+    sentence = f"{used}." if passed else f"{used}: almost along one direction, so the distance says little."
     return _judged(title, f"{rank:.1f}", limit, passed, sentence)
 
 
@@ -230,9 +228,9 @@ def _exceedance(m: Mapping[str, float]) -> QualityCheck | None:
         return _missing(title, limit, "no loop was held out from training")
     chance = exceedance_by_chance(share, m["held_out_loops"], m["training_loops"]) if "held_out_loops" in m else 0.0
     passed = share <= MAX_EXCEEDANCE or chance >= MIN_CHANCE
-    above = f"{share:.0%} of the held-out loops lie above the 95th percentile of the training scores"
+    above = f"{share:.0%} of the held-out loops score higher than 95% of the training loops"
     sentence = (
-        f"{above} (nominal 5%)."
+        f"{above} (about 5% is expected)."
         if share <= MAX_EXCEEDANCE
         else f"{above} instead of 5%, which may be chance: only {m['held_out_loops']:.0f} loops were held out."
         if passed

@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from loopscope.arrays import Float
-from loopscope.figures.scores import TRAIN, labelled_figure
+from loopscope.figures.axes import labelled_figure
+from loopscope.figures.scores import TRAIN
 
 MOST_BARS = 10  # of one chart of counts; the rest share one
 

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from loopscope.analysis.projection import Projection, project
 from loopscope.arrays import Float, Int
+from loopscope.figures.axes import labelled_figure, log_axis, log_ticks, round_ticks
 from loopscope.progress import EpochReport
 
 TRAIN = "#5b8fb0"
@@ -22,41 +23,14 @@ ANOMALOUS = "#d55e00"
 NEUTRAL = "#8a949a"
 DRAWN = 5000  # marks that one native chart sends to the browser at most
 SPLIT_COLOURS = {"train": TRAIN, "validation": VALIDATION, "new": NEW}
-MANY_DECADES = 3  # from here on ticks are powers of ten only
 MANY_POINTS = 3000
 HEATMAP_ROWS, HEATMAP_COLUMNS = 240, 64
 SPLIT_TITLES = {"train": "training", "validation": "validation", "new": "new loops"}
 IQR_OF_NORMAL = 1.349  # standard deviations
-PHASE_TITLES = {"pretrain": "Phase 1 · autoencoder", "finetune": "Phase 2 · Deep SVDD"}
-
-
-def labelled_figure(x_title: str, y_title: str, height: int, **layout: object) -> go.Figure:
-    """An empty figure with axis titles and the margins that all figures share; `layout` goes to Plotly."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 56, "r": 12, "t": 32, "b": 44},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
-        hoverlabel={"align": "left"},
-        **layout,
-    )
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title)
-    return figure
-
-
-def _log_axis(figure: go.Figure, values: Sequence[float] | pd.Series) -> None:
-    """A log y axis with every tick written out: Plotly's own labels between decades drop the power of ten."""
-    if len(values):
-        figure.update_yaxes(type="log", **_log_ticks(float(np.min(values)), float(np.max(values))))
-
-
-def _log_ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
-    """Ticks that span low to high: 1, 2 and 5 of each decade, of many decades the powers of ten alone."""
-    decades = range(int(np.floor(np.log10(low))) - 1, int(np.ceil(np.log10(high))) + 1)
-    steps = (1, 2, 5) if high < low * 10**MANY_DECADES else (1,)
-    values = [step * 10.0**decade for decade in decades for step in steps]
-    return {"tickvals": values, "ticktext": [f"{value:,.10g}" for value in values]}
+PHASE_TITLES = {
+    "pretrain": "Phase 1 · learns to rebuild the loops (autoencoder)",
+    "finetune": "Phase 2 · draws normal loops together (Deep SVDD)",
+}
 
 
 def _add_points(figure: go.Figure, n_in_all: int, **trace: object) -> None:
@@ -66,17 +40,26 @@ def _add_points(figure: go.Figure, n_in_all: int, **trace: object) -> None:
 
 
 def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -> go.Figure:
-    """Training and validation loss of one phase ("pretrain" or "finetune") over its epochs, log scale."""
-    figure = labelled_figure("epoch", "loss (log)", height, uirevision=phase)
+    """Training and validation loss of one phase ("pretrain" or "finetune") over its epochs, log scale.
+
+    Before the first epoch axes without figures, which would mean nothing.
+    """
+    figure = labelled_figure("round (epoch)", "loss (log)", height, uirevision=phase)
     reports = [report for report in history if report.phase == phase]
+    if not reports:
+        for update_axis in (figure.update_xaxes, figure.update_yaxes):
+            update_axis(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
+        return figure
     epochs = [report.epoch for report in reports]
+    figure.update_xaxes(**round_ticks(epochs[-1]))
     for name, colour, values in (
         ("training", TRAIN, [report.train_loss for report in reports]),
         ("validation", VALIDATION, [report.validation_loss for report in reports]),
     ):
-        figure.add_scatter(x=epochs, y=values, name=name, mode="lines", line={"color": colour, "width": 2})
+        mode = "lines" if len(reports) > 1 else "lines+markers"  # a line of one point is not seen
+        figure.add_scatter(x=epochs, y=values, name=name, mode=mode, line={"color": colour, "width": 2})
     if all(report.train_loss > 0 and report.validation_loss > 0 for report in reports):
-        _log_axis(figure, [value for report in reports for value in (report.train_loss, report.validation_loss)])
+        log_axis(figure, [value for report in reports for value in (report.train_loss, report.validation_loss)])
     else:
         figure.update_yaxes(title="loss")
     return figure
@@ -107,7 +90,7 @@ def score_boxes(models: Mapping[str, pd.DataFrame], height: int = 360) -> go.Fig
             line={"width": 1.5},
             marker={"color": SPLIT_COLOURS.get(str(split), NEUTRAL), "size": 4},
         )
-    _log_axis(figure, data["score"])
+    log_axis(figure, data["score"])
     return figure
 
 
@@ -153,7 +136,7 @@ def rank_scatter(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]
     ranks = joined_ranks(left, right)
     flagged_by_either = ranks["flagged_left"] | ranks["flagged_right"]
     drawn = ranks.assign(first=~flagged_by_either).sort_values("first", kind="stable").head(DRAWN).index
-    figure = labelled_figure(f"rank by {names[0]} (1 = most anomalous)", f"rank by {names[1]}", height)
+    figure = labelled_figure(f"rank by {names[0]} (1 = stands out most)", f"rank by {names[1]}", height)
     for title, flagged, colour, size in (
         ("neither flags", (False, False), NEUTRAL, 6),
         (f"only {names[0]}", (True, False), VALIDATION, 8),
@@ -179,7 +162,7 @@ def rank_scatter(left: pd.DataFrame, right: pd.DataFrame, names: tuple[str, str]
         if n_flagged:
             add_line(n_flagged + 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     for update_axis in (figure.update_xaxes, figure.update_yaxes):
-        update_axis(type="log", range=[np.log10(0.8), np.log10(1.25 * max(2, len(ranks)))], **_log_ticks(1, len(ranks)))
+        update_axis(type="log", range=[np.log10(0.8), np.log10(1.25 * max(2, len(ranks)))], **log_ticks(1, len(ranks)))
     return figure
 
 

@@ -50,7 +50,7 @@ def walk(page: Page, url: str, suffix: str) -> None:
     page.screenshot(path=FOLDER / f"listening-{suffix}.png")
     expect(page.get_by_test_id("stSidebar").get_by_text("Model: AEwRES", exact=False)).to_be_visible(timeout=LONG)
     visit(page, "Train")
-    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    expect(page.locator(".st-key-train-said")).to_be_visible(timeout=LONG)
     keep("train")
     train_once(page, "pca")
     visit(page, "Explore")
@@ -77,7 +77,7 @@ def train_once(page: Page, detector: str) -> None:
     until_still(page)
     press(page, "Train")
     expect(page.get_by_test_id("stSidebar").get_by_text(f"Model: {label}")).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    expect(page.locator(".st-key-train-said")).to_be_visible(timeout=LONG)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from loopscope.checkpoints import AISFX
+from loopscope.wording import stand_out
 from tests.browser.driving import (
     MODEL_SHOWN,
     ROOT,
@@ -120,7 +121,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     heard = hear_first(page)["loopId"]
     loops = loops_in_view(page).set_index("loop_id")
     assert loops.loc[heard, "flagged"] and clicks(page) - so_far <= 1, "one more click to a loop that stands out"
-    assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {loops['flagged'].sum()} stand out"]
+    assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {stand_out(loops['flagged'].sum())}"]
     listen(page, library)
 
     visit(page, "Embed")
@@ -129,7 +130,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     visit(page, "Library")
     expect(page.get_by_role("heading", name=re.compile(r"^Loops \(1[6-9]\d\)$"))).to_be_visible(timeout=LONG)
     visit(page, "Train")
-    expect(page.get_by_text("Training time")).to_be_visible(timeout=LONG)
+    expect(page.locator(".st-key-train-said")).to_be_visible(timeout=LONG)
     for name in ("Compare", "Diagnostics", "Library", "Embed", "Train"):
         visit(page, name)
         at_rest(page)
@@ -184,7 +185,7 @@ def curve_lengths(page: Page, enough: int = 4) -> set[int]:
     count = """() => Math.max(0, ...[...document.querySelectorAll('[class*=st-key-live-] .js-plotly-plot')]
                 .map((plot) => plot.data?.[0]?.x?.length ?? plot.data?.[0]?._inputLength ?? 0))"""
     seen: set[int] = set()
-    ended = page.get_by_text("Training time")
+    ended = page.locator(".st-key-train-said")
 
     def is_over() -> bool:
         seen.add(page.evaluate(count))

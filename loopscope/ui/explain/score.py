@@ -16,8 +16,7 @@ def score_in_words(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, p
     row = chosen.row
     st.caption(
         f"{percentile_in_words(float(row['percentile']))} Rank {int(row['rank']):,} of {table['loop_id'].nunique():,}, "
-        f"score {row['score']:.4g}; {'flagged' if row['is_anomaly'] else 'not flagged'} at the {percentile:g}th "
-        "percentile."
+        f"score {row['score']:.4g}; {_standing(bool(row['is_anomaly']))} at the threshold of {percentile:g} %."
     )
 
 
@@ -26,7 +25,7 @@ def score_parts(scored: ScoredLoops, chosen: Selected, percentile: float) -> Non
     st.markdown("**What makes up the score**")
     stability = stability_of(scored, chosen.X, chosen.index, percentile)
     if stability is not None:
-        st.caption(_stability_in_words(stability))
+        st.caption(_stability_in_words(stability, bool(chosen.row["is_anomaly"])))
     for part in parts_of(scored, chosen.X, chosen.index):
         st.caption(_part_in_words(part))
     carriers = carriers_of(scored, chosen.X, chosen.index)
@@ -49,10 +48,18 @@ def _part_in_words(part: Part) -> str:
     return f"**{part.title}**: {part.degree}, above {share} % of the loops trained on ({part.meaning})."
 
 
-def _stability_in_words(stability: Stability) -> str:
+def _standing(is_flagged: bool) -> str:
+    return "it stands out" if is_flagged else "it does not stand out"
+
+
+def _stability_in_words(stability: Stability, is_flagged: bool) -> str:
+    """How steady the rank is; why the trainings may say something else each than together."""
     low, high = min(stability.ranks), max(stability.ranks)
     ranks = f"rank {low:,} in each" if low == high else f"rank {low:,} to {high:,}"
+    n_trainings, n_flagged = len(stability.ranks), stability.n_flagged
+    agree = 2 * n_flagged >= n_trainings if is_flagged else 2 * n_flagged <= n_trainings
+    close = f" Together {_standing(is_flagged)}: it is close to the threshold, and each training has its own."
     return (
-        f"{stability.degree.capitalize()}: {ranks} of {len(stability.ranks)} independent trainings ({stability.n:,} "
-        f"loops), flagged in {stability.n_flagged} of {len(stability.ranks)}."
+        f"{stability.degree.capitalize()}: {ranks} of {n_trainings} independent trainings ({stability.n:,} "
+        f"loops), stands out in {n_flagged} of {n_trainings}.{'' if agree else close}"
     )

@@ -31,6 +31,7 @@ from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.project import Project, SavedModel
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server.memory import collect_and_freeze
+from loopscope.wording import stand_out
 
 WALK, TRAIN = "walk", "train"
 FILL_S = 2.0  # between two states of the provisional ranking
@@ -115,7 +116,7 @@ def take_model(project: Project, label: str, scored: ScoredLoops) -> None:
         return
     keep_model(project, label, scored)
     name, n_flagged = scored.detector.name, project.n_flagged(project.active)
-    project.say(f"{name} is ready: {n_flagged:,} stand out")
+    project.say(f"{name} is ready: {stand_out(n_flagged or 0)}")
 
 
 def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:

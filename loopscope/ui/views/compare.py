@@ -43,22 +43,33 @@ def compare_step(library: Library, embeddings: EmbeddingSet) -> None:
     """Everything on the page; the session has at least one model of these embeddings."""
     state = session()
     show_provenance()
-    show_figure(
-        score_boxes({label: scored.scores for label, scored in state.models.items()}),
-        key="score-boxes",
-        title="Scores of every fitted model",
-        note="each model has its own scale: does validation sit where training sits?",
-        describe="Box plots of the anomaly scores of each model, for training and validation, on a log axis.",
-    )
     if len(state.models) < 2:
         st.info("Train a second detector or seed to see where two models disagree.", icon=":material/arrow_forward:")
-        _figures_of(_side(state, library, next(iter(state.models)), ""), "only")
+        sides = [_side(state, library, next(iter(state.models)), "")]
+        _warn_unfinished(sides[0])
     else:
-        _two_models(state, library)
+        sides = _two_models(state, library)
     evaluation_step(state, library, embeddings)
+    _figures_of_the_paper(state, sides)
 
 
-def _two_models(state: SessionState, library: Library) -> None:
+def _figures_of_the_paper(state: SessionState, sides: list[Side]) -> None:
+    """What each model looks like by itself, for those who know the paper."""
+    with st.expander("Figures of the paper", icon=":material/insert_chart:"):
+        show_figure(
+            score_boxes({label: scored.scores for label, scored in state.models.items()}),
+            key="score-boxes",
+            title="Scores of every fitted model",
+            note="each model has its own scale: does validation sit where training sits?",
+            describe="Box plots of the anomaly scores of each model, for training and validation, on a log axis.",
+        )
+        for column, side, where in zip(st.columns(max(len(sides), 1)), sides, SIDES, strict=False):
+            with column:
+                _figures_of(side, where)
+
+
+def _two_models(state: SessionState, library: Library) -> list[Side]:
+    """The choice of two models and where they disagree; returns both sides."""
     labels = list(state.models)
     st.subheader("Two models on the same loops", anchor=False)
     columns = st.columns(2)
@@ -66,13 +77,13 @@ def _two_models(state: SessionState, library: Library) -> None:
     right = columns[1].selectbox("Second model", labels, index=len(labels) - 1, key="compare-right")
     if left == right:
         st.info("Choose two different models to compare.")
-        return
+        return [_side(state, library, left, "")]
     names = _short_names(left, right)
     sides = [_side(state, library, label, name) for label, name in zip((left, right), names, strict=True)]
+    for side in sides:
+        _warn_unfinished(side)
     _agreement(library, sides[0], sides[1])
-    for column, side, where in zip(st.columns(2), sides, SIDES, strict=True):
-        with column:
-            _figures_of(side, where)
+    return sides
 
 
 def _side(state: SessionState, library: Library, label: str, name: str) -> Side:
@@ -105,8 +116,8 @@ def _agreement(library: Library, left: Side, right: Side) -> None:
             rank_scatter(left.table, right.table, (left.name, right.name)),
             key="rank-scatter",
             title="Rank by rank",
-            note=f"Spearman correlation {correlation:.2f} · click a point or choose a row to hear it",
-            describe=f"Rank of each loop by {left.name} against {right.name}; correlation {correlation:.2f}.",
+            note=f"they agree to {correlation:.2f} of 1 · click a point or choose a row to hear it",
+            describe=f"Rank of each loop by {left.name} against {right.name}; Spearman correlation {correlation:.2f}.",
         )
     with listing:
         st.markdown("**Where they disagree most**")
@@ -147,12 +158,15 @@ def _newest(clicked: str | None, chosen: str | None) -> str | None:
     return loop_id
 
 
+def _warn_unfinished(side: Side) -> None:
+    report = side.scored.detector.report_
+    if not report.complete:
+        st.warning(plain(f"{side.name or side.label}: {report.warnings[0]}"), icon=":material/warning:")
+
+
 def _figures_of(side: Side, where: str) -> None:
     """Score histogram, latent scatter and latent heatmap of one model, as the paper shows them."""
     prefix = f"{side.name}: " if side.name else ""
-    report = side.scored.detector.report_
-    if not report.complete:
-        st.warning(plain(f"{prefix}{report.warnings[0]}"), icon=":material/warning:")
     flagged = int(side.table["is_anomaly"].sum())
     show_figure(
         score_histogram(side.table, side.threshold),

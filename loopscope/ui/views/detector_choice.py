@@ -8,14 +8,17 @@ from loopscope.ui.state import recall, remember
 PRESETS = {  # title and what it means
     "robust": (
         "Robust (recommended)",
-        "Robust: scored by members that did not train on the loop, and kept from collapse.",
+        "Robust: every loop is judged by networks that did not learn from it.",
     ),
     "paper": (
         "Paper, section 4.3",
-        "Paper: as published (section 4.3); its hypersphere usually collapses, and the report says so.",
+        "Paper: as published (section 4.3); it usually fails, all loops ending in one point, and the report says so.",
     ),
 }
-JOINED = ", joined with its reconstruction error and the local density of the embeddings"
+JOINED = "AEwRES and AE with preset robust join that with the reconstruction error and the local density."
+SEED_HELP = (
+    "The same number gives the same result; another one an equally good training that may rank a little differently."
+)
 
 
 def choose_detector() -> tuple[str, str, int]:
@@ -23,18 +26,23 @@ def choose_detector() -> tuple[str, str, int]:
     names = detector_names()
     recall({"detector-name": names[0], "preset-name": "", "seed": 0})
     left, middle, right = st.columns([5, 5, 2])
-    name = left.selectbox("Detector", names, format_func=_title, key="detector-name")
+    name = left.selectbox("Detector", names, format_func=_title, key="detector-name", help=_scores_in_words())
     info = detector_info(name)
     if st.session_state["preset-name"] not in info.presets:
         st.session_state["preset-name"] = next(iter(info.presets))
     preset = middle.selectbox(
         "Preset", list(info.presets), format_func=lambda name: PRESETS[name][0], key="preset-name"
     )
-    seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed")
+    seed = right.number_input("Seed", min_value=0, max_value=9999, key="seed", help=SEED_HELP)
     remember("detector-name", "preset-name", "seed")
-    joined = JOINED if preset == "robust" and info.is_deep else ""
-    st.caption(f"Score: {info.score}{joined}; higher = more anomalous. {PRESETS[preset][1]}")
+    st.caption(PRESETS[preset][1])
     return name, preset, int(seed)
+
+
+def _scores_in_words() -> str:
+    """What each detector goes by."""
+    lines = [f"{name}: {detector_info(name).score}" for name in detector_names()]
+    return "What makes a loop stand out:\n\n- " + "\n- ".join(lines) + f"\n\n{JOINED}"
 
 
 def _title(name: str) -> str:

@@ -26,7 +26,7 @@ def choose_encoder() -> tuple[str, str | None]:
     remember("encoder-name")
     if name in known:
         info = known[name]
-        st.caption(f"{info.n_features} features a loop · {plain(info.licence)}")
+        st.caption(f"{info.n_features} numbers per loop · {plain(info.licence)}")
     weights_file = ""
     if name.startswith("clap"):
         recall({"weights-file": ""})
@@ -76,10 +76,14 @@ def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:
     show_notice()
     figures_row(
         ("Loops embedded", f"{len(embeddings.loop_ids):,}", None),
-        ("Features a loop", f"{embeddings.X.shape[1]:,}", f"Encoder id: {embeddings.encoder_id}"),
+        (
+            "Numbers per loop",
+            f"{embeddings.X.shape[1]:,}",
+            f"Features of the embedding. Encoder id: {embeddings.encoder_id}",
+        ),
         ("Left out", f"{len(left_out(library, embeddings)):,}", "Files with a reason, listed below."),
     )
     if not embeddings.rejected.empty:
-        st.subheader("Failed to embed", anchor=False)
+        st.subheader("Could not be embedded", anchor=False)
         show_table(embeddings.rejected[["path", "reason"]], "not-embedded")
     next_step("train")

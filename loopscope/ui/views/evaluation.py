@@ -18,36 +18,50 @@ from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.projects.tasks import Task, TaskBoard
 from loopscope.ui.state import SessionState
+from loopscope.wording import counted
 
 KIND = "evaluate"
 LABELS_FILE = "labels.csv"
+FEWEST = 10  # marks, below which one more or less changes every figure
+SPREAD = ("± sd", "Standard deviation over the seeds.")
 NUMBERS = {
-    name: st.column_config.NumberColumn(title, format="%.3f")
-    for name, title in {
-        "auroc": "AUROC",
-        "auroc_sd": "± sd",
-        "average_precision": "average precision",
-        "average_precision_sd": "± sd",
-        "precision_at_k": "precision at k",
-        "precision_at_k_sd": "± sd",
-        "seconds": "seconds a fit",
+    name: st.column_config.NumberColumn(title, format="%.3f", help=explained)
+    for name, (title, explained) in {
+        "auroc": ("odd before normal", "AUROC: how often an odd loop stands before a normal one; 0.5 is chance."),
+        "auroc_sd": SPREAD,
+        "average_precision": ("clean list", "Average precision: how few normal loops stand between the odd ones."),
+        "average_precision_sd": SPREAD,
+        "precision_at_k": (
+            "found at the top",
+            "Precision at k: share of odd loops among the first k, k as many as odd.",
+        ),
+        "precision_at_k_sd": SPREAD,
+        "seconds": ("seconds a fit", None),
     }.items()
 }
+COUNTED = {"n": st.column_config.NumberColumn("odd loops", help="Anomalies of this category."), **NUMBERS}
 
 
 def evaluation_step(state: SessionState, library: Library, embeddings: EmbeddingSet) -> None:
     """Labels where there are any, the session's models on them, and all detectors over seeds on request."""
-    st.subheader("Evaluation on labels", anchor=False)
+    st.subheader("How well the models find what you marked", anchor=False)
     try:
         data = _labelled(library, embeddings)
     except DataError as error:
         st.caption(plain(str(error)))
         return
+    n, n_odd = len(data.labels), int(data.labels.sum())
     st.caption(
-        f"{len(data.labels):,} labelled loops, {int(data.labels.sum()):,} of them anomalies. AUROC 0.5 is chance; "
-        "k is the number of anomalies."
+        f"{counted(n, 'loop is', 'loops are')} marked or labelled, {n_odd:,} of them as odd. "
+        "1 is perfect in every column; 0.5 is chance in the first."
     )
-    st.dataframe(_session_models(state, data), hide_index=True, column_config=NUMBERS)
+    if n < FEWEST:
+        st.warning(
+            f"{counted(n, 'mark is', 'marks are')} too few to judge a model by: one more or less changes every figure. "
+            f"Mark at least {FEWEST}.",
+            icon=":material/warning:",
+        )
+    st.dataframe(_session_models(state, data), hide_index=True, column_config=COUNTED)
     _all_detectors(state.project.tasks, data)
 
 
@@ -60,8 +74,8 @@ def _labelled(library: Library, embeddings: EmbeddingSet) -> LabelledSet:
         m in {"keep", "love"} for m in marks.values()
     ):
         raise DataError(
-            f"There are no labels: put a {LABELS_FILE} (path, label, category) into the folder, or mark loops on the "
-            "Explore page, quarantine for faulty and keep or love for good ones."
+            "Nothing is marked yet: mark loops on the Explore page, quarantine for bad ones and keep or love for good "
+            f"ones, or put a {LABELS_FILE} (path, label, category) into the folder."
         )
     return label_marks(marks, embeddings.loop_ids, embeddings.X)
 
@@ -96,4 +110,4 @@ def _all_detectors(tasks: TaskBoard, data: LabelledSet) -> None:
     if loop_ids == data.loop_ids and not runs.empty:
         summary = summarise(runs)
         shown = ["detector", "category", "n", *[name for name in NUMBERS if name in summary]]
-        st.dataframe(summary[shown], hide_index=True, column_config=NUMBERS)
+        st.dataframe(summary[shown], hide_index=True, column_config=COUNTED)

@@ -11,6 +11,7 @@ from loopscope.ui.components import plain
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import may_open, open_project, session
+from loopscope.wording import counted, stand_out
 
 SHOWN = 6
 A_ROW = 3
@@ -29,8 +30,10 @@ def show_changes() -> None:
     if state.seen.changes:
         st.info(f"Since the last time: {state.seen.changes.sentence}.", icon=":material/new_releases:")
     if (n_new := _not_learnt(state.model)) and not state.project.tasks.any_running():
-        loops = "1 new loop is" if n_new == 1 else f"{n_new:,} new loops are"
-        st.caption(f"{loops} scored by the present model, which has not learnt from them.")
+        st.caption(
+            f"{counted(n_new, 'new loop is', 'new loops are')} scored by the present model, which has not learnt from "
+            f"{'it' if n_new == 1 else 'them'}."
+        )
         if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
             start_walk(state.project, project_registry().store, retrain=True)
             st.rerun()
@@ -82,8 +85,8 @@ def _change(row: ProjectRow) -> None:
 
 def _said(row: ProjectRow) -> list[str]:
     n_loops, n_flagged = row.state.get("n_loops"), row.state.get("n_flagged")
-    said = [f"{n_loops:,} {'loop' if n_loops == 1 else 'loops'}"] if isinstance(n_loops, int) else []
-    said += [f"{n_flagged:,} stand out"] if isinstance(n_flagged, int) else []
+    said = [counted(n_loops, "loop")] if isinstance(n_loops, int) else []
+    said += [stand_out(n_flagged)] if isinstance(n_flagged, int) else []
     said += ["not finished"] if row.state.get("standing") != "done" else []
     return [*said, f"opened {age(time.time() - row.opened_at)}"]
 

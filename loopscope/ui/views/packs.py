@@ -13,7 +13,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import SessionState, kept, session
 from loopscope.ui.widgets.figure import show_figure
-from loopscope.wording import stand_out
+from loopscope.wording import counted, stand_out
 
 SWITCH = "pack-switch"
 
@@ -94,8 +94,8 @@ def show_among_old(scored: ScoredLoops) -> None:
     threshold = threshold_at(scored.reference_scores, 95.0)
     above = int((new["score"] > threshold).sum())
     st.markdown(
-        f"**{above:,} of {len(new):,} new loops** lie above the 95th percentile of the {len(old):,} loops "
-        "this model was trained on."
+        f"**{above:,} of {counted(len(new), 'new loop')}** {'lies' if above == 1 else 'lie'} above 95 % of the "
+        f"{counted(len(old), 'loop')} this model learnt from."
     )
     both = pd.concat([old, new[["score", "split"]]], ignore_index=True)
     left, right = st.columns(2)

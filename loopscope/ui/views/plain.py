@@ -18,7 +18,7 @@ COLUMNS = ["rank", "name", "folder", "score", "percentile", "is_anomaly", "split
 def plain_view(state: SessionState, library: Library, label: str, scored: ScoredLoops) -> None:
     """Threshold, histogram, ranking and player; choosing a row plays that loop."""
     percentile = st.slider(
-        "Threshold (percentile of training scores)",
+        "Threshold (% of the loops learnt from that lie below it)",
         0.0,
         100.0,
         state.percentile,
@@ -28,7 +28,7 @@ def plain_view(state: SessionState, library: Library, label: str, scored: Scored
     )
     state.project.set_percentile(label, percentile)
     if percentile != DEFAULT_PERCENTILE:
-        st.caption(f"The paper's threshold is the {DEFAULT_PERCENTILE:.0f}th percentile.")
+        st.caption(f"The paper's threshold is {DEFAULT_PERCENTILE:.0f} %.")
     threshold = threshold_at(scored.reference_scores, percentile)
     table = score_table(library.unique, scored, percentile)
     st.markdown(f"**{int(table['is_anomaly'].sum()):,} of {len(table):,} flagged** · score above {threshold:.4g}")

@@ -1,32 +1,20 @@
-"""The Train page's parts: choosing a detector, live curves, the report with its quality checks."""
-
-import math
+"""The Train page's parts: choosing a detector, starting it, its curves as they grow."""
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.subsets import EVERYTHING, subsets
 from loopscope.analysis.walk import Plan
-from loopscope.config import DEFAULT_PERCENTILE
-from loopscope.detection.fitted import FitReport
-from loopscope.detection.quality import Outcome, outcomes_in_words, quality_checks
-from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
-from loopscope.ui.components import duration, ended, figures_row, next_step, plain, show_provenance, show_task, store
+from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK, keep_model, start_training
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.detector_choice import choose_detector
-from loopscope.ui.views.packs import show_among_old, show_pack
+from loopscope.ui.views.report import CURVES, show_report
 from loopscope.ui.views.saved_models import saved_models
-from loopscope.ui.widgets.figure import show_figure
-
-PASSED = {Outcome.PASSED: "yes", Outcome.NOT_PASSED: "no", Outcome.MISSING: "not measured"}
-SPREAD_HELP = "Mean squared distance of held-out latents to the centre; near 0 the sphere has collapsed."
-EXCEEDANCE_HELP = "Share of loops the model did not train on that lie above the 95th percentile of the training scores."
 
 
 def choose_subset(state: SessionState, library: Library, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
@@ -63,7 +51,7 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
     if running is not None:
         show_task(running, cancel_label="Stop" if running == TRAIN else "Cancel", body=live_curves)
     elif state.model is not None:
-        show_report(state.active, state.model)
+        show_report(state, state.active, state.model)
     if running is None:
         saved_models(state, library, embeddings)
 
@@ -91,84 +79,12 @@ def live_curves(task: Task) -> None:
     for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
         column.markdown(f"**{PHASE_TITLES[phase]}**")
         column.plotly_chart(loss_curves(history, phase), key=f"live-{phase}", config={"displayModeBar": False})
+        column.caption(CURVES[phase])
     if history:
         last = history[-1]
-        spread = "" if last.spread is None else f" · spread {last.spread:.3g}"
         st.caption(
-            f"{PHASE_TITLES[last.phase]} · epoch {last.epoch} of at most {last.n_epochs} · "
-            f"{duration(task.seconds)} so far{spread}"
+            f"{PHASE_TITLES[last.phase]} · round {last.epoch:,} of at most {last.n_epochs:,} · "
+            f"{duration(task.seconds)} so far"
         )
     else:
-        st.caption(f"Preparing · {duration(task.seconds)} so far")
-
-
-def show_report(label: str, scored: ScoredLoops) -> None:
-    """What training came to: time, spread, flags, and every warning in words."""
-    report = scored.detector.report_
-    st.subheader(plain(label), anchor=False)
-    show_pack(session())
-    if report.collapsed:
-        st.error(
-            "The hypersphere has collapsed: the encoder maps nearly every loop onto the centre, so this ranking is "
-            "close to noise. Use preset robust, or a baseline.",
-            icon=":material/warning:",
-        )
-    for sentence in report.warnings:
-        st.warning(plain(sentence), icon=":material/warning:")
-    threshold = threshold_at(scored.reference_scores, DEFAULT_PERCENTILE)
-    flagged = is_anomaly(scored.scores["score"].to_numpy(), threshold).sum()
-    before, after = report.measures.get("spread_before"), report.measures.get("spread_after")
-    figures_row(
-        ("Training time", duration(report.seconds), None),
-        ("Spread after ÷ before", _ratio(after, before), SPREAD_HELP),
-        ("Flagged", f"{int(flagged):,} of {len(scored.scores):,}", "Above the 95th percentile."),
-        ("Held-out above (nominal 5 %)", _share(report.measures.get("held_out_exceedance")), EXCEEDANCE_HELP),
-    )
-    if report.epochs and before is not None and after is not None:
-        st.caption(
-            f"{report.epochs:,} epochs in both phases; spread {before:.3g} before fine-tuning, {after:.3g} after."
-        )
-    if scored.is_new.any() and report.complete:
-        show_among_old(scored)
-    if report.history:
-        for column, phase in zip(st.columns(2), PHASE_TITLES, strict=True):
-            with column:
-                show_figure(
-                    loss_curves(list(report.history), phase),
-                    key=f"loss-{phase}",
-                    title=PHASE_TITLES[phase],
-                    describe=f"Training and validation loss over the epochs, {PHASE_TITLES[phase]}.",
-                )
-    show_quality_checks(report)
-    next_step("explore")
-
-
-def show_quality_checks(report: FitReport) -> None:
-    """Every check with its limit, passed, not passed or not measured, and what it means; open when one failed."""
-    judged = quality_checks(report.measures)
-    if not judged:
-        return
-    failed = any(check.outcome is Outcome.NOT_PASSED for check in judged)
-    outcome = outcomes_in_words(judged) + ("" if report.complete else ", but training was stopped before its end")
-    with st.expander(f"Quality checks · {outcome}", expanded=failed, icon=":material/shield:"):
-        st.dataframe(
-            [
-                {
-                    "check": check.title,
-                    "value": check.value,
-                    "limit": check.limit,
-                    "passed": PASSED[check.outcome],
-                    "in words": check.sentence,
-                }
-                for check in judged
-            ],
-            hide_index=True,
-        )
-
-
-def _share(share: float | None) -> str:
-    return "not measured" if share is None or math.isnan(share) else f"{share:.1%}"
-
-
-def _ratio(after: float | None, before: float | None) -> str:
-    return "not measured" if not before or after is None else f"{after / before:.3g}"
+        st.caption(f"The curves begin with the training · {duration(task.seconds)} so far")
