@@ -123,7 +123,7 @@ def outcomes_in_words(checks: Sequence[QualityCheck]) -> str:
     """Such as "all 6 passed" or "1 not passed, 4 passed, 1 not measured"."""
     counts = {outcome: sum(check.outcome is outcome for check in checks) for outcome in Outcome}
     if counts[Outcome.PASSED] == len(checks):
-        return f"all {len(checks)} passed"
+        return f"all {len(checks)} passed" if len(checks) > 1 else "passed"
     words = {Outcome.NOT_PASSED: "not passed", Outcome.PASSED: "passed", Outcome.MISSING: "not measured"}
     return ", ".join(f"{counts[outcome]} {what}" for outcome, what in words.items() if counts[outcome])
 

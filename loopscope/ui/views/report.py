@@ -47,7 +47,8 @@ def show_report(state: SessionState, label: str, scored: ScoredLoops) -> None:
     threshold = threshold_at(scored.reference_scores, state.project.percentile_of(label))
     n_flagged = int(is_anomaly(scored.scores["score"].to_numpy(), threshold).sum())
     with st.container(key="train-said"):
-        st.markdown(f"**{duration(report.seconds)} · {stand_out(n_flagged, len(scored.scores))}**")
+        took = duration(report.seconds) if report.seconds >= 1 else "Under a second"
+        st.markdown(f"**{took} · {stand_out(n_flagged, len(scored.scores))}**")
     show_pack(state)
     if report.collapsed:
         st.error(COLLAPSED, icon=":material/warning:")
@@ -59,7 +60,9 @@ def show_report(state: SessionState, label: str, scored: ScoredLoops) -> None:
 
 def _details(scored: ScoredLoops, report: FitReport) -> None:
     judged = quality_checks(report.measures)
-    checks = f" · quality checks: {outcomes_in_words(judged)}" if judged else ""
+    checks = (
+        f" · {'quality check' if len(judged) == 1 else 'quality checks'}: {outcomes_in_words(judged)}" if judged else ""
+    )
     unfinished = "" if report.complete else ", but training was stopped before its end"
     failed = any(check.outcome is Outcome.NOT_PASSED for check in judged)
     with st.expander(f"Details{checks}{unfinished}", expanded=failed, icon=":material/shield:"):
