@@ -124,14 +124,15 @@ def test_the_order_is_a_permutation_whatever_is_known() -> None:
 def test_the_reason_names_everything_strongest_first() -> None:
     findings = [finding("a", 0.3, "suspect", "hum"), finding("a", 0.9, "fault", "click")]
     result = ranked(table_of(a=97.2, b=20.0), *findings)
-    assert result.loc["a", "reason"] == "click of a. Perhaps: hum of a. More unusual than 97 % of the collection."
+    assert result.loc["a", "reason"] == "click of a. Perhaps: hum of a. Stands out more than 97 % of the collection."
     assert result.loc["a", "fault_kinds"] == "Clicks, Mains hum"
-    assert result.loc["b", "reason"] == "More unusual than 20 % of the collection."
+    assert result.loc["b", "reason"] == "Stands out more than 20 % of the collection."
 
 
 def test_percentiles_in_words() -> None:
-    assert percentile_in_words(100.0) == "More unusual than all loops the detector learnt from."
-    assert percentile_in_words(99.62) == "More unusual than 99.6 % of the collection."
+    assert percentile_in_words(100.0, 1) == "Stands out most."
+    assert percentile_in_words(100.0, 2) == percentile_in_words(99.62) == "Stands out more than 99 % of the collection."
+    assert percentile_in_words(97.9, 5) == "Stands out more than 97 % of the collection."
     assert percentile_in_words(float("nan")) == "Not scored by the detector."
 
 

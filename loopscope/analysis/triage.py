@@ -89,12 +89,11 @@ def with_triage(table: pd.DataFrame, triaged: pd.DataFrame, faults: pd.DataFrame
     joined = kept.merge(triaged[["loop_id", *ORDER_COLUMNS, "faults"]], on="loop_id", validate="many_to_one")
     flagged = joined["is_anomaly"] if "is_anomaly" in joined else joined["detector_evidence"] >= DECISION
     said = _said(faults)
+    ranks = joined["rank"] if "rank" in joined else [None] * len(joined)
+    stands = map(percentile_in_words, joined["percentile"].astype(float), ranks)
     joined = joined.assign(
         triage=triage_groups(joined["faults"] != 0, flagged),
-        reason=[
-            " ".join([*said.get(loop_id, ()), percentile_in_words(percentile)])
-            for loop_id, percentile in zip(joined["loop_id"], joined["percentile"].astype(float), strict=True)
-        ],
+        reason=[" ".join([*said.get(loop, ()), words]) for loop, words in zip(joined["loop_id"], stands, strict=True)],
     )
     return joined.drop(columns="faults").sort_values("triage_rank", kind="stable", ignore_index=True)
 
@@ -110,14 +109,14 @@ def detector_evidence(percentiles: Float) -> Float:
     return np.interp(np.nan_to_num(percentiles, nan=0.0), PERCENTILES, EVIDENCE)
 
 
-def percentile_in_words(percentile: float) -> str:
-    """What a percentile means to somebody who listens, e.g. "More unusual than 97 % of the collection."."""
+def percentile_in_words(percentile: float, rank: int | None = None) -> str:
+    """What a percentile means to somebody who listens, e.g. "Stands out more than 97 % of the collection."; `rank` 1 is
+    that of the highest score. Never more than 99 %, as on the screen."""
     if np.isnan(percentile):
         return "Not scored by the detector."
-    if percentile >= 100:
-        return "More unusual than all loops the detector learnt from."  # another loop may be even more so
-    share = f"{percentile:.1f}".removesuffix(".0") if percentile > 99 else f"{percentile:.0f}"
-    return f"More unusual than {share} % of the collection."
+    if rank == 1:
+        return "Stands out most."
+    return f"Stands out more than {min(99, int(percentile))} % of the collection."
 
 
 def _ranks(loops: pd.DataFrame, score: Float) -> Int:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,27 @@ def test_the_plain_view_compares_with_native_players(page: Page, panel_url: str)
     page.get_by_role("radio", name="Plain table").click()
     expect(page.get_by_text("Nearest normal", exact=False)).to_be_visible(timeout=LONG)
     expect(page.locator("audio")).to_have_count(4, timeout=LONG)  # the view's own and three to compare
+
+
+def test_what_is_filtered_now_is_taken_away_as_it_stands_in_the_list(panel: Page) -> None:
+    panel.get_by_role("searchbox").first.fill("Em_1")
+    wait_until(lambda: panel.evaluate("window.__loopscope.explorer.session.focus.active"), "the list is filtered")
+    inside = panel.evaluate(
+        """() => {
+            const { loops, focus } = window.__loopscope.explorer.session;
+            return loops.ids.filter((_, row) => focus.has(row));
+        }"""
+    )
+    assert 0 < len(inside) < N_LOOPS
+    if not panel.get_by_role("radio", name="Filtered now").is_visible():
+        open_takeaway(panel)
+    panel.get_by_role("radio", name=f"Filtered now ({len(inside)})").click(timeout=LONG)
+    expect(panel.get_by_text(f"{len(inside)} files · threshold", exact=False)).to_be_visible(timeout=LONG)
+    with panel.expect_download(timeout=LONG) as download:
+        panel.get_by_role("link", name="JSON").click()
+    assert re.fullmatch(r".+ · Filtered now · \d{4}-\d\d-\d\d\.json", download.value.suggested_filename)
+    whole = json.loads(Path(download.value.path()).read_bytes())
+    assert {row["loop_id"] for row in whole["rows"]} == set(inside)
+    assert {"model", "threshold", "encoder", "made_at", "list"} <= set(whole)
+    panel.get_by_role("searchbox").first.fill("")
+    expect(panel.get_by_role("radio", name="Filtered now (0)")).to_be_visible(timeout=LONG)

@@ -14,8 +14,9 @@ from loopscope.ui.widgets.figure import show_figure
 def score_in_words(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, percentile: float) -> None:
     """Rank and percentile."""
     row = chosen.row
+    rank = int(row["rank"])
     st.caption(
-        f"{percentile_in_words(float(row['percentile']))} Rank {int(row['rank']):,} of {table['loop_id'].nunique():,}, "
+        f"{percentile_in_words(float(row['percentile']), rank)} Rank {rank:,} of {table['loop_id'].nunique():,}, "
         f"score {row['score']:.4g}; {_standing(bool(row['is_anomaly']))} at the threshold of {percentile:g} %."
     )
 

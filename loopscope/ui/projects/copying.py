@@ -15,6 +15,7 @@ from loopscope.store import FileKey, Store
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import start_walk
+from loopscope.wording import counted
 
 COPY = "copy"
 
@@ -30,7 +31,7 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
             if plan.move or _is_inside(plan.destination, project):
                 look_again(project, store)
         verb = "moved" if plan.move else "copied"
-        project.say(f"{len(plan.items):,} files {verb} to {display_name(plan.destination)}")
+        project.say(f"{counted(len(plan.items), 'file')} {verb} to {display_name(plan.destination)}")
 
     return project.tasks.start(COPY, "Moving files" if plan.move else "Copying files", work)
 
@@ -45,7 +46,7 @@ def start_undo(project: Project, store: Store) -> Task:
             look_again(project, store)
         if report.left.empty:
             project.remember(undo="")
-        project.say(f"{report.undone:,} files taken back")
+        project.say(f"{counted(report.undone, 'file')} taken back")
         return report
 
     return project.tasks.start(COPY, "Taking files back", work)

@@ -15,6 +15,7 @@ from loopscope.ui.projects.walking import WALK
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import show_table
+from loopscope.wording import counted
 
 
 def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
@@ -55,10 +56,9 @@ def _planned(state: SessionState, library: Library, rows: pd.DataFrame, destinat
 
 def _offer(state: SessionState, plan: CopyPlan) -> None:
     verb = "Move" if plan.move else "Copy"
-    n = f"{len(plan.items):,} {'file' if len(plan.items) == 1 else 'files'}"
-    size = sum(item.size_bytes for item in plan.items) / 1e6
-    skipped = f", leaving out {len(plan.skipped):,}" if len(plan.skipped) else ""
-    st.caption(f"Would {verb.lower()} {n} ({size:,.1f} MB){skipped}.")
+    n, size = counted(len(plan.items), "file"), f"{plan.total_bytes / 1e6:,.1f} MB"
+    would = f"Would {verb.lower()} {n} ({size})" if plan.items else f"Nothing to {verb.lower()}"
+    st.caption(f"{would}, {len(plan.skipped):,} left alone:" if len(plan.skipped) else f"{would}.")
     if not plan.skipped.empty:
         show_table(plan.skipped, "copy-skipped", height=140)
     waits = plan.move and state.project.tasks.running(WALK)
@@ -74,8 +74,8 @@ def _offer_undo(state: SessionState) -> None:
     if file is None:
         return
     left, right = st.columns([5, 1], vertical_alignment="center")
-    left.caption(f"Undo file: {plain(str(file))}")
+    left.caption(f"The last copy or move can be taken back by {plain(str(file))}")
     waits = state.project.tasks.running(WALK)
-    if right.button("Undo the last copy or move", key="copy-undo", icon=":material/undo:", disabled=waits):
+    if right.button("Undo", key="copy-undo", icon=":material/undo:", disabled=waits):
         start_undo(state.project, store())
         st.rerun()

@@ -20,6 +20,7 @@ from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.copies import copies
 from loopscope.ui.widgets.downloads import Download, downloads
 from loopscope.ui.widgets.paging import show_table
+from loopscope.wording import counted
 
 EMPTY = {
     FILTERED: "Nothing is filtered: search or filter the list above, and what is left of it is here.",
@@ -51,7 +52,7 @@ COLUMNS = [
 ]
 FORMATS = {
     "triage_rank": st.column_config.NumberColumn("listen", help="Detector and signal checks joined; 1 = first."),
-    "triage": st.column_config.TextColumn("probably"),
+    "triage": st.column_config.TextColumn("badge"),
     "reason": st.column_config.TextColumn(width="large"),
     "score": st.column_config.NumberColumn(format="%.4g", width=90),
     "note": st.column_config.TextColumn(width=160),
@@ -97,7 +98,7 @@ def _lists(state: SessionState, library: Library, table: pd.DataFrame, threshold
     name = chosen or LISTEN_FIRST
     rows = in_order(table[inside[name]], name)
     at = "" if np.isnan(threshold) else f" · threshold: score above {threshold:.4g}, percentile {state.percentile:.1f}"
-    st.caption(f"{len(rows):,} {'file' if len(rows) == 1 else 'files'}{at}")
+    st.caption(f"{counted(len(rows), 'file')}{at}")
     if rows.empty:
         st.info(EMPTY.get(name, "No loop is in this list yet."))
     else:
