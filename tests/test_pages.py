@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
+from loopscope.ui.views import subset_choice
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")
@@ -334,6 +335,57 @@ def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:
     at.switch_page("pages/library.py").run()
     titles = [json.loads(element.proto.json).get("title") for element in at.get("bidi_component")]
     assert "Instruments · 33 of 33 loops" in titles
+
+
+def test_a_part_of_the_folder_is_chosen_before_the_walk(pack: Path) -> None:
+    at = start()
+    at.session_state["loopscope"].browsed = pack
+    at.run()
+    at.selectbox(key="detector-name").set_value("pca").run()
+    at.selectbox(key="walk-subset").set_value("instrument bass").run()
+    at.button(key="scan-here").click().run()
+    finish_tasks(at)
+    state = state_of(at)
+    assert state.active == "pca · robust · seed 0 · instrument bass"
+    assert state.model is not None and len(state.model.scores) == 24
+    at.switch_page("pages/library.py").run()
+    assert at.selectbox(key="walk-subset").value == "instrument bass", "the choice is kept"
+
+
+@pytest.mark.parametrize(
+    ("typed", "subset"),
+    [
+        ("all loops", ""),
+        (" ", ""),
+        (None, ""),
+        ("Instrument bass", "instrument bass"),
+        ("Bass", "instrument bass"),
+        ("/My Pack/Subs/", "folder My Pack/Subs"),
+        ("Folder Subs", "folder Subs"),
+    ],
+)
+def test_what_was_typed_for_a_part_is_understood(
+    typed: str | None, subset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subset_choice, "session", lambda: SessionState(choices={"walk-subset": typed}))
+    assert subset_choice.subset_ahead() == subset
+
+
+def test_a_model_is_trained_again_on_its_own_part(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    own, _ = guest(walked)
+    older = walked.embeddings.select(own.scores["loop_id"].tolist()[:8])
+    grown = score_library(walked.embeddings.select(own.scores["loop_id"].tolist()), fit_detector(older, "knn").detector)
+    state_of(at).project.add_model(
+        "knn · robust · seed 0 · instrument guitar", replace(grown, subset="instrument guitar")
+    )
+    at.run()
+    assert "1 new loop is scored by the present model, which has not learnt from it" in texts(at)
+    at.button(key="retrain").click().run()
+    finish_tasks(at)
+    model = state_of(at).model
+    assert model is not None and model.subset == "instrument guitar" and model.detector.name == "knn"
+    assert len(model.scores) == 9 and not model.is_new.any()
 
 
 def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(walked: Walked) -> None:

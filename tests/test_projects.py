@@ -526,6 +526,54 @@ def test_too_few_loops_have_checks_and_sound_but_no_model(n_loops: int, tmp_path
         assert project.memory.n_flagged is None and project.memory.n_loops == n_loops
 
 
+# A part of the folder.
+
+
+def write_two_parts(folder: Path) -> Path:
+    """Twenty notes named as bass in a folder Low, twelve without an instrument in High, three in Odd."""
+    folder.mkdir()
+    for name, numbers in (("Low", range(20)), ("High", range(40, 52)), ("Odd", range(60, 63))):
+        write(folder / name, numbers)
+    for file in (folder / "Low").iterdir():
+        file.rename(file.with_name(f"Bass_{file.name}"))
+    return folder
+
+
+@pytest.mark.parametrize(("subset", "n"), [("instrument bass", 20), ("folder high", 12)])
+def test_a_plan_for_a_part_learns_from_it_also_after_a_restart_and_with_what_came_since(
+    subset: str, n: int, tmp_path: Path, tiny: Tiny, fits: Fits
+) -> None:
+    folder = write_two_parts(tmp_path / "parts")
+    project = analysed(folder, replace(PLAN, subset=subset))
+    assert project.active == f"{PLAN.label} · {subset}"
+    model = project.contents.models[project.active]
+    assert (len(model.scores), model.subset) == (n, subset)
+    before, fitted = scores_of(project), fits.n
+
+    again = reopened(project.id)
+    assert again.memory.plan.subset == subset and scores_of(again) == before and fits.n == fitted
+
+    for seed, name in ((70, "Low/Bass_new"), (71, "High/new")):
+        soundfile.write(folder / f"{name}.wav", plucked(0.1, RATE, seed=seed), RATE)
+    grown = reopened(project.id)
+    model = grown.contents.models[grown.active]
+    assert (len(model.scores), int(model.is_new.sum()), fits.n) == (n + 1, 1, fitted), "the one that belongs to it"
+    assert {loop_id: score for loop_id, score in scores_of(grown).items() if loop_id in before} == before
+    finish(start_walk(grown, registry().store, retrain=True))
+    assert len(scores_of(grown)) == n + 1 and grown.contents.models[grown.active].subset == subset
+
+
+@pytest.mark.parametrize(
+    ("subset", "said"), [("folder Odd", "3 loops of folder Odd"), ("instrument kazoo", "0 loops of")]
+)
+def test_a_part_of_too_few_loops_is_said_and_everything_is_learnt_from(
+    subset: str, said: str, tmp_path: Path, tiny: Tiny
+) -> None:
+    project = analysed(write_two_parts(tmp_path / "parts"), replace(PLAN, subset=subset))
+    assert project.active == PLAN.label and len(scores_of(project)) == 35
+    assert project.notice is not None and said in project.notice.text and "too few" in project.notice.text
+
+
 # Tabs, memory, what is remembered.
 
 

@@ -1,8 +1,9 @@
 """Subsets hold what they name, nothing too small to learn from, and never simply everything."""
 
 import pandas as pd
+import pytest
 
-from loopscope.analysis.subsets import EVERYTHING, subsets
+from loopscope.analysis.subsets import EVERYTHING, in_subset, subsets
 
 LOOPS = pd.DataFrame(
     {
@@ -35,3 +36,19 @@ def test_what_holds_every_loop_is_not_offered_twice() -> None:
 
 def test_nothing_known_leaves_everything() -> None:
     assert list(subsets(LOOPS.assign(folder="", instrument=None))) == [EVERYTHING]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("instrument guitar", range(18, 23)),
+        ("folder bass", range(18)),
+        ("folder Bass/Funk", range(9, 18)),
+        ("folder Ba", range(0)),
+        ("folder Funk", range(0)),
+        ("instrument kazoo", range(0)),
+    ],
+)
+def test_a_subset_is_found_by_its_name_however_few_loops_it_has(name: str, rows: range) -> None:
+    assert in_subset(LOOPS, name) == tuple(f"l{i}" for i in rows)
+    assert in_subset(LOOPS.iloc[:0], name) == ()

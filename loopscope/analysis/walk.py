@@ -17,6 +17,7 @@ import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
@@ -36,6 +37,7 @@ from loopscope.progress import (
     training_progress,
 )
 from loopscope.store import Store
+from loopscope.wording import counted
 
 LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
 OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
@@ -44,7 +46,10 @@ CHECKING = 0.2  # share of the checks in what embedding and checks cost together
 
 @dataclass(frozen=True)
 class Plan:
-    """What a walk does. `encoder_id` names the encoder of an earlier walk here, whose embeddings are shown at once."""
+    """What a walk does. `encoder_id` names the encoder of an earlier walk here, whose embeddings are shown at once.
+
+    `subset`: the part of the folder to learn from, as `analysis.subsets` names it; empty for all of it.
+    """
 
     encoder: str = AUTO
     weights_file: str | None = None
@@ -52,6 +57,7 @@ class Plan:
     preset: str = "robust"
     seed: int = 0
     encoder_id: str = ""
+    subset: str = ""
 
     @property
     def encoder_name(self) -> str:
@@ -85,6 +91,9 @@ class WalkEvents:
 
     def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
         """All embeddings and findings."""
+
+    def on_remark(self, sentence: str) -> None:
+        """What is to be said of the model that is trained next."""
 
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
         """The scores of all loops, by a model that was `trained` now or is the one given."""
@@ -152,7 +161,8 @@ class _Walk:
         self.forecast.begin("scan")
         library = scan_folder(folder, self.store, self._stage_progress, self.should_stop)
         self.forecast.count(len(library.unique))
-        self.events.on_library(library, known_metadata(library.loops, self.store))
+        self.library, self.metadata = library, known_metadata(library.loops, self.store)
+        self.events.on_library(library, self.metadata)
         return library
 
     def _stored(self, library: Library) -> EmbeddingSet:
@@ -217,14 +227,27 @@ class _Walk:
     def _train(self, embeddings: EmbeddingSet) -> None:
         self.forecast.begin("train")
         self._say(Progress("Training", 0, 0, message="preparing"), 0.0)
-        plan = self.plan
+        plan, (learnt_from, subset) = self.plan, self._learnt_from(embeddings)
         scored = fit_detector(
-            embeddings, plan.detector, plan.preset, plan.seed, on_epoch=self._on_epoch, should_stop=self.should_stop
+            learnt_from, plan.detector, plan.preset, plan.seed, on_epoch=self._on_epoch, should_stop=self.should_stop
         )
+        scored = replace(scored, subset=subset)
         _ = scored.projection  # here rather than when a page opens
         self.events.on_model(scored, trained=True)
         if scored.detector.report_.complete:
             keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids)))
+
+    def _learnt_from(self, embeddings: EmbeddingSet) -> tuple[EmbeddingSet, str]:
+        """The part that the plan names and its name, or everything where that is too little to learn from."""
+        name = self.plan.subset
+        if not name:
+            return embeddings, ""
+        part = embeddings.select(in_subset(loops_of(self.library, self.metadata.table, embeddings.loop_ids), name))
+        if not is_enough(part.X):
+            n = counted(len(part.loop_ids), "loop")
+            self.events.on_remark(f"{n} of {name}: too few to learn from, so it learnt from all loops.")
+            return embeddings, ""
+        return (part, name) if len(part.loop_ids) < len(embeddings.loop_ids) else (embeddings, "")
 
     def _stage_progress(self, report: Progress) -> None:
         self._say(report, report.done / report.total if report.total else 0.0)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
 from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk import Plan, WalkEvents, walk
 from loopscope.config import paths
 from loopscope.detection.base import BaseDetector
@@ -102,21 +103,25 @@ def start_training(project: Project, store: Store, embeddings: EmbeddingSet, pla
         )
         scored = replace(scored, subset=subset)
         _ = scored.projection  # here rather than when the Explore page opens
-        take_model(project, " · ".join(filter(None, [plan.label, subset])), scored)
+        take_model(project, plan.label, scored)
         if not scored.detector.report_.complete:
             raise Cancelled("Training was stopped; its unfinished model is set aside unless you keep it.")
 
     return project.tasks.start(TRAIN, f"Training {plan.detector}", work)
 
 
-def take_model(project: Project, label: str, scored: ScoredLoops) -> None:
-    """A model that was just fitted: kept, saved and shown if training came to its end, else only offered."""
+def take_model(project: Project, label: str, scored: ScoredLoops, remark: str = "") -> None:
+    """A model that was just fitted: kept, saved and shown if training came to its end, else only offered.
+
+    Its label gets the subset's name; `remark` is said with the news.
+    """
+    label = " · ".join(filter(None, [label, scored.subset]))
     if not scored.detector.report_.complete:
         project.update(stopped=(label, scored))
         return
     keep_model(project, label, scored)
     name, n_flagged = scored.detector.name, project.n_flagged(project.active)
-    project.say(f"{name} is ready: {stand_out(n_flagged or 0)}")
+    project.say(". ".join(filter(None, [f"{name} is ready: {stand_out(n_flagged or 0)}", remark])))
 
 
 def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:
@@ -159,6 +164,7 @@ class _Filling(WalkEvents):
     def __init__(self, project: Project, store: Store) -> None:
         self.project, self.store = project, store
         self.label = ""  # of the model that is restored first
+        self.remark = ""
         self.vectors: dict[str, Samples] = {}
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
@@ -191,7 +197,7 @@ class _Filling(WalkEvents):
                 continue
             try:
                 detector = load_model(saved.path, check=False)
-                chosen = embeddings.select(_of_subset(detector, embeddings)) if saved.subset else embeddings
+                chosen = embeddings.select(self._of_subset(detector, saved.subset)) if saved.subset else embeddings
                 scored = replace(score_library(chosen, detector), subset=saved.subset)
             except ModelError as error:
                 self.project.say(str(error))
@@ -200,6 +206,15 @@ class _Filling(WalkEvents):
         present = list(self.project.contents.models)
         if present and self.project.active not in present:  # it could not be read
             self.project.show_model(self.label or present[-1])
+
+    def _of_subset(self, detector: BaseDetector, subset: str) -> list[str]:
+        """The loops it was fitted on that are still there, and those that have come to its subset since."""
+        now = self.project.contents
+        if now.library is None or now.metadata is None or now.embeddings is None:
+            return []
+        present = loops_of(now.library, now.metadata.table, now.embeddings.loop_ids)
+        known = {*detector.loop_ids_, *in_subset(present, subset)}
+        return [loop_id for loop_id in now.embeddings.loop_ids if loop_id in known]
 
     def on_library(self, library: Library, metadata: MetadataTable) -> None:
         """Lists the loops; says what is new since the last walk."""
@@ -243,10 +258,14 @@ class _Filling(WalkEvents):
             files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
             self.store.put_project_files(self.project.id, files)
 
+    def on_remark(self, sentence: str) -> None:
+        """Said with the news of the model."""
+        self.remark = sentence
+
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
         """The ranking to stay."""
         if trained:
-            take_model(self.project, self.project.memory.plan.label, scored)
+            take_model(self.project, self.project.memory.plan.label, scored, self.remark)
         else:
             self._show(scored)
 
@@ -268,8 +287,3 @@ class _Filling(WalkEvents):
         faults = faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
         self.project.update(redraw=False, embeddings=embeddings, faults=faults, provisional=ranked)
         self.due = time.monotonic() + max(FILL_S, PATIENCE * (time.monotonic() - now))
-
-
-def _of_subset(detector: BaseDetector, embeddings: EmbeddingSet) -> list[str]:
-    present = set(embeddings.loop_ids)
-    return [loop_id for loop_id in detector.loop_ids_ if loop_id in present]

@@ -1,6 +1,7 @@
 """The projects to go on with, as cards, and what a walk does in a sentence and a picture."""
 
 import time
+from dataclasses import replace
 
 import streamlit as st
 
@@ -9,8 +10,8 @@ from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import start_walk
-from loopscope.ui.state import may_open, open_project, session
+from loopscope.ui.projects.walking import start_training
+from loopscope.ui.state import SessionState, may_open, open_project, session
 from loopscope.wording import counted, stand_out
 
 SHOWN = 6
@@ -35,8 +36,24 @@ def show_changes() -> None:
             f"{'it' if n_new == 1 else 'them'}."
         )
         if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
-            start_walk(state.project, project_registry().store, retrain=True)
+            _train_again(state, state.model)
             st.rerun()
+
+
+def _train_again(state: SessionState, model: ScoredLoops | None) -> None:
+    """The same detector as the one in view, on the same part of the folder, as it is now."""
+    if model is None or state.embeddings is None:
+        return
+    detector = model.detector
+    plan = replace(
+        state.project.memory.plan,
+        detector=detector.name,
+        preset=detector.preset,
+        seed=detector.seed,
+        subset=model.subset,
+    )
+    loops = state.embeddings.select(list(model.scores["loop_id"]))
+    start_training(state.project, project_registry().store, loops, plan, model.subset)
 
 
 def _not_learnt(model: ScoredLoops | None) -> int:

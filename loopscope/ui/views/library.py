@@ -29,6 +29,7 @@ from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
 from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
+from loopscope.ui.views.subset_choice import choose_subset_ahead, subset_ahead
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import page_of, show_table
@@ -88,9 +89,10 @@ def ways_in() -> None:
             st.rerun()
         with st.expander("Upload a folder from another computer", icon=":material/upload:"):
             chosen = upload_folder() or chosen
-        with st.expander("Advanced: encoder, detector, seed", icon=":material/tune:"):
+        with st.expander("Advanced: encoder, detector, seed, part of the folder", icon=":material/tune:"):
             choose_encoder()
             choose_detector()
+            choose_subset_ahead()
     if chosen is not None:
         analyse(chosen)
         st.rerun()
@@ -105,6 +107,7 @@ def chosen_plan() -> Plan:
         detector=choices.get("detector-name", usual.detector),
         preset=choices.get("preset-name") or usual.preset,
         seed=int(choices.get("seed", usual.seed)),
+        subset=subset_ahead(),
     )
 
 

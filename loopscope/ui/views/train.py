@@ -2,34 +2,18 @@
 
 import streamlit as st
 
-from loopscope.analysis.subsets import EVERYTHING, subsets
 from loopscope.analysis.walk import Plan
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
 from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
-from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK, keep_model, start_training
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.report import CURVES, show_report
 from loopscope.ui.views.saved_models import saved_models
-
-
-def choose_subset(state: SessionState, library: Library, embeddings: EmbeddingSet) -> tuple[str, EmbeddingSet]:
-    """The loops to train on: all of them, or one instrument or folder; its name is empty for all."""
-    known = metadata_of(state, library).table.drop_duplicates("loop_id")[["loop_id", "instrument"]]
-    loops = library.unique[["loop_id", "folder"]].merge(known, on="loop_id", validate="one_to_one")
-    parts = subsets(loops[loops["loop_id"].isin(embeddings.loop_ids)])
-    chosen = st.selectbox(
-        "Train on",
-        list(parts),
-        format_func=lambda name: f"{name[0].upper()}{name[1:]} ({len(parts[name]):,})",
-        key="train-subset",
-        help="A model of its own for one instrument or folder knows only that; it scores and shows these loops only.",
-    )
-    return ("", embeddings) if chosen == EVERYTHING else (chosen, embeddings.select(parts[chosen]))
+from loopscope.ui.views.subset_choice import choose_subset
 
 
 def train_step(library: Library, embeddings: EmbeddingSet) -> None:
