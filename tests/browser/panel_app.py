@@ -22,6 +22,7 @@ from loopscope.ui.server.media import routes
 from loopscope.ui.state import session
 from loopscope.ui.views.explore import explore_step
 
+ROOT = Path(__file__).parents[2]
 RATE = 22_050
 N_LOOPS = 24
 OUTLIER = "Bass_120_Em_odd.wav"
@@ -67,6 +68,7 @@ def prepared() -> tuple[Library, EmbeddingSet, pd.DataFrame, ScoredLoops]:
 
 def page() -> None:
     st.set_page_config(layout="wide")
+    st.html(ROOT / "assets" / "page.css")
     state = session()
     if state.library is None:
         library, embeddings, faults, scored = prepared()
