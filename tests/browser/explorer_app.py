@@ -1,6 +1,6 @@
 """A page with nothing but the explorer, on synthetic loops: `EXPLORER_LOOPS` says how many (default 400).
 
-With `EXPLORER_FINDINGS` set they have been through the signal checks.
+With `EXPLORER_FINDINGS` set they have been through the signal checks, and of some the tempo is not known.
 
 With `EXPLORER_NATIVE` set it shows Streamlit's own charts and player instead, for the benchmark. What Python hears is
 written to the page as JSON in a code block, where the tests read it.
@@ -36,7 +36,7 @@ def tones() -> list[Path]:
 @st.cache_resource(show_spinner=False)
 def view(n: int) -> ExplorerView:
     made = synthetic.synthetic_view(n)
-    return synthetic.with_findings(made) if FINDINGS else made
+    return synthetic.with_findings(synthetic.without_some_tempos(made)) if FINDINGS else made
 
 
 @st.fragment

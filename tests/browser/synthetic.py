@@ -81,6 +81,11 @@ def synthetic_view(n: int) -> ExplorerView:
     )
 
 
+def without_some_tempos(view: ExplorerView) -> ExplorerView:
+    """The same loops, of every tenth of which the tempo is not known."""
+    return replace(view, loops=view.loops.assign(bpm=view.loops["bpm"].mask(np.arange(len(view.loops)) % 10 == 0)))
+
+
 def with_findings(view: ExplorerView) -> ExplorerView:
     """The same loops after the checks: every ninth is clipped, every seventh perhaps hums, one has a copy, and each was
     changed a day after the one before."""

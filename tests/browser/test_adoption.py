@@ -275,6 +275,29 @@ def test_the_row_under_the_pointer_stays_though_it_becomes_the_first(page: Page,
     assert min(tops) % row_height(page) == 0
 
 
+def test_an_order_that_was_chosen_holds_through_versions(page: Page, stages_url: str) -> None:
+    open_stage(page, stages_url, 2)
+    page.get_by_role("combobox", name="Order of the list").select_option("Score")
+    page.get_by_role("button", name="Most first").click()
+    scored = scored_at(2)
+    wait_until(lambda: first_listed(page, 5) == ranking_at(2)[:scored][::-1][:5], "the least first")
+    scroll_list(page, 5 * row_height(page))
+    box = box_of(page, ".ls-scroller")
+    x, y = box["x"] + 60, box["y"] + 2.5 * row_height(page)
+    page.mouse.move(x, y)
+    painted(page)
+    before = under(page, x, y)
+    assert before["id"] == ranking_at(2)[:scored][::-1][7]
+    for stage in (3, 5):
+        go_to(page, stage)
+        painted(page)
+        assert under(page, x, y) == before, f"the row under the pointer at stage {stage}"
+        rows = "(({ loops, views }) => [...views.ranking.rows].map((row) => loops.ids[row]))(__loopscope.explorer)"
+        scored = scored_at(stage)
+        assert page.evaluate(rows)[:scored] == ranking_at(stage)[:scored][::-1]
+    assert page.get_by_role("button", name="Least first").is_visible()
+
+
 def test_the_selected_row_stays_where_it_is_to_be_seen(page: Page, stages_url: str) -> None:
     open_stage(page, stages_url, 2)
     scroll_list(page, 10 * row_height(page))
