@@ -437,20 +437,21 @@ def test_a_pack_says_what_stands_out_among_itself_and_against_another_library(wa
     at = trained(walked, page)
     project = state_of(at).project
     project.update(models={})
-    project.add_model("Bass · knn (saved)", other)
+    project.add_model("Bass · knn · folder Low (saved)", other)
     at.run()
-    assert re.search(r"Against the library of Bass \d of 9 stands? out", texts(at))
+    assert re.search(r"Against the library of Bass, folder Low: \d of 9 stands? out", texts(at))
     assert [button.label for button in at.button if button.key == "train-own"], "the other half is offered"
     project.add_model("knn · robust · seed 0", own)
     at.run()
     switch = at.segmented_control(key="pack-switch")
     assert [re.sub(r"\d", "n", option.content) for option in switch.proto.options] == [
-        "Among themselves n of n stands out",
-        "Against the library of Bass n of n stand out",
+        "Among themselves: n of n stands out",
+        "Against the library of Bass, folder Low: n of n stand out",
     ]
     assert state_of(at).active == switch.value == "knn · robust · seed 0"
-    switch.set_value("Bass · knn (saved)").run()
-    assert state_of(at).active == "Bass · knn (saved)"
+    switch.set_value("Bass · knn · folder Low (saved)").run()
+    assert state_of(at).active == "Bass · knn · folder Low (saved)"
+    assert not re.search(r"\\{2,}", texts(at)), "escaped once"
     assert not at.exception
 
 

@@ -1,6 +1,8 @@
 """What the pages say is what a producer understands: plain words first, the technical term in the tooltip."""
 
 import re
+from copy import copy
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -8,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.explanation import Stability
 from loopscope.analysis.pipeline import fit_detector
+from loopscope.figures.scores import PHASE_TITLES
+from loopscope.progress import EpochReport
 from loopscope.store import Store
 from loopscope.ui.explain.score import _stability_in_words
 from loopscope.wording import counted, stand_out
@@ -45,6 +49,21 @@ def test_train_counts_at_the_threshold_in_force(walked: Walked) -> None:
     at.run()
     n = state_of(at).project.n_flagged(MODEL)
     assert n is not None and n > 20 and f"{n} of {N_LOOPS} stand out" in texts(at)
+
+
+def test_each_phase_says_what_its_validation_line_means(walked: Walked) -> None:
+    at = trained(walked)
+    history = tuple(EpochReport(phase, 1, 1, 1.0, 1.1) for phase in PHASE_TITLES)
+    scored = walked.scored.detector.fitted
+    detector = copy(walked.scored.detector)
+    detector.restore(replace(scored, report=replace(scored.report, history=history)), detector.state())
+    state_of(at).project.add_model("curves", replace(walked.scored, detector=detector))
+    at.run()
+    (details,) = [expander for expander in at.expander if expander.label.startswith("Details")]
+    captions = [caption.value for caption in details.caption]
+    assert sum("Validation: loops held back" in caption for caption in captions) == 2
+    assert any("may rise" in caption for caption in captions)
+    assert {"Rounds of training", "How far apart loops stayed"} <= {metric.label for metric in details.metric}
 
 
 def test_embed_and_library_speak_of_loops_and_numbers(walked: Walked) -> None:

@@ -48,7 +48,9 @@ def loss_curves(history: Sequence[EpochReport], phase: str, height: int = 260) -
     reports = [report for report in history if report.phase == phase]
     if not reports:
         for update_axis in (figure.update_xaxes, figure.update_yaxes):
-            update_axis(range=[0, 1], showticklabels=False, showgrid=False, zeroline=False)
+            update_axis(
+                range=[0, 1], showticklabels=False, showgrid=False, zeroline=False, showline=True, linecolor=NEUTRAL
+            )
         return figure
     epochs = [report.epoch for report in reports]
     figure.update_xaxes(**round_ticks(epochs[-1]))

@@ -21,11 +21,11 @@ SEED_HELP = (
 )
 
 
-def choose_detector() -> tuple[str, str, int]:
-    """Detector, preset and seed."""
+def choose_detector(*, is_narrow: bool = False) -> tuple[str, str, int]:
+    """Detector, preset and seed, side by side or where it is narrow one below the other."""
     names = detector_names()
     recall({"detector-name": names[0], "preset-name": "", "seed": 0})
-    left, middle, right = st.columns([5, 5, 2])
+    left, middle, right = [st.container() for _ in range(3)] if is_narrow else st.columns([5, 5, 2])
     name = left.selectbox("Detector", names, format_func=_title, key="detector-name", help=_scores_in_words())
     info = detector_info(name)
     if st.session_state["preset-name"] not in info.presets:

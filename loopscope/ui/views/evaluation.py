@@ -53,7 +53,7 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
     n, n_odd = len(data.labels), int(data.labels.sum())
     st.caption(
         f"{counted(n, 'loop is', 'loops are')} marked or labelled, {n_odd:,} of them as odd. "
-        "1 is perfect in every column; 0.5 is chance in the first."
+        "1 is perfect everywhere; 0.5 in the column “odd before normal” is chance."
     )
     if n < FEWEST:
         st.warning(

@@ -91,7 +91,7 @@ def ways_in() -> None:
             chosen = upload_folder() or chosen
         with st.expander("Advanced: encoder, detector, seed, part of the folder", icon=":material/tune:"):
             choose_encoder()
-            choose_detector()
+            choose_detector(is_narrow=True)
             choose_subset_ahead()
     if chosen is not None:
         analyse(chosen)

@@ -5,6 +5,7 @@ import streamlit as st
 
 from loopscope.analysis.collections import CollectionDifference, difference_from_library
 from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.subsets import FOLDER, INSTRUMENT
 from loopscope.detection.base import is_enough
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.figures.scores import new_among_old, score_histogram
@@ -25,8 +26,7 @@ def show_pack(state: SessionState) -> None:
     own, other = _pair(state)
     if other:
         _compare(state, own, other)
-    label = other or state.active
-    if sentence := pack_in_words(state, label, state.models[label]):
+    if sentence := pack_in_words(state, state.active, state.models[state.active]):
         st.warning(plain(sentence), icon=":material/compare:")
 
 
@@ -71,12 +71,14 @@ def _said(state: SessionState, label: str) -> str:
     threshold = threshold_at(scored.reference_scores, state.project.percentile_of(label))
     n_flagged = int(is_anomaly(scored.scores["score"].to_numpy(), threshold).sum())
     where = f"Against {_library_of(label)}" if scored.is_of_another_library else "Among themselves"
-    return f"{where} {stand_out(n_flagged, len(scored.scores))}"
+    return f"{plain(where)}: {stand_out(n_flagged, len(scored.scores))}"
 
 
 def _library_of(label: str) -> str:
     """The library that a saved model was trained on, by the name it was saved under."""
-    return f"the library of {plain(label.partition(' · ')[0].removesuffix(' (saved)'))}"
+    first, *others = label.removesuffix(" (saved)").split(" · ")
+    part = [other for other in others[-1:] if other.startswith((INSTRUMENT, FOLDER))]
+    return f"the library of {', '.join([first, *part])}"
 
 
 def _offer_own_model(state: SessionState) -> None:

@@ -25,9 +25,9 @@ COLLAPSED = (
     "ranking is close to chance. Use the robust preset or another detector."
 )
 CURVES = {  # what the two lines of a phase mean
-    "pretrain": "The lower, the better it rebuilds the loops; validation is loops held back from it.",
-    "finetune": "Validation is loops held back from it: its line should fall with the other. If only training falls, "
-    "it learns its own loops by heart.",
+    "pretrain": "The lower, the better it rebuilds the loops. Validation: loops held back from it, odd ones included.",
+    "finetune": "Validation: loops held back from it. This line may rise: what it did not learn from stays outside, odd "
+    "loops farthest. The quality checks say whether to believe it.",
 }
 EPOCHS_HELP = "Epochs: how often training went through the loops, in both phases."
 SPREAD_HELP = (
