@@ -26,8 +26,8 @@ COLLAPSED = (
 )
 CURVES = {  # what the two lines of a phase mean
     "pretrain": "The lower, the better it rebuilds the loops. Validation: loops held back from it, odd ones included.",
-    "finetune": "Validation: loops held back from it. This line may rise: what it did not learn from stays outside, odd "
-    "loops farthest. The quality checks say whether to believe it.",
+    "finetune": "Validation: loops held back from it. This line may rise: what it did not learn from stays outside, "
+    "odd loops farthest. The quality checks say whether to believe it.",
 }
 EPOCHS_HELP = "Epochs: how often training went through the loops, in both phases."
 SPREAD_HELP = (
