@@ -1,8 +1,8 @@
 """One thing to find out about every loop: what is remembered is asked for, the rest is computed in threads and kept.
 
-Conventions: everything is by loop_id, in any order. A loop that cannot be read costs nobody else anything: its reason
-is listed, and it is tried again next time. Each batch is remembered before it is reported, so that a run that was
-stopped or killed goes on where it was.
+Conventions: everything is by loop_id, in any order. A loop that cannot be read, or that the measurement fails on, costs
+nobody else anything: its reason is listed, and it is tried again next time. Each batch is remembered before it is
+reported, so that a run that was stopped or killed goes on where it was.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from loopscope.config import n_cores
-from loopscope.errors import AudioError, Cancelled
+from loopscope.defects import Defect, attempt
+from loopscope.errors import AudioError, Cancelled, DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 BATCH = 16  # loops between two writes and two reports
@@ -33,13 +34,16 @@ class Memory(Generic[Result]):
 
 @dataclass(frozen=True)
 class Measured(Generic[Result]):
-    """`results` of the loops that could be read, `unreadable` with the reason of every other.
+    """`results` of the loops that could be measured, `unreadable` with the reason of each that cannot be read.
+
+    `failed`: the defect that the measurement met in any other ("OverflowError, math range error").
 
     `n_computed`: those of this run that were not remembered from an earlier one.
     """
 
     results: dict[str, Result]
     unreadable: dict[str, str]
+    failed: dict[str, str]
     n_computed: int
 
 
@@ -61,7 +65,8 @@ def measure_loops(
 
     `on_results` gets what was remembered, then every batch as it is finished.
 
-    `compute` raises AudioError for a loop that cannot be read. Decoding and most of numpy leave the interpreter's lock,
+    `compute` raises AudioError for a loop that cannot be read; whatever else it raises but Cancelled is a defect that
+    costs this loop alone. Decoding and most of numpy leave the interpreter's lock,
     which is why threads do. Raises Cancelled when `should_stop` says so; what was finished until then is remembered.
     """
     memory = memory or Memory()
@@ -69,33 +74,38 @@ def measure_loops(
     results = dict(memory.recall(wanted))
     missing = [loop_id for loop_id in wanted if loop_id not in results]
     unreadable: dict[str, str] = {}
+    failed: dict[str, str] = {}
     on_progress(Progress(stage, len(results), len(wanted), unit="loops"))
     if results:
         on_results(results)
 
-    def attempt(loop_id: str) -> Result | AudioError:
+    def outcome_of(loop_id: str) -> Result | AudioError | Defect:
         if should_stop():
             raise Cancelled(f"{stage} was stopped; what was finished is kept.")
         try:
-            return compute(loop_id)
+            return attempt(stage, lambda: compute(loop_id))
         except AudioError as error:
             return error
+        except DataError as error:  # of a loop that is not what the measurement needs
+            return Defect(str(error).rstrip("."))
 
     with ThreadPoolExecutor(min(n_cores(), MAX_WORKERS), thread_name_prefix="measure") as pool:
         for batch in _batches(missing, batch_size):
             fresh: dict[str, Result] = {}
             try:
-                for loop_id, outcome in zip(batch, pool.map(attempt, batch), strict=True):
+                for loop_id, outcome in zip(batch, pool.map(outcome_of, batch), strict=True):
                     if isinstance(outcome, AudioError):
                         unreadable[loop_id] = str(outcome)
+                    elif isinstance(outcome, Defect):
+                        failed[loop_id] = outcome.reason
                     else:
                         fresh[loop_id] = outcome
             finally:
                 memory.remember(fresh)
             results |= fresh
             on_results(fresh)
-            on_progress(Progress(stage, len(results) + len(unreadable), len(wanted), unit="loops"))
-    return Measured(results, unreadable, len(missing))
+            on_progress(Progress(stage, len(results) + len(unreadable) + len(failed), len(wanted), unit="loops"))
+    return Measured(results, unreadable, failed, len(missing))
 
 
 def _batches(loop_ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:

@@ -24,7 +24,7 @@ from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import DataError
-from loopscope.faults import faults_frame
+from loopscope.faults import add_near_duplicates, check_library, faults_frame
 from loopscope.library import Library, scan_folder
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
@@ -91,7 +91,7 @@ class Analysis:
 
     `table`: one row per file, most anomalous first: loop_id, path, name, folder, duration_s, …, split, score,
     percentile (of the training scores, 0 to 100), is_anomaly, rank (1 = most anomalous). `rejected`: path, reason.
-    Every audio file below the folder is in exactly one of the two.
+    Every audio file below the folder is in exactly one of the two. `faults`: what the checks found in each loop.
     """
 
     library: Library
@@ -99,6 +99,7 @@ class Analysis:
     scored: ScoredLoops
     table: pd.DataFrame
     rejected: pd.DataFrame
+    faults: pd.DataFrame
 
     @property
     def detector(self) -> BaseDetector:
@@ -205,7 +206,7 @@ def analyse_folder(
     on_epoch: EpochCallback = ignore_epoch,
     should_stop: StopCheck = never_stop,
 ) -> Analysis:
-    """Scans, embeds, trains and ranks a folder of loops.
+    """Scans, embeds, checks, trains and ranks a folder of loops, as the app does.
 
     `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
     `registry.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
@@ -220,6 +221,8 @@ def analyse_folder(
             )
         loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
         embeddings = embed_library(library, loaded, store=opened, on_progress=on_progress, should_stop=should_stop)
+        checked = check_library(library, opened, on_progress, should_stop)
+    faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
     scored = fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
     return Analysis(
         library=library,
@@ -227,6 +230,7 @@ def analyse_folder(
         scored=scored,
         table=score_table(library.loops, scored, percentile),
         rejected=left_out(library, embeddings),
+        faults=faults,
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from loopscope.arrays import Float, Int
 from loopscope.errors import DataError
 from loopscope.faults import LIMITS
+from loopscope.faults.base import CHECK_FAILED
 
 FAULTY, INTERESTING, NORMAL = "probably faulty", "probably interesting", "normal"
 ORDER_COLUMNS = ("triage_rank", "triage_score", "detector_evidence", "fault_evidence", "fault_kinds")
@@ -24,12 +25,13 @@ TRIAGE_COLUMNS = (*ORDER_COLUMNS, "triage", "reason")
 PERCENTILES = (0.0, 80.0, 90.0, 95.0, 99.0, 100.0)
 EVIDENCE = (0.0, 0.1, 0.25, 0.5, 0.8, 1.0)
 DECISION = 0.5
-NO_EVIDENCE = frozenset({"duplicate", "near_duplicate"})  # worth knowing, but neither broken nor unusual
-CERTAIN = frozenset({"duplicate"})  # no fault, and yet beyond doubt
+NO_EVIDENCE = frozenset({"duplicate", "near_duplicate", CHECK_FAILED})  # worth knowing, but neither broken nor unusual
+CERTAIN = frozenset({"duplicate", CHECK_FAILED})  # no fault, and yet beyond doubt
 TITLES = {kind: limit.title for kind, limit in LIMITS.items()} | {
     "duplicate": "Duplicate",
     "near_duplicate": "Near duplicate",
     "unreadable": "Unreadable",
+    CHECK_FAILED: "Check failed",
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopscope.audio.streaming import resampled_length, stream
+from loopscope.defects import Defect, attempt
 from loopscope.encoders.base import Encoder, Samples, StagedEncoder
 from loopscope.errors import AudioError, Cancelled, EncoderError
 from loopscope.progress import StopCheck, never_stop
@@ -72,16 +74,14 @@ def batches_of(clips: Sequence[Clip], encoder: Encoder) -> list[Sequence[Clip]]:
 def embed_batch(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck = never_stop) -> BatchResult:
     """Takes a batch from files to embeddings. Raises `Cancelled` between two pieces of sound.
 
-    A row of the network's output that is not finite becomes a rejection.
+    A row of the network's output that is not finite becomes a rejection, and so does a loop that meets a defect.
     """
     found = [_features_of(clip, encoder, should_stop) for clip in clips]
     rejections = [rejection for _, of_clip in found for rejection in of_clip]
     ready = [clip for clip, (features, _) in zip(clips, found, strict=True) if features is not None]
-    network: Callable[[Sequence[Any]], Samples] = (
-        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
-    )
-    inputs = [features for features, _ in found if features is not None]
-    X = network(inputs) if inputs else np.empty((0, encoder.n_features), np.float32)
+    X, failed = _vectors([features for features, _ in found if features is not None], encoder)
+    rejections += [Rejection(ready[row].files[0].path, _failure(defect)) for row, defect in failed.items()]
+    ready = [clip for row, clip in enumerate(ready) if row not in failed]
     finite = np.logical_and.reduce(np.isfinite(X), axis=1)
     for clip, is_finite in zip(ready, finite, strict=True):
         if not is_finite:
@@ -91,13 +91,46 @@ def embed_batch(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck 
     return BatchResult(kept, X[finite], tuple(rejections), len(clips))
 
 
+def _vectors(inputs: Sequence[Any], encoder: Encoder) -> tuple[Samples, dict[int, Defect]]:
+    """The network's rows of all `inputs` but those that meet a defect, and these by position.
+
+    Where the batch fails as a whole, each goes through the network by itself, to tell who it is.
+    """
+    network: Callable[[Sequence[Any]], Samples] = (
+        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
+    )
+    if not inputs:
+        return np.empty((0, encoder.n_features), np.float32), {}
+
+    def rows_of(some: Sequence[Any]) -> Samples:
+        X = network(some)
+        if X.shape != (len(some), encoder.n_features):
+            raise ValueError(f"{X.shape} came out for {len(some)} loops of {encoder.n_features} values")
+        return X
+
+    together = attempt("embedding a batch", lambda: rows_of(inputs))
+    if not isinstance(together, Defect):
+        return together, {}
+    alone = [attempt("embedding", partial(rows_of, [features])) for features in inputs]
+    failed = {row: found for row, found in enumerate(alone) if isinstance(found, Defect)}
+    rows = [found for found in alone if not isinstance(found, Defect)]
+    return np.concatenate(rows) if rows else np.empty((0, encoder.n_features), np.float32), failed
+
+
+def _failure(defect: Defect) -> str:
+    return f"The encoder failed: {defect.reason}."
+
+
 def _features_of(clip: Clip, encoder: Encoder, should_stop: StopCheck) -> tuple[Any, list[Rejection]]:
     """What the network needs of a loop, from the first file that can be read; None with a rejection for each file."""
     rejections = []
     for file in clip.files:
         try:
             _check_unchanged(file)
-            return _features(file, encoder, should_stop), []
+            features = attempt("preparing for the encoder", partial(_features, file, encoder, should_stop))
+            if not isinstance(features, Defect):
+                return features, []
+            rejections.append(Rejection(file.path, _failure(features)))
         except (AudioError, EncoderError) as error:
             rejections.append(Rejection(file.path, str(error)))
     return None, rejections

@@ -21,12 +21,13 @@ Verdict = Literal["fault", "suspect"]
 
 SPECTRUM_SIZE = 2048  # samples
 MAX_TIMES = 100  # time stamps kept for one finding: enough to draw, bounded for the database
+CHECK_FAILED = "check_failed"
 SILENCE = 1e-9  # added before logarithms, -180 dB
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One finding in one file.
+    """One finding in one file, or the failure of a check (`kind` CHECK_FAILED, `strength` 0), which says nothing of it.
 
     `strength` is 0.25 … 1 (see the module's conventions); `times_s` are ascending seconds, empty where the fault has no
     place (hum, DC offset); `sentence` says it with the measured value and its unit, `brief` in a few words that fit
@@ -54,6 +55,7 @@ class Measurement:
 
     `brief` says it in two to four words with the measured value, beginning in lower case; left empty, the title of the
     check's limit stands in.
+    `failure` is set, and nothing else counts, where the check itself failed.
     `excuse` is set when a style of music measures the same (vinyl crackle, a square wave, a gated rhythm): the verdict
     then stays at "suspect", and the excuse is added to the sentence.
     """
@@ -63,6 +65,7 @@ class Measurement:
     sentence: str = ""
     brief: str = ""
     excuse: str = ""
+    failure: str = ""
 
 
 NOTHING = Measurement(0.0)  # of checks whose score is positive where something is wrong

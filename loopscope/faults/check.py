@@ -2,7 +2,8 @@
 
 The table has one row per finding: loop_id, kind, strength (0 … 1), verdict ("fault" or "suspect"), sentence, times
 (tuple of seconds), brief (the finding in a few words). A loop without findings has no row. A file that can no longer be
-read is a finding of kind "unreadable", with the reason as its sentence.
+read is a finding of kind "unreadable", with the reason as its sentence; a check that failed is one of kind
+"check_failed", which counts as no evidence, and the loop is checked again next time.
 """
 
 import hashlib
@@ -17,10 +18,10 @@ import pandas as pd
 from loopscope import audio
 from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults.base import Fault, Signal
+from loopscope.faults.base import CHECK_FAILED, Fault, Signal
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.limits import LIMITS
-from loopscope.faults.registry import BLOCK_S, OVERLAP_S, judge, measure_blocks
+from loopscope.faults.registry import BLOCK_S, OVERLAP_S, failed_check, judge, measure_blocks
 from loopscope.library import Library
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
@@ -51,11 +52,15 @@ def check_library(
     """
     started = time.monotonic()
     paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    memory: Memory[Report] | None = None if store is None else store.memory("faults", version())
+    memory: Memory[Report] | None = None if store is None else _of_what_was_checked(store)
     checked = measure_loops(
         paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH, on_reports
     )
-    reports = checked.results | {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
+    reports = (
+        checked.results
+        | {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
+        | {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
+    )
     rows = rows_of(reports, paths)
     seconds = time.monotonic() - started
     log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(paths), checked.n_computed, seconds)
@@ -112,6 +117,24 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def _report(path: str) -> Report:
     """Findings of one file as JSON can hold them. Raises AudioError with the reason."""
     return [fault.row for fault in check_file(path)]
+
+
+def _of_what_was_checked(store: Store) -> Memory[Report]:
+    """Reports of loops that every check has seen; the others are checked again next time."""
+    kept: Memory[Report] = store.memory("faults", version())
+
+    def remember(reports: Mapping[str, Report]) -> None:
+        kept.remember({loop_id: report for loop_id, report in reports.items() if not _has_failed(report)})
+
+    return Memory(kept.recall, remember)
+
+
+def _has_failed(report: Report) -> bool:
+    return any(row["kind"] == CHECK_FAILED for row in report)
+
+
+def _unchecked(reason: str) -> Report:
+    return [failed_check("checking for faults", reason).row]
 
 
 def _unreadable(reason: str) -> Report:

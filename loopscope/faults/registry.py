@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from loopscope.arrays import Float
+from loopscope.defects import Defect, attempt
 from loopscope.errors import DataError
 from loopscope.faults.bandwidth import measure_bandwidth
-from loopscope.faults.base import MAX_TIMES, Check, Fault, Measurement, Signal
+from loopscope.faults.base import CHECK_FAILED, MAX_TIMES, Check, Fault, Measurement, Signal
 from loopscope.faults.clicks import measure_clicks
 from loopscope.faults.clipping import measure_clipping
 from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
@@ -51,7 +52,10 @@ def find_faults(samples: Float, sample_rate: int) -> tuple[Fault, ...]:
 
 
 def fault_scores(samples: Float, sample_rate: int) -> dict[str, float]:
-    """Score of every check in the unit of its line in LIMITS, higher = more certainly faulty; for ranking."""
+    """Score of every check in the unit of its line in LIMITS, higher = more certainly faulty; for ranking.
+
+    Minus infinity where the check failed.
+    """
     return {kind: found.score for kind, found in measure_blocks(split(samples, sample_rate)).items()}
 
 
@@ -71,7 +75,10 @@ def split(samples: Float, sample_rate: int) -> Iterator[Signal]:
 
 
 def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
-    """Every check on every block, joined into one measurement a kind; blocks in the order of time."""
+    """Every check on every block, joined into one measurement a kind; blocks in the order of time.
+
+    A check that fails is a measurement with that `failure` and costs no other check anything.
+    """
     found: dict[str, Measurement] = {}
     head: Signal | None = None
     last: Signal | None = None
@@ -80,11 +87,11 @@ def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
         last = block
         for check in CHECKS:
             if check.scope != "seam":
-                now = check.measure(block)
+                now = _measure(check, block)
                 found[check.kind] = _join(found[check.kind], now, check) if check.kind in found else now
     if head is not None and last is not None:
         seam = _seam(head, last)
-        found |= {check.kind: check.measure(seam) for check in CHECKS if check.scope == "seam"}
+        found |= {check.kind: _measure(check, seam) for check in CHECKS if check.scope == "seam"}
     return {check.kind: found[check.kind] for check in CHECKS if check.kind in found}
 
 
@@ -94,8 +101,25 @@ def judge(measurements: dict[str, Measurement]) -> tuple[Fault, ...]:
     return tuple(sorted((fault for fault in faults if fault), key=lambda fault: -fault.strength))
 
 
+def failed_check(what: str, reason: str) -> Fault:
+    """The finding that `what` ("the check for clipping") could not be made: evidence of nothing."""
+    sentence = f"{what[0].upper()}{what[1:]} failed: {reason}."
+    return Fault(CHECK_FAILED, 0.0, (), "suspect", sentence, "check failed")
+
+
+def _measure(check: Check, signal: Signal) -> Measurement:
+    found = attempt(_name(check.kind), lambda: check.measure(signal))
+    return Measurement(-np.inf, failure=found.reason) if isinstance(found, Defect) else found
+
+
+def _name(kind: str) -> str:
+    return f"the check for {LIMITS[kind].title.lower()}"
+
+
 def _judge_one(kind: str, found: Measurement) -> Fault | None:
     limit = LIMITS[kind]
+    if found.failure:
+        return failed_check(_name(kind), found.failure)
     if found.score < limit.suspect:
         return None
     strength = limit.strength(found.score)
@@ -108,7 +132,12 @@ def _judge_one(kind: str, found: Measurement) -> Fault | None:
 
 
 def _join(so_far: Measurement, now: Measurement, check: Check) -> Measurement:
-    """One measurement of two blocks: the weaker where all must agree, else the stronger with the times of both."""
+    """One measurement of two blocks: the weaker where all must agree, else the stronger with the times of both.
+
+    A failure stays one, whatever the other blocks show.
+    """
+    if so_far.failure or now.failure:
+        return so_far if so_far.failure else now
     if check.scope == "all":
         return min(so_far, now, key=lambda found: found.score)
     stronger = max(so_far, now, key=lambda found: found.score)

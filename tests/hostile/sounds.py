@@ -101,6 +101,7 @@ def good_cases() -> list[Case]:
     middle = len(mp3) // 2
     cases = [
         Case("silence.wav", encoded(np.zeros((RATE, 1))), duration_s=1.0),
+        Case("faintest.wav", encoded(np.full((RATE, 1), 1e-45), subtype="FLOAT"), duration_s=1.0),
         Case("dc.wav", encoded(np.full((RATE, 1), 0.7)), duration_s=1.0),
         Case("six channels.wav", encoded(sine(channels=6)), duration_s=0.5),
         Case("aiff in disguise.wav", encoded(sine(), container="AIFF"), duration_s=0.5),

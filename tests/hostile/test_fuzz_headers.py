@@ -1,4 +1,5 @@
-"""Fuzzed headers: whatever the first bytes say, a file is inspected to a result, and what was accepted decodes.
+"""Fuzzed headers: whatever the first bytes say, a file is inspected to a result, and what was accepted decodes
+and goes through the whole walk, where neither check nor encoder meets what nobody foresaw.
 
 The inspection runs in a child process as in the app; a crash there would be reported as a reason, and fail here. More
 than 2,000 cases in all: 250 for each of ten formats.
@@ -17,9 +18,11 @@ from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation import InspectionWorker
 from loopscope.errors import AudioError
 from tests.hostile.sounds import FORMATS
+from tests.hostile.walked import assert_every_file_ended, walk_as_the_app, write_loops
 
 CASES = 250
 HEADER_BYTES = 160
+WALKED = 40  # of each format, those with the least in common
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +58,11 @@ def mutations(draw: st.DrawFn, good: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_a_fuzzed_header_ends_in_a_loop_or_a_reason(
-    name: str, worker: InspectionWorker, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_fuzzed_header_ends_in_a_loop_or_a_reason(name: str, worker: InspectionWorker, tmp_path: Path) -> None:
     good = FORMATS[name]()
-    path: Path = tmp_path_factory.mktemp("fuzz") / f"a.{name}"
+    path = tmp_path / f"a.{name}"
     accepted: list[bool] = []
+    sounds: dict[tuple[object, ...], bytes] = {}
 
     @settings(
         max_examples=CASES,
@@ -84,6 +86,9 @@ def test_a_fuzzed_header_ends_in_a_loop_or_a_reason(
         assert 0.01 <= info.duration_s <= 3600
         waveform = decode(path, sample_rate=16000, duration_s=60.0)
         assert np.isfinite(waveform.samples).all()
+        peak = float(np.abs(waveform.samples).max())
+        kind = (info.sample_rate, info.channels, round(info.duration_s, 2), round(np.log10(peak + 1e-45)))
+        sounds.setdefault(kind, data)
         try:
             decode(path, offset_s=info.duration_s / 2, duration_s=1.0)
         except AudioError as error:  # a broken seek table, say: a reason again
@@ -92,3 +97,8 @@ def test_a_fuzzed_header_ends_in_a_loop_or_a_reason(
     check()
     assert len(accepted) >= CASES
     assert 0 < sum(accepted) < len(accepted)  # the fuzzing neither misses nor destroys everything
+    folder = tmp_path / "loops"
+    write_loops(folder, 12)
+    for number, data in enumerate(list(sounds.values())[:WALKED]):
+        (folder / f"fuzzed {number:02d}.{name}").write_bytes(data)
+    assert_every_file_ended(folder, walk_as_the_app(folder, tmp_path))

@@ -16,7 +16,7 @@ from loopscope.errors import AudioError
 from loopscope.library import scan_folder
 from loopscope.store import Store
 from tests.hostile.sounds import RATE, Case, broken_cases, encoded, good_cases, sine
-from tests.hostile.walked import Toy
+from tests.hostile.walked import Toy, assert_every_file_ended, walk_as_the_app
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,3 +178,10 @@ def test_every_hostile_file_ends_with_a_score_or_a_reason(tmp_path: Path) -> Non
     assert str(gone) in refused
     assert np.isfinite(table["score"]).all()
     assert all(reason.endswith(".") for reason in reasons["reason"])
+
+
+def test_the_walk_of_the_app_meets_nothing_unforeseen_in_a_hostile_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    written(folder, [*broken_cases(), *good_cases()])
+    assert_every_file_ended(folder, walk_as_the_app(folder, tmp_path))

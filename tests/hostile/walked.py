@@ -4,18 +4,24 @@ It does what the pages do, with a toy encoder, and does only what is not there y
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.analysis import walk as analysis
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, left_out, score_table
+from loopscope.analysis.triage import triage_rank
+from loopscope.analysis.walk import Plan, WalkEvents
 from loopscope.detection.saved import damaged, list_models, load_model, save_model
-from loopscope.embeddings import embed_library
+from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.exports import csv_bytes, execute, plan_copy
 from loopscope.exports.new_files import one_sentence
 from loopscope.files import written_whole
 from loopscope.library import Library, scan_folder
+from loopscope.metadata.collect import MetadataTable, measure_metadata
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.exported import read_csv
@@ -36,6 +42,61 @@ class Toy:
 
     def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack([waveform[100:900:100] for waveform in waveforms]).astype(np.float32)
+
+
+class Bands:
+    """A quick encoder for sound of any length: how strong eight bands of its spectrum are."""
+
+    encoder_id, sample_rate, n_features, description, notice, batch_size = "bands-1", RATE, 8, "bands", "", 16
+
+    def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        spectra = [np.abs(np.fft.rfft(np.resize(waveform, 4096))) for waveform in waveforms]
+        return np.array([[band.mean() for band in np.array_split(s, 8)] for s in spectra], np.float32)
+
+
+@dataclass
+class Ended(WalkEvents):
+    """What the walk of the app told of a folder."""
+
+    library: Library | None = None
+    metadata: MetadataTable | None = None
+    embeddings: EmbeddingSet | None = None
+    faults: pd.DataFrame | None = None
+    scored: ScoredLoops | None = None
+
+    def on_library(self, library: Library, metadata: MetadataTable) -> None:
+        self.library, self.metadata = library, metadata
+
+    def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
+        self.embeddings, self.faults = embeddings, faults
+
+    def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
+        self.scored = scored
+
+
+def walk_as_the_app(folder: Path, home: Path) -> Ended:
+    """Scan, embed, check and train, and listen to what names leave open; the encoder is a toy and the model quick."""
+    ended = Ended()
+    with Store(home / "store.sqlite3") as store:
+        analysis.walk(folder, Plan(detector="pca"), store, ended, load=lambda *_: Bands())
+        if ended.library is not None:
+            ended.metadata = measure_metadata(ended.library.loops, store)
+    return ended
+
+
+def assert_every_file_ended(folder: Path, ended: Ended) -> None:
+    """Each file has a score or a reason, not both, and neither check nor encoder met what nobody foresaw."""
+    assert ended.library is not None and ended.embeddings is not None and ended.faults is not None
+    assert ended.scored is not None and ended.metadata is not None
+    reasons = left_out(ended.library, ended.embeddings)
+    table = score_table(ended.library.loops, ended.scored)
+    ranked = triage_rank(table, ended.faults)
+    assert sorted([*ranked["path"], *reasons["path"]]) == sorted(map(str, folder.iterdir()))
+    assert list(table["rank"]) == sorted(table["rank"]) and np.isfinite(table["score"]).all()
+    assert set(ended.metadata.table["path"]) == set(ended.library.loops["path"])
+    failed = [reason for reason in [*reasons["reason"], *ended.faults["sentence"]] if "failed" in reason]
+    assert failed == [], failed
+    assert all(reason.endswith(".") for reason in reasons["reason"])
 
 
 def write_loops(folder: Path, n_loops: int) -> None:
