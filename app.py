@@ -16,6 +16,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.hosts import AllowedHosts
 from loopscope.ui.server.lifespan import lifespan
 from loopscope.ui.server.log import start_logging
 from loopscope.ui.server.media import routes
@@ -26,7 +27,7 @@ ASSETS = Path(__file__).with_name("assets")
 if get_script_run_ctx(suppress_warning=True) is None:
     start_logging()
     PagesManager.uses_pages_directory = False  # else an address below the start page, opened first, bypasses this file
-    middleware = [Middleware(SecurityHeaders), Middleware(BrowserKeys)]
+    middleware = [Middleware(SecurityHeaders), Middleware(AllowedHosts), Middleware(BrowserKeys)]
     app = st.App(__file__, routes=routes(), middleware=middleware, lifespan=lifespan)
 else:
     from loopscope.errors import LoopscopeError

@@ -20,6 +20,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from loopscope.ui.explorer.component import desk, explorer
 from loopscope.ui.explorer.view import ExplorerView
 from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.hosts import AllowedHosts
 from loopscope.ui.server.media import media_registry, routes, session_token
 from tests.browser import synthetic
 
@@ -120,6 +121,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders), Middleware(AllowedHosts)])
 else:
     page()

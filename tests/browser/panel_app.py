@@ -18,6 +18,7 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.faults import check_library
 from loopscope.library import Library, scan_folder
 from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.hosts import AllowedHosts
 from loopscope.ui.server.media import routes
 from loopscope.ui.state import session
 from loopscope.ui.views.explore import explore_step
@@ -80,6 +81,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders)])
+    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders), Middleware(AllowedHosts)])
 else:
     page()

@@ -18,6 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from loopscope.ui.explorer import packing
 from loopscope.ui.server import media
 from loopscope.ui.server.headers import SecurityHeaders
+from loopscope.ui.server.hosts import AllowedHosts
 from loopscope.ui.widgets.javascript import component, heard
 from tests.browser import synthetic
 
@@ -93,6 +94,6 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=media.routes(), middleware=[Middleware(SecurityHeaders)])
+    app = st.App(__file__, routes=media.routes(), middleware=[Middleware(SecurityHeaders), Middleware(AllowedHosts)])
 else:
     page()

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from loopscope.errors import DataError, LoopscopeError, StoreError
 from loopscope.store import Store
 from loopscope.store.records import MARK_NAMES
+from loopscope.ui.server.hosts import is_own_origin
 from loopscope.ui.server.published import Take, media_registry
 
 LONGEST_NOTE = 2000  # characters
@@ -94,7 +95,7 @@ async def _view(request: Request) -> Response:
 async def _posted(request: Request, *, known: bool, most: int) -> Any:
     """The JSON that a page of ours sent; `known`: whether the session is. Raises _Refused."""
     origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
-    if not host or origin.partition("://")[2].lower() != host.lower():
+    if not is_own_origin(origin, host):
         raise _Refused(403, "Only the app's own page may post here.")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise _Refused(415, "Post JSON, with the content type application/json.")
