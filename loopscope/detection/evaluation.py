@@ -158,15 +158,24 @@ def label_loops(
     out. Raises DataError when nothing joins.
     """
     real = Path(root).resolve()  # as scan_folder does
-    relative = [
-        path.relative_to(real).as_posix() if path.is_relative_to(real) else "" for path in map(Path, loops["path"])
-    ]
-    known = loops.assign(relative=relative).merge(labels, left_on="relative", right_on="path", suffixes=("", "_label"))
-    rows = pd.DataFrame({"loop_id": list(loop_ids), "row": range(len(loop_ids))})
-    joined = known.drop_duplicates("loop_id").merge(rows, on="loop_id")
-    if joined.empty:
+    said, row_of = _by_path(labels), {loop_id: row for row, loop_id in enumerate(loop_ids)}
+    found: dict[str, list[tuple[int, str]]] = {}
+    for path, loop_id in zip(map(Path, loops["path"]), loops["loop_id"], strict=True):  # no table: paths may be no text
+        relative = path.relative_to(real).as_posix() if path.is_relative_to(real) else ""
+        if loop_id in row_of and relative in said:
+            found.setdefault(loop_id, []).extend(said[relative])
+    if not found:
         raise DataError(f"None of the {len(labels)} labelled paths is a loop below {root}; check the labels' paths.")
-    return _labelled(joined, X)
+    rows = [(loop_id, row_of[loop_id], *labelled[0]) for loop_id, labelled in found.items()]
+    return _labelled(pd.DataFrame(rows, columns=["loop_id", "row", "label", "category"]), X)
+
+
+def _by_path(labels: pd.DataFrame) -> dict[str, list[tuple[int, str]]]:
+    """Label and category of every row, by path."""
+    said: dict[str, list[tuple[int, str]]] = {}
+    for path, label, category in zip(labels["path"], labels["label"], labels["category"], strict=True):
+        said.setdefault(path, []).append((label, category))
+    return said
 
 
 def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: Float) -> LabelledSet:

@@ -24,7 +24,8 @@ class MetadataTable:
 
     def updated(self, newer: "MetadataTable") -> "MetadataTable":
         """The same files with what `newer` knows of some of them."""
-        others = self.table[~self.table["path"].isin(set(newer.table["path"]))]
+        measured = set(newer.table["path"])
+        others = self.table[[path not in measured for path in self.table["path"]]]
         table = pd.concat([others, newer.table], ignore_index=True)
         return MetadataTable(table, (self.missing - frozenset(newer.table["loop_id"])) | newer.missing)
 

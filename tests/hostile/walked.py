@@ -91,7 +91,7 @@ def assert_every_file_ended(folder: Path, ended: Ended) -> None:
     reasons = left_out(ended.library, ended.embeddings)
     table = score_table(ended.library.loops, ended.scored)
     ranked = triage_rank(table, ended.faults)
-    assert sorted([*ranked["path"], *reasons["path"]]) == sorted(map(str, folder.iterdir()))
+    assert sorted([*ranked["path"], *reasons["path"]]) == sorted(str(p) for p in folder.rglob("*") if p.is_file())
     assert list(table["rank"]) == sorted(table["rank"]) and np.isfinite(table["score"]).all()
     assert set(ended.metadata.table["path"]) == set(ended.library.loops["path"])
     failed = [reason for reason in [*reasons["reason"], *ended.faults["sentence"]] if "failed" in reason]

@@ -139,8 +139,9 @@ def _described(contents: Contents) -> pd.DataFrame:
     loops = contents.library.unique[["loop_id", "name", "folder", "duration_s"]]
     loops = loops.assign(modified=youngest.to_numpy() / 1e9)
     if contents.embeddings is not None:  # what cannot be embedded is listed with its reason, not here
-        failed = contents.library.loops["path"].isin(set(contents.embeddings.rejected["path"]))
-        loops = loops[~loops["loop_id"].isin(set(contents.library.loops.loc[failed, "loop_id"]))]
+        failed = set(contents.embeddings.rejected["path"])
+        files = zip(contents.library.loops["path"], contents.library.loops["loop_id"], strict=True)
+        loops = loops[~loops["loop_id"].isin({loop_id for path, loop_id in files if path in failed})]
     if contents.metadata is not None:
         known = contents.metadata.table.drop_duplicates("loop_id")
         known = known[["loop_id", "instrument", "genre", "bpm", "key", "loop_structure"]]

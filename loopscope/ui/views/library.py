@@ -17,6 +17,7 @@ from loopscope.ui.components import (
     figures_row,
     next_step,
     plain,
+    printable,
     printable_table,
 )
 from loopscope.ui.metadata_task import metadata_of
@@ -184,5 +185,5 @@ def _left_out(library: Library) -> None:
         return
     st.subheader(f"Left out ({len(library.rejected):,})", anchor=False)
     rows, _ = page_of(library.rejected[["path", "reason"]], "left-out")
-    table = rows.assign(path=[str(Path(path).relative_to(library.root)) for path in rows["path"]])
-    st.dataframe(printable_table(table), hide_index=True)
+    paths = [printable(str(Path(path).relative_to(library.root))) for path in rows["path"]]  # pandas takes text only
+    st.dataframe(printable_table(rows.assign(path=paths)), hide_index=True)

@@ -32,7 +32,7 @@ def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet
 
 def _save(library: Library, label: str, scored: ScoredLoops) -> None:
     left, right = st.columns([4, 1], vertical_alignment="bottom")
-    name = left.text_input("Name", value=f"{library.root.name} · {label}", key=f"save-name-{label}")
+    name = left.text_input("Name", value=f"{printable(library.root.name)} · {label}", key=f"save-name-{label}")
     if right.button("Save", key="save-model", width="stretch", disabled=not name.strip()):
         loops = library.unique
         loops = loops[loops["loop_id"].isin(scored.detector.loop_ids_)]
