@@ -10,6 +10,7 @@ from loopscope.detection import evaluation
 from loopscope.detection.evaluation import (
     LabelledSet,
     evaluate_detectors,
+    evaluate_scores,
     label_loops,
     label_marks,
     metrics_by_category,
@@ -129,3 +130,36 @@ def test_triage_marks_are_labels():
     data = label_marks(marks, ["d", "c", "b", "a", "e"], np.arange(5, dtype=np.float32)[:, None])
     assert dict(zip(data.loop_ids, data.labels, strict=True)) == {"c": 0, "b": 0, "a": 1}
     assert data.X[:, 0].tolist() == [1, 2, 3]
+
+
+def test_only_loops_with_a_score_and_a_label_count_and_the_others_are_counted():
+    data = labelled(6, 2)
+    scores = pd.DataFrame({"loop_id": ["5", "x", "0", "1", "4"], "score": [1.0, 99.0, 4.0, 3.0, np.nan]})
+    table, n_unscored = evaluate_scores(data, scores)
+    assert n_unscored == 3  # "2" and "3" are unknown to the model, "4" has no score
+    assert table.set_index("category")["n"].to_dict() == {"all": 2, "click": 1, "hum": 1}
+    assert set(table["auroc"]) == {1.0}
+    everything, none_left_out = evaluate_scores(data, pd.DataFrame({"loop_id": list("012345"), "score": range(6)}))
+    assert none_left_out == 0 and everything.loc[0, "auroc"] == 0.0
+
+
+@pytest.mark.parametrize("known", ["01", "2345", "x"])
+def test_a_model_that_scores_one_kind_of_label_only_cannot_be_judged(known):
+    scores = pd.DataFrame({"loop_id": list(known), "score": 1.0})
+    with pytest.raises(DataError, match="an evaluation needs at least one of each kind"):
+        evaluate_scores(labelled(6, 2), scores)
+
+
+def test_contradicting_labels_are_left_out_and_said(tmp_path):
+    names = ["good.wav", "odd.wav", "both.wav", "copy.wav", "copy of copy.wav", "twice.wav"]
+    loops = pd.DataFrame({"loop_id": list("GOBCCT"), "path": [str(tmp_path / name) for name in names]})
+    file = tmp_path / "labels.csv"
+    rows = ["good.wav,normal", "odd.wav,anomaly", "both.wav,normal", "copy.wav,0", "copy of copy.wav,1"]
+    file.write_text("\n".join(["path,label", *rows, "both.wav,anomaly", "twice.wav,1", "twice.wav,1"]))
+    data = label_loops(loops, tmp_path, read_labels(file), list("GOBCT"), np.zeros((5, 2)))
+    assert dict(zip(data.loop_ids, data.labels, strict=True)) == {"G": 0, "O": 1, "T": 1}
+    assert data.remark == (
+        '2 loops are labelled both normal and anomaly, "both.wav" first, and not counted: give each one label.'
+    )
+    consistent = read_labels(file).iloc[:2]
+    assert label_loops(loops, tmp_path, consistent, list("GOBCT"), np.zeros((5, 2))).remark == ""

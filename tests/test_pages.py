@@ -337,6 +337,30 @@ def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:
     assert "Instruments · 33 of 33 loops" in titles
 
 
+def test_compare_judges_the_model_of_a_part_by_the_labels_of_that_part(walked: Walked) -> None:
+    at = trained(walked)
+    state = state_of(at)
+    guitar = walked.library.unique.loc[walked.library.unique["folder"] == "Guitar", "loop_id"]
+    part = replace(fit_detector(walked.embeddings.select(list(guitar)), "pca"), subset="instrument guitar")
+    state.project.add_model("part", part)
+    state.look()
+    rows = ["path,label", "Guitar/Guitar_100_A.wav,anomaly", "Guitar/Guitar_101_A.wav,normal"]
+    rows += ["Bass/Bass_101_Em.wav,normal", "Bass/Bass_102_Em.wav,anomaly", "copy.wav,anomaly"]
+    labels = walked.folder / "labels.csv"
+    try:
+        labels.write_text("\n".join(rows))
+        at.switch_page("pages/compare.py").run()
+    finally:
+        labels.unlink()
+    assert not at.exception
+    said = texts(at).replace("\\", "")
+    assert "3 loops are marked or labelled, 2 of them as odd" in said
+    assert "1 loop is labelled both normal and anomaly" in said and "not counted" in said
+    assert "part: 1 of the 3 labelled loops has no score from this model and is not counted" in said
+    table = next(t.value for t in at.dataframe if "auroc" in t.value)
+    assert table.loc[table["category"] == "all", ["model", "n"]].to_numpy().tolist() == [[MODEL, 2], ["part", 1]]
+
+
 def test_a_part_of_the_folder_is_chosen_before_the_walk(pack: Path) -> None:
     at = start()
     at.session_state["loopscope"].browsed = pack

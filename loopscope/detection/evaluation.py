@@ -20,6 +20,7 @@ from loopscope.arrays import Float, Int
 from loopscope.detection.registry import detector_names, make_detector
 from loopscope.errors import DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.wording import counted
 
 ALL = "all"  # the category of rows that count every anomaly
 TRAIN_FRACTION = 0.8  # of the normal loops, protocol "clean"
@@ -29,12 +30,16 @@ LABEL_WORDS = {"normal": 0, "0": 0, "anomaly": 1, "1": 1}
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Embeddings with labels: loop_ids, X (n, n_features), labels (n,) 0 or 1, categories (n,) "" for normal loops."""
+    """Embeddings with labels: loop_ids, X (n, n_features), labels (n,) 0 or 1, categories (n,) "" for normal loops.
+
+    `remark` is one sentence on what is wrong with the labels, "" where nothing is.
+    """
 
     loop_ids: tuple[str, ...]
     X: Float
     labels: Int
     categories: NDArray[np.object_]
+    remark: str = ""
 
     def __post_init__(self) -> None:
         n, n_anomalies = len(self.labels), int(np.sum(self.labels))
@@ -67,6 +72,18 @@ def metrics_by_category(labels: ArrayLike, scores: ArrayLike, categories: ArrayL
         chosen = (y == 0) | (kinds == kind)
         rows.append({"category": kind, "n": int(y[chosen].sum()), **ranking_metrics(y[chosen], s[chosen])})
     return pd.DataFrame(rows)
+
+
+def evaluate_scores(data: LabelledSet, scores: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """`metrics_by_category` of a model's `scores` (loop_id, score), and how many labelled loops have no score from it.
+
+    Only loops with both a score and a label count. Raises DataError where these are all of one kind.
+    """
+    score_of = scores.set_index("loop_id")["score"].reindex(list(data.loop_ids)).to_numpy(np.float64)
+    scored = np.isfinite(score_of)
+    ids = tuple(loop_id for loop_id, known in zip(data.loop_ids, scored, strict=True) if known)
+    part = LabelledSet(ids, data.X[scored], data.labels[scored], data.categories[scored])
+    return metrics_by_category(part.labels, score_of[scored], part.categories), int((~scored).sum())
 
 
 def evaluate_detectors(
@@ -155,19 +172,28 @@ def label_loops(
     """Join a labels table to a library's `loops` below `root` by path, and to embeddings by loop_id.
 
     `root` may be a link to the scanned folder. Loops without a label or an embedding, or outside of `root`, are left
-    out. Raises DataError when nothing joins.
+    out, and so are those that are labelled both ways, which `remark` says. Raises DataError when nothing joins.
     """
     real = Path(root).resolve()  # as scan_folder does
     said, row_of = _by_path(labels), {loop_id: row for row, loop_id in enumerate(loop_ids)}
-    found: dict[str, list[tuple[int, str]]] = {}
+    found: dict[str, list[tuple[int, str, str]]] = {}
     for path, loop_id in zip(map(Path, loops["path"]), loops["loop_id"], strict=True):  # no table: paths may be no text
         relative = path.relative_to(real).as_posix() if path.is_relative_to(real) else ""
         if loop_id in row_of and relative in said:
-            found.setdefault(loop_id, []).extend(said[relative])
+            found.setdefault(loop_id, []).extend((*label, relative) for label in said[relative])
     if not found:
         raise DataError(f"None of the {len(labels)} labelled paths is a loop below {root}; check the labels' paths.")
-    rows = [(loop_id, row_of[loop_id], *labelled[0]) for loop_id, labelled in found.items()]
-    return _labelled(pd.DataFrame(rows, columns=["loop_id", "row", "label", "category"]), X)
+    twofold = {loop_id for loop_id, rows in found.items() if len({label for label, _, _ in rows}) > 1}
+    rows = [(loop_id, row_of[loop_id], *rows[0][:2]) for loop_id, rows in found.items() if loop_id not in twofold]
+    remark = _contradiction([rows[0][2] for loop_id, rows in found.items() if loop_id in twofold])
+    return _labelled(pd.DataFrame(rows, columns=["loop_id", "row", "label", "category"]), X, remark)
+
+
+def _contradiction(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    loops = counted(len(paths), "loop is", "loops are")
+    return f'{loops} labelled both normal and anomaly, "{paths[0]}" first, and not counted: give each one label.'
 
 
 def _by_path(labels: pd.DataFrame) -> dict[str, list[tuple[int, str]]]:
@@ -186,7 +212,7 @@ def label_marks(marks: Mapping[str, str | None], loop_ids: Sequence[str], X: Flo
     return _labelled(table, X)
 
 
-def _labelled(joined: pd.DataFrame, X: Float) -> LabelledSet:
+def _labelled(joined: pd.DataFrame, X: Float, remark: str = "") -> LabelledSet:
     labels = joined["label"].to_numpy(dtype=int)
     categories = np.where(labels == 1, joined["category"].to_numpy(dtype=object), "")
-    return LabelledSet(tuple(joined["loop_id"]), X[joined["row"].to_numpy(dtype=int)], labels, categories)
+    return LabelledSet(tuple(joined["loop_id"]), X[joined["row"].to_numpy(dtype=int)], labels, categories, remark)

@@ -6,9 +6,9 @@ import streamlit as st
 from loopscope.detection.evaluation import (
     LabelledSet,
     evaluate_detectors,
+    evaluate_scores,
     label_loops,
     label_marks,
-    metrics_by_category,
     read_labels,
     summarise,
 )
@@ -61,7 +61,9 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
             f"Mark at least {FEWEST}.",
             icon=":material/warning:",
         )
-    st.dataframe(_session_models(state, data), hide_index=True, column_config=COUNTED)
+    if data.remark:
+        st.warning(plain(data.remark), icon=":material/warning:")
+    _session_models(state, data)
     _all_detectors(state.project.tasks, data)
 
 
@@ -80,14 +82,23 @@ def _labelled(library: Library, embeddings: EmbeddingSet) -> LabelledSet:
     return label_marks(marks, embeddings.loop_ids, embeddings.X)
 
 
-def _session_models(state: SessionState, data: LabelledSet) -> pd.DataFrame:
+def _session_models(state: SessionState, data: LabelledSet) -> None:
+    """A table of the session's models on the loops that they score, and a line for each that scores not all of them."""
     tables = []
     for label, scored in state.models.items():
-        scores = scored.scores.set_index("loop_id")["score"].reindex(list(data.loop_ids))
-        table = metrics_by_category(data.labels, scores.to_numpy(), data.categories)
+        try:
+            table, n_unscored = evaluate_scores(data, scored.scores)
+        except DataError:
+            st.caption(plain(f"{label}: it scores no labelled loops of both kinds, so it cannot be judged."))
+            continue
         tables.append(table.assign(model=label))
-    everything = pd.concat(tables, ignore_index=True)
-    return everything[["model", "category", "n", "auroc", "average_precision", "precision_at_k"]]
+        if n_unscored:
+            have, of_all = "has" if n_unscored == 1 else "have", counted(len(data.labels), "labelled loop")
+            counts = "is not counted" if n_unscored == 1 else "are not counted"
+            st.caption(plain(f"{label}: {n_unscored:,} of the {of_all} {have} no score from this model and {counts}."))
+    if tables:
+        shown = ["model", "category", "n", "auroc", "average_precision", "precision_at_k"]
+        st.dataframe(pd.concat(tables, ignore_index=True)[shown], hide_index=True, column_config=COUNTED)
 
 
 def _all_detectors(tasks: TaskBoard, data: LabelledSet) -> None:
