@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import watched_page
-from tests.browser.driving import at_rest, audio, free_port, open_filters, painted, serve, wait_until, wait_until_plays
+from tests.browser.driving import (
+    at_rest,
+    audio,
+    choose,
+    free_port,
+    open_filters,
+    painted,
+    serve,
+    wait_until,
+    wait_until_plays,
+)
 from tests.browser.panel_app import N_LOOPS, OUTLIER
 from tests.browser.test_adoption import WATCH_AUDIO
 
@@ -191,8 +201,7 @@ def test_another_model_and_the_plain_table_and_back_leave_all_as_it_was(opened: 
     first = version(opened)
     opened.evaluate("clearInterval(window.hearing)")
     opened.evaluate(WATCH_AUDIO)
-    opened.get_by_role("combobox", name="Model").click()
-    opened.get_by_role("option", name="mahalanobis").first.click()
+    choose(opened, "Model", "mahalanobis")
     wait_until(lambda: version(opened) != first, "the other model", 30)
     at_rest(opened)
     assert held(opened) == before
@@ -272,7 +281,7 @@ def test_all_of_it_outlives_the_server(browser: Browser, tmp_path: Path) -> None
         tick(panel, "Clicks").check()
         panel.get_by_label("Save view as").fill("Clicks")
         page.keyboard.press("Enter")
-        with page.expect_response(lambda answer: "/ls/view/" in answer.url):
+        with page.expect_response(lambda said: "/ls/view/" in said.url and '"none"' in (said.request.post_data or "")):
             tick(panel, "Unmarked").check()
         before = held(page)
         page.goto("about:blank")
