@@ -132,7 +132,9 @@ class ProjectRegistry:
 @st.cache_resource(show_spinner=False, on_release=Store.close)
 def open_store(database: str) -> Store:
     """The one writer of the database, shared by all sessions; it holds no session's state."""
-    return Store(Path(database))
+    store = Store(Path(database))
+    call_at_end(store.close)
+    return store
 
 
 @st.cache_resource(show_spinner=False)
