@@ -220,7 +220,8 @@ def listen(page: Page, library: dict[str, str]) -> None:
     bar = page.evaluate(
         """() => {
             const plot = document.querySelector('.ls-histogram .ls-plot');
-            const log = /log/.test(plot.layout.xaxis.title.text);
+            const buttons = [...document.querySelectorAll('.ls-histogram button')];
+            const log = buttons.some((button) => button.textContent === 'log axis'); // small figures have no titles
             const { x, width, y } = plot.data[1].y.some((v) => v > 0) ? plot.data[1] : plot.data[0];
             const centre = x[[...y].findIndex((v) => v > 0)];
             const score = (u) => (log ? 10 ** u : u);
