@@ -221,7 +221,7 @@ def test_neighbours_are_renumbered_with_the_rows() -> None:
     for row, loop in enumerate(ids):
         answer = unpack_arrays(gzip.decompress(packed[f"near-{shown.index(loop)}"]))["rows"]
         assert [shown[i] for i in answer] == list(ids[nearest[row]])
-    for unknown in (f"near-{N}", "near--1", "near-x", "near-", "other"):
+    for unknown in (f"near-{N}", "near--1", "near-x", "near-", "near-\u0661", f"near-{'9' * 5000}", "other"):
         assert unknown not in packed
     assert "near-0" not in packing.pack_view(VIEW), "the browser finds them itself"
 

@@ -22,6 +22,8 @@ from loopscope.errors import AudioError
 
 BLOCK_SAMPLES = 1 << 18
 MIN_DURATION_S = 0.010  # shorter sound holds no full period of a low bass note
+BELIEVABLE_H = 100  # a header that announces more lies, and its number says nothing
+UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile on a FLAC file that was streamed
 MP3_TOLERANCE_S = 0.1  # a few frames: encoders differ in what they count, and a bad frame is skipped
 MAX_DURATION_S = 3600.0  # bounds the time spent on one file; no loop is an hour long
 MAX_CHANNELS = 32
@@ -69,6 +71,8 @@ class SoundFileReader:
         self._sound = sound
         self._missing = missing
         self._frames = int(sound.frames)
+        if self._frames == UNKNOWN_FRAMES:
+            raise AudioError("The header does not say how long the sound is; export the file again.")
         rate = int(sound.samplerate)
         self.info = AudioInfo(
             duration_s=self._frames / rate if rate > 0 else 0.0,
@@ -228,8 +232,10 @@ def check_info(info: AudioInfo) -> None:
     if not 1 <= info.channels <= MAX_CHANNELS:
         raise AudioError(f"The file has {info.channels} channels; 1 to {MAX_CHANNELS} are supported.")
     if info.duration_s > MAX_DURATION_S:
+        hours = info.duration_s / 3600
+        announced = f"{hours:.1f}" if hours <= BELIEVABLE_H else f"more than {BELIEVABLE_H}"
         raise AudioError(
-            f"The header announces {info.duration_s / 3600:.1f} h of sound; at most {MAX_DURATION_S / 3600:.0f} h is "
+            f"The header announces {announced} h of sound; at most {MAX_DURATION_S / 3600:.0f} h is "
             "read: cut the file into loops."
         )
     if info.duration_s < MIN_DURATION_S:

@@ -51,6 +51,16 @@ def pcm_format(rate: int = RATE, channels: int = 1, bits: int = 16, code: int = 
     return struct.pack("<HHIIHH", code, channels, rate, min(rate * align, 0xFFFFFFFF), align, bits)
 
 
+def of_frames(count: int) -> bytes:
+    """A FLAC file of half a second whose header announces so many frames (36 bits; 0 for "unknown")."""
+    data = bytearray(encoded(sine(), container="FLAC"))
+    total = slice(21, 26)  # the last 36 bits before the checksum of STREAMINFO
+    others = data[total.start] & 0xF0
+    data[total] = count.to_bytes(5, "big")
+    data[total.start] |= others
+    return bytes(data)
+
+
 PCM = (sine()[:, 0] * 32767).astype("<i2").tobytes()
 
 
@@ -71,6 +81,12 @@ def broken_cases() -> list[Case]:
         Case("truncated.ogg", ogg[: len(ogg) * 2 // 3], "cut short"),
         Case("truncated.mp3", mp3[: len(mp3) * 2 // 3], "cut short"),
         Case("truncated.flac", flac[: len(flac) * 2 // 3], "cannot be decoded"),
+        Case(
+            "broken from the middle on.mp3", mp3[: len(mp3) // 2] + bytes(600) + mp3[len(mp3) // 2 + 600 :], "damaged"
+        ),
+        Case("of unknown length.flac", of_frames(0), "does not say how long the sound is"),
+        Case("of 432 hours.flac", of_frames((1 << 36) - 1), "more than 100 h of sound"),
+        Case("of 2 hours.flac", of_frames(2 * 3600 * RATE), "2.0 h of sound"),
         Case("data size of 4 billion less 1e6.wav", wave(pcm_format(), PCM, 0x7FFFE000), "cut short"),
         Case("no data.wav", wave(pcm_format(), b""), "0.0 ms"),
         Case("zero channels.wav", wave(pcm_format(channels=0), PCM), "."),
@@ -114,7 +130,7 @@ def good_cases() -> list[Case]:
         Case("size of zero in riff.wav", b"RIFF\0\0\0\0" + encoded(sine())[8:], duration_s=0.5),
         Case("junk chunk.wav", wave(pcm_format(), PCM, extra=chunk(b"junk", bytes(999))), duration_s=0.5),
         Case("junk after the data.wav", encoded(sine()) + b"junk" * 500, duration_s=0.5),
-        Case("broken frames.mp3", mp3[:middle] + bytes(300) + mp3[middle + 300 :]),
+        Case("a few broken frames.mp3", mp3[:middle] + bytes(300) + mp3[middle + 300 :]),
         Case("id3.mp3", b"ID3\x04\x00\x00\x00\x00\x07\x76" + bytes(1014) + mp3, duration_s=2.0),
         Case("20 minutes of silence.flac", encoded(np.zeros((1200 * 8000, 1)), 8000, "FLAC"), duration_s=1200.0),
     ]

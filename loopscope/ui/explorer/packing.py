@@ -20,6 +20,7 @@ header).
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -42,7 +43,7 @@ KNOWN_COLUMNS = {  # name in the blob: column, dtype
     "modified": ("modified", np.float64),
 }
 DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
-_NEAR = "near-"
+_NEAR = re.compile(r"near-(?P<row>[0-9]{1,9})")  # int() refuses thousands of digits
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
 
 
@@ -55,10 +56,10 @@ class PackedView(Mapping[str, bytes]):
     def __getitem__(self, name: str) -> bytes:
         if name in self._blobs:
             return self._blobs[name]
-        row = name.removeprefix(_NEAR)
-        if self._near is None or row == name or not row.isdecimal() or int(row) >= self._n_loops:
+        asked = _NEAR.fullmatch(name)
+        if self._near is None or asked is None or int(asked["row"]) >= self._n_loops:
             raise KeyError(name)
-        return gzip.compress(pack_arrays({"rows": self._near(int(row))}), _LEVEL_FLOATS, mtime=0)
+        return gzip.compress(pack_arrays({"rows": self._near(int(asked["row"]))}), _LEVEL_FLOATS, mtime=0)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._blobs)
