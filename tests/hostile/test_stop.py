@@ -1,4 +1,4 @@
-"""Told to stop, the server is gone within seconds, whatever its clients and tasks do, and leaves nothing behind."""
+"""The server hangs up on who keeps it waiting; told to stop, it is gone within seconds and leaves nothing behind."""
 
 import contextlib
 import os
@@ -150,3 +150,9 @@ def is_alive(process_id: int) -> bool:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_the_running_server_hangs_up_on_a_header_that_does_not_end(running: Running) -> None:
+    with running.stuck(CLIENTS["a partial header"]) as client:
+        client.settimeout(60)
+        assert client.recv(1) == b""

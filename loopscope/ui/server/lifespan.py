@@ -20,6 +20,8 @@ from types import FrameType
 
 import streamlit as st
 
+from loopscope.ui.server.connections import bound_headers
+
 log = logging.getLogger(__name__)
 
 GRACE_S = 3.0  # from the signal, for what is being sent and for tasks
@@ -33,6 +35,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Starlette's lifespan around the server's work."""
     threading.Thread(target=_warm, name="loopscope-imports", daemon=True).start()
     if threading.current_thread() is threading.main_thread():  # no other may listen to signals
+        bound_headers()
         for number in (signal.SIGTERM, signal.SIGINT):
             _listen(number)
     yield
