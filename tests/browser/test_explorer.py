@@ -180,6 +180,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     wait_until(lambda: heard(page)["selected"] == IDS[row], "Python hears the selection")
     at_rest(page)
     enlarge(page, "histogram")
+    at_rest(page)
     frames.clear()
     box = box_of(page, ".ls-handle")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
@@ -187,7 +188,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     page.mouse.down()
     counts, colours, tops = set(), set(), set()
     for step in range(20):
-        page.mouse.move(x - 8 * step, y)
+        page.mouse.move(x - 180 - 7 * step, y)  # over the gap, through the bulk
         painted(page)
         counts.add(page.locator(".ls-flagged-count").inner_text())
         colours.add(page.locator(".ls-histogram .bars .point path[style*='fill: rgb(200, 80, 10)']").count())
@@ -214,6 +215,8 @@ def test_the_overlay_paints_what_the_plot_shows_after_release(explorer: Page) ->
         for (let i = 3; i < data.length; i += 4) if (data[i] > 100) painted += 1;
         return painted;
     }"""
+    enlarge(explorer, "histogram")
+    painted(explorer)
     box = box_of(explorer, ".ls-handle")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
     explorer.mouse.move(x, y)
