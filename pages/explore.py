@@ -2,7 +2,8 @@
 
 from loopscope.ui.components import empty_folder, heading
 from loopscope.ui.opening import no_library
-from loopscope.ui.state import enter
+from loopscope.ui.state import enter, session
+from loopscope.ui.views.copies import offer_undo
 from loopscope.ui.views.explore import explore_step
 
 library = enter("explore").library
@@ -14,3 +15,4 @@ else:
         no_library("There is nothing to explore yet: choose a folder first.")
     else:
         empty_folder(library)
+        offer_undo(session())

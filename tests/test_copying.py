@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -14,9 +15,11 @@ from loopscope.exports import UndoReport, plan_copy
 from loopscope.library import scan, scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.store import Store
+from loopscope.ui import metadata_task
 from loopscope.ui.projects import copying
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.views.takeaway import with_metadata
 
 NAMES = ("one/a.wav", "one/b.wav", "two/c.wav", "two/a copy.wav")
 
@@ -148,3 +151,27 @@ def test_what_takes_the_last_move_back_is_remembered_by_the_project(
     assert file is not None
     file.unlink()
     assert copying.undo_file(again) is None, "nothing is offered that cannot be done"
+
+
+def test_listening_that_ends_after_a_move_knows_the_places_of_now(
+    project: Project, store: Store, walks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = project.contents.library
+    assert before is not None
+
+    def listen(loops: pd.DataFrame, *_: object) -> None:
+        (Path(loops["path"].iloc[0]).parent / "later.wav").hardlink_to(loops["path"].iloc[0])
+        Path(loops["path"].iloc[0]).unlink()
+        copying.look_again(project, store)
+
+    monkeypatch.setattr(metadata_task, "measure_metadata", listen)
+    monkeypatch.setattr(metadata_task, "store", lambda: store)
+    finished(metadata_task.start_listening(project, before))
+    assert "one/later.wav" in files_of(project)
+
+
+def test_a_list_of_files_of_which_nothing_is_known_yet_is_whole() -> None:
+    table = pd.DataFrame({"path": ["a", "new"], "rank": [1, 2]})
+    metadata = pd.DataFrame({"loop_id": ["1"], "path": ["a"], "bpm": [120.0]})
+    known = with_metadata(table, metadata)
+    assert known["rank"].tolist() == [1, 2] and known["bpm"].isna().tolist() == [False, True]

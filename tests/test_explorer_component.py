@@ -17,7 +17,7 @@ from loopscope.faults import faults_frame
 from loopscope.library.tables import make_library
 from loopscope.store import FileKey, FileRow
 from loopscope.ui.explorer import packing
-from loopscope.ui.explorer.view import ExplorerView, explorer_view
+from loopscope.ui.explorer.view import ExplorerView, display_order, explorer_view
 from loopscope.ui.projects.contents import Contents
 from loopscope.ui.projects.project import Project
 from tests.browser.synthetic import loop_id, staged_view, synthetic_view, with_findings
@@ -111,7 +111,7 @@ def test_the_newest_commit_of_any_kind_is_acknowledged(app: AppTest) -> None:
 
 
 def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version(app: AppTest) -> None:
-    order = packing.display_order(VIEW.loops)
+    order = display_order(VIEW.loops)
     inside = np.zeros(N, np.uint8)
     inside[[2, 7, 40, 59]] = 1
     bits = base64.b64encode(np.packbits(inside, bitorder="little").tobytes()).decode()
@@ -124,7 +124,7 @@ def test_a_lasso_comes_back_as_ids_most_anomalous_first_and_only_for_its_version
 
 def test_what_is_in_focus_comes_back_as_ids_and_none_where_nothing_is_filtered(app: AppTest) -> None:
     assert app.session_state["event"].filtered is None
-    order = packing.display_order(VIEW.loops)
+    order = display_order(VIEW.loops)
     inside = np.zeros(N, np.uint8)
     inside[[0, 33]] = 1
     bits = base64.b64encode(np.packbits(inside, bitorder="little").tobytes()).decode()
@@ -313,7 +313,7 @@ def test_loops_without_a_score_come_first_from_z_to_a_and_the_others_by_score() 
 
 def test_names_are_sorted_as_they_are_read_and_equal_ones_by_id() -> None:
     loops = VIEW.loops.head(4).assign(name=["b", "A", "a", "B"], loop_id=["4", "2", "1", "3"], score=np.nan)
-    assert loops["loop_id"].iloc[packing.display_order(loops)].tolist() == ["4", "3", "2", "1"]
+    assert loops["loop_id"].iloc[display_order(loops)].tolist() == ["4", "3", "2", "1"]
 
 
 def test_where_nothing_is_scored_yet_the_loops_travel_all_the_same() -> None:

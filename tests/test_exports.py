@@ -219,6 +219,15 @@ def test_a_move_goes_back_only_to_a_free_name(pack: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "a.wav").exists()
 
 
+def test_a_moved_file_that_lies_elsewhere_by_now_is_not_said_to_be_taken_back(pack: Path, tmp_path: Path) -> None:
+    undo_file = execute(plan_copy(rows_of(pack / "one"), tmp_path / "out", move=True))
+    target = next((tmp_path / "out").glob("*.wav"))
+    target.rename(tmp_path / "elsewhere.wav")
+    report = undo(undo_file)
+    assert report.undone == 1 and report.left["path"].tolist() == [str(target)]
+    assert "neither" in report.left["reason"].iloc[0] and undo_file.exists()
+
+
 def test_a_stop_or_crash_in_between_can_be_undone(pack: Path, tmp_path: Path) -> None:
     before = tree(pack)
     out = tmp_path / "out"

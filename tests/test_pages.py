@@ -26,8 +26,7 @@ from loopscope.faults import add_near_duplicates, check_library
 from loopscope.library import Library, scan_folder
 from loopscope.store import Store
 from loopscope.ui.components import printable
-from loopscope.ui.explorer.packing import display_order
-from loopscope.ui.explorer.view import explorer_view
+from loopscope.ui.explorer.view import display_order, explorer_view
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
@@ -554,3 +553,15 @@ def test_a_list_is_copied_and_taken_back_and_undo_outlives_the_page(
     finish_tasks(at)
     assert not list(tmp_path.rglob("*.wav"))
     assert not [button for button in at.button if button.key == "copy-undo"]
+
+
+def test_a_folder_that_a_move_left_empty_still_offers_to_take_it_back(walked: Walked, tmp_path: Path) -> None:
+    at = trained(walked, "explore")
+    project = state_of(at).project
+    undo = tmp_path / "loopscope-undo.jsonl"
+    undo.touch()
+    project.update(library=replace(walked.library, loops=walked.library.loops.iloc[:0]), metadata=None)
+    project.remember(undo=str(undo))
+    at.run()
+    assert not at.exception
+    assert at.button(key="copy-undo").label == "Undo"

@@ -18,6 +18,7 @@ export class Filters {
     const search = debounce(() => session.refocus((focus) => focus.search(this.search.value)), 120);
     this.search.addEventListener("input", search);
     this.chips = h("div", { class: "ls-chips", hidden: true });
+    this.said = ""; // on the chips
     this.button = button("Filters", { class: "ls-quiet ls-filters-button" });
     this.choices = new FilterPanel(session, { onClear: () => this.clear(), onDone: () => this.sheet.close() });
     this.panel = this.choices.element;
@@ -52,6 +53,10 @@ export class Filters {
     this.sheet.returned();
   }
 
+  close() {
+    this.sheet.end();
+  }
+
   #showChips() {
     const { focus } = this.session;
     const conditions = conditionsOf(focus);
@@ -64,8 +69,13 @@ export class Filters {
       chips.push(this.#chip(`Lasso: ${format.loops(inside)}`, () => this.onClearLasso()));
     }
     if (focus.active) chips.push(button("Clear all", { onclick: () => this.clear() }));
+    const said = chips.map(({ textContent }) => textContent).join("\n");
+    if (said === this.said) return; // a chip that has the focus or is being pressed stays
+    this.said = said;
+    const focused = this.chips.contains(document.activeElement);
     this.chips.replaceChildren(...chips);
     this.chips.hidden = !chips.length;
+    if (focused) (chips[0] ?? this.search).focus({ preventScroll: true });
   }
 
   /** @param {string} label @param {() => void} onclick */

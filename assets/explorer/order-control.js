@@ -28,7 +28,13 @@ export class OrderControl {
     this.choice.value = order.name;
     this.choice.title = order.title;
     this.opposite = modeOf(order.name, !turned);
-    this.way.hidden = !order.ways;
+    const follows = order.name === "similar";
+    this.way.hidden = !order.ways && !follows;
+    if (follows) {
+      this.opposite = order.name;
+      this.way.textContent = "From selected";
+      this.way.title = "List those that are like the loop that is selected now";
+    }
     if (!order.ways) return;
     const [says, otherwise] = turned ? [...order.ways].reverse() : order.ways;
     this.way.textContent = says;

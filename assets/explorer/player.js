@@ -117,7 +117,7 @@ export class Player {
   show() {
     const { session } = this;
     const { loops, selected } = session;
-    if (selected < 0) return;
+    if (selected < 0) return this.#clear();
     const mark = session.markOf(selected);
     this.title.textContent = loops.names[selected];
     this.title.title = [loops.pathOf(selected), loops.standing(selected), loops.metadata(selected)].join("\n");
@@ -129,6 +129,15 @@ export class Player {
       button.classList.toggle("ls-is-pending", pending);
     }
     this.waveform.draw();
+  }
+
+  /** Nothing is selected, or not any more. */
+  #clear() {
+    this.title.textContent = "Nothing selected";
+    this.title.title = "";
+    this.badge.hidden = true;
+    this.details.textContent = this.details.title = SELECT_HINT;
+    for (const button of this.marks) button.setAttribute("aria-pressed", "false");
   }
 
   /** Badge and reason of the selected loop; over them why it does not sound, or what else does. */

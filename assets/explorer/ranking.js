@@ -67,7 +67,9 @@ export class Ranking {
     session.on("marks notes", () => this.render());
     session.on("focus", () => this.#narrowed());
     session.on("settled", () => this.mode === "border" && this.refill());
-    session.on("selection", () => this.follow());
+    session.on("selection", () =>
+      this.mode === "similar" && !this.alike.length ? this.setMode("similar") : this.follow(),
+    );
   }
 
   close() {

@@ -15,6 +15,7 @@ export class Sheet {
     opener.popoverTargetElement = element;
     const place = () => this.#place();
     const closeByKey = (/** @type {KeyboardEvent} */ event) => {
+      if (!element.matches(":popover-open")) return; // the explorer is off the page for a moment
       if (event.key !== "Escape") return;
       event.preventDefault();
       event.stopImmediatePropagation(); // else the explorer clears the filters
@@ -26,13 +27,23 @@ export class Sheet {
       onOpen();
       place();
     });
+    this.ending = new AbortController();
     element.addEventListener("toggle", ({ newState }) => {
       this.open = newState === "open";
-      const listen = this.open ? "addEventListener" : "removeEventListener";
-      document[listen]("keydown", /** @type {EventListener} */ (closeByKey), true);
-      document[listen]("scroll", place, { capture: true, passive: true });
-      window[listen]("resize", place);
+      this.ending.abort();
+      if (!this.open) return;
+      this.ending = new AbortController();
+      const { signal } = this.ending;
+      document.addEventListener("keydown", closeByKey, { capture: true, signal });
+      document.addEventListener("scroll", place, { capture: true, passive: true, signal });
+      window.addEventListener("resize", place, { signal });
     });
+  }
+
+  /** The explorer is gone; a panel that was open with it says nothing of that by itself. */
+  end() {
+    this.open = false;
+    this.ending.abort();
   }
 
   close() {

@@ -88,7 +88,16 @@ const sheets = new Map();
  * @param {string[]} names
  */
 export function loadStyles(folder, ...names) {
-  for (const url of names.map((name) => `${folder}/${name}.css`))
-    if (!sheets.has(url)) sheets.set(url, load(h("link", { rel: "stylesheet", href: url }), "the style sheet"));
+  for (const url of names.map((name) => `${folder}/${name}.css`)) if (!sheets.has(url)) sheets.set(url, loadSheet(url));
   return Promise.all(names.map((name) => sheets.get(`${folder}/${name}.css`)));
+}
+
+/** A style sheet; one that could not be fetched is asked for again the next time. @param {string} url */
+function loadSheet(url) {
+  const node = h("link", { rel: "stylesheet", href: url });
+  return load(node, "the style sheet").catch((error) => {
+    sheets.delete(url);
+    node.remove();
+    throw error;
+  });
 }

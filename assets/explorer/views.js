@@ -146,7 +146,7 @@ export class Views {
   close() {
     this.ending.abort();
     this.wire.close();
-    for (const view of [...this.charts, this.ranking, this.player]) view.close();
+    for (const view of [...this.charts, this.ranking, this.player, this.filters]) view.close();
   }
 
   /** @param {ExplorerData} data */

@@ -25,6 +25,7 @@ from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_pro
 
 FORMAT = 1
 CHANGED = "The copy was changed since; remove it by hand if you no longer need it."
+GONE = "It is neither where it was moved to nor where it came from."
 TAKEN = "Another file has the original name now; move this one by hand."
 
 
@@ -97,11 +98,12 @@ def undo(
         if should_stop():
             raise Cancelled(f"Stopped after {undone:,} of {len(entries):,} files; take them back again to go on.")
         with one_sentence("take back", entry.target):
+            was_there = entry.target.exists()
             reason = _take_back(entry, move, path.parent)
         if reason:
             left.append((str(entry.target), reason))
         else:
-            undone += entry.size_bytes is not None
+            undone += was_there and entry.size_bytes is not None
             _remove_empty_folders(entry.target.parent, path.parent)
     if not left:
         with one_sentence("remove", path):
@@ -114,7 +116,7 @@ def _take_back(entry: JournalEntry, move: bool, folder: Path) -> str:
     if folder not in entry.target.parents or ".." in entry.target.parts:
         return "It lies outside the folder of the undo file, so it was not touched."
     if not entry.target.exists():
-        return ""
+        return GONE if move and entry.size_bytes is not None and not entry.source.exists() else ""
     if move and not entry.source.exists():
         _move_back(entry)
         return ""

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from loopscope.errors import Cancelled
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable, known_metadata, measure_metadata
 from loopscope.ui.components import ended, show_task, store
@@ -36,19 +35,19 @@ def metadata_task(state: SessionState, library: Library) -> None:
             "structure. Listening fills these columns and filters; it runs in the background and is done once."
         )
         if right.button("Listen to all", icon=":material/hearing:", key="listen-start", width="stretch"):
-            _start(state.project, library)
+            start_listening(state.project, library)
             st.rerun()
 
 
-def _start(project: Project, library: Library) -> None:
+def start_listening(project: Project, library: Library) -> Task:
+    """Measures in a worker what is missing of these loops; the project knows it then."""
     database = store()
 
     def work(task: Task) -> None:
         try:
-            found = measure_metadata(library.loops, database, task.on_progress, task.should_stop)
-        except Cancelled:
-            project.update(metadata=known_metadata(library.loops, database))
-            raise
-        project.update(metadata=found)
+            measure_metadata(library.loops, database, task.on_progress, task.should_stop)
+        finally:  # also of what was measured until a stop; files may lie elsewhere by now
+            now = project.contents.library or library
+            project.update(metadata=known_metadata(now.loops, database))
 
-    project.tasks.start(KIND, "Listening", work)
+    return project.tasks.start(KIND, "Listening", work)

@@ -92,8 +92,7 @@ class SessionState:
     @property
     def active(self) -> str:
         """Label of the model in view, empty where there is none."""
-        label = self.project.active
-        return label if label in self.seen.models else next(reversed(list(self.seen.models)), "")
+        return self.project.label_in(self.seen)
 
     @property
     def model(self) -> ScoredLoops | None:

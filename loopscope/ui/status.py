@@ -52,7 +52,7 @@ def pulse(state: SessionState, token: str) -> dict[str, Any]:
     if notice is not None and notice.is_fresh:
         told["notice"] = {"id": notice.id, "text": notice.text}
     if state.page == "explore" and contents.library is not None and not contents.library.loops.empty:
-        view = explorer_view(project, contents, project.active if project.active in contents.models else "")
+        view = explorer_view(project, contents, project.label_in(contents))
         media_registry().publish_blobs(token, view.version, lambda: pack_view(view))
         told["explorer"] = {"version": view.version, "provisional": project.is_provisional, "project": project.id}
     return told

@@ -163,5 +163,5 @@ def _rows_in(views: Sequence[ExplorerView], commit: Mapping[str, Any]) -> tuple[
     if len(packed) != -(-len(view.loops) // 8):  # numpy would fill up none at all with whatever is in memory
         return None
     inside = np.unpackbits(packed, count=len(view.loops), bitorder="little").astype(bool)
-    rows = packing.display_order(view.loops)[inside][::-1]
+    rows = view.order[inside][::-1]
     return tuple(view.loops["loop_id"].iloc[rows])

@@ -70,7 +70,7 @@ class PackedView(Mapping[str, bytes]):
 
 def pack_view(view: ExplorerView) -> PackedView:
     """The blobs of one `ExplorerView`, by name."""
-    order = display_order(view.loops)
+    order = view.order
     loops = view.loops.iloc[order]
     levels, codes = _categories(loops)
     scored = view.scored
@@ -106,17 +106,6 @@ def pack_view(view: ExplorerView) -> PackedView:
         "latents": gzip.compress(pack_arrays(latents), _LEVEL_FLOATS, mtime=0),
     }
     return PackedView(blobs, _in_display_order(view.neighbours, order), len(order))
-
-
-def display_order(loops: pd.DataFrame) -> Array:
-    """(n,) row numbers of `loops`, whatever the order of the table: first those whose score is NaN, by name from Z to
-    A, then the others by ascending score. Equal ones by loop_id."""
-    ids, scores = loops["loop_id"].to_numpy(str), loops["score"].to_numpy(np.float64)
-    scored = np.isfinite(scores)
-    by_score: Array = np.lexsort((ids, scores))
-    names = loops["name"].astype(str).str.casefold().to_numpy(str)
-    by_name: Array = np.lexsort((ids, names))[::-1]
-    return np.concatenate([by_name[~scored[by_name]], by_score[scored[by_score]]])
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:

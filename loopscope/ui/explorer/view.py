@@ -76,6 +76,22 @@ class ExplorerView:
         known: Bool = ~np.isnan(self.loops["score"].to_numpy(np.float64))
         return known
 
+    @functools.cached_property
+    def order(self) -> Int:
+        """(n,) row numbers of `loops` in the order in which they travel (`display_order`)."""
+        return display_order(self.loops)
+
+
+def display_order(loops: pd.DataFrame) -> Int:
+    """(n,) row numbers of `loops`, whatever the order of the table: first those whose score is NaN, by name from Z to
+    A, then the others by ascending score. Equal ones by loop_id."""
+    ids, scores = loops["loop_id"].to_numpy(str), loops["score"].to_numpy(np.float64)
+    scored = np.isfinite(scores)
+    by_score: Int = np.lexsort((ids, scores))
+    names = loops["name"].astype(str).str.casefold().to_numpy(str)
+    by_name: Int = np.lexsort((ids, names))[::-1]
+    return np.concatenate([by_name[~scored[by_name]], by_score[scored[by_score]]])
+
 
 def explorer_view(project: Project, contents: Contents, label: str) -> ExplorerView:
     """The model of this label for the browser, or before there is one the provisional ranking, or the bare list.

@@ -191,6 +191,10 @@ class Project:
         """Label of the model in view, empty where there is none."""
         return self.memory.active
 
+    def label_in(self, contents: Contents) -> str:
+        """Label of the model to show of these contents: the one in view, or the newest where that is not here yet."""
+        return self.active if self.active in contents.models else next(reversed(list(contents.models)), "")
+
     @property
     def is_provisional(self) -> bool:
         """Whether the ranking will give way to a model's: none is there, and there will be or might be one."""

@@ -11,7 +11,6 @@ from loopscope.exports import CopyPlan, UndoReport, plan_copy
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_failure, show_task, store
 from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_file
-from loopscope.ui.projects.walking import WALK
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import show_table
@@ -34,7 +33,7 @@ def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
             _offer(state, _planned(state, library, rows, destination, move))
         except LoopscopeError as error:
             show_failure(error)
-    _offer_undo(state)
+    offer_undo(state)
     if task is not None and isinstance(task.result, UndoReport) and not task.result.left.empty:
         show_table(task.result.left, "copy-left")
 
@@ -61,21 +60,22 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
     st.caption(f"{would}, {len(plan.skipped):,} left alone:" if len(plan.skipped) else f"{would}.")
     if not plan.skipped.empty:
         show_table(plan.skipped, "copy-skipped", height=140)
-    waits = plan.move and state.project.tasks.running(WALK)
+    waits = plan.move and state.project.tasks.any_running()  # which would end with loops that are gone
     if waits:
-        st.caption("Files can be moved once the analysis has read them all; copying works now.")
+        st.caption("Files can be moved once nothing else runs on this folder; copying works now.")
     if plan.items and st.button(f"{verb} {n}", key="copy-go", disabled=waits):
         start_copy(state.project, store(), plan)
         st.rerun()
 
 
-def _offer_undo(state: SessionState) -> None:
+def offer_undo(state: SessionState) -> None:
+    """A button that takes the last copy or move back, where there was one; also beside a folder left empty by it."""
     file = undo_file(state.project)
     if file is None:
         return
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.caption(f"The last copy or move can be taken back by {plain(str(file))}")
-    waits = state.project.tasks.running(WALK)
+    waits = state.project.tasks.any_running()
     if right.button("Undo", key="copy-undo", icon=":material/undo:", disabled=waits):
         start_undo(state.project, store())
         st.rerun()

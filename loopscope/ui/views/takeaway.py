@@ -122,17 +122,19 @@ def _whole(state: SessionState, library: Library, table: pd.DataFrame, threshold
             others = listing_table(library, state.faults, waiting).astype({"rank": "Int64"})
             others["rank"] = pd.NA
             whole = pd.concat([whole, others], ignore_index=True)
-        return _with_metadata(whole, metadata_of(state, library).table)
+        return with_metadata(whole, metadata_of(state, library).table)
 
     whole: pd.DataFrame = kept("takeaway", (state.project.key, state.seen.serial, state.active), make)
     flagged = is_anomaly(whole["score"].to_numpy(), threshold)
     return whole.assign(is_anomaly=flagged, triage=triage_groups(whole["triage"] == FAULTY, flagged))
 
 
-def _with_metadata(table: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
-    """`table` with the columns of the same files' metadata; paths may be no valid text, so no table joins on them."""
+def with_metadata(table: pd.DataFrame, metadata: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns of the same files' metadata, empty for a file that came since; paths may be no valid
+    text, so no table joins on them."""
     row_of = {path: row for row, path in enumerate(metadata["path"])}
-    rows = metadata.iloc[[row_of[path] for path in table["path"]]].drop(columns=["loop_id", "path"])
+    known = metadata.drop(columns=["loop_id", "path"]).reset_index(drop=True)
+    rows = known.reindex([row_of.get(path, -1) for path in table["path"]])
     return pd.concat([table, rows.reset_index(drop=True)], axis=1)
 
 
