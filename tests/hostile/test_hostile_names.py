@@ -19,12 +19,15 @@ from loopscope.exports.undo import undo
 from loopscope.library import changes
 from loopscope.metadata.collect import known_metadata, measure_metadata
 from loopscope.store import Store
+from loopscope.ui.projects import walking
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import SessionState
 from tests.golden.clips import plucked
 from tests.hostile.sounds import encoded
 from tests.hostile.walked import RATE, Bands, Ended, assert_every_file_ended, walk_as_the_app
+from tests.test_projects import analysed, finish, registry, reopened
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("library", "embed", "train", "explore", "compare", "diagnostics")
@@ -159,3 +162,47 @@ def test_every_page_shows_names_that_are_no_text(ended: Ended, page: str) -> Non
         at.run()
         assert not at.exception, at.exception
         assert any("15 caf\\xe9" in table.value.to_string() for table in at.dataframe)
+
+
+@pytest.mark.usefixtures("_nothing_runs_on")
+def test_a_project_with_such_names_is_walked_kept_and_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_pack(tmp_path / raw(b"p\xe4ck"))
+    monkeypatch.setattr(walking, "loaded_encoder", lambda *_: Bands())
+    project = analysed(folder, Plan(detector="pca"))
+    assert project.contents.library is not None
+    assert len(project.contents.library.loops) == 27 and len(project.contents.models) == 1
+    (folder / raw(b"23 caf\xe9 \xff.wav")).unlink()
+    (folder / raw(b"21 caf\xe9 \xff.wav")).rename(folder / raw(b"moved \xff.wav"))
+    again = reopened(project.id)
+    assert again.contents.library is not None and len(again.contents.models) == 1  # from the disk
+    finish(start_walk(again, registry().store))
+    assert len(again.contents.library.loops) == 26
+    assert sorted(os.fsencode(path) for path in again.contents.library.loops["path"]) == sorted(
+        os.fsencode(path) for path in folder.rglob("*.wav") if "broken" not in path.name
+    )
+    failures = again.tasks.failures()
+    assert not failures, failures
+
+
+@pytest.mark.usefixtures("_nothing_runs_on")
+def test_a_folder_of_such_a_name_is_listed_opened_and_analysed(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "loaded_encoder", lambda *_: Bands())
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    at.session_state["loopscope"].browsed = pack.parent
+    at.run()
+    next(button for button in at.button if "xe4ck" in button.label).click().run()
+    assert not at.exception, at.exception
+    assert any("xe9j" in button.label for button in at.button), "the folder in it is listed"
+    at.selectbox(key="detector-name").set_value("pca").run()
+    at.button(key="scan-here").click().run()
+    state: SessionState = at.session_state["loopscope"]
+    finish(state.project.tasks.get(walking.WALK))
+    at.run()
+    assert not at.exception, at.exception
+    assert state.project.contents.models
+    at.switch_page("pages/library.py").run()
+    assert not at.exception, at.exception
+    another = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()  # shows it as one to continue
+    assert not another.exception, another.exception

@@ -19,6 +19,7 @@ from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.errors import StoreError
+from loopscope.files import display_name
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.tasks import TaskBoard
@@ -136,7 +137,9 @@ class Project:
     @classmethod
     def new(cls, owner: str, folder: Path, plan: Plan, store: Store) -> "Project":
         """A project for a folder that is analysed for the first time."""
-        row = ProjectRow(secrets.token_urlsafe(9), owner, str(folder), folder.name or str(folder), time.time())
+        row = ProjectRow(
+            secrets.token_urlsafe(9), owner, str(folder), display_name(folder.name or str(folder)), time.time()
+        )
         project = cls(row, store)
         project.memory.plan = plan
         project.keep()

@@ -1,5 +1,6 @@
 """Choosing a folder of this computer: breadcrumbs, sub-folders with counts, a path box."""
 
+import os
 from pathlib import Path
 
 import streamlit as st
@@ -56,8 +57,8 @@ def typed_path() -> Path | None:
 
 
 @st.cache_data(ttl=CACHE_S, show_spinner=False)
-def _subfolders(folder: str) -> list[tuple[str, str, str]]:
-    table = list_subfolders(folder)
+def _subfolders(folder: bytes) -> list[tuple[str, str, str]]:  # Streamlit hashes text as UTF-8, which a name may not be
+    table = list_subfolders(os.fsdecode(folder))
     return list(zip(table["name"], table["path"], table["count"], strict=True))
 
 
@@ -72,7 +73,7 @@ def browse() -> Path | None:
     _breadcrumbs(here, places)
     with st.container(border=True, height=300):
         try:
-            folders = _subfolders(str(here))
+            folders = _subfolders(os.fsencode(here))
         except LibraryError as error:
             show_failure(error)
             folders = []
@@ -96,7 +97,7 @@ def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
     trail = [folder for folder in (*reversed(here.parents), here) if folder.is_relative_to(root)]
     with st.container(horizontal=True, gap="small"):
         for place in [other for other in places if other != root]:
-            st.button(plain(str(place)), key=f"root-{place}", type="tertiary", on_click=_go, args=(place,))
+            st.button(plain(str(place)), key=f"root-{place!r}", type="tertiary", on_click=_go, args=(place,))
         for folder in trail:
             label = f"{plain(str(folder) if folder == root else folder.name)} /"
             st.button(label, key=f"crumb-{folder!r}", type="tertiary", on_click=_go, args=(folder,))
