@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
-from loopscope.ui.views.uploads import safe_relative, write_below
+from loopscope.ui.views.uploads import safe_places, safe_relative, write_below
 
 
 @pytest.mark.parametrize(
@@ -36,10 +37,69 @@ def test_never_absolute_never_upwards(name: str) -> None:
 
 def test_uploaded_files_stay_below_their_folder(tmp_path: Path) -> None:
     target = tmp_path / "uploads" / "session" / "pack"
-    for name in ("pack/a.wav", "../../b.wav", "/c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"):
-        place = write_below(target, name, b"sound")
+    for relative in safe_places(["pack/a.wav", "../../b.wav", "/c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"]):
+        place = write_below(target, relative, b"sound")
         assert place.read_bytes() == b"sound"
         assert place.resolve().is_relative_to(target)
     assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
     left = [path.name for path in target.rglob("*") if path.is_file()]
     assert sorted(left) == ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
+
+
+LONG = "a very long name of a loop " * 12
+MANY = [
+    f"{LONG}one.wav",
+    f"{LONG}two.wav",
+    f"{LONG}one.mp3",
+    "音" * 200 + ".flac",
+    "a:b.wav",
+    "a_b.wav",
+    "a_b (2).wav",
+    "A_B.wav",
+    "caf\u00e9.wav",
+    "cafe\u0301.wav",
+    "folder:1/x.wav",
+    "folder_1/x.wav",
+    "x" * 300,
+    "lone \ud800.wav",
+]
+
+
+def test_long_and_colliding_names_all_arrive_with_their_suffixes(tmp_path: Path) -> None:
+    places = safe_places(MANY)
+    written = [write_below(tmp_path, place, str(i).encode()) for i, place in enumerate(places)]
+    assert [path.read_bytes() for path in written] == [str(i).encode() for i in range(len(MANY))]
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == len(MANY)
+    assert [place.suffix for place in places] == [Path(name).suffix for name in MANY]
+
+
+def test_a_name_that_can_be_kept_is_kept() -> None:
+    places = dict(zip(MANY, safe_places(MANY), strict=True))
+    for name in ("a_b.wav", "a_b (2).wav", "folder_1/x.wav"):
+        assert places[name] == Path(name)
+    assert places["A_B.wav"] == Path("A_B (3).wav"), "some file systems do not tell case"
+    assert places["a:b.wav"] == Path("a_b (4).wav")
+
+
+@given(st.lists(st.text(max_size=200), max_size=8))
+def test_no_two_uploads_share_a_place(names: list[str]) -> None:
+    places = safe_places(names)
+    assert len({place.as_posix().casefold() for place in places}) == len(names)
+    assert all(len(part.encode()) <= 160 for place in places for part in place.parts)
+
+
+def test_every_renaming_is_listed() -> None:
+    def page() -> None:
+        from loopscope.ui.views.uploads import list_renamed, safe_places
+        from tests.test_uploads import MANY
+
+        list_renamed(MANY, safe_places(MANY))
+        list_renamed(["pack/a.wav"], safe_places(["pack/a.wav"]))
+
+    shown = AppTest.from_function(page).run()
+    assert not shown.exception
+    (table,) = shown.dataframe
+    kept = {"a_b.wav", "a_b (2).wav", "caf\u00e9.wav", "folder_1/x.wav"}
+    renamed = [name for name in MANY if name not in kept]
+    assert list(table.value["Uploaded as"]) == [name.encode("utf-8", "replace").decode() for name in renamed]
+    assert "A_B (3).wav" in set(table.value["Kept as"])
