@@ -17,7 +17,7 @@ const RENEW_MS = 1500; // between two asks for a session
 const THOUGHT_MS = 3000; // a pause within a sentence
 const TEXTS = "textarea, input:not([type=checkbox], [type=radio], [type=range]), [contenteditable=true]";
 const OCCUPIED =
-  "dialog[open], .ls-menu[open], [role=dialog], [data-baseweb=popover], [data-testid=stApp][data-test-script-state=running]";
+  "dialog[open], .ls-menu[open], :popover-open, [role=dialog]:not([popover]), [data-baseweb=popover], [data-testid=stApp][data-test-script-state=running]";
 const LAST_NOTICE = "loopscope.notice";
 
 /** @type {Map<string, Status>} by key */
