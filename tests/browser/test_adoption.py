@@ -207,6 +207,7 @@ def test_sound_text_selection_zoom_and_the_row_under_the_pointer_stay_through_fi
     painted(page)
     before = under(page, x, y)
     wait_until(lambda: heard(page)["selected"] == chosen, "Python hears the selection")
+    wait_until(lambda: heard(page)["filtered"], "and what is in focus")
     at_rest(page)
     runs = heard(page)["runs"]
     page.evaluate("() => { window.known = document.querySelector('.ls-root'); }")
@@ -354,9 +355,9 @@ def test_lasso_filters_and_menus_stay_and_new_levels_appear(page: Page, stages_u
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Box", exact=True).click()
     area = box_of(page, ".ls-scatter .nsewdrag")
-    page.mouse.move(area["x"] + 60, area["y"] + 10)
+    page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.1 * area["height"])
     page.mouse.down()
-    page.mouse.move(area["x"] + 320, area["y"] + 170, steps=8)
+    page.mouse.move(area["x"] + 0.7 * area["width"], area["y"] + 0.9 * area["height"], steps=8)
     page.mouse.up()
     in_focus = """(({ loops, focus }) =>
         loops.ids.filter((_, row) => focus.has(row)).sort())(window.__loopscope.explorer.session)"""

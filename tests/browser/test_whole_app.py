@@ -190,6 +190,8 @@ def test_every_figure_of_compare_and_library_can_be_taken_away(page: Page, app: 
     open_explore(page, app)
     for name, wanted in (("Compare", 8), ("Library", 1)):
         visit(page, name)
+        if name == "Compare":
+            page.get_by_text("Figures of the paper", exact=True).click()
         figures = page.locator(".ls-figure-root[data-drawn]")
         expect(figures).to_have_count(wanted, timeout=SLOW)
         for i in range(wanted):
