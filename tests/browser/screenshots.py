@@ -13,7 +13,7 @@ from loopscope.checkpoints import AISFX, fetch
 from tests.browser.driving import ROOT, choose, chromium, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
-SIZES = ((1440, 1000), (900, 1000))
+SIZES = ((1440, 900), (900, 1000))
 LONG = 600_000  # milliseconds
 QUIET_MS = 1500
 
