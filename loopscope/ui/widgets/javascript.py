@@ -24,9 +24,15 @@ export default async function (component) {
     document.head.append(Object.assign(document.createElement("link"), early));
   }
   if (height) component.parentElement.style.minHeight = `${height}px`; // so that what is below hardly moves
+  const turns = (window.loopscopeTurns ??= new WeakMap());
+  const turn = (turns.get(component.parentElement) ?? 0) + 1;
+  turns.set(component.parentElement, turn);
   try {
     const { mount } = await import(base + component.data.assets + "/MODULE");
-    return mount(component, base);
+    const leave = mount(component, base);
+    // Where reruns follow each other while the module is on its way, Streamlit ends the first mount after the second
+    // has begun in the same place: it may not take that one away.
+    return () => turns.get(component.parentElement) === turn && leave();
   } catch (error) {
     component.parentElement.textContent =
       `WHAT could not be loaded (${error.message}). Start the app with "streamlit run app.py".`;
