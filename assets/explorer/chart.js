@@ -255,7 +255,8 @@ export class Chart {
   #resize() {
     const size = this.#frameSize();
     if (size === this.size || !this.frame.clientWidth) return;
+    const unseen = this.size.startsWith("0 "); // drawn while it had no room: what depends on the room is drawn anew
     this.size = size;
-    Promise.resolve(this.plotly?.Plots.resize(this.plot)).then(() => this.place());
+    Promise.resolve(this.plotly?.Plots.resize(this.plot)).then(() => (unseen ? this.repaint() : this.place()));
   }
 }

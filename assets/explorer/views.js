@@ -92,6 +92,10 @@ export class Views {
     this.wire.receive(component);
     this.keeper.learn(component.data.view);
     this.#renewLasso(component.data.version);
+    this.#takeTheme();
+  }
+
+  #takeTheme() {
     const theme = applyTheme(this.root);
     if (JSON.stringify(theme) === JSON.stringify(this.session.theme)) return;
     this.session.theme = theme;
@@ -134,6 +138,7 @@ export class Views {
   /** Back on the page: what a detached element forgets is put right. */
   returned() {
     this.desk.arrive();
+    this.#takeTheme(); // built while it was off the page, it could not know the colours
     this.ranking.returned();
     this.filters.returned();
     if (this.session.focus.lasso) this.#sendLasso(this.session.focus.lasso); // Python forgot it
