@@ -1,30 +1,65 @@
 """Fault checks on labelled loops: AUROC, false alarms, planted faults, speed; and what triage adds to the detector."""
 
 import time
-from collections.abc import Callable, Iterator
-from itertools import starmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import signal as dsp
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.data import bench_folder
+from benchmarks.planting import PLANTED
 from loopscope import audio
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.triage import FAULTY, triage_rank
 from loopscope.embeddings.neighbours import near_duplicates, nearest_to
-from loopscope.faults import LIMITS, check_library, fault_scores, find_faults
-from loopscope.faults.registry import CHECKS
+from loopscope.faults import check_library, find_faults
+from loopscope.faults.base import NOTHING, Measurement, Signal
+from loopscope.faults.folders import COMPARISONS
+from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
 from loopscope.metadata import estimate_from_audio
-from tests.test_faults import MUSIC, RATE
+from tests.styles import BPM, RATE, STYLES
 
-LABELLED = {"click": "click", "clipping": "clipped", "dropout": "dropout", "hum": "hum_noise", "noise": "hum_noise"}
+LABELLED = {
+    "click": "click",
+    "clipping": "clipped",
+    "dropout": "dropout",
+    "hum": "hum_noise",
+    "noise": "hum_noise",
+    "note_out_of_tune": "detuned",
+    "off_grid": "timing",
+    "stutter": "timing",
+    "reversed": "timing",
+}
 TARGETS = {"click": 0.97, "clipping": 0.97, "dropout": 0.95, "hum": 0.9, "noise": 0.9}
 CLASSES = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "Gb": 6, "G": 7, "Ab": 8, "A": 9, "Bb": 10, "B": 11}
 
-Wave = tuple[np.ndarray, int]
-Plant = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+PLANTED_IN = 3  # every third normal loop
+Z = 1.96  # of a normal deviate, for intervals of 95 %
+
+
+class Loop(NamedTuple):
+    """A labelled loop as it is decoded; `folder` is that of its instrument."""
+
+    samples: np.ndarray
+    rate: int
+    bpm: float
+    folder: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one check says of one loop: its score, and the verdict, "" below both limits."""
+
+    score: float
+    verdict: str
+
+
+Judgements = list[dict[str, Judged]]  # one a loop, by kind
+Around = dict[str, dict[str, np.ndarray]]  # folder -> kind -> the values that others of it bring to a comparison
 
 
 def run() -> str:
@@ -34,20 +69,27 @@ def run() -> str:
         return "## Faults and triage\n\nNot run: the labelled loops are not here (set LOOPSCOPE_BENCH).\n"
     labels = pd.read_csv(folder / "labels.csv")
     started = time.process_time()
-    waves = {path: _decode(folder / path) for path in labels["path"]}
+    loops = [_decode(folder, row) for row in labels.itertuples()]
     decoding = time.process_time() - started
     started = time.process_time()
-    scores = pd.DataFrame({path: fault_scores(*wave) for path, wave in waves.items()}).T.loc[labels["path"]]
+    measured = [measure_blocks(split(loop.samples, loop.rate, loop.bpm)) for loop in loops]
     checking = time.process_time() - started
+    around = _around(loops, measured)
+    judged = [
+        {kind: _judged(kind, found, around[loop.folder]) for kind, found in of_loop.items()}
+        for loop, of_loop in zip(loops, measured, strict=True)
+    ]
     normal = (labels["label"] == "normal").to_numpy()
-    normals = [waves[path] for path in labels.loc[normal, "path"]]
+    normals, in_order = ([x for x, is_normal in zip(xs, normal, strict=True) if is_normal] for xs in (loops, judged))
+    seconds = sum(loop.samples.shape[1] / loop.rate for loop in loops)
     parts = [
         "## Faults and triage",
-        _labelled(labels, scores),
-        _false_alarms(scores[normal]),
-        _planted(normals, scores[normal]),
+        _labelled(labels, judged),
+        _false_alarms(in_order),
+        _planted(normals, in_order, around),
         _music(),
-        f"Speed, one core: {len(waves) / checking:.0f} loops/s checked, {len(waves) / decoding:.0f} loops/s decoded "
+        f"Cost, one core: {5 * checking / seconds:.3f} s of processor time for 5 s of sound, all checks together; "
+        f"{len(loops) / checking:.0f} loops/s checked, {len(loops) / decoding:.0f} loops/s decoded "
         f"({labels['duration_s'].mean():.1f} s a loop).",
         _triage(labels),
         _listening(labels[normal]),
@@ -56,9 +98,26 @@ def run() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _decode(path: object) -> Wave:
-    wave = audio.decode(str(path), mono=False)
-    return wave.samples, wave.sample_rate
+def _decode(folder: Path, row: Any) -> Loop:
+    wave = audio.decode(folder / row.path, mono=False)
+    return Loop(wave.samples, wave.sample_rate, float(row.bpm), row.instrument)
+
+
+def _around(loops: list[Loop], measured: list[dict[str, Measurement]]) -> Around:
+    """What the loops of each folder bring to its comparisons."""
+    brought: dict[str, dict[str, list[float]]] = {loop.folder: {kind: [] for kind in COMPARISONS} for loop in loops}
+    for loop, of_loop in zip(loops, measured, strict=True):
+        for kind, value in to_compare(of_loop).items():
+            brought[loop.folder][kind].append(value)
+    return {folder: {kind: np.array(v) for kind, v in kinds.items()} for folder, kinds in brought.items()}
+
+
+def _judged(kind: str, found: Measurement, around: dict[str, np.ndarray]) -> Judged:
+    if kind in COMPARISONS:
+        known = np.isfinite(found.score)
+        found = COMPARISONS[kind](np.array([found.score]), around[kind])[0] if known else NOTHING
+    fault = judge_one(kind, found)
+    return Judged(found.score, fault.verdict if fault else "")
 
 
 def _table(header: tuple[str, ...], rows: Iterator[tuple[object, ...]] | list[tuple[object, ...]]) -> str:
@@ -66,116 +125,73 @@ def _table(header: tuple[str, ...], rows: Iterator[tuple[object, ...]] | list[tu
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _auroc(positive: np.ndarray, negative: np.ndarray) -> float:
-    truth = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
-    return float(roc_auc_score(truth, np.r_[positive, negative]))
+def _auroc(positive: Sequence[float], negative: Sequence[float]) -> str:
+    """The area with its standard error after Hanley and McNeil (1982)."""
+    n, m = len(positive), len(negative)
+    area = float(roc_auc_score(np.r_[np.ones(n), np.zeros(m)], np.r_[positive, negative]))
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = np.sqrt((area * (1 - area) + (n - 1) * (q1 - area**2) + (m - 1) * (q2 - area**2)) / (n * m))
+    return f"{area:.3f} ± {spread:.3f}"
 
 
-def _labelled(labels: pd.DataFrame, scores: pd.DataFrame) -> str:
+def _share(hits: Sequence[bool]) -> str:
+    """How many of how many, with Wilson's interval."""
+    n, k = len(hits), int(np.sum(hits))
+    centre, half = (k + Z**2 / 2) / (n + Z**2), Z / (n + Z**2) * np.sqrt(k * (n - k) / n + Z**2 / 4)
+    return f"{k} of {n} ({100 * max(centre - half, 0):.1f} to {100 * min(centre + half, 1):.1f} %)"
+
+
+def _at_both(judged: Sequence[Judged]) -> tuple[str, str]:
+    return _share([found.verdict == "fault" for found in judged]), _share([found.verdict != "" for found in judged])
+
+
+def _labelled(labels: pd.DataFrame, judged: Judgements) -> str:
     rows = []
     for kind, category in LABELLED.items():
-        value = scores[kind].to_numpy(dtype=np.float64)
-        faulty = (labels["category"] == category).to_numpy()
-        normal = (labels["label"] == "normal").to_numpy()
-        against_normal, against_all = (_auroc(value[faulty], value[other]) for other in (normal, ~faulty))
-        found = float((value[faulty] >= LIMITS[kind].fault).mean())
-        rows.append(
-            (kind, f"{against_normal:.3f}", TARGETS[kind], f"{against_all:.3f}", f"{found:.0%}", int(faulty.sum()))
+        faulty, normal, other = (
+            [found[kind] for found, wanted in zip(judged, which, strict=True) if wanted]
+            for which in (labels["category"] == category, labels["label"] == "normal", labels["category"] != category)
         )
-    header = ("check", "AUROC vs normal", "target", "AUROC vs all others", 'found at verdict "fault"', "faulty loops")
+        against = (_auroc([found.score for found in faulty], [found.score for found in of]) for of in (normal, other))
+        area, area_of_all = against
+        rows.append((kind, category, area, TARGETS.get(kind, ""), area_of_all, *_at_both(faulty)))
+    header = ("check", "labelled", "AUROC vs normal", "target", "vs all others", 'found at "fault"', "at either")
     return "Labelled faults:\n\n" + _table(header, rows)
 
 
-def _false_alarms(scores: pd.DataFrame) -> str:
-    rows = [
-        (
-            check.kind,
-            f"{(scores[check.kind] >= LIMITS[check.kind].fault).mean():.1%}",
-            f"{(scores[check.kind] >= LIMITS[check.kind].suspect).mean():.1%}",
-        )
-        for check in CHECKS
+def _false_alarms(judged: Judgements) -> str:
+    rows: list[tuple[object, ...]] = [
+        (check.kind, *_at_both([found[check.kind] for found in judged])) for check in CHECKS
     ]
-    return f"False alarms on {len(scores)} normal loops:\n\n" + _table(("check", "fault", "suspect or fault"), rows)
+    together = [[found.verdict for found in of_loop.values()] for of_loop in judged]
+    fault, either = _share(["fault" in said for said in together]), _share([any(said) for said in together])
+    rows.append(("**all together**", f"**{fault}**", either))
+    return f"False alarms on {len(judged)} normal loops:\n\n{_table(('check', 'fault', 'suspect or fault'), rows)}"
 
 
-def _clicked(height: float) -> Plant:
-    def plant(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-        y = x.copy()
-        for at in rng.integers(rate // 20, x.shape[1] - rate // 20, 2):
-            y[:, at : at + 3] += height * np.abs(x).max()
-            y[:, at + 3 : at + 6] -= height * np.abs(x).max()
-        return y
-
-    return plant
-
-
-def _clipped(share: float, lossy: bool) -> Plant:
-    def plant(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-        level = np.quantile(np.abs(x), 1 - share)
-        y = np.clip(x, -level, level) * rng.uniform(0.3, 0.9) / max(level, 1e-6)
-        if lossy:
-            y = dsp.sosfilt(dsp.butter(6, 0.35 * rate, fs=rate, output="sos"), y)
-        return y
-
-    return plant
-
-
-def _dropped(milliseconds: float, fade: float) -> Plant:
-    def plant(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-        y, width, ramp = x.copy(), int(milliseconds / 1000 * rate), int(fade / 1000 * rate)
-        loudness = np.convolve(np.abs(x[0]), np.ones(rate // 20), "same")
-        places = np.flatnonzero(loudness > 0.3 * loudness.max())
-        places = places[(places > rate // 10) & (places < x.shape[1] - width - rate // 10)]
-        at = int(rng.choice(places)) if len(places) else x.shape[1] // 3
-        y[:, at : at + width] = 0
-        if ramp:
-            y[:, at - ramp : at] *= np.linspace(1, 0, ramp)
-            y[:, at + width : at + width + ramp] *= np.linspace(0, 1, ramp)
-        return y
-
-    return plant
-
-
-def _hummed(level_db: float) -> Plant:
-    def plant(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-        t = np.arange(x.shape[1]) / rate
-        mains = rng.choice([50, 60]) * (1 + rng.uniform(-0.001, 0.001))
-        hum = sum(rng.uniform(0.2, 1) / k * np.sin(2 * np.pi * k * mains * t + rng.uniform(0, 6)) for k in range(1, 9))
-        return x + hum / np.sqrt((hum**2).mean()) * np.sqrt((x**2).mean()) * 10 ** (level_db / 20)
-
-    return plant
-
-
-PLANTED: dict[str, dict[str, Plant]] = {
-    "click": {f"{height:.0%} of the peak": _clicked(height) for height in (0.05, 0.1, 0.25)},
-    "clipping": {
-        f"{share:.1%} of samples{', low-passed' if lossy else ''}": _clipped(share, lossy)
-        for share in (0.003, 0.03)
-        for lossy in (False, True)
-    },
-    "dropout": {f"{ms} ms, fades {fade} ms": _dropped(ms, fade) for ms in (5, 20, 80) for fade in (0, 3)},
-    "hum": {f"{level} dB re the loop": _hummed(level) for level in (-10, -20, -30)},
-}
-
-
-def _planted(normals: list[Wave], clean: pd.DataFrame) -> str:
+def _planted(normals: list[Loop], clean: Judgements, around: Around) -> str:
+    """Each check alone on what was planted for it, against the same loops without."""
     rng = np.random.default_rng(0)
-    rows = []
+    checks = {check.kind: check for check in CHECKS}
+    rows: list[tuple[object, ...]] = []
     for kind, plants in PLANTED.items():
+        negative = [found[kind].score for found in clean]
         for name, plant in plants.items():
-            planted = ((plant(x, rate, rng).astype(np.float32), rate) for x, rate in normals[::3])
-            value = np.array([found[kind] for found in starmap(fault_scores, planted)])
-            auroc = _auroc(value, clean[kind].to_numpy(dtype=np.float64))
-            rows.append((kind, name, f"{auroc:.3f}", f"{(value >= LIMITS[kind].fault).mean():.0%}"))
-    header = ("check", "planted", "AUROC", 'found at verdict "fault"')
-    return "The same checks on faults planted in every third normal loop:\n\n" + _table(header, rows)
+            judged = []
+            for loop in normals[::PLANTED_IN]:
+                spoilt = plant(loop.samples, loop.rate, loop.bpm, rng).astype(np.float32)
+                found = checks[kind].measure(Signal(spoilt, loop.rate, 0.0, loop.bpm))
+                judged.append(_judged(kind, found, around[loop.folder]))
+            rows.append((kind, name, _auroc([found.score for found in judged], negative), *_at_both(judged)))
+    header = ("check", "planted", "AUROC", 'found at "fault"', "found at either")
+    return f"Each check on faults planted in every third normal loop:\n\n{_table(header, rows)}"
 
 
 def _music() -> str:
     """Styles that look like faults."""
     rows: list[tuple[object, ...]] = []
-    for name, make in MUSIC.items():
-        found = find_faults(make(), RATE)
+    for name, make in STYLES.items():
+        found = find_faults(make(), RATE, BPM)
         said = [", ".join(f.kind for f in found if f.verdict == verdict) or "–" for verdict in ("fault", "suspect")]
         rows.append((name, *said))
     return "Synthesised styles that are easily mistaken for faults:\n\n" + _table(("style", "fault", "suspect"), rows)

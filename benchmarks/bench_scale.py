@@ -74,7 +74,7 @@ def prepare(home: Path) -> list[str]:
             started = time.perf_counter()
             library = scan_folder(home / "loops", store)
             rows.append(f"| scan, {what} | {time.perf_counter() - started:.1f} | – | – | – |")
-        fill(store, list(library.unique["loop_id"]), encoder.encoder_id, encoder.n_features)
+        fill(store, library, encoder.encoder_id, encoder.n_features)
     return rows
 
 

@@ -3,14 +3,14 @@
 It stands for a collection that was embedded before, which is how a large one is opened every day but the first.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from loopscope.faults.base import Fault
-from loopscope.faults.check import version
+from loopscope.faults.check import StoredReport, tempi_of, version
+from loopscope.library import Library
 from loopscope.store import Store
 
 RATE = 22_050
@@ -46,13 +46,17 @@ def made_up_embeddings(n_loops: int, n_features: int) -> np.ndarray:
     return centres[rng.integers(0, CLUSTERS, n_loops)] + spread[:, None] * noise
 
 
-def fill(store: Store, loop_ids: Sequence[str], encoder_id: str, n_features: int) -> None:
+def fill(store: Store, library: Library, encoder_id: str, n_features: int) -> None:
     """Embeddings for all, and a finding for one loop in forty."""
+    tempi = tempi_of(library)
+    loop_ids = list(tempi)
     X = made_up_embeddings(len(loop_ids), n_features)
     finding = Fault("click", 0.8, (0.05,), "fault", "A click at 0.05 s.", "1 click").row
     for start in range(0, len(loop_ids), BATCH):
-        ids = list(loop_ids[start : start + BATCH])
+        ids = loop_ids[start : start + BATCH]
         store.put_embeddings(ids, encoder_id, X[start : start + BATCH])
-        store.put_reports(
-            "faults", {loop_id: [finding] if i % 40 == 0 else [] for i, loop_id in enumerate(ids)}, version()
-        )
+        reports: dict[str, StoredReport] = {
+            loop_id: {"tempo_bpm": tempi[loop_id], "findings": [finding] if i % 40 == 0 else [], "values": {}}
+            for i, loop_id in enumerate(ids)
+        }
+        store.put_reports("faults", reports, version())

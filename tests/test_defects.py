@@ -137,10 +137,10 @@ def test_a_defect_outside_the_checks_is_a_finding_too(library: Library, monkeypa
     odd = library.path_of(id_of(library, ODD))
     blocks_of = fault_library.blocks_of
 
-    def broken(path: str) -> Iterator[Signal]:
+    def broken(path: str, tempo_bpm: float | None = None) -> Iterator[Signal]:
         if path == str(odd):
             raise ZeroDivisionError("division by zero")
-        return blocks_of(path)
+        return blocks_of(path, tempo_bpm)
 
     monkeypatch.setattr(fault_library, "blocks_of", broken)
     found = check_library(library)

@@ -75,7 +75,7 @@ def test_it_is_as_varied_as_promised(demo: Path) -> None:
     assert sum(take.instrument == "Guitar" for take in TAKES) == 84
 
 
-def test_sixteen_oddities_two_of_each_kind_one_for_each_instrument(demo: Path) -> None:
+def test_eighteen_oddities_two_of_each_kind_one_for_each_instrument(demo: Path) -> None:
     odd = [row for row in labels(demo) if row["label"] == "anomaly"]
     assert sorted((row["category"], row["instrument"]) for row in odd) == sorted(
         (kind, instrument) for kind in ODDITIES for instrument in ("bass", "guitar")

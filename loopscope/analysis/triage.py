@@ -2,7 +2,8 @@
 
 Both are first put on one scale of evidence from 0 to 1 on which 0.5 is the point of decision: for the detector a
 percentile of 95 (the threshold of the paper, section 5.4), for the checks the limit of the verdict "fault". Evidence
-adds up as chances of independent alarms do: 1 - (1 - detector) · (1 - fault). The two parts stay visible beside the
+adds up as chances of independent alarms do: 1 - (1 - detector) · (1 - fault), and so does that of checks; of those that
+one cause may have set off (`limits.CAUSES`) the strongest counts. The two parts stay visible beside the
 sum, and decide the group: a loop that a check is sure of is "probably faulty", one that is flagged without such a fault
 "probably interesting". The group follows the threshold of now, the order does not.
 """
@@ -18,6 +19,7 @@ from loopscope.arrays import Float, Int
 from loopscope.errors import DataError
 from loopscope.faults import LIMITS
 from loopscope.faults.base import CHECK_FAILED
+from loopscope.faults.limits import CAUSES
 
 FAULTY, INTERESTING, NORMAL = "probably faulty", "probably interesting", "normal"
 ORDER_COLUMNS = ("triage_rank", "triage_score", "detector_evidence", "fault_evidence", "fault_kinds")
@@ -66,8 +68,7 @@ def triage_loops(loops: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
     )
     found = found[(found["row"] >= 0) & (found["bit"] >= 0)]
     detector = detector_evidence(loops["percentile"].to_numpy(np.float64))
-    broken = np.zeros(len(loops))
-    np.maximum.at(broken, found.loc[found["counts"], "row"], found.loc[found["counts"], "strength"])
+    broken = fault_evidence(found[found["counts"]], len(loops))
     score = 1 - (1 - detector) * (1 - broken)
     sure = (found["verdict"] == "fault") & found["counts"]
     return loops.assign(
@@ -109,6 +110,15 @@ def triage_groups(is_faulty: ArrayLike, is_anomaly: ArrayLike) -> npt.NDArray[np
 def detector_evidence(percentiles: Float) -> Float:
     """Percentiles (n,) of the training scores -> evidence (n,) 0 … 1; 0 for NaN (no score)."""
     return np.interp(np.nan_to_num(percentiles, nan=0.0), PERCENTILES, EVIDENCE)
+
+
+def fault_evidence(found: pd.DataFrame, n: int) -> Float:
+    """Evidence (n,) 0 … 1 from findings (row, kind, strength): the strongest of each cause, joined over the causes."""
+    cause = found["kind"].map(CAUSES).fillna(found["kind"])
+    strongest = found["strength"].groupby([found["row"], cause]).max()
+    in_order = np.ones(n)
+    np.multiply.at(in_order, strongest.index.get_level_values(0).to_numpy(np.int64), 1 - strongest.to_numpy())
+    return 1 - in_order
 
 
 def percentile_in_words(percentile: float, rank: int | None = None) -> str:

@@ -22,7 +22,7 @@ from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, rows_of, version
+from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, known_faults
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.progress import (
@@ -148,7 +148,7 @@ class _Walk:
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             self.events.on_restored(stored, score_library(stored, fitted))
         if not compute:
-            self.events.on_embeddings(stored, self._known_faults(library))
+            self.events.on_embeddings(stored, known_faults(library, self.store))
             return
         embeddings = self._embed_and_check(library, stored)
         if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
@@ -172,10 +172,6 @@ class _Walk:
         kept = tuple(loop_id for loop_id in loop_ids if loop_id in found)
         X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, 1), np.float32)
         return EmbeddingSet(kept, X, encoder_id)
-
-    def _known_faults(self, library: Library) -> pd.DataFrame:
-        loop_ids = list(library.unique["loop_id"])
-        return faults_frame(rows_of(self.store.get_reports("faults", loop_ids, version()), loop_ids))
 
     def _embed_and_check(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         self.forecast.begin("embed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loopscope.demo.oddities import ODDITIES
+from loopscope.demo.oddities import ODDITIES, OFF_GRID
 from loopscope.demo.styles import BASS_STYLES, GUITAR_STYLES, Style
 
 BASS_TAKES_A_STYLE = 9
@@ -15,6 +15,7 @@ ODD_SECONDS = 2.0
 CATALOGUE_STREAM = 1 << 20  # the number of the plan's own random stream; takes count from 0
 FORMATS = (("flac", "PCM_16", 44100), ("wav", "PCM_16", 44100), ("flac", "PCM_24", 48000), ("wav", "PCM_24", 44100))
 FORMAT_SHARES = (0.45, 0.3, 0.15, 0.1)
+EARLIER = tuple(oddity for oddity in ODDITIES if oddity != OFF_GRID)
 SHORTEST = ("House", 120, 0.25)  # one beat: half a second
 
 
@@ -57,15 +58,17 @@ def plan_takes(seed: int = 0) -> tuple[Take, ...]:
     bass = [_plan("Bass", style, index, rng) for style in BASS_STYLES for index in range(BASS_TAKES_A_STYLE)]
     guitar = [_plan("Guitar", style, index, rng) for style in GUITAR_STYLES for index in range(GUITAR_TAKES_A_STYLE)]
     odd = {**_odd_ones(bass, rng), **_odd_ones(guitar, rng)}
+    for takes_of_one in (bass, guitar):  # last, so that the others stay what they were
+        odd |= _odd_ones([take for take in takes_of_one if take.path not in odd], rng, (OFF_GRID,))
     takes = (replace(take, number=number) for number, take in enumerate([*bass, *guitar]))
     return tuple(replace(take, oddity=odd.get(take.path, "")) for take in takes)
 
 
-def _odd_ones(takes: Sequence[Take], rng: np.random.Generator) -> dict[str, str]:
+def _odd_ones(takes: Sequence[Take], rng: np.random.Generator, oddities: Sequence[str] = EARLIER) -> dict[str, str]:
     """One take of each oddity by path, none so short that an oddity would pass unheard."""
     long_enough = [take.path for take in takes if take.n_samples > ODD_SECONDS * take.sample_rate]
-    chosen = rng.choice(len(long_enough), size=len(ODDITIES), replace=False)
-    return {long_enough[int(index)]: oddity for index, oddity in zip(chosen, ODDITIES, strict=True)}
+    chosen = rng.choice(len(long_enough), size=len(oddities), replace=False)
+    return {long_enough[int(index)]: oddity for index, oddity in zip(chosen, oddities, strict=True)}
 
 
 def _plan(instrument: str, style: Style, index: int, rng: np.random.Generator) -> Take:

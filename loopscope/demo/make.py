@@ -21,7 +21,7 @@ from loopscope.errors import Cancelled, LibraryError
 from loopscope.files import flush, remove_folder, unfinished_folder
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
-VERSION = 1  # raise with every change of what is rendered or written
+VERSION = 2  # raise with every change of what is rendered or written
 MANIFEST = ".loopscope-demo.json"
 LABELS = "labels.csv"
 LABEL_COLUMNS = ("path", "instrument", "label", "category", "bpm", "key", "duration_s")

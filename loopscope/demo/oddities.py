@@ -1,6 +1,6 @@
 """What goes wrong with a take: each oddity changes the samples (channels, n) of a good one and keeps their number.
 
-Two more oddities happen while playing (a take out of tune, a take on another instrument); see `render`.
+Three more oddities happen while playing (a take out of tune, on another instrument, off the grid); see `render`.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ Oddity = Callable[[Float, int, np.random.Generator], Float]
 DETUNE = "detune"
 WRONG_INSTRUMENT = "wrong_instrument"
 DETUNE_CENTS = 43.0
+OFF_GRID = "off_grid"
+OFF_GRID_S = 0.045  # standard deviation of the onsets
 
 
 def click(samples: Float, sample_rate: int, rng: np.random.Generator) -> Float:
@@ -77,4 +79,4 @@ EFFECTS: dict[str, Oddity] = {
     "reversed": backwards,
     "stutter": stutter,
 }
-ODDITIES = (*EFFECTS, DETUNE, WRONG_INSTRUMENT)
+ODDITIES = (*EFFECTS, DETUNE, WRONG_INSTRUMENT, OFF_GRID)

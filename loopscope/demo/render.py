@@ -1,11 +1,13 @@
 """From a planned take to its samples: play, amplify, place in a room, spoil if it is to be odd, set the level."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from loopscope.arrays import Float
 from loopscope.demo import theory
 from loopscope.demo.catalogue import Take
-from loopscope.demo.oddities import DETUNE, DETUNE_CENTS, EFFECTS, WRONG_INSTRUMENT
+from loopscope.demo.oddities import DETUNE, DETUNE_CENTS, EFFECTS, OFF_GRID, OFF_GRID_S, WRONG_INSTRUMENT
 from loopscope.demo.performance import Player, write_score
 from loopscope.demo.styles import style_named
 from loopscope.demo.synthesis import filtered, room
@@ -28,6 +30,8 @@ def render_take(take: Take, seed: int = 0) -> Float:
 
 def _perform(take: Take, rng: np.random.Generator) -> Float:
     style = style_named(take.instrument, take.style)
+    if take.oddity == OFF_GRID:
+        style = replace(style, looseness_s=OFF_GRID_S)
     score = write_score(style, take.key, take.bpm, take.bars, rng)
     cents = DETUNE_CENTS if take.oddity == DETUNE else 0.0
     is_wrong = take.oddity == WRONG_INSTRUMENT

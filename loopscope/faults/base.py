@@ -7,9 +7,9 @@ common scale from 0 to 1 on which 0.25 is the limit for "suspect", 0.5 the limit
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import scipy.fft
 from loopscope.arrays import Float
 
 Verdict = Literal["fault", "suspect"]
+Made = TypeVar("Made")
 
 SPECTRUM_SIZE = 2048  # samples
 MAX_TIMES = 100  # time stamps kept for one finding: enough to draw, bounded for the database
@@ -69,6 +70,7 @@ class Measurement:
 
 
 NOTHING = Measurement(0.0)  # of checks whose score is positive where something is wrong
+NO_VALUE = Measurement(float("nan"))  # of checks of scope "folder"
 
 
 @lru_cache(maxsize=4)
@@ -79,11 +81,23 @@ def _hann(size: int) -> Float:
 
 @dataclass(frozen=True)
 class Signal:
-    """One block of a file: `samples` (channels, n) float32, `start_s` its place in the file in seconds."""
+    """One block of a file: `samples` (channels, n) float32, `start_s` its place in the file in seconds.
+
+    `tempo_bpm`: beats per minute as the file's name tells them, None where it does not.
+    """
 
     samples: Float
     sample_rate: int
     start_s: float = 0.0
+    tempo_bpm: float | None = None
+    _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, make: Callable[["Signal"], Made]) -> Made:
+        """`make(self)`, made for the first check that asks and kept for the others."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     @property
     def duration_s(self) -> float:
@@ -143,12 +157,14 @@ class Check:
     """One line of the registry.
 
     `scope` says how the blocks of a long file are joined: "any" block is enough (a click), "all" blocks must show it
-    (hum), or the check sees only the "seam" where the end of the file meets its start.
+    (hum), the check sees only the "first" (music: loops are shorter), or only the "seam" where the end of the file
+    meets its start. One of scope "folder" sees the first block too, but its score is no more than a value to compare
+    with those of other loops (`folders.FOLDER_CHECKS`), NaN where there is none.
     """
 
     kind: str
     measure: Measure
-    scope: Literal["any", "all", "seam"] = "any"
+    scope: Literal["any", "all", "first", "seam", "folder"] = "any"
 
 
 def decibels(amplitude: npt.ArrayLike) -> Float:

@@ -10,8 +10,8 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -20,20 +20,33 @@ from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.base import CHECK_FAILED, Fault, Signal
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
+from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
-from loopscope.faults.registry import BLOCK_S, OVERLAP_S, failed_check, judge, measure_blocks
+from loopscope.faults.registry import BLOCK_S, OVERLAP_S, failed_check, judge, measure_blocks, to_compare
 from loopscope.library import Library
+from loopscope.metadata import read_names
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 3  # raise it whenever a check would find or say something else of the same file
+CHECKS_REVISION = 4  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
 
 log = logging.getLogger(__name__)
 
 Report = list[dict[str, Any]]  # the findings of one file, strongest first
+
+
+class StoredReport(TypedDict):
+    """What is kept of one file: its findings at the tempo that its name told, and what it brings to comparisons.
+
+    A file that is renamed to another tempo is checked again; who its neighbours are matters to no stored report.
+    """
+
+    tempo_bpm: float | None
+    findings: Report
+    values: dict[str, float]
 
 
 def check_library(
@@ -52,19 +65,30 @@ def check_library(
     """
     started = time.monotonic()
     paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    memory: Memory[Report] | None = None if store is None else _of_what_was_checked(store)
+    tempi = tempi_of(library)
     checked = measure_loops(
-        paths, lambda loop_id: _report(paths[loop_id]), STAGE, memory, on_progress, should_stop, BATCH, on_reports
+        paths,
+        lambda loop_id: _stored_report(paths[loop_id], tempi[loop_id]),
+        STAGE,
+        None if store is None else _of_what_was_checked(store, tempi),
+        on_progress,
+        should_stop,
+        BATCH,
+        lambda fresh: on_reports({loop_id: stored["findings"] for loop_id, stored in fresh.items()}),
     )
-    reports = (
-        checked.results
-        | {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
-        | {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
-    )
-    rows = rows_of(reports, paths)
+    unread = {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
+    unchecked = {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
+    rows = rows_of(_compared(checked.results, library) | unread | unchecked, paths)
     seconds = time.monotonic() - started
     log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(paths), checked.n_computed, seconds)
     return faults_frame([*rows, *duplicate_rows(library.loops)])
+
+
+def known_faults(library: Library, store: Store) -> pd.DataFrame:
+    """What earlier runs found in these loops, columns FAULT_COLUMNS; opens no file."""
+    loop_ids = list(library.unique["loop_id"])
+    known = _of_what_was_checked(store, tempi_of(library)).recall(loop_ids)
+    return faults_frame(rows_of(_compared(known, library), loop_ids))
 
 
 def add_near_duplicates(
@@ -82,19 +106,29 @@ def add_near_duplicates(
     return pd.concat([findings, faults_frame(rows)], ignore_index=True) if rows else findings
 
 
-def check_file(path: str | os.PathLike[str]) -> tuple[Fault, ...]:
-    """Findings in one file, strongest first; a minute of it at a time in memory. Raises AudioError with the reason."""
-    return judge(measure_blocks(blocks_of(path)))
+def check_file(path: str | os.PathLike[str], tempo_bpm: float | None = None) -> tuple[Fault, ...]:
+    """Findings in one file, strongest first; a minute of it at a time in memory. Raises AudioError with the reason.
+
+    `tempo_bpm`: beats per minute where they are known.
+    """
+    return judge(measure_blocks(blocks_of(path, tempo_bpm)))
 
 
-def blocks_of(path: str | os.PathLike[str]) -> Iterator[Signal]:
+def blocks_of(path: str | os.PathLike[str], tempo_bpm: float | None = None) -> Iterator[Signal]:
     """The file in blocks of a minute that overlap by a tenth of a second, all channels, at its own rate."""
     duration_s = audio.probe(path).duration_s
     start_s = 0.0
     while start_s == 0.0 or start_s < duration_s - OVERLAP_S:
         part = audio.decode(path, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-        yield Signal(part.samples, part.sample_rate, start_s)
+        yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm)
         start_s += BLOCK_S
+
+
+def tempi_of(library: Library) -> dict[str, float | None]:
+    """By loop_id the tempo that names tell, None where they do not."""
+    names = read_names(library.unique)
+    tempi = names["bpm"].astype(object).where(names["bpm"].notna(), None)
+    return dict(zip(names["loop_id"], tempi, strict=True))
 
 
 def version() -> str:
@@ -114,19 +148,36 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"strength": "float64", "times": "object"})
 
 
-def _report(path: str) -> Report:
-    """Findings of one file as JSON can hold them. Raises AudioError with the reason."""
-    return [fault.row for fault in check_file(path)]
+def _stored_report(path: str, tempo_bpm: float | None) -> StoredReport:
+    """What is kept of one file. Raises AudioError with the reason."""
+    measured = measure_blocks(blocks_of(path, tempo_bpm))
+    return {
+        "tempo_bpm": tempo_bpm,
+        "findings": [fault.row for fault in judge(measured)],
+        "values": to_compare(measured),
+    }
 
 
-def _of_what_was_checked(store: Store) -> Memory[Report]:
-    """Reports of loops that every check has seen; the others are checked again next time."""
-    kept: Memory[Report] = store.memory("faults", version())
+def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str, Report]:
+    """The findings of each loop, with those of its comparison with its folder."""
+    values = {loop_id: stored["values"] for loop_id, stored in reports.items()}
+    beside = compare_in_folders(values, library.unique)
+    return {loop_id: stored["findings"] + beside.get(loop_id, []) for loop_id, stored in reports.items()}
 
-    def remember(reports: Mapping[str, Report]) -> None:
-        kept.remember({loop_id: report for loop_id, report in reports.items() if not _has_failed(report)})
 
-    return Memory(kept.recall, remember)
+def _of_what_was_checked(store: Store, tempi: Mapping[str, float | None]) -> Memory[StoredReport]:
+    """Reports of loops that every check has seen at their present tempo; the others are checked again next time."""
+    kept: Memory[StoredReport] = store.memory("faults", version())
+
+    def recall(loop_ids: Collection[str]) -> dict[str, StoredReport]:
+        found = kept.recall(loop_ids)
+        return {loop_id: stored for loop_id, stored in found.items() if stored["tempo_bpm"] == tempi[loop_id]}
+
+    def remember(reports: Mapping[str, StoredReport]) -> None:
+        whole = {loop_id: stored for loop_id, stored in reports.items() if not _has_failed(stored["findings"])}
+        kept.remember(whole)
+
+    return Memory(recall, remember)
 
 
 def _has_failed(report: Report) -> bool:

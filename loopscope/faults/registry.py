@@ -2,7 +2,8 @@
 
 A file is looked at in blocks of a minute, so that memory stays bounded for files of any length; consecutive blocks
 share a tenth of a second, so that nothing hides at their border. To add a check: write `measure(signal)` in a file of
-its own, add a line to `CHECKS` and one to `limits.LIMITS`.
+its own, add a line to `CHECKS` and one to `limits.LIMITS`; for one that compares loops with each other one to
+`folders.COMPARISONS` as well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,13 +15,17 @@ from loopscope.arrays import Float
 from loopscope.defects import Defect, attempt
 from loopscope.errors import DataError
 from loopscope.faults.bandwidth import measure_bandwidth
-from loopscope.faults.base import CHECK_FAILED, MAX_TIMES, Check, Fault, Measurement, Signal
+from loopscope.faults.base import CHECK_FAILED, MAX_TIMES, NO_VALUE, NOTHING, Check, Fault, Measurement, Signal
 from loopscope.faults.clicks import measure_clicks
 from loopscope.faults.clipping import measure_clipping
 from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
 from loopscope.faults.hum import measure_hum
 from loopscope.faults.levels import measure_dc_offset, measure_near_silence
-from loopscope.faults.limits import LIMITS
+from loopscope.faults.limits import LIMITS, SILENCED_BY
+from loopscope.faults.music.grid import measure_off_grid
+from loopscope.faults.music.reversal import measure_reversal
+from loopscope.faults.music.stutter import measure_stutter
+from loopscope.faults.music.tuning import measure_drift, measure_note_out_of_tune, measure_tuning
 from loopscope.faults.noise import measure_noise
 from loopscope.faults.seams import SEAM_S, measure_seam
 from loopscope.faults.stereo import measure_dead_channel, measure_stereo_phase
@@ -38,28 +43,37 @@ CHECKS: tuple[Check, ...] = (
     Check("near_silence", measure_near_silence, "all"),
     Check("seam", measure_seam, "seam"),
     Check("band_limited", measure_bandwidth, "all"),
+    Check("note_out_of_tune", measure_note_out_of_tune, "first"),
+    Check("off_tuning", measure_tuning, "folder"),
+    Check("drift", measure_drift, "first"),
+    Check("off_grid", measure_off_grid, "first"),
+    Check("reversed", measure_reversal, "first"),
+    Check("stutter", measure_stutter, "first"),
 )
+IN_FIRST_BLOCK = ("first", "folder")
 BLOCK_S = 60.0
 OVERLAP_S = 0.1
 
 
-def find_faults(samples: Float, sample_rate: int) -> tuple[Fault, ...]:
+def find_faults(samples: Float, sample_rate: int, tempo_bpm: float | None = None) -> tuple[Fault, ...]:
     """Faults and suspicions in one loop, strongest first.
 
-    `samples` (channels, n) or (n,) float, full scale ±1. Raises DataError for another shape, NaN or infinity.
+    `samples` (channels, n) or (n,) float, full scale ±1; `tempo_bpm` in beats per minute where it is known. Raises
+    DataError for another shape, NaN or infinity.
     """
-    return judge(measure_blocks(split(samples, sample_rate)))
+    return judge(measure_blocks(split(samples, sample_rate, tempo_bpm)))
 
 
-def fault_scores(samples: Float, sample_rate: int) -> dict[str, float]:
+def fault_scores(samples: Float, sample_rate: int, tempo_bpm: float | None = None) -> dict[str, float]:
     """Score of every check in the unit of its line in LIMITS, higher = more certainly faulty; for ranking.
 
-    Minus infinity where the check failed.
+    Minus infinity where the check failed. Checks that compare loops with each other are left out.
     """
-    return {kind: found.score for kind, found in measure_blocks(split(samples, sample_rate)).items()}
+    found = measure_blocks(split(samples, sample_rate, tempo_bpm))
+    return {check.kind: found[check.kind].score for check in CHECKS if check.scope != "folder"}
 
 
-def split(samples: Float, sample_rate: int) -> Iterator[Signal]:
+def split(samples: Float, sample_rate: int, tempo_bpm: float | None = None) -> Iterator[Signal]:
     """Views of at most a minute (plus overlap) of `samples` (channels, n) or (n,)."""
     array = np.atleast_2d(np.asarray(samples, dtype=np.float32))
     if array.ndim != 2 or sample_rate <= 0:
@@ -71,13 +85,14 @@ def split(samples: Float, sample_rate: int) -> Iterator[Signal]:
         raise DataError("The samples contain NaN or infinity: export the loop again from the program that wrote it.")
     step, overlap = int(BLOCK_S * sample_rate), int(OVERLAP_S * sample_rate)
     for start in range(0, max(array.shape[1] - overlap, 1), step):
-        yield Signal(array[:, start : start + step + overlap], sample_rate, start / sample_rate)
+        yield Signal(array[:, start : start + step + overlap], sample_rate, start / sample_rate, tempo_bpm)
 
 
 def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
     """Every check on every block, joined into one measurement a kind; blocks in the order of time.
 
-    A check that fails is a measurement with that `failure` and costs no other check anything.
+    A check that fails is a measurement with that `failure` and costs no other check anything. One whose evidence
+    another explains (`limits.SILENCED_BY`) has found nothing.
     """
     found: dict[str, Measurement] = {}
     head: Signal | None = None
@@ -86,19 +101,42 @@ def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
         head = head or _part(block, slice(0, int(SEAM_S * block.sample_rate)))
         last = block
         for check in CHECKS:
-            if check.scope != "seam":
+            if check.scope != "seam" and not (check.scope in IN_FIRST_BLOCK and check.kind in found):
                 now = _measure(check, block)
                 found[check.kind] = _join(found[check.kind], now, check) if check.kind in found else now
     if head is not None and last is not None:
         seam = _seam(head, last)
         found |= {check.kind: _measure(check, seam) for check in CHECKS if check.scope == "seam"}
-    return {check.kind: found[check.kind] for check in CHECKS if check.kind in found}
+    return {check.kind: _unless_silenced(check, found) for check in CHECKS if check.kind in found}
 
 
 def judge(measurements: dict[str, Measurement]) -> tuple[Fault, ...]:
     """Measurements by kind -> findings at or above "suspect", strongest first."""
-    faults = (_judge_one(kind, found) for kind, found in measurements.items())
+    alone = {check.kind for check in CHECKS if check.scope != "folder"}
+    faults = (judge_one(kind, found) for kind, found in measurements.items() if kind in alone or found.failure)
     return tuple(sorted((fault for fault in faults if fault), key=lambda fault: -fault.strength))
+
+
+def to_compare(measurements: dict[str, Measurement]) -> dict[str, float]:
+    """What a loop brings to the comparisons of its folder, by kind of finding."""
+    values = {check.kind: measurements[check.kind] for check in CHECKS if check.scope == "folder"}
+    return {kind: found.score for kind, found in values.items() if np.isfinite(found.score)}
+
+
+def judge_one(kind: str, found: Measurement) -> Fault | None:
+    """The finding that a measurement is, None below "suspect"."""
+    limit = LIMITS[kind]
+    if found.failure:
+        return failed_check(_name(kind), found.failure)
+    if found.score < limit.suspect:
+        return None
+    strength = limit.strength(found.score)
+    certain = found.score >= limit.fault and not found.excuse
+    if found.excuse:
+        strength = min(strength, 0.49)
+    sentence = f"{found.sentence} {found.excuse}".strip()
+    brief = found.brief or limit.title.lower()
+    return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence, brief)
 
 
 def failed_check(what: str, reason: str) -> Fault:
@@ -116,19 +154,11 @@ def _name(kind: str) -> str:
     return f"the check for {LIMITS[kind].title.lower()}"
 
 
-def _judge_one(kind: str, found: Measurement) -> Fault | None:
-    limit = LIMITS[kind]
-    if found.failure:
-        return failed_check(_name(kind), found.failure)
-    if found.score < limit.suspect:
-        return None
-    strength = limit.strength(found.score)
-    certain = found.score >= limit.fault and not found.excuse
-    if found.excuse:
-        strength = min(strength, 0.49)
-    sentence = f"{found.sentence} {found.excuse}".strip()
-    brief = found.brief or limit.title.lower()
-    return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence, brief)
+def _unless_silenced(check: Check, found: dict[str, Measurement]) -> Measurement:
+    others = (other for other in SILENCED_BY.get(check.kind, ()) if other in found)
+    if any(found[other].score >= LIMITS[other].suspect for other in others):
+        return NO_VALUE if check.scope == "folder" else NOTHING
+    return found[check.kind]
 
 
 def _join(so_far: Measurement, now: Measurement, check: Check) -> Measurement:

@@ -1,0 +1,91 @@
+"""Off the grid: attacks beside the straight, swung and triplet divisions of the beat.
+
+Pads, swelling leads and distorted chords have no attacks to speak of, free playing no whole number of beats: of these
+nothing is said.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from loopscope.arrays import Float
+from loopscope.faults.base import NOTHING, Measurement, Signal
+from loopscope.faults.music.onsets import Onsets, find_onsets
+
+MIN_ONSETS = 6
+SWINGS = (0.54, 0.58, 0.62, 0.667)  # of a pair, where its second half begins
+SHIFTS_S = np.arange(-0.030, 0.0301, 0.006)  # a whole loop early or late is cut so, and an attack takes time
+FARTHEST_S = 0.06  # one stray attack counts no more than this
+WORST_S = 0.025  # beyond it an attack is named
+MOST_NAMED = 12
+BEATS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # of a loop whose name tells no tempo
+SLOWEST, FASTEST = 60.0, 180.0
+WHOLE_BPM = 0.02  # so near to a whole number a length was made for that tempo
+WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its name says, is of no such length
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well attacks fit the best grid: `cost` of the gap between its lines (0.25 by chance), (n,) `late_s` each."""
+
+    cost: float
+    late_s: Float
+
+
+def measure_off_grid(signal: Signal) -> Measurement:
+    """Score: mean distance of the attacks from the best grid as a share of the gap between its lines."""
+    onsets = signal.once(find_onsets)
+    tempo = tempo_of(signal)
+    if tempo is None or len(onsets) < MIN_ONSETS:
+        return NOTHING
+    fit = fit_grid(onsets, tempo)
+    off = np.flatnonzero(np.abs(fit.late_s) > WORST_S)
+    worst = off[np.argsort(-np.abs(fit.late_s[off]))[:MOST_NAMED]]
+    typical = 1000 * float(np.abs(fit.late_s).mean())
+    return Measurement(
+        fit.cost,
+        tuple(sorted(signal.time_of(onsets.times_s[i] * signal.sample_rate) for i in worst)),
+        f"{len(off)} of {len(onsets)} attacks lie off the grid of {tempo:g} BPM, {typical:.0f} ms on average.",
+        f"{typical:.0f} ms off the grid",
+    )
+
+
+def tempo_of(signal: Signal) -> float | None:
+    """Beats per minute of a loop of whole beats at the tempo of its name, or at the only whole tempo that fits it."""
+    if signal.tempo_bpm:
+        beat_s = 60 / signal.tempo_bpm
+        off_s = abs(signal.duration_s - round(signal.duration_s / beat_s) * beat_s)
+        return signal.tempo_bpm if off_s <= WHOLE_BEATS_S else None
+    tempi = 60 * np.array(BEATS) / max(signal.duration_s, 0.1)
+    fitting = tempi[(tempi >= SLOWEST) & (tempi <= FASTEST) & (np.abs(tempi - np.round(tempi)) <= WHOLE_BPM)]
+    return float(fitting[0]) if len(fitting) == 1 else None
+
+
+def fit_grid(onsets: Onsets, tempo_bpm: float) -> Fit:
+    """The best of all grids and shifts, the first beat being at the start of the block."""
+    beat_s = 60 / tempo_bpm
+    strength = onsets.rises_db / onsets.rises_db.sum()
+    best = Fit(np.inf, np.zeros(len(onsets)))
+    place = (onsets.times_s - SHIFTS_S[:, None]) % beat_s  # (shifts, n)
+    for grid in _grids():
+        lines = np.append(grid, 1.0) * beat_s
+        late = place[..., None] - lines
+        nearest = np.abs(late).argmin(axis=-1)
+        late = np.take_along_axis(late, nearest[..., None], -1)[..., 0]
+        costs = np.minimum(np.abs(late), FARTHEST_S) @ strength / (beat_s / len(grid))
+        shift = int(costs.argmin())
+        if costs[shift] < best.cost:
+            best = Fit(float(costs[shift]), late[shift])
+    return best
+
+
+@lru_cache(maxsize=1)
+def _grids() -> tuple[Float, ...]:
+    """Places within one beat: straight sixteenths, swung eighths and sixteenths, triplets."""
+    swung = [
+        np.array(lines)
+        for swing in SWINGS
+        for lines in ((0, swing / 2, 0.5, 0.5 + swing / 2), (0, swing / 2, swing, (1 + swing) / 2))
+    ]
+    return (np.arange(4) / 4, *swung, np.arange(6) / 6)

@@ -1,0 +1,243 @@
+"""What is played out of tune or time is found where it is, and styles that only look so are left alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from benchmarks.planting import backwards, detuned_in_part, drifting, jittered, stuttering
+from loopscope.analysis.triage import triage_loops
+from loopscope.demo import plan_takes, render_take
+from loopscope.faults import check as fault_library
+from loopscope.faults import check_library, find_faults
+from loopscope.faults.base import Fault, Signal
+from loopscope.faults.check import known_faults
+from loopscope.faults.folders import compare_in_folders
+from loopscope.faults.music.grid import tempo_of
+from loopscope.faults.music.notes import find_notes
+from loopscope.faults.music.tuning import find_tuning
+from loopscope.library import scan_folder
+from loopscope.store import Store
+from tests.styles import BPM, RATE, STYLES, placed, tone
+
+MUSICAL = ("note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter")
+SCALE = (0, 300, 700, 500, 1000, 700, 1200, 300, 500, 0, 700, 1000, 300, 700, 500, 1200)
+
+
+def melody(cents: float = 0.0, sharp_cents: float = 0.0, sharp: tuple[int, ...] = (2, 5, 10, 13)) -> np.ndarray:
+    """(n,) sixteen eighths at 120 BPM, all `cents` beside A = 440 Hz, some `sharp_cents` more."""
+    return placed(
+        [(0.25 * i, tone(c + cents + (sharp_cents if i in sharp else 0), 0.26)) for i, c in enumerate(SCALE)], 4.0
+    )
+
+
+def found(samples: np.ndarray, tempo_bpm: float | None = BPM) -> dict[str, Fault]:
+    return {fault.kind: fault for fault in find_faults(samples, RATE, tempo_bpm)}
+
+
+def planted(plant: object, samples: np.ndarray, seed: int = 0) -> np.ndarray:
+    return np.asarray(plant(samples[None], RATE, BPM, np.random.default_rng(seed)), np.float32)[0]  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def funk() -> np.ndarray:
+    """A take of the demo library: a struck instrument with a beat to it."""
+    take = next(
+        t for t in plan_takes(0) if t.style == "Disco" and t.bars == 2 and t.sample_rate == RATE and not t.oddity
+    )
+    return render_take(take)[0]
+
+
+# --- styles
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_no_style_is_a_fault_of_music(name: str) -> None:
+    faults = find_faults(STYLES[name](), RATE, BPM)
+    assert [fault for fault in faults if fault.kind in MUSICAL and fault.verdict == "fault"] == []
+
+
+def test_few_styles_are_even_suspected_of_one() -> None:
+    suspected = {name for name, make in STYLES.items() if set(found(make())) & set(MUSICAL)}
+    assert suspected <= {"glitch", "pumping pad", "quarter tones"}
+
+
+# --- pitch
+
+
+def test_notes_are_followed_with_their_pitch_and_time() -> None:
+    heard = find_notes(Signal(placed([(0.5, tone(0, 1.0)), (2.0, tone(700, 1.0))], 4.0)[None], RATE))
+    long = heard.chosen(heard.end_s - heard.start_s > 0.5)
+    assert long.cents == pytest.approx([-2400, -1700], abs=3)
+    assert long.start_s == pytest.approx([0.5, 2.0], abs=0.1)
+
+
+@pytest.mark.parametrize("cents", [-43.0, -20.0, 0.0, 35.0])
+def test_the_tuning_of_a_loop_is_measured(cents: float) -> None:
+    tuning = find_tuning(Signal(melody(cents)[None], RATE))
+    assert tuning is not None
+    assert tuning.cents == pytest.approx(cents, abs=3)
+
+
+@pytest.mark.parametrize("cents", [40.0, -40.0])
+def test_notes_out_of_tune_are_found_where_they_are(cents: float) -> None:
+    fault = found(melody(10.0, cents))["note_out_of_tune"]
+    assert fault.verdict == "fault"
+    assert fault.times_s == pytest.approx([0.5, 1.25, 2.5, 3.25], abs=0.1)
+    assert "40 cents" in fault.sentence
+    assert fault.brief == f"4 notes 40 cents {'sharp' if cents > 0 else 'flat'}"
+
+
+def test_notes_in_tune_and_a_loop_off_as_a_whole_are_no_notes_out_of_tune() -> None:
+    assert found(melody()) == {}
+    assert "note_out_of_tune" not in found(melody(40.0))
+
+
+def test_hum_is_no_note_out_of_tune() -> None:
+    t = np.arange(4 * RATE) / RATE
+    hum = sum(np.sin(2 * np.pi * k * 50 * t) / k for k in (1, 2, 3, 4, 5, 7))
+    assert set(found((melody() + 0.05 * hum).astype(np.float32))) == {"hum"}
+
+
+def test_a_drift_is_found_with_its_direction(funk: np.ndarray) -> None:
+    up = placed([(0.25 * i, tone(c - 15 + 30 * i / 15, 0.26)) for i, c in enumerate(SCALE)], 4.0)
+    fault = found(up)["drift"]
+    assert fault.verdict == "fault"
+    assert "rises by" in fault.sentence
+    assert "drift" not in found(funk)
+
+
+# --- time
+
+
+def test_attacks_off_the_grid_are_found_and_named(funk: np.ndarray) -> None:
+    assert "off_grid" not in found(funk)
+    take = next(take for take in plan_takes(0) if take.oddity == "off_grid" and take.instrument == "Bass")
+    fault = {f.kind: f for f in find_faults(render_take(take), take.sample_rate, take.bpm)}["off_grid"]
+    assert fault.verdict == "fault"
+    assert f"grid of {take.bpm} BPM" in fault.sentence
+    assert 0 < len(fault.times_s) <= 12
+
+
+@pytest.mark.parametrize("lines", [(0, 0.5), (0, 1 / 3, 2 / 3), (0, 0.62), (0, 0.25, 0.62)])
+def test_straight_swung_and_triplet_playing_is_on_the_grid(lines: tuple[float, ...]) -> None:
+    times = [0.5 * (beat + line) for beat in range(8) for line in lines]
+    assert "off_grid" not in found(placed([(at, tone(SCALE[i % 16], 0.2)) for i, at in enumerate(times)], 4.0))
+
+
+def signal_of(seconds: float, tempo_bpm: float | None) -> Signal:
+    return Signal(np.zeros((1, round(seconds * RATE)), np.float32), RATE, 0.0, tempo_bpm)
+
+
+def test_the_tempo_is_that_of_the_name_or_the_only_one_that_fits() -> None:
+    assert tempo_of(signal_of(4.0, 120.0)) == 120.0
+    assert tempo_of(signal_of(4.1, 120.0)) is None, "its length is no whole number of beats"
+    assert tempo_of(signal_of(60 * 16 / 133, None)) == pytest.approx(133, abs=0.01)
+    assert tempo_of(signal_of(6.0, None)) is None, "8 beats at 80 or 12 at 120"
+    assert tempo_of(signal_of(5.173, None)) is None
+
+
+def test_a_loop_played_backwards_is_found(funk: np.ndarray) -> None:
+    assert "reversed" not in found(funk)
+    assert "reversed" in found(np.ascontiguousarray(funk[::-1]))
+
+
+def test_a_slice_that_sticks_is_found_where_it_is(funk: np.ndarray) -> None:
+    assert "stutter" not in found(funk)
+    at, size = int(1.1 * RATE), int(0.071 * RATE)
+    stuck = funk.copy()
+    stuck[at : at + 6 * size] = np.tile(funk[at : at + size], 6)
+    fault = found(stuck, None)["stutter"]
+    assert "71 ms" in fault.sentence
+    assert fault.times_s[0] == pytest.approx(1.1, abs=0.06)
+
+
+# --- folders and names
+
+
+def values(**by_loop: float) -> dict[str, dict[str, float]]:
+    return {loop: {"off_tuning": cents} for loop, cents in by_loop.items()}
+
+
+def in_folders(**by_loop: str) -> pd.DataFrame:
+    return pd.DataFrame({"loop_id": list(by_loop), "folder": list(by_loop.values())})
+
+
+def test_a_loop_is_compared_with_the_nearest_folder_of_some_size() -> None:
+    of_pack = {f"a{i}": float(i % 5 - 2) for i in range(9)} | {"odd": 31.0}
+    of_old_pack = {f"b{i}": -48.0 + i for i in range(8)}  # all of it at another pitch
+    few = {"c0": 30.0}
+    folders = dict.fromkeys(of_pack, "pack/one") | dict.fromkeys(of_old_pack, "old") | {"c0": "pack/two"}
+    rows = compare_in_folders(values(**of_pack, **of_old_pack, **few), in_folders(**folders))
+    assert set(rows) == {"odd", "c0"}
+    (finding,) = rows["odd"]
+    assert finding["kind"] == "off_tuning" and finding["verdict"] == "fault"
+    assert "31 cents above the tuning of its folder" in finding["sentence"]
+
+
+def test_a_folder_without_a_common_tuning_and_a_small_one_say_nothing() -> None:
+    all_over = {f"a{i}": 10.0 * i - 45 for i in range(10)}
+    assert compare_in_folders(values(**all_over), in_folders(**dict.fromkeys(all_over, ""))) == {}
+    three = {"a": 0.0, "b": 1.0, "c": 40.0}
+    assert compare_in_folders(values(**three), in_folders(**dict.fromkeys(three, ""))) == {}
+
+
+def test_a_folder_tuned_around_a_quarter_tone_has_one_tuning() -> None:
+    around = {f"a{i}": 49.0 if i % 2 else -49.0 for i in range(9)} | {"odd": 20.0}
+    rows = compare_in_folders(values(**around), in_folders(**dict.fromkeys(around, "")))
+    assert set(rows) == {"odd"}
+
+
+def test_a_library_knows_its_odd_tuning_again_without_reading_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    for i in range(9):
+        soundfile.write(folder / f"take {i}.wav", np.roll(melody(31.0 if i == 4 else 0.0), i * RATE // 4), RATE)
+    library = scan_folder(folder)
+    odd = library.unique.set_index("name")["loop_id"]["take 4.wav"]
+    with Store(tmp_path / "store.sqlite3") as store:
+        first = check_library(library, store)
+        monkeypatch.setattr(fault_library, "blocks_of", lambda *_args: pytest.fail("a file was read again"))
+        again = known_faults(library, store)
+    for table in (first, again):
+        assert set(table.loc[table["kind"] == "off_tuning", "loop_id"]) == {odd}
+
+
+def test_a_file_renamed_to_another_tempo_is_judged_anew(tmp_path: Path) -> None:
+    take = next(take for take in plan_takes(0) if take.oddity == "off_grid" and take.instrument == "Bass")
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    named, other = folder / f"loop {take.bpm} bpm.wav", folder / f"loop {take.bpm + 7} bpm.wav"
+    soundfile.write(named, render_take(take).T, take.sample_rate)
+    with Store(tmp_path / "store.sqlite3") as store:
+        assert "off_grid" in set(check_library(scan_folder(folder), store)["kind"])
+        named.rename(other)
+        library = scan_folder(folder)
+        assert known_faults(library, store).empty, "a verdict at the old tempo was shown"
+        assert "off_grid" not in set(check_library(library, store)["kind"])
+
+
+# --- one cause
+
+
+def test_evidence_of_one_cause_counts_once() -> None:
+    def evidence(*kinds: str) -> float:
+        rows = [{"loop_id": "a", **Fault(kind, 0.6, (), "fault", "It is so.", kind).row} for kind in kinds]
+        loops = pd.DataFrame({"loop_id": ["a"], "percentile": [0.0]})
+        return float(triage_loops(loops, fault_library.faults_frame(rows))["fault_evidence"].item())
+
+    assert evidence("hum", "note_out_of_tune", "off_tuning") == pytest.approx(evidence("hum")) == pytest.approx(0.6)
+    assert evidence("stutter", "click") == pytest.approx(0.6)
+    assert evidence("off_grid", "hum") == pytest.approx(1 - 0.4 * 0.4), "different causes add up"
+
+
+@pytest.mark.parametrize("plant", [detuned_in_part(40), drifting(30), jittered(30), stuttering, backwards])
+def test_what_is_planted_differs_and_keeps_its_length(plant: object, funk: np.ndarray) -> None:
+    spoilt = planted(plant, funk)
+    assert len(spoilt) == len(funk)
+    assert np.isfinite(spoilt).all()
+    assert not np.array_equal(spoilt, funk)
