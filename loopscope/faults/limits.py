@@ -59,7 +59,7 @@ SILENCED_BY: dict[str, tuple[str, ...]] = {
     "note_out_of_tune": ("hum",),
     "off_tuning": ("hum",),
     "drift": ("hum",),
-    "off_grid": ("click",),
+    "off_grid": ("click", "dropout", "stutter"),  # each makes attacks
 }
 
 # Kinds that one cause can give rise to: their evidence counts once, that of different causes adds up.

@@ -32,8 +32,9 @@ MIN_FRAMES = 5
 class Notes:
     """The notes of one block, (n,) each, in the order of their end.
 
-    `start_s` and `end_s` within the block, from and to the middle of a window; `cents` above A4 = 440 Hz (negative below), `weight` the sum of the square
-    roots of amplitudes over the frames, `spread` the 75th percentile of the deviation from `cents` within the note.
+    `start_s` and `end_s` within the block, from and to the middle of a window; `cents` above A4 = 440 Hz (negative
+    below); `weight` the sum of the square roots of amplitudes over the frames; `spread` the 75th percentile of the
+    deviation from `cents` within the note.
     """
 
     start_s: Float
