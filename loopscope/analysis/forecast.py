@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from loopscope.store import Store
+from loopscope.store.parsing import is_number
 
 SETTING = "stage_costs"
 # Seconds a loop, and of any number of loops; two cores, loops of 5 s.
@@ -69,7 +70,8 @@ class Forecast:
 def known_costs(store: Store) -> dict[str, float]:
     """Seconds a loop by stage, as measured on this machine before."""
     known = store.get_setting(SETTING, {})
-    return {str(kind): float(cost) for kind, cost in known.items() if isinstance(cost, int | float) and cost >= 0}
+    pairs = known.items() if isinstance(known, dict) else ()
+    return {str(kind): float(cost) for kind, cost in pairs if is_number(cost) and cost >= 0}
 
 
 def keep_costs(store: Store, learnt: Mapping[str, float]) -> None:

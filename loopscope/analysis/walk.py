@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, known_faults
+from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, is_report, known_faults
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.progress import (
@@ -123,6 +124,10 @@ def walk(
     _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute, train)
 
 
+def _is_report_of_all(found: Any) -> bool:
+    return is_report(found) and all(isinstance(row.get("loop_id"), str) for row in found)
+
+
 class _Walk:
     def __init__(
         self,
@@ -210,7 +215,7 @@ class _Walk:
         if not len(embeddings.loop_ids):
             return faults
         digest = hashlib.sha256("\n".join((embeddings.encoder_id, *embeddings.loop_ids)).encode()).hexdigest()
-        memory = self.store.memory("faults", f"near duplicates {CHECKS_REVISION} {digest[:24]}")
+        memory = self.store.memory("faults", f"near duplicates {CHECKS_REVISION} {digest[:24]}", _is_report_of_all)
         known = memory.recall([OF_ALL])
         if OF_ALL not in known:
             none = faults_frame([])

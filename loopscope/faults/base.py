@@ -9,13 +9,14 @@ common scale from 0 to 1 on which 0.25 is the limit for "suspect", 0.5 the limit
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
 from loopscope.arrays import Float
+from loopscope.store.parsing import is_number
 
 Verdict = Literal["fault", "suspect"]
 Made = TypeVar("Made")
@@ -48,6 +49,20 @@ class Fault:
         row = asdict(self)
         row["times"] = list(row.pop("times_s"))
         return row
+
+
+def is_finding(row: Any) -> bool:
+    """Whether something that JSON can hold has what `Fault.row` has, each of its kind."""
+    if not isinstance(row, dict) or row.get("verdict") not in get_args(Verdict):
+        return False
+    strength, times = row.get("strength"), row.get("times")
+    texts = (row.get(name) for name in ("kind", "sentence", "brief"))
+    return (
+        all(isinstance(text, str) for text in texts)
+        and is_number(strength)
+        and isinstance(times, list)
+        and all(map(is_number, times))
+    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pandas as pd
 from loopscope import audio
 from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults.base import CHECK_FAILED, Fault, Signal
+from loopscope.faults.base import CHECK_FAILED, Fault, Signal, is_finding
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
@@ -27,6 +27,7 @@ from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
+from loopscope.store.parsing import is_number
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
 CHECKS_REVISION = 4  # raise it whenever a check would find or say something else of the same file
@@ -141,6 +142,11 @@ def rows_of(reports: Mapping[str, Report], loop_ids: Iterable[str]) -> list[dict
     return [{"loop_id": loop_id, **row} for loop_id in loop_ids for row in reports.get(loop_id, ())]
 
 
+def is_report(found: Any) -> bool:
+    """Whether something read from the store is a list of findings."""
+    return isinstance(found, list) and all(map(is_finding, found))
+
+
 def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a table with FAULT_COLUMNS, times as tuples of float; also when there are none."""
     table = pd.DataFrame(rows, columns=list(FAULT_COLUMNS))
@@ -158,6 +164,15 @@ def _stored_report(path: str, tempo_bpm: float | None) -> StoredReport:
     }
 
 
+def _is_stored_report(found: Any) -> bool:
+    """Whether something read from the store is what `_stored_report` makes."""
+    if not isinstance(found, dict) or found.keys() != StoredReport.__annotations__.keys():
+        return False
+    tempo_bpm, findings, values = (found[name] for name in StoredReport.__annotations__)
+    are_values = isinstance(values, dict) and all(map(is_number, values.values()))
+    return (tempo_bpm is None or is_number(tempo_bpm)) and is_report(findings) and are_values
+
+
 def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str, Report]:
     """The findings of each loop, with those of its comparison with its folder."""
     values = {loop_id: stored["values"] for loop_id, stored in reports.items()}
@@ -167,7 +182,7 @@ def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str
 
 def _of_what_was_checked(store: Store, tempi: Mapping[str, float | None]) -> Memory[StoredReport]:
     """Reports of loops that every check has seen at their present tempo; the others are checked again next time."""
-    kept: Memory[StoredReport] = store.memory("faults", version())
+    kept: Memory[StoredReport] = store.memory("faults", version(), _is_stored_report)
 
     def recall(loop_ids: Collection[str]) -> dict[str, StoredReport]:
         found = kept.recall(loop_ids)

@@ -23,6 +23,7 @@ from loopscope.batches import Memory, measure_loops
 from loopscope.errors import DataError
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
+from loopscope.store.parsing import is_number
 
 RATE = 22050
 N_MELS = 64
@@ -121,10 +122,18 @@ def _memory(store: Store, jobs: Mapping[str, Job]) -> Memory[Report]:
     """What was found before, where it was found at the tempo that holds now."""
 
     def recall(loop_ids: Collection[str]) -> dict[str, Report]:
-        found = store.get_reports("measurements", loop_ids, STRUCTURE_VERSION)
+        found = store.get_reports("measurements", loop_ids, STRUCTURE_VERSION, _is_report)
         return {loop_id: report for loop_id, report in found.items() if report["bpm"] == jobs[loop_id].bpm}
 
-    return Memory(recall, store.memory("measurements", STRUCTURE_VERSION).remember)
+    return Memory(recall, store.memory("measurements", STRUCTURE_VERSION, _is_report).remember)
+
+
+def _is_report(found: Any) -> bool:
+    """Whether something read from the store is what `_report` makes."""
+    if not isinstance(found, dict) or found.keys() != {"bpm", "n_bars", "loop_structure"}:
+        return False
+    score, n_bars = found["loop_structure"], found["n_bars"]
+    return is_number(found["bpm"]) and n_bars in range(MAX_BARS + 1) and (score is None or is_number(score))
 
 
 def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFrame:

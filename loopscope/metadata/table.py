@@ -17,6 +17,7 @@ from loopscope.metadata.names import NameMetadata, merge, parse_name
 from loopscope.metadata.tempo_key import estimate_from_audio
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
+from loopscope.store.parsing import is_number
 
 FIELDS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
@@ -51,7 +52,7 @@ def fill_from_audio(
         gaps,
         lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),
         "Listening for tempo and key",
-        store.memory("measurements", TEMPO_KEY_VERSION),
+        store.memory("measurements", TEMPO_KEY_VERSION, _is_estimate),
         on_progress,
         should_stop,
     )
@@ -61,8 +62,16 @@ def fill_from_audio(
 def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
     """`names` with what was estimated before, and the loops with gaps that nobody has listened to yet."""
     gaps = _gaps(names)
-    estimates = store.get_reports("measurements", gaps, TEMPO_KEY_VERSION)
+    estimates = store.get_reports("measurements", gaps, TEMPO_KEY_VERSION, _is_estimate)
     return _with_estimates(names, estimates), frozenset(gaps) - frozenset(estimates)
+
+
+def _is_estimate(found: Any) -> bool:
+    """Whether something read from the store is what `estimate_from_audio` finds."""
+    if not isinstance(found, dict) or found.keys() != {"bpm", "key"}:
+        return False
+    bpm, key = found["bpm"], found["key"]
+    return (bpm is None or is_number(bpm)) and (key is None or isinstance(key, str))
 
 
 def _gaps(names: pd.DataFrame) -> dict[str, str]:

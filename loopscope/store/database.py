@@ -1,35 +1,55 @@
-"""One SQLite connection that several threads share, and what happens when its file turns out to be damaged.
+"""One SQLite connection that several threads share, and what happens when its file is damaged, deleted or replaced.
 
 Write-ahead logging lets other processes read while one writes. `synchronous=FULL` makes every committed transaction
 survive a power cut, not only a killed process: triage marks are hours of listening, and puts come in batches, so the
-extra flush is not felt. A damaged file is renamed, never deleted and never used; its readable marks and settings
-move to the new file.
+extra flush is not felt. A write counts only once it is in the file that lies at `path`: a file deleted or replaced
+while it is open would take it along.
 """
 
 import logging
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from loopscope.errors import StoreError
-from loopscope.store.schema import IRREPLACEABLE, VERSION, migrate, version_of
+from loopscope.store.rescue import (
+    Rows,
+    close_gone,
+    lenient_text,
+    place_of,
+    put_back,
+    rows_of_damaged,
+    rows_to_keep,
+    set_aside,
+)
+from loopscope.store.schema import VERSION, migrate, version_of
 
 log = logging.getLogger(__name__)
 
 BUSY_S = 30.0
 CHUNK = 900  # SQLite builds older than 3.32 take at most 999 variables a statement
-SIDE_FILES = ("", "-wal", "-shm")
+DAMAGE = ("malformed", "not a database", "corrupt", "no such table", "no such column", "has no column")
+PATIENCE = 5  # with a file that is replaced again and again
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "fullfsync=ON",  # macOS: past the cache of the drive as well
+    "checkpoint_fullfsync=ON",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+)
 
 Row = tuple[Any, ...]
 Answer = TypeVar("Answer")
 
 
 class Database:
-    """Runs statements on the file at `path`, creating it and its folder. `notice` says if a damaged file was set aside.
+    """Runs statements on the file at `path`, creating it and its folder.
+
+    `notice` says in a sentence if a damaged file was set aside, or the file was deleted or replaced while it was open.
 
     Raises StoreError if the file cannot be opened or written, or was written by a newer loopscope.
     """
@@ -38,10 +58,7 @@ class Database:
         self.path = Path(path)
         self.notice = ""
         self._lock = threading.RLock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"The folder {self.path.parent} cannot be made: {error.strerror}.") from error
+        self._carried: list[Rows] = []  # what earlier files held and the next one is to have
         self._connection = self._open()
 
     def __enter__(self) -> Self:
@@ -77,14 +94,21 @@ class Database:
             self.rows(statement)
 
     def _write(self, batches: Sequence[tuple[str, list[Row]]]) -> None:
-        with _transaction(self._connection):
-            for statement, rows in batches:
-                self._connection.executemany(statement, rows)
+        for _ in range(PATIENCE):
+            with _transaction(self._connection):
+                for statement, rows in batches:
+                    self._connection.executemany(statement, rows)
+            if place_of(self.path) == self._place:
+                return
+            self._move_on()
+        raise StoreError(f"The database {self.path} is replaced again and again; stop the program that does it.")
 
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
         """Run `work` alone; on a damaged file set it aside and run `work` once more on a new one."""
         with self._lock:
             try:
+                if self._carried:  # the last file could not be opened
+                    self._connection = self._open()
                 return work()
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
@@ -94,8 +118,13 @@ class Database:
                 return work()
 
     def _open(self) -> sqlite3.Connection:
+        """Open the file, a new one where it is damaged, and put into it what was carried. Raises StoreError."""
         try:
-            return _connect(self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The folder {self.path.parent} cannot be made: {error.strerror}.") from error
+        try:
+            return self._filled(_connect(self.path))
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise StoreError(_sentence(self.path, error)) from error
@@ -103,12 +132,14 @@ class Database:
 
     def _open_anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
         """Set the damaged file aside, open a new one and save what cannot be computed again."""
-        aside = _set_aside(self.path)
+        aside = set_aside(self.path, "corrupt")
+        rows = rows_of_damaged(aside)
+        self._carried.append(rows)
         try:
-            connection = _connect(self.path)
-            n_saved = _salvage(aside, connection)
+            connection = self._filled(_connect(self.path))
         except sqlite3.DatabaseError as second:
             raise StoreError(_sentence(self.path, second)) from second
+        n_saved = _count(rows)
         log.warning("store: a damaged database was set aside, %d marks and settings were saved from it", n_saved)
         self.notice = (
             f"The database was damaged ({error}) and is kept as {aside.name}; a new one was begun with the {n_saved} "
@@ -116,11 +147,42 @@ class Database:
         )
         return connection
 
+    def _move_on(self) -> None:
+        """The open file is no longer the one at `path`: go on with that one, and with what the user did in this one."""
+        rows = rows_to_keep(self._connection)
+        self._carried.append(rows)
+        close_gone(self._connection, self.path, self._place)
+        self.notice = ""
+        self._connection = self._open()
+        log.warning("store: the database was deleted or replaced, %d marks and settings moved on", _count(rows))
+        self.notice = (
+            f"The database was deleted or replaced while loopscope was open; the one there now got the {_count(rows)} "
+            "marks and settings of before. " + (self.notice or "What else it lacks will be computed again.")
+        )
+
+    def _filled(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """The connection, now the one in use, with the rows that were carried."""
+        try:
+            for rows in self._carried:
+                with _transaction(connection):
+                    put_back(rows, connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._carried = []
+        self._place = place_of(self.path)
+        return connection
+
+
+def _count(rows: Rows) -> int:
+    return sum(map(len, rows.values()))
+
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
     try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        connection.text_factory = lenient_text
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         if (found := version_of(connection)) > VERSION:
             raise StoreError(
@@ -151,7 +213,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     text = str(error).lower()
-    return any(sign in text for sign in ("malformed", "not a database", "corrupt"))
+    return any(sign in text for sign in DAMAGE)
 
 
 def _sentence(path: Path, error: sqlite3.DatabaseError) -> str:
@@ -165,34 +227,3 @@ def _sentence(path: Path, error: sqlite3.DatabaseError) -> str:
     }
     remedy = next((text for sign, text in remedies.items() if sign in str(error).lower()), "see the log for the cause")
     return f"The database {path} cannot be used ({error}); {remedy}."
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename the database and its side files; returns the new path of the database itself."""
-    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1_000_000:06d}")
-    for suffix in SIDE_FILES:
-        source = path.with_name(path.name + suffix)
-        try:
-            if source.exists():
-                source.rename(aside.with_name(aside.name + suffix))
-        except OSError as error:
-            raise StoreError(
-                f"The damaged database {source} cannot be renamed ({error.strerror}); move it away."
-            ) from error
-    return aside
-
-
-def _salvage(damaged: Path, target: sqlite3.Connection) -> int:
-    """Copy the readable rows of the irreplaceable tables; returns their number."""
-    n_saved = 0
-    with closing(sqlite3.connect(damaged)) as source:
-        for table, columns in IRREPLACEABLE.items():
-            names = ",".join(columns)
-            rows: list[Row] = []
-            with suppress(sqlite3.DatabaseError):  # what comes before the damaged page is good
-                rows.extend(source.execute(f"SELECT {names} FROM {table}"))
-            marks = ",".join("?" * len(columns))
-            with _transaction(target):
-                target.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
-            n_saved += len(rows)
-    return n_saved

@@ -77,6 +77,7 @@ IRREPLACEABLE = {
     "settings": ("key", "value"),
     "projects": ("project_id", "owner", "folder", "name", "opened_at", "state"),
 }
+NEWEST = {"marks": "updated_at", "projects": "opened_at"}  # which of two rows with one key holds
 RECOMPUTABLE = ("files", "embeddings", "faults", "measurements")
 COMPACT = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")  # VACUUM writes through the log, which then needs emptying
 

@@ -1,13 +1,14 @@
 """The questions the rest of loopscope asks of the database.
 
 Every `get_` takes any number of keys and returns a dict of what is known; what is missing there must be computed.
+A row that cannot be read (`parsing`) is missing.
 """
 
 import json
 import os
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path
@@ -20,14 +21,24 @@ from loopscope.batches import Memory
 from loopscope.config import paths
 from loopscope.errors import DataError
 from loopscope.store.database import Database, Row
+from loopscope.store.parsing import (
+    UNREADABLE,
+    VECTOR,
+    file_row,
+    json_value,
+    mark_of,
+    of_one_length,
+    project_row,
+    vector,
+)
 from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark, ProjectRow
 from loopscope.store.schema import COMPACT, RECOMPUTABLE
 
 _FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
 _PROJECT_COLUMNS = "project_id, owner, folder, name, opened_at, state"
 _FORGET_EMPTY = "DELETE FROM marks WHERE loop_id = ? AND mark IS NULL AND note = ''"
-_VECTOR = np.dtype("<f4")
 ReportTable = Literal["faults", "measurements"]
+Fits = Callable[[Any], bool]
 
 
 class Store:
@@ -72,8 +83,8 @@ class Store:
             (),
             sorted(os.fsencode(key.path) for key in wanted),
         )
-        rows = {FileKey(os.fsdecode(row[0]), row[1], row[2]): FileRow(*row[3:]) for row in found}
-        return {key: row for key, row in rows.items() if key in wanted}
+        rows = {FileKey(os.fsdecode(row[0]), row[1], row[2]): file_row(row[3:]) for row in found}
+        return {key: row for key, row in rows.items() if row is not None and key in wanted}
 
     def put_files(self, rows: Mapping[FileKey, FileRow]) -> None:
         """Remember what inspections found; a path's older row is replaced."""
@@ -92,15 +103,11 @@ class Store:
             (encoder_id,),
             sorted(set(loop_ids)),
         )
-        return {
-            loop_id: np.frombuffer(blob, _VECTOR).astype(np.float32)
-            for loop_id, checksum, blob in found
-            if zlib.crc32(blob) == checksum
-        }
+        return of_one_length({loop_id: vector(checksum, blob) for loop_id, checksum, blob in found})
 
     def put_embeddings(self, loop_ids: Sequence[str], encoder_id: str, X: npt.NDArray[np.float32]) -> None:
         """Remember embeddings: row i of X (n_loops, n_features) belongs to loop_ids[i]. Raises DataError."""
-        vectors = np.ascontiguousarray(X, dtype=_VECTOR)
+        vectors = np.ascontiguousarray(X, dtype=VECTOR)
         if vectors.ndim != 2 or len(vectors) != len(loop_ids):
             raise DataError(
                 f"Embeddings of shape {vectors.shape} do not fit {len(loop_ids)} loops; give one row a loop."
@@ -115,20 +122,27 @@ class Store:
             )
         )
 
-    def memory(self, table: ReportTable, version: str) -> Memory[Any]:
+    def memory(self, table: ReportTable, version: str, fits: Fits) -> Memory[Any]:
         """Where the reports of this version last; `version` names what was looked for and how."""
         return Memory(
-            partial(self.get_reports, table, version=version), partial(self.put_reports, table, version=version)
+            partial(self.get_reports, table, version=version, fits=fits),
+            partial(self.put_reports, table, version=version),
         )
 
-    def get_reports(self, table: ReportTable, loop_ids: Iterable[str], version: str) -> dict[str, Any]:
-        """What the signal checks found, or was measured of the sound (tempo, key, bars), by loop_id."""
+    def get_reports(
+        self, table: ReportTable, loop_ids: Iterable[str], version: str, fits: Fits = lambda report: True
+    ) -> dict[str, Any]:
+        """What the signal checks found, or was measured of the sound (tempo, key, bars), by loop_id.
+
+        `fits`: whether something that JSON can hold is such a report; what is not counts as missing.
+        """
         found = self._database.rows_in(
             f"SELECT loop_id, report FROM {table} WHERE version = ? AND loop_id IN ({{marks}})",
             (version,),
             sorted(set(loop_ids)),
         )
-        return {loop_id: json.loads(report) for loop_id, report in found}
+        reports = {loop_id: json_value(text) for loop_id, text in found}
+        return {loop_id: report for loop_id, report in reports.items() if report is not UNREADABLE and fits(report)}
 
     def put_reports(self, table: ReportTable, reports: Mapping[str, Any], version: str) -> None:
         """Remember reports (anything JSON can hold) by loop_id."""
@@ -147,7 +161,7 @@ class Store:
             if loop_ids is None
             else self._database.rows_in(f"{columns} WHERE loop_id IN ({{marks}})", (), sorted(set(loop_ids)))
         )
-        return {row[0]: Mark(*row[1:]) for row in found}
+        return {row[0]: mark_of(row[1:]) for row in found}
 
     def set_mark(self, loop_id: str, mark: str | None, note: str | None = None) -> None:
         """Set a loop's mark, None removes it; without a `note` the present one stays. Raises DataError."""
@@ -181,9 +195,10 @@ class Store:
         )
 
     def get_setting(self, key: str, default: Any = None) -> Any:
-        """A setting, or the default where it was never set."""
+        """A setting, or the default where it was never set or cannot be read."""
         found = self._database.rows("SELECT value FROM settings WHERE key = ?", (key,))
-        return json.loads(found[0][0]) if found else default
+        value = json_value(found[0][0]) if found else UNREADABLE
+        return default if value is UNREADABLE else value
 
     def put_setting(self, key: str, value: Any) -> None:
         """Remember a setting (anything JSON can hold). Raises DataError for what it cannot."""
@@ -195,10 +210,8 @@ class Store:
         found = self._database.rows(
             f"SELECT {_PROJECT_COLUMNS} FROM projects WHERE owner = ? ORDER BY opened_at DESC, project_id", (owner,)
         )
-        return [
-            ProjectRow(project_id, owner, os.fsdecode(folder), name, opened_at, _state_of(state))
-            for project_id, owner, folder, name, opened_at, state in found
-        ]
+        projects = (project_row(row) for row in found)
+        return [project for project in projects if project is not None]
 
     def put_project(self, project: ProjectRow) -> None:
         """Remember a project as it now stands. Raises DataError for a state that JSON cannot hold."""
@@ -218,7 +231,7 @@ class Store:
     def get_project_files(self, project_id: str) -> dict[str, str]:
         """The files a project held when it was last analysed: path -> loop_id."""
         found = self._database.rows("SELECT path, loop_id FROM project_files WHERE project_id = ?", (project_id,))
-        return {os.fsdecode(path): loop_id for path, loop_id in found}
+        return {os.fsdecode(path): loop_id for path, loop_id in found if isinstance(path, bytes)}
 
     def put_project_files(self, project_id: str, files: Mapping[str, str]) -> None:
         """Remember the files of a project (path -> loop_id) in place of those known before."""
@@ -249,15 +262,6 @@ def _as_json(what: str, value: Any) -> str:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise DataError(f"The {what} cannot be stored ({error}); give numbers, texts, lists.") from error
-
-
-def _state_of(text: str) -> dict[str, Any]:
-    """A stored state; a damaged one is as new."""
-    try:
-        state = json.loads(text)
-    except ValueError:
-        return {}
-    return state if isinstance(state, dict) else {}
 
 
 def _file_values(key: FileKey, row: FileRow) -> Row:

@@ -10,7 +10,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
 from loopscope.library import Library, suffixes_below
 from loopscope.store import Store
-from loopscope.ui.projects.registry import open_store
+from loopscope.ui.projects.registry import home_claim, open_store
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.state import session
 
@@ -32,7 +32,9 @@ def heading(title: str, purpose: str) -> None:
 
 
 def show_store_notice() -> None:
-    """That a damaged database was set aside, on every page until this session has said that it was read."""
+    """That another server uses the database, and what became of it, until this session has said that it was read."""
+    if other := home_claim(str(paths().database)).other_server():
+        st.warning(plain(other), icon=":material/warning:")
     notice, state = store().notice, session()
     if notice and notice != state.notice_read:
         st.warning(plain(notice), icon=":material/warning:")

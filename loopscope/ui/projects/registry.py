@@ -17,6 +17,7 @@ from loopscope.config import paths
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import forget_files, start_walk
+from loopscope.ui.server.home import HomeClaim, own_address
 from loopscope.ui.server.lifespan import call_at_end
 
 IDLE_KEPT = 2  # projects that no tab shows, for the tab that is loaded anew
@@ -135,6 +136,14 @@ def open_store(database: str) -> Store:
     store = Store(Path(database))
     call_at_end(store.close)
     return store
+
+
+@st.cache_resource(show_spinner=False, on_release=HomeClaim.release)
+def home_claim(database: str) -> HomeClaim:
+    """This server's claim to the folder of its database."""
+    claim = HomeClaim(open_store(database), own_address())
+    call_at_end(claim.release)
+    return claim
 
 
 @st.cache_resource(show_spinner=False)
