@@ -12,6 +12,7 @@ BASS_TAKES_A_STYLE = 9
 GUITAR_TAKES_A_STYLE = 12
 MAX_SECONDS = 14.0
 ODD_SECONDS = 2.0
+QUICK_BPM = 100  # from which a late note is heard as late
 CATALOGUE_STREAM = 1 << 20  # the number of the plan's own random stream; takes count from 0
 FORMATS = (("flac", "PCM_16", 44100), ("wav", "PCM_16", 44100), ("flac", "PCM_24", 48000), ("wav", "PCM_24", 44100))
 FORMAT_SHARES = (0.45, 0.3, 0.15, 0.1)
@@ -59,7 +60,8 @@ def plan_takes(seed: int = 0) -> tuple[Take, ...]:
     guitar = [_plan("Guitar", style, index, rng) for style in GUITAR_STYLES for index in range(GUITAR_TAKES_A_STYLE)]
     odd = {**_odd_ones(bass, rng), **_odd_ones(guitar, rng)}
     for takes_of_one in (bass, guitar):  # last, so that the others stay what they were
-        odd |= _odd_ones([take for take in takes_of_one if take.path not in odd], rng, (OFF_GRID,))
+        quick = [take for take in takes_of_one if take.path not in odd and take.bpm >= QUICK_BPM]
+        odd |= _odd_ones(quick, rng, (OFF_GRID,))
     takes = (replace(take, number=number) for number, take in enumerate([*bass, *guitar]))
     return tuple(replace(take, oddity=odd.get(take.path, "")) for take in takes)
 

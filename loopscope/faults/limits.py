@@ -47,9 +47,9 @@ LIMITS: dict[str, Limit] = {
     "seam": Limit("Seam", "dB", 20, 30, 45, "like a click, but cut ends are common and often covered by the next hit"),
     "band_limited": Limit("Band-limited", "dB", 30, 40, 60, "codecs and resamplers fall by 60 dB, sounds fade out"),
     "note_out_of_tune": Limit("Note out of tune", "share", 0.19, 0.26, 0.5, "recipes/music; of the weight of notes"),
-    "off_tuning": Limit("Off the folder's tuning", "cents", 14, 20, 45, "recipes/music; players stay within 10 cents"),
+    "off_tuning": Limit("Off the folder's tuning", "cents", 14, 20, 35, "recipes/music; players stay within 10 cents"),
     "drift": Limit("Tuning drifts", "cents", 14, 20, 45, "recipes/music; a tape machine's wow stays below 5 cents"),
-    "off_grid": Limit("Off the grid", "of the gap", 0.118, 0.15, 0.25, "recipes/music; chance is 0.25"),
+    "off_grid": Limit("Off the grid", "of the gap", 0.118, 0.15, 0.19, "recipes/music; chance is 0.25"),
     "reversed": Limit("Reversed", "share", 0.1, 0.3, 0.6, "recipes/music; what is struck fades: below 0"),
     "stutter": Limit("Stutter", "dB · dB", 8, 12, 30, "recipes/music; different strokes differ by 15 dB and more"),
 }

@@ -21,7 +21,7 @@ WORST_S = 0.025  # beyond it an attack is named
 MOST_NAMED = 12
 BEATS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # of a loop whose name tells no tempo
 SLOWEST, FASTEST = 60.0, 180.0
-WHOLE_BPM = 0.02  # so near to a whole number a length was made for that tempo
+WHOLE_BPM = 0.003  # so near to a whole number a length was made for that tempo; by chance one in thirty is
 WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its name says, is of no such length
 
 
@@ -48,6 +48,7 @@ def measure_off_grid(signal: Signal) -> Measurement:
         tuple(sorted(signal.time_of(onsets.times_s[i] * signal.sample_rate) for i in worst)),
         f"{len(off)} of {len(onsets)} attacks lie off the grid of {tempo:g} BPM, {typical:.0f} ms on average.",
         f"{typical:.0f} ms off the grid",
+        "" if signal.tempo_bpm else "That tempo is a guess from its length.",
     )
 
 
