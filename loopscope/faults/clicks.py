@@ -25,6 +25,11 @@ MAX_CANDIDATES = 400
 CRACKLE_DB = 6.0
 CRACKLE_PER_S = 3.0
 CRACKLE_MIN = 12
+MIN_IN_TIME = 4
+MOST_IN_TIME = 0.9  # of the clicks
+SHORTEST_STEP_S = 0.015
+IN_TIME_S = 0.0015
+BY_CHANCE = 0.01
 
 
 def measure_clicks(signal: Signal) -> Measurement:
@@ -34,11 +39,33 @@ def measure_clicks(signal: Signal) -> Measurement:
     if not len(places):
         return NOTHING
     score = float(prominence.max())
-    audible = np.unique(places[prominence >= LIMITS["click"].suspect])
-    times = tuple(signal.time_of(p * _block_size(signal.sample_rate)) for p in audible[:MAX_TIMES])
+    audible = _apart(places[prominence >= LIMITS["click"].suspect], _block_size(signal.sample_rate))
+    times = tuple(signal.time_of(place) for place in audible[:MAX_TIMES])
     brief = counted(len(audible), "click")
     sentence = f"{brief}, the strongest {score:.0f} dB above what surrounds it."
-    return Measurement(score, times, sentence, brief, _excuse(prominence, signal.duration_s))
+    excuse = _excuse(prominence, signal.duration_s)
+    if not excuse and _keep_time(audible / signal.sample_rate):
+        excuse = "They keep time, as where slices or a sampler's own loop meet."
+    return Measurement(score, times, sentence, brief, excuse)
+
+
+def _apart(places: Int, size: int) -> Int:
+    """Ascending places (samples), those of several channels within `size` samples once."""
+    places = np.sort(places)
+    return places[np.diff(places, prepend=-np.inf) > size]
+
+
+def _keep_time(times_s: Float) -> bool:
+    """Do the times (n,) lie on multiples of one of their own intervals, more closely than chance would have it?"""
+    if len(times_s) < MIN_IN_TIME:
+        return False
+    since = times_s - times_s[0]
+    steps = np.unique(np.round(np.diff(times_s), 4))
+    steps = steps[steps >= SHORTEST_STEP_S]
+    off = np.abs((since[None] + steps[:, None] / 2) % steps[:, None] - steps[:, None] / 2)
+    on_time = (off <= IN_TIME_S).sum(axis=1) - 1
+    chance = len(steps) * (2 * IN_TIME_S / steps) ** on_time
+    return bool((chance[on_time + 1 >= MOST_IN_TIME * len(times_s)] < BY_CHANCE).any())
 
 
 def _excuse(prominence: Float, duration_s: float) -> str:
@@ -53,12 +80,13 @@ def _block_size(sample_rate: int) -> int:
 
 
 def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
-    """Candidate blocks (k,) of one channel and their prominence (k,) in dB."""
+    """Candidates of one channel, as samples (k,), and their prominence (k,) in dB."""
     size = _block_size(sample_rate)
     peak = float(np.abs(x).max(initial=0.0))
     if len(x) < 3 * size + 3 or peak == 0.0:
         return np.empty(0, np.intp), np.empty(0)
-    jumps = block_view(np.abs(np.diff(x, 3)), size).max(axis=1)
+    third = block_view(np.abs(np.diff(x, 3)), size)
+    jumps = third.max(axis=1)
     places = np.flatnonzero((jumps >= maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak))
     if len(places) > MAX_CANDIDATES:
         places = np.sort(places[np.argsort(jumps[places])[-MAX_CANDIDATES:]])
@@ -71,7 +99,8 @@ def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
     prominence -= np.maximum(decibels((after + FLOOR * peak) / (before + FLOOR * peak)) - FREE_RISE_DB, 0.0)
     louder, softer = np.maximum(before, after), np.minimum(before, after)
     inside = (softer >= EDGE_RATIO * louder) | (louder <= EDGE_LEVEL * peak)
-    return places[inside], prominence[inside]
+    found = places[inside]
+    return found * size + third[found].argmax(axis=1), prominence[inside]
 
 
 def _second_largest(values: Float, places: Int, offsets: Int) -> Float:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopscope.arrays import Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, decibels, in_percent
+from loopscope.arrays import Bool, Float, Int
+from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, block_view, decibels, in_percent
 from loopscope.faults.limits import LIMITS
 
 N_BINS = 200  # of the file's peak, half a percent each
@@ -27,6 +27,11 @@ MIN_SAMPLES = 12
 SQUARE_SHARE = 0.6  # of all samples, in a spike that is exact
 SATURATED_SHARE = 0.25  # of all samples, in a spike that is not
 EVENT_GAP_S = 0.05
+MIN_TOP = 4  # samples: a shorter top has no shape
+CORNER = 8  # samples before a top, in which its slope is taken
+ROUND_BEND = 0.25  # overdriven stages give 0.1 to 0.18, clipped ones 0.4 and more
+HIT_S = 0.06  # of an attack that clips
+LEVEL_S, DECAY_S, HIT_FALL_DB = 0.02, 0.2, 9.0  # how fast a hit falls after it
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,57 @@ def measure_clipping(signal: Signal) -> Measurement:
     share = sum(spike.share for spike in spikes if spike.channel == worst.channel and spike.ratio > worst.ratio / 10)
     level = float(decibels(worst.high))
     sentence = f"{share:.1%} of the samples sit at one level ({level:.1f} dBFS): clipped."
-    return Measurement(score, _times(signal, worst), sentence, f"clipped {in_percent(share)}", _excuse(worst, share))
+    tops = _tops(signal, worst)
+    times = tuple(signal.time_of(i) for i in tops[_begins(tops, signal)][:MAX_TIMES])
+    return Measurement(score, times, sentence, f"clipped {in_percent(share)}", _excuse(signal, worst, share, tops))
 
 
-def _excuse(spike: Spike, share: float) -> str:
-    """Half a waveform at one level is how it is meant to sound."""
+def _excuse(signal: Signal, spike: Spike, share: float, tops: Int) -> str:
+    """Half a waveform at one level, rounded tops and the attacks of drums are how it is meant to sound."""
     if share > SQUARE_SHARE:
         return "A square wave looks the same."
     exact = spike.high - spike.low < 1.5 * WIDTHS[0] / N_BINS * spike.high
-    return "" if exact or share < SATURATED_SHARE else "A heavily saturated sound looks the same."
+    if (not exact and share > SATURATED_SHARE) or _bend(signal, spike, tops) < ROUND_BEND:
+        return "A heavily saturated sound looks the same."
+    return "Only the attacks of short hits are cut, as on drums made loud." if _are_hits(signal, tops) else ""
+
+
+def _bend(signal: Signal, spike: Spike, tops: Int) -> float:
+    """How suddenly the waveform turns at the sharper end of a flat top, as a share of its slope there; median over the
+    tops. Clipping turns within a sample or two, an overdriven stage bends."""
+    x = signal.distinct_channels[spike.channel] * np.float32(spike.sign)
+    breaks = np.flatnonzero(np.diff(tops) > 1)
+    first, last = tops[np.r_[0, breaks + 1]], tops[np.r_[breaks, len(tops) - 1]]
+    wide = (last - first >= MIN_TOP) & (first >= CORNER) & (last < len(x) - CORNER)
+    if not wide.any():
+        return 1.0
+    reach = np.arange(-CORNER, MIN_TOP)
+    bends = [_turn(x[corner[wide, None] + side * reach]) for corner, side in ((first, 1), (last, -1))]
+    return float(np.median(np.minimum(*bends)))
+
+
+def _turn(corners: Float) -> Float:
+    """(tops, samples up to a top and a little along it) -> (tops,) largest change of slope ÷ steepest slope."""
+    slope = np.diff(corners, axis=1)
+    turn: Float = np.abs(np.diff(slope, axis=1)).max(axis=1) / np.maximum(slope.max(axis=1), SILENCE)
+    return turn
+
+
+def _are_hits(signal: Signal, tops: Int) -> bool:
+    """Do the flat tops come in short groups, after each of which the sound soon falls?"""
+    begins = np.flatnonzero(_begins(tops, signal))
+    first, last = tops[begins], tops[np.r_[begins[1:] - 1, len(tops) - 1]]
+    if np.median(last - first) > HIT_S * signal.sample_rate:
+        return False
+    size = max(int(LEVEL_S * signal.sample_rate), 1)
+    level = decibels(np.sqrt(np.square(block_view(signal.main, size)).mean(axis=1)))
+    after = int(DECAY_S / LEVEL_S)
+    falls = [
+        level[start // size : end // size + 1].max(initial=-np.inf) - level[end // size : end // size + after].min()
+        for start, end in zip(first, last, strict=True)
+        if end // size < len(level)
+    ]
+    return bool(falls) and float(np.percentile(falls, 25)) >= HIT_FALL_DB
 
 
 def _spike(x: Float, sign: int, channel: int) -> Spike:
@@ -94,11 +141,12 @@ def _best_band(total: Int, width: int) -> tuple[float, int, int]:
     return float(ratio[best]), int(start[best]), width
 
 
-def _times(signal: Signal, spike: Spike) -> tuple[float, ...]:
-    """Where the level is reached, one stamp for touches closer than 50 ms."""
+def _tops(signal: Signal, spike: Spike) -> Int:
+    """(k,) samples at the level of the spike, ascending."""
     x = signal.distinct_channels[spike.channel] * np.float32(spike.sign)
-    touches = np.flatnonzero((x >= spike.low) & (x <= spike.high * 1.0001))
-    if not len(touches):
-        return ()
-    first = np.concatenate([[True], np.diff(touches) > EVENT_GAP_S * signal.sample_rate])
-    return tuple(signal.time_of(i) for i in touches[first][:MAX_TIMES])
+    return np.flatnonzero((x >= spike.low) & (x <= spike.high * 1.0001))
+
+
+def _begins(tops: Int, signal: Signal) -> Bool:
+    """(k,) which of the samples come more than 50 ms after the one before."""
+    return np.diff(tops, prepend=-np.inf) > EVENT_GAP_S * signal.sample_rate

@@ -19,6 +19,8 @@ QUIETEST = 0.5  # share of the frames
 MIN_FRAMES = 20  # about a second
 NO_NOISE_DB = -120.0
 CONTENT_DB = -10.0  # a floor this close to the loudest parts is the sound itself
+SOFTEST, LOUDEST = 5, 95  # percentiles of the frames
+PAUSE_DB = 6.0  # the softest parts less far below the loudest are no pause, in which noise could be told from sound
 MIN_BINS = 4
 MIN_WEIGHT = 0.85
 MIN_BANDS = 4  # neighbours, about an octave and a half
@@ -34,7 +36,7 @@ def measure_noise(signal: Signal) -> Measurement:
     if len(power) < MIN_FRAMES:
         return Measurement(NO_NOISE_DB)
     frames = block_view(signal.main, SPECTRUM_SIZE)
-    loud = float(np.percentile(np.einsum("bn,bn->b", frames, frames) / SPECTRUM_SIZE, 95))
+    soft, loud = np.percentile(np.einsum("bn,bn->b", frames, frames) / SPECTRUM_SIZE, (SOFTEST, LOUDEST))
     edges_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, 0.45 * signal.sample_rate), N_BANDS + 1)
     edges = np.searchsorted(np.arange(power.shape[1]) * signal.sample_rate / SPECTRUM_SIZE, edges_hz)
     floor = _widest_floor([_floor(power[:, first:last]) for first, last in pairwise(edges)])
@@ -42,6 +44,8 @@ def measure_noise(signal: Signal) -> Measurement:
         return Measurement(NO_NOISE_DB)
     score = max(float(10 * np.log10(floor / loud)), NO_NOISE_DB)
     excuse = "The sound itself is noise." if score > CONTENT_DB else ""
+    if not excuse and 10 * np.log10(loud / max(soft, floor)) < PAUSE_DB:
+        excuse = "The sound never pauses, so the noise may belong to it."
     sentence = f"Steady noise {-score:.0f} dB below the loudest parts."
     return Measurement(score, (), sentence, f"noise {-score:.0f} dB down", excuse)
 

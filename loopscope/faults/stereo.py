@@ -1,12 +1,18 @@
-"""Stereo checks: channels that cancel in mono, and a channel that carries nothing."""
+"""Stereo checks: channels that cancel in mono, a channel that carries nothing, and stereo that is none."""
 
 import numpy as np
+import scipy.fft
 
 from loopscope.arrays import Float
-from loopscope.faults.base import NOTHING, Measurement, Signal, decibels
+from loopscope.faults.base import NOTHING, SPECTRUM_SIZE, Measurement, Signal, block_view, decibels
+from loopscope.faults.limits import LIMITS
 
 DEAD_RATIO = 1e-3  # -60 dB: a channel this far below the other carries nothing
 MIN_LEVEL = 1e-4  # full scale RMS; quieter than this there is no stereo to judge
+N_BANDS = 6
+BAND_SHARE = 1e-4  # of all power: softer bands say nothing
+AGREEING = 0.4  # correlation of the channels of a band that is not turned round
+SAME_DB = 120.0  # said of channels that are equal to the last bit
 
 
 def measure_stereo_phase(signal: Signal) -> Measurement:
@@ -20,7 +26,8 @@ def measure_stereo_phase(signal: Signal) -> Measurement:
     correlation = cross / float(np.sqrt(power[0] * power[1]))
     loss = 10 * np.log10((power.sum() + 2 * cross) / (2 * power.sum()) + 1e-9)
     sentence = f"Left and right correlate at {correlation:+.2f}: in mono {-loss:.0f} dB are lost."
-    return Measurement(-correlation, (), sentence, f"loses {-loss:.0f} dB in mono")
+    excuse = _excuse(signal) if -correlation >= LIMITS["stereo_phase"].suspect else ""
+    return Measurement(-correlation, (), sentence, f"loses {-loss:.0f} dB in mono", excuse)
 
 
 def measure_dead_channel(signal: Signal) -> Measurement:
@@ -33,6 +40,32 @@ def measure_dead_channel(signal: Signal) -> Measurement:
     side = ("left", "right")[int(rms.argmin())]
     sentence = f"The {side} channel is {difference:.0f} dB below the other."
     return Measurement(difference, (), sentence, f"{side} channel {difference:.0f} dB down")
+
+
+def measure_false_stereo(signal: Signal) -> Measurement:
+    """Score: how far what the channels differ by lies below what they share, dB (SAME_DB for equal channels)."""
+    if signal.samples.shape[0] != 2 or signal.samples.shape[1] == 0 or signal.peak < MIN_LEVEL:
+        return NOTHING
+    left, right = signal.samples
+    if len(signal.distinct_channels) == 1:
+        return Measurement(SAME_DB, (), "Both channels are the same: mono in a stereo file.", "mono in a stereo file")
+    middle, side = left + right, left - right
+    difference = float(decibels(np.sqrt(middle @ middle)) - decibels(np.sqrt(side @ side)))
+    sentence = f"The channels differ by {difference:.0f} dB less than they share: mono in a stereo file."
+    return Measurement(min(difference, SAME_DB), (), sentence, "mono in a stereo file")
+
+
+def _excuse(signal: Signal) -> str:
+    """An inverted channel is inverted at all frequencies, an effect or a record's rumble at some."""
+    left, right = (scipy.fft.rfft(block_view(channel, SPECTRUM_SIZE), axis=1) for channel in signal.samples)
+    bands = np.geomspace(1, SPECTRUM_SIZE // 2, N_BANDS + 1).astype(np.intp)[:-1]
+    cross, *powers = (
+        np.add.reduceat((one * other.conj()).real.sum(axis=0), bands)
+        for one, other in ((left, right), (left, left), (right, right))
+    )
+    heard = np.minimum(*powers) > BAND_SHARE * sum(power.sum() for power in powers)
+    agree = heard & (cross > AGREEING * np.sqrt(powers[0] * powers[1]))
+    return "Only a part of the spectrum is turned round, as by an effect that widens." if agree.any() else ""
 
 
 def _pair(signal: Signal) -> tuple[Float, float] | None:

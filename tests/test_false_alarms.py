@@ -1,0 +1,63 @@
+"""What is done to music on purpose is no fault, and what is nearly the same by accident still is one."""
+
+import numpy as np
+import pytest
+from scipy import signal as dsp
+
+from loopscope.faults import fault_scores, find_faults
+from tests.produced_styles import PRODUCED, RATE, drums_at_the_ceiling, levelled, line, lopsided_bass
+
+
+def verdicts(x: np.ndarray) -> dict[str, str]:
+    return {fault.kind: fault.verdict for fault in find_faults(x, RATE)}
+
+
+@pytest.mark.parametrize("name", PRODUCED)
+def test_production_is_no_fault(name: str) -> None:
+    found = find_faults(PRODUCED[name](), RATE)
+    assert [fault.sentence for fault in found if fault.verdict == "fault"] == []
+
+
+def test_produced_styles_raise_few_suspicions() -> None:
+    suspected = [fault.kind for make in PRODUCED.values() for fault in find_faults(make(), RATE)]
+    assert len(suspected) <= 1.5 * len(PRODUCED)
+
+
+def test_a_mean_that_lasts_only_while_it_sounds_is_no_offset() -> None:
+    x = lopsided_bass()
+    assert abs(x.mean()) > 0.03
+    assert fault_scores(x, RATE)["dc_offset"] < 0.5
+    assert verdicts(0.9 * x - 0.05)["dc_offset"] == "fault"
+
+
+def test_hard_clipping_of_the_same_overdriven_bass_is_a_fault() -> None:
+    x = lopsided_bass()
+    assert verdicts(np.clip(x, -0.4, 0.4)).get("clipping") == "fault"
+
+
+def test_a_bass_that_clips_as_long_as_its_notes_is_no_drum() -> None:
+    assert verdicts(drums_at_the_ceiling())["clipping"] == "suspect"
+    bass = line("finger", 55.0)
+    assert verdicts(np.clip(bass, -0.3 * bass.max(), 0.3 * bass.max()))["clipping"] == "fault"
+
+
+def test_noise_that_pauses_uncover_is_a_fault_and_air_in_a_pad_is_not() -> None:
+    rng = np.random.default_rng(0)
+    x = levelled(line("finger"))
+    assert verdicts(x + 0.01 * rng.standard_normal(len(x)))["noise"] == "fault"
+    assert verdicts(PRODUCED["airy pad"]())["noise"] == "suspect"
+
+
+def test_clicks_that_keep_time_are_slices_and_others_are_clicks() -> None:
+    x = levelled(line("finger"))
+    in_time, anywhere = x.copy(), x.copy()
+    in_time[(np.arange(1, 12) * 0.31 * RATE).astype(int)] += 0.3
+    anywhere[(np.array([0.31, 0.707, 1.13, 1.9, 2.2, 2.77, 3.51]) * RATE).astype(int)] += 0.3
+    assert verdicts(in_time)["click"] == "suspect"
+    assert verdicts(anywhere)["click"] == "fault"
+
+
+def test_an_inverted_channel_of_a_stereo_recording_is_a_fault() -> None:
+    x = levelled(line("clean"))
+    room = dsp.sosfilt(dsp.butter(1, [300, 6000], "bandpass", fs=RATE, output="sos"), np.roll(x, 700))
+    assert verdicts(np.stack([x + 0.3 * room, -(x - 0.3 * room)]))["stereo_phase"] == "fault"
