@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.faults.base import MAX_TIMES, NOTHING, SILENCE, Measurement, Signal, block_view, decibels, in_percent
+from loopscope.faults.base import (
+    MAX_TIMES,
+    NOTHING,
+    SILENCE,
+    SPECTRUM_SIZE,
+    Measurement,
+    Signal,
+    block_view,
+    decibels,
+    in_percent,
+)
 from loopscope.faults.limits import LIMITS
 
 N_BINS = 200  # of the file's peak, half a percent each
@@ -29,9 +39,14 @@ SATURATED_SHARE = 0.25  # of all samples, in a spike that is not
 EVENT_GAP_S = 0.05
 MIN_TOP = 4  # samples: a shorter top has no shape
 CORNER = 8  # samples before a top, in which its slope is taken
-ROUND_BEND = 0.25  # overdriven stages give 0.1 to 0.18, clipped ones 0.4 and more
-HIT_S = 0.06  # of an attack that clips
-LEVEL_S, DECAY_S, HIT_FALL_DB = 0.02, 0.2, 9.0  # how fast a hit falls after it
+ROUND_BEND = 0.2  # overdriven stages give 0.1 to 0.18, clipped ones 0.4 and more
+HITS_SHARE = 0.25  # of the time, at most
+ONE_HIT_S = 0.6  # from the start of the file to the last flat top of its only hit
+LEVEL_S, RING_S = 0.02, 0.2
+LOUDEST = 95  # percentile of the levels of the rest
+HIT_DB = 8.0  # clipped notes of a loop stand 5 dB out of the others
+FLATNESS_HZ = (500.0, 8000.0)
+DRUM_FLATNESS = 0.25  # clipped bass and guitar stay below 0.13
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ def _excuse(signal: Signal, spike: Spike, share: float, tops: Int) -> str:
     exact = spike.high - spike.low < 1.5 * WIDTHS[0] / N_BINS * spike.high
     if (not exact and share > SATURATED_SHARE) or _bend(signal, spike, tops) < ROUND_BEND:
         return "A heavily saturated sound looks the same."
-    return "Only the attacks of short hits are cut, as on drums made loud." if _are_hits(signal, tops) else ""
+    return "Only hits are cut, as on drums made loud." if _are_hits(signal, tops) else ""
 
 
 def _bend(signal: Signal, spike: Spike, tops: Int) -> float:
@@ -100,20 +115,38 @@ def _turn(corners: Float) -> Float:
 
 
 def _are_hits(signal: Signal, tops: Int) -> bool:
-    """Do the flat tops come in short groups, after each of which the sound soon falls?"""
+    """Do the flat tops come in short groups that are drums: noise, or one hit at the start that rings off?"""
     begins = np.flatnonzero(_begins(tops, signal))
     first, last = tops[begins], tops[np.r_[begins[1:] - 1, len(tops) - 1]]
-    if np.median(last - first) > HIT_S * signal.sample_rate:
+    if (last - first).sum() > HITS_SHARE * signal.samples.shape[1]:
         return False
-    size = max(int(LEVEL_S * signal.sample_rate), 1)
+    size = int(LEVEL_S * signal.sample_rate)
     level = decibels(np.sqrt(np.square(block_view(signal.main, size)).mean(axis=1)))
-    after = int(DECAY_S / LEVEL_S)
-    falls = [
-        level[start // size : end // size + 1].max(initial=-np.inf) - level[end // size : end // size + after].min()
-        for start, end in zip(first, last, strict=True)
-        if end // size < len(level)
-    ]
-    return bool(falls) and float(np.percentile(falls, 25)) >= HIT_FALL_DB
+    hit = _covered(first // size, last // size, len(level))
+    rung = _covered(first // size, last // size + int(RING_S / LEVEL_S), len(level))
+    if not hit.any() or rung.all():
+        return False
+    is_one = last[-1] <= ONE_HIT_S * signal.sample_rate
+    stands_out = np.median(level[hit]) - np.percentile(level[~rung], LOUDEST) >= HIT_DB
+    return bool(is_one and stands_out) or _flatness(signal, first, last) >= DRUM_FLATNESS
+
+
+def _covered(first: Int, last: Int, n: int) -> Bool:
+    """(n,) which blocks lie between any of `first` and the `last` that belongs to it."""
+    covered = np.zeros(n, np.bool_)
+    for start, end in zip(first, last, strict=True):
+        covered[start : end + 1] = True
+    return covered
+
+
+def _flatness(signal: Signal, first: Int, last: Int) -> float:
+    """Geometric over arithmetic mean of the spectrum where the tops are, 0 … 1: 0 for notes, about 0.5 for noise."""
+    bins = [int(hz * SPECTRUM_SIZE / signal.sample_rate) for hz in FLATNESS_HZ]
+    frames = _covered(first // SPECTRUM_SIZE, last // SPECTRUM_SIZE, len(signal.power_spectrum))
+    power = signal.power_spectrum[frames, bins[0] : bins[1]] + SILENCE**2
+    if not power.size:
+        return 0.0
+    return float(np.median(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))
 
 
 def _spike(x: Float, sign: int, channel: int) -> Spike:
