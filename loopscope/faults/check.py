@@ -30,7 +30,7 @@ from loopscope.store import Store
 from loopscope.store.parsing import is_number
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 4  # raise it whenever a check would find or say something else of the same file
+CHECKS_REVISION = 5  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
 
