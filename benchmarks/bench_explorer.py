@@ -234,7 +234,8 @@ def drag(page: Page, n: int) -> str:
     page.mouse.move(x, y)
     page.mouse.down()
     sent.clear()
-    frames = page.evaluate(PULL, [x, 200, DRAG_S])
+    reach = min(200, 0.8 * (x - page.locator(".ls-histogram .nsewdrag").bounding_box()["x"]))  # type: ignore[index]
+    frames = page.evaluate(PULL, [x, reach, DRAG_S])
     during = sum(sent)
     page.mouse.up()
     page.wait_for_timeout(1500)

@@ -577,6 +577,18 @@ def test_a_part_of_too_few_loops_is_said_and_everything_is_learnt_from(
 # Tabs, memory, what is remembered.
 
 
+def test_a_page_that_has_not_heard_of_a_saved_view_overwrites_none() -> None:
+    project = Project()
+    named = {"at": 2000, "views": [{"name": "Long ones"}]}
+    project.remember_view({"at": 2000, "text": "", "named": named})
+    project.remember_view({"at": 3000, "text": "bass", "named": {"at": 0, "views": []}})
+    assert project.memory.view == {"at": 3000, "text": "bass", "named": named}
+    project.remember_view({"at": 4000, "named": {"at": 4000, "views": []}})  # deleted, and known to be
+    assert project.memory.view == {"at": 4000, "named": {"at": 4000, "views": []}}
+    for broken in ({"named": 3}, {"named": {"at": "now"}}):
+        project.remember_view(broken)  # said by another version of the page
+
+
 def test_tabs_share_the_project_and_the_task_that_runs(folder: Path, tiny: Tiny) -> None:
     going = threading.Event()
     tiny.meanwhile = lambda: going.wait(LIMIT_S) and None

@@ -17,7 +17,7 @@ export class Heatmap extends Chart {
   /** @param {Session} session @param {{ onHover: Picked }} hears */
   constructor(session, { onHover }) {
     const reset = button("All rows", { onclick: () => this.#show([0, session.loops.scored], true) });
-    super(session, { name: "heatmap", title: "Latent dimensions by score", tools: [reset], margin: MARGIN });
+    super(session, { name: "heatmap", title: "Latent heatmap", tools: [reset], margin: MARGIN });
     this.onHover = onHover;
     this.caption = h("span", {});
     this.note.append(

@@ -25,11 +25,19 @@ export class SavedViews {
         "li",
         {},
         button(name, { title: `Show “${name}”`, onclick: () => this.does.apply(name) }),
-        iconButton("close", `Delete the saved view ${name}`, () => this.does.remove(name)),
+        iconButton("close", `Delete the saved view ${name}`, () => this.#remove(name)),
       ),
     );
     this.list.replaceChildren(...items);
     this.list.hidden = !items.length;
+  }
+
+  /** The keyboard goes on at the one that moved up, or at the field for a new name. @param {string} name */
+  #remove(name) {
+    const place = [...this.list.children].findIndex((item) => item.contains(document.activeElement));
+    this.does.remove(name);
+    const next = this.list.children[Math.min(place, this.list.children.length - 1)];
+    /** @type {HTMLElement} */ (next?.querySelector("button:last-child") ?? this.name).focus();
   }
 
   /** @param {SubmitEvent} event */

@@ -1,13 +1,14 @@
-// Colours of this theme, from Streamlit's CSS variables. Two accents, safe for colour-blind eyes (after Okabe and Ito):
-// vermillion for flagged loops, blue for the loop that is selected or plays; everything else is grey.
+// Colours of this theme, from Streamlit's CSS variables. Accents, safe for colour-blind eyes (after Okabe and Ito):
+// vermillion for what stands out (flagged), blue for the loop that is selected or plays, in words purple for what is
+// broken; everything else is grey.
 
 import { contextOf } from "./dom.js";
 
 const LIGHT = {
   flagged: "#c8500a",
   flaggedText: "#a63f00",
+  faultyText: "#963a79",
   selected: "#0069b4",
-  selectedText: "#005595",
   normal: "#7d8795",
   low: "#2c6aa0",
   high: "#b8860b",
@@ -15,8 +16,8 @@ const LIGHT = {
 const DARK = {
   flagged: "#ff8c42",
   flaggedText: "#ff9d5c",
+  faultyText: "#e79ccb",
   selected: "#5cb8f0",
-  selectedText: "#84cbf7",
   normal: "#8b97a8",
   low: "#62a8dd",
   high: "#e0b040",
@@ -48,7 +49,7 @@ export function applyTheme(root) {
   for (const name of /** @type {const} */ (["flagged", "selected", "normal", "muted", "grid", "faint"]))
     root.style.setProperty(`--ls-${name}`, theme[name]);
   root.style.setProperty("--ls-flagged-text", theme.flaggedText);
-  root.style.setProperty("--ls-selected-text", theme.selectedText);
+  root.style.setProperty("--ls-faulty-text", theme.faultyText);
   return theme;
 }
 

@@ -1,7 +1,7 @@
 // How sensitive the detector is: a slider, how many loops are flagged, and the percentile of the reference scores that
 // stands behind both. To the right more loops are flagged, at a lower percentile.
 
-import { button, debounce, h } from "./dom.js";
+import { debounce, h, iconButton } from "./dom.js";
 import * as format from "./format.js";
 
 const WHY_NOT = "A threshold can be set as soon as loops are scored";
@@ -19,9 +19,9 @@ export class ThresholdControl {
     const label = "Threshold percentile, typed";
     this.typed = h("input", { type: "text", inputmode: "decimal", class: "ls-percentile", "aria-label": label });
     this.flagged = h("output", { class: "ls-flagged-count" });
-    this.reset = button(`Back to ${PAPER_PERCENTILE}`, {
+    const back = () => session.setPercentile(PAPER_PERCENTILE, { settled: true });
+    this.reset = iconButton("reset", `Back to ${PAPER_PERCENTILE}`, back, {
       title: `Back to the ${format.ordinal(PAPER_PERCENTILE)} percentile, the paper's threshold`,
-      onclick: () => session.setPercentile(PAPER_PERCENTILE, { settled: true }),
     });
     this.element = h(
       "div",
@@ -61,6 +61,7 @@ export class ThresholdControl {
     if (document.activeElement !== this.typed) this.#showTyped();
     const counted = [h("strong", {}, format.count(session.flagged)), ` of ${format.count(scored)} flagged`];
     this.flagged.replaceChildren(...(scored ? counted : ["none scored yet"]));
+    this.flagged.style.setProperty("--ls-digits", String(format.count(scored).length)); // as wide for every count
     this.reset.disabled ||= percentile === PAPER_PERCENTILE;
   }
 

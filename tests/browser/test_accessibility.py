@@ -1,4 +1,5 @@
-"""axe-core finds no serious fault in explorer and panel, in both themes, with help, menu and filters open too."""
+"""axe-core finds no serious fault in explorer and panel, in both themes, wide and on a phone, with help, menu and filters
+open too."""
 
 import shutil
 import subprocess
@@ -66,3 +67,6 @@ def test_no_serious_accessibility_fault_in_the_panel(page: Page, panel_url: str,
     page.locator(".ls-option").first.click()
     page.locator(".ls-card[data-role=nearest-normal] button[data-loop]").click(timeout=60_000)
     assert_clean_in_both_themes(page, axe, ".ls-comparison")
+    for width, height in ((1100, 800), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert_clean_in_both_themes(page, axe, ".ls-comparison")

@@ -183,6 +183,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
     at_rest(page)
     frames.clear()
     box = box_of(page, ".ls-handle")
+    room = box_of(page, ".ls-pictures")
     x, y = box["x"] + box["width"] / 2, box["y"] + 12
     page.mouse.move(x, y)
     page.mouse.down()
@@ -194,6 +195,7 @@ def test_dragging_the_threshold_recolours_and_recounts_without_a_byte_to_the_ser
         colours.add(page.locator(".ls-histogram .bars .point path[style*='fill: rgb(200, 80, 10)']").count())
         tops.add(page.locator(".ls-option[data-badge=interesting]").count())
     during = list(frames)
+    assert box_of(page, ".ls-pictures") == room, "what is said of the threshold moves nothing"
     page.mouse.up()
     assert not during, f"{sum(during)} bytes went to the server while dragging"
     assert len(counts) > 8 and len(colours) > 5 and len(tops) > 1

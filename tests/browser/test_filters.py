@@ -261,6 +261,7 @@ def test_views_have_names_and_two_tabs_share_them(opened: Page) -> None:
         opened.keyboard.press("Enter")
         wait_until(lambda: "Second" in names.inner_text(), "the other tab hears of it")
         other.get_by_role("button", name="Delete the saved view Clicks or clean").click()
+        expect(other.get_by_role("button", name="Delete the saved view Second")).to_be_focused()
         wait_until(lambda: "clean" not in panel.locator(".ls-saved-list").inner_text(), "and this one of that")
     panel.get_by_label("Save view as").fill("long " * 12)
     opened.evaluate(f"{EXPLORER}.views.keeper.named.views.push({{ name: 'x'.repeat(12000) }})")

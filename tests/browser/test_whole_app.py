@@ -145,6 +145,22 @@ def test_each_model_keeps_its_threshold_over_pages_and_models_and_leaving_is_sil
     assert percentile(page) == 90.0
 
 
+def test_beside_the_sidebar_the_desk_has_as_many_columns_as_there_is_room_for(page: Page, app: str) -> None:
+    open_explore(page, app)
+    for width, together in ((1440, True), (1100, False), (900, False)):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(page.get_by_role("tab", name="Why?")).to_be_visible(visible=not together)
+        beside = page.locator(".ls-pictures").bounding_box()
+        listed = page.locator(".ls-ranking").bounding_box()
+        assert beside is not None
+        assert listed is not None
+        assert listed["x"] + listed["width"] <= beside["x"], "the list stands on the left"
+        assert beside["x"] + beside["width"] <= width
+        assert beside["y"] + beside["height"] <= 900, "seen without scrolling"
+        for title in page.locator(".ls-figure h3").all():
+            assert title.evaluate("node => node.scrollWidth <= node.clientWidth"), f"{title.inner_text()} is cut"
+
+
 def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
     open_explore(page, app)
     page.keyboard.press("ArrowDown")

@@ -103,6 +103,12 @@ def _pairs(row: object) -> dict[str, Any]:
     return row if isinstance(row, dict) else {}
 
 
+def _said_at(named: Mapping[str, Any]) -> float:
+    """When the views got their names, in milliseconds since 1970; 0 where that is unknown."""
+    at = named.get("at")
+    return at if isinstance(at, int | float) else 0
+
+
 def _understood(kind: type[T], row: object) -> T | None:
     """A record as far as its fields are known here; None where one of them is of another type or missing."""
     hints, stored = get_type_hints(kind), _pairs(row)
@@ -170,6 +176,11 @@ class Project:
             self.keep()
         except StoreError as error:
             self.say(str(error))
+
+    def remember_view(self, view: Mapping[str, Any]) -> None:
+        """How a page shows the project; views that another page named later than it knows of stay."""
+        known, said = (_pairs(_pairs(shown).get("named")) for shown in (self.memory.view, view))
+        self.remember(view={**view, "named": known} if _said_at(known) > _said_at(said) else view)
 
     def keep(self) -> None:
         """Write the project to the store. Raises StoreError."""

@@ -118,7 +118,7 @@ def _publish(state: SessionState, library: Library) -> None:
     paths = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
     registry.publish_library(token, paths, library.root)
     registry.publish_outbox(token, kept_in(store()))
-    registry.publish_view(token, lambda view: project.remember(view=view))
+    registry.publish_view(token, project.remember_view)
 
 
 @st.fragment
