@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault in explorer and panel, in both themes, wide and on a phone, with help, menu and filters
+"""axe-core finds no serious fault in explorer and panel, in both themes, at three widths, with help, menu and filters
 open too."""
 
 import shutil
