@@ -248,6 +248,14 @@ def test_loop_id_is_stable_across_versions(tmp_path: Path) -> None:
 # --- playable copies
 
 
+def served(path: Path, cache: Path, loop_id: str | None = None) -> tuple[Path, str]:
+    """Where it lies what a browser is given for a file, and as what."""
+    file, mime = playable(path, cache, loop_id)
+    with file:
+        assert file.tell() == 0
+        return Path(file.name), mime
+
+
 @pytest.mark.parametrize(
     ("name", "form", "mime"),
     [
@@ -261,7 +269,7 @@ def test_loop_id_is_stable_across_versions(tmp_path: Path) -> None:
 )
 def test_what_browsers_play_is_served_as_it_is(tmp_path: Path, name: str, form: dict[str, str], mime: str) -> None:
     path = written(tmp_path / name, stereo(), **form)
-    assert playable(path, tmp_path / "cache") == (path, mime)
+    assert served(path, tmp_path / "cache") == (path, mime)
     assert not (tmp_path / "cache").exists()
 
 
@@ -280,27 +288,27 @@ def test_other_formats_become_flac_of_the_same_sound(
     tmp_path: Path, name: str, form: dict[str, str], tolerance: float
 ) -> None:
     path = written(tmp_path / name, stereo(), **form)
-    copy, mime = playable(path, tmp_path / "cache")
+    copy, mime = served(path, tmp_path / "cache")
     assert mime == "audio/flac"
     assert copy.read_bytes()[:4] == b"fLaC"
     assert copy.name == f"{content_hash(path)}.flac"
     assert decode(copy, mono=False).samples == pytest.approx(decode(path, mono=False).samples, abs=tolerance)
     stamp = copy.stat().st_mtime_ns
-    assert playable(path, tmp_path / "cache")[0].stat().st_mtime_ns == stamp
-    assert playable(path, tmp_path / "cache", loop_id=content_hash(path)) == (copy, mime)
+    assert served(path, tmp_path / "cache")[0].stat().st_mtime_ns == stamp
+    assert served(path, tmp_path / "cache", loop_id=content_hash(path)) == (copy, mime)
     assert list((tmp_path / "cache").iterdir()) == [copy]
 
 
 def test_copies_clip_and_do_not_wrap_around(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", stereo() * 3, subtype="DOUBLE")
-    samples = decode(playable(path, tmp_path / "cache")[0], mono=False).samples
+    samples = decode(served(path, tmp_path / "cache")[0], mono=False).samples
     assert samples == pytest.approx(np.clip(stereo().T * 3, -1, 1), abs=1e-6)
 
 
 def test_many_channels_are_mixed_for_the_copy(tmp_path: Path) -> None:
     samples = np.repeat(stereo()[:, :1], 12, axis=1)
     path = written(tmp_path / "a.aif", samples)
-    copy = decode(playable(path, tmp_path / "cache")[0], mono=False).samples
+    copy = decode(served(path, tmp_path / "cache")[0], mono=False).samples
     assert copy.shape == (1, RATE)
     assert copy[0] == pytest.approx(stereo()[:, 0], abs=1e-4)
 
@@ -314,17 +322,17 @@ def test_a_copy_that_cannot_be_finished_leaves_nothing(tmp_path: Path, monkeypat
     def full_disk(self: soundfile.SoundFile, block: np.ndarray) -> None:
         raise OSError(28, "No space left on device")
 
-    playable(broken, tmp_path / "cache")  # NaN plays as silence; the scan has its own opinion
+    served(broken, tmp_path / "cache")  # NaN plays as silence; the scan has its own opinion
     monkeypatch.setattr(soundfile.SoundFile, "write", full_disk)
     with pytest.raises(AudioError, match="disk full"):
-        playable(whole, tmp_path / "cache")
+        served(whole, tmp_path / "cache")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f"{content_hash(broken)}.flac"]
 
 
 def test_copies_take_no_more_room_than_they_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     sources = [written(tmp_path / f"{number}.aif", stereo() * (1 - number / 10)) for number in range(4)]
-    copies = [playable(source, cache)[0] for source in sources[:3]]
+    copies = [served(source, cache)[0] for source in sources[:3]]
     for age, copy in enumerate(reversed(copies)):
         os.utime(copy, ns=(age * -(10**9) + time.time_ns(), copy.stat().st_mtime_ns))
     left = cache / f"{PART_PREFIX}left"
@@ -332,21 +340,21 @@ def test_copies_take_no_more_room_than_they_are_given(tmp_path: Path, monkeypatc
     os.utime(left, (0, 0))
     played = content_hash(sources[0])
     written_at = copies[0].stat().st_mtime_ns
-    assert playable(sources[0], cache, played)[0] == copies[0]  # made first, played last
+    assert served(sources[0], cache, played)[0] == copies[0]  # made first, played last
     assert copies[0].stat().st_mtime_ns == written_at, "what the browser has is still valid"
     size = max(copy.stat().st_size for copy in copies)
     monkeypatch.setattr(config, "TRANSCODED_BYTES", 3 * size + size // 2)
-    newest = playable(sources[3], cache)[0]
+    newest = served(sources[3], cache)[0]
     assert {path.name for path in cache.iterdir()} == {copies[0].name, copies[2].name, newest.name}
     assert sum(path.stat().st_size for path in cache.iterdir()) <= config.TRANSCODED_BYTES
-    assert playable(sources[1], cache)[0] == copies[1], "what made room is made again"
+    assert served(sources[1], cache)[0] == copies[1], "what made room is made again"
 
 
 def test_a_cache_that_is_no_folder_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "a.aif", stereo())
     (tmp_path / "cache").write_text("in the way")
     with pytest.raises(AudioError, match="No playable copy can be written"):
-        playable(path, tmp_path / "cache")
+        served(path, tmp_path / "cache")
 
 
 # --- the fallback for what libsndfile does not know
@@ -381,7 +389,7 @@ def test_what_libsndfile_does_not_know_goes_to_audioread(tmp_path: Path, monkeyp
     assert decode(path).samples == pytest.approx(np.arange(4000) / 32768)
     part = decode(path, offset_s=0.1, duration_s=0.2).samples
     assert part == pytest.approx(np.arange(800, 2400) / 32768)
-    copy, mime = playable(path, tmp_path / "cache")
+    copy, mime = served(path, tmp_path / "cache")
     assert mime == "audio/flac"
     assert decode(copy).samples == pytest.approx(np.arange(4000) / 32768)
 

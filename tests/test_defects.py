@@ -1,8 +1,10 @@
 """A loop that meets a defect costs itself: the failure is its finding or reason, is logged, and is tried again."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from loopscope.metadata.collect import measure_metadata
 from loopscope.metadata.tempo_key import TempoAndKey
 from loopscope.store import Store
 from loopscope.ui.server.log import LastRecords
+from loopscope.user_files import FilePath
 from tests.golden.clips import plucked
 
 RATE = 8000
@@ -137,8 +140,8 @@ def test_a_defect_outside_the_checks_is_a_finding_too(library: Library, monkeypa
     odd = library.path_of(id_of(library, ODD))
     blocks_of = fault_library.blocks_of
 
-    def broken(path: str, tempo_bpm: float | None = None) -> Iterator[Signal]:
-        if path == str(odd):
+    def broken(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal]:
+        if os.fspath(path) == str(odd):
             raise ZeroDivisionError("division by zero")
         return blocks_of(path, tempo_bpm)
 
@@ -164,11 +167,11 @@ def test_a_measurement_that_fails_costs_no_other_and_is_not_remembered(
 ) -> None:
     odd = str(library.path_of(id_of(library, ODD)))
 
-    def estimate(path: str) -> TempoAndKey:
-        return TempoAndKey(100.0 / (path != odd), "Am")
+    def estimate(path: FilePath) -> TempoAndKey:
+        return TempoAndKey(100.0 / (os.fspath(path) != odd), "Am")
 
-    def structure(path: str, bpm: float) -> bars.LoopStructure:
-        return bars.LoopStructure(np.empty((0, 0), np.float32), 1.0 / (path != odd), 1.0)
+    def structure(path: FilePath, bpm: float) -> bars.LoopStructure:
+        return bars.LoopStructure(np.empty((0, 0), np.float32), 1.0 / (os.fspath(path) != odd), 1.0)
 
     monkeypatch.setattr(table, "estimate_from_audio", estimate)
     monkeypatch.setattr(bars, "structure_of_file", structure)
@@ -203,10 +206,10 @@ def test_a_loop_that_cannot_be_prepared_is_left_out(library: Library, monkeypatc
     odd = str(library.path_of(id_of(library, "03 120bpm.wav")))
     stream = clips.stream
 
-    def broken(path: str, rate: int) -> Iterator[np.ndarray]:
-        if path == odd:
+    def broken(sound: FileIO, rate: int) -> Iterator[np.ndarray]:
+        if sound.name == odd:
             raise IndexError("index 3 is out of bounds")
-        return stream(path, rate)
+        return stream(sound, rate)
 
     monkeypatch.setattr(clips, "stream", broken)
     left_out = embed_library(library, Samples()).rejected.set_index("path")["reason"]

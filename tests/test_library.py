@@ -19,6 +19,7 @@ from loopscope.library import scan as scan_module
 from loopscope.library.walk import is_audio_name
 from loopscope.progress import Progress
 from loopscope.store import Store
+from loopscope.user_files import FilePath
 from tests.stored import row_counts
 
 RATE = 8000
@@ -47,8 +48,8 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     inspect = InspectionWorker.inspect
 
-    def counting(self: InspectionWorker, path: str) -> object:
-        seen.append(path)
+    def counting(self: InspectionWorker, path: FilePath) -> object:
+        seen.append(os.fspath(path))
         return inspect(self, path)
 
     monkeypatch.setattr(InspectionWorker, "inspect", counting)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from loopscope.audio.readers import AudioInfo, FilePath, Reader, Samples, open_reader, too_short
+from loopscope.audio.readers import AudioInfo, Reader, Samples, Source, open_reader, too_short
 from loopscope.errors import AudioError
 
 PEAK_LIMIT = 100.0  # 40 dB over full scale: integers stored as floats, or noise read as floats
@@ -28,14 +28,14 @@ class Waveform:
         return float(self.samples.shape[-1] / self.sample_rate)
 
 
-def probe(path: FilePath) -> AudioInfo:
+def probe(source: Source) -> AudioInfo:
     """Read the header only. Raises AudioError with the reason if the file is not readable sound."""
-    with open_reader(path) as reader:
+    with open_reader(source) as reader:
         return reader.info
 
 
 def decode(
-    path: FilePath,
+    source: Source,
     sample_rate: int | None = None,
     mono: bool = True,
     offset_s: float = 0.0,
@@ -46,7 +46,7 @@ def decode(
     Returns samples of shape (n,) if `mono`, else (channels, n). A part that reaches over the end is shorter.
     Raises AudioError with the reason: not sound, cut short, NaN or infinite samples, nothing in the wanted part.
     """
-    with open_reader(path) as reader:
+    with open_reader(source) as reader:
         samples = _read(reader, mono, offset_s, duration_s)
         own_rate = reader.info.sample_rate
     if sample_rate is None or sample_rate == own_rate:

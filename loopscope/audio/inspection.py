@@ -7,20 +7,21 @@ to find a broken FLAC or MP3 frame before a user meets it; it costs about as muc
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from io import FileIO
 
 from loopscope.audio.decoding import check_block
 from loopscope.audio.readers import (
     MIN_DURATION_S,
     AudioInfo,
-    FilePath,
     Reader,
+    Source,
     TransientAudioError,
+    open_reader,
     open_regular,
-    reader_of,
     too_short,
 )
 from loopscope.errors import AudioError
+from loopscope.user_files import FilePath
 
 HASH_BYTES = 16
 _CHUNK_BYTES = 1 << 20
@@ -34,9 +35,11 @@ class Inspection:
     info: AudioInfo
 
 
-def content_hash(path: FilePath) -> str:
+def content_hash(source: Source) -> str:
     """blake2b-128 of the file's bytes as 32 hex digits: the `loop_id`. Raises AudioError if it cannot be read."""
-    with open_regular(path) as file:
+    if isinstance(source, FileIO):
+        return _hash(source)
+    with open_regular(source) as file:
         return _hash(file)
 
 
@@ -44,7 +47,7 @@ def inspect_file(path: FilePath) -> Inspection:
     """Hash and decode the whole file. Raises AudioError with the reason it is left out."""
     with open_regular(path) as file:
         before = os.fstat(file.fileno())
-        with reader_of(file, path) as reader:
+        with open_reader(file) as reader:
             info = replace(reader.info, duration_s=_decoded_duration(reader))
         loop_id = _hash(file)
         after = os.fstat(file.fileno())
@@ -64,7 +67,7 @@ def _decoded_duration(reader: Reader) -> float:
     return duration_s
 
 
-def _hash(file: BinaryIO) -> str:
+def _hash(file: FileIO) -> str:
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     try:
         file.seek(0)

@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import loopscope
 from loopscope.audio.inspection import Inspection
@@ -25,12 +25,14 @@ from loopscope.audio.isolation_worker import READY
 from loopscope.audio.readers import AudioInfo, TransientAudioError
 from loopscope.errors import AudioError, LibraryError
 from loopscope.progress import StopCheck, never_stop
+from loopscope.user_files import FilePath, UserFile
 
 SECONDS_A_FILE = 60.0
 QUEUED_A_WORKER = 8
 STOP_CHECK_S = 0.25  # how late a stop is noticed while a slow file is decoded
 
 Result = Inspection | AudioError
+Asked = TypeVar("Asked", bound=FilePath)
 
 
 class InspectionWorker:
@@ -42,7 +44,7 @@ class InspectionWorker:
         self._starting = threading.Lock()
         self._closed = False
 
-    def inspect(self, path: str) -> Result:
+    def inspect(self, path: FilePath) -> Result:
         """The inspection, or the AudioError that says why the file is left out. Raises LibraryError if none starts."""
         with self._starting:
             if self._closed:
@@ -95,10 +97,12 @@ class InspectionPool:
             worker.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def inspect_all(self, paths: Iterable[str], should_stop: StopCheck = never_stop) -> Iterator[tuple[str, Result]]:
+    def inspect_all(
+        self, paths: Iterable[Asked], should_stop: StopCheck = never_stop
+    ) -> Iterator[tuple[Asked, Result]]:
         """Yield (path, result) for every path, in the order in which they are finished; end early if told to stop."""
         waiting = iter(paths)
-        pending: dict[Future[Result], str] = {}
+        pending: dict[Future[Result], Asked] = {}
         while not should_stop():
             for path in islice(waiting, QUEUED_A_WORKER * len(self._workers) - len(pending)):
                 pending[self._threads.submit(self._inspect, path)] = path
@@ -107,7 +111,7 @@ class InspectionPool:
             for future in wait(pending, timeout=STOP_CHECK_S, return_when=FIRST_COMPLETED).done:
                 yield pending.pop(future), future.result()
 
-    def _inspect(self, path: str) -> Result:
+    def _inspect(self, path: FilePath) -> Result:
         worker = self._idle.get()
         try:
             return worker.inspect(path)
@@ -136,12 +140,13 @@ def _start(seconds: float) -> subprocess.Popen[str]:
     return process
 
 
-def _ask(process: subprocess.Popen[str], path: str) -> dict[str, Any] | None:
+def _ask(process: subprocess.Popen[str], path: FilePath) -> dict[str, Any] | None:
     """None where the process died."""
     if process.stdin is None or process.stdout is None:
         return None
+    root = (path.root if isinstance(path, UserFile) else None) or ""
     try:
-        process.stdin.write(os.fsencode(path).hex() + "\n")
+        process.stdin.write(f"{os.fsencode(path).hex()} {os.fsencode(root).hex()}\n")
         process.stdin.flush()
         line = process.stdout.readline()
         answer: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None

@@ -1,9 +1,9 @@
 """The child process that inspects files, so that a decoder brought down by a hostile file takes nothing else with it.
 
 Started by `isolation` as `python -m loopscope.audio.isolation_worker SECONDS`. A first line on standard output says
-that the process is up; then one path a line comes in on standard input (hex of the file system's bytes) and one JSON
-object a line goes out. A timer ends the process when one file takes longer than SECONDS, even if the parent is gone;
-the end of standard input ends it too.
+that the process is up; then one file a line comes in on standard input (its path, a blank and its root or nothing, both
+hex of the file system's bytes) and one JSON object a line goes out. A timer ends the process when one file takes longer
+than SECONDS, even if the parent is gone; the end of standard input ends it too.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from loopscope.audio.inspection import inspect_file
 from loopscope.audio.readers import TransientAudioError
 from loopscope.errors import AudioError
+from loopscope.user_files import UserFile
 
 READY = "ready\n"  # tells a decoder that crashed from a process that never came up
 MEMORY_BYTES = 4 << 30  # address space; ordinary files need a tenth of it
@@ -30,16 +31,17 @@ def main(seconds: float) -> None:
     answers.flush()
     for line in sys.stdin:
         _set_timer(seconds)
-        answer = answer_to(os.fsdecode(bytes.fromhex(line.strip())))
+        path, root = (os.fsdecode(bytes.fromhex(part)) for part in line.rstrip("\n").split(" "))
+        answer = answer_to(UserFile(path, root or None))
         _set_timer(0.0)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def answer_to(path: str) -> dict[str, Any]:
+def answer_to(file: UserFile) -> dict[str, Any]:
     """The inspection of one file, or the reason it is left out and whether that reason may pass by itself."""
     try:
-        found = inspect_file(path)
+        found = inspect_file(file)
     except AudioError as error:
         return {"reason": str(error), "transient": isinstance(error, TransientAudioError)}
     except MemoryError:

@@ -5,13 +5,13 @@ Peaks are sample peaks in dBFS (0 dBFS = full scale ±1).
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyloudnorm
 
 from loopscope import audio
 from loopscope.arrays import Float
+from loopscope.user_files import FilePath
 
 LONGEST_MEASURED_S = 60.0  # loudness of the first minute stands for longer files
 _SHORTEST_MEASURED_S = 1.0  # BS.1770 gates blocks of 0.4 s with 75 % overlap; shorter loops are repeated up to this
@@ -47,7 +47,7 @@ def measure(samples: Float, sample_rate: int) -> Loudness:
     return Loudness(lufs if np.isfinite(lufs) else None, float(20 * np.log10(peak)))
 
 
-def measure_file(path: Path) -> Loudness:
+def measure_file(path: FilePath) -> Loudness:
     """Measure the first minute of a file; raises `AudioError` where it cannot be decoded."""
     waveform = audio.decode(path, mono=False, duration_s=LONGEST_MEASURED_S)
     return measure(waveform.samples, waveform.sample_rate)

@@ -1,5 +1,7 @@
 """Bytes a browser plays: the file itself where browsers know its format, else a FLAC copy in a cache folder.
 
+They are handed over as an open file, so that nobody opens the path a second time.
+
 Copies are named by content hash and get that name when complete and checked, so that a crash or a full disk never
 leaves a copy that ends early, and only their owner may read them. FLAC keeps the exact length, which a seamless loop
 needs. The folder keeps `config.TRANSCODED_BYTES` at most: each use notes its time as the copy's access time, and a new
@@ -8,7 +10,8 @@ copy makes room for itself by removing those used longest ago.
 
 import os
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +20,10 @@ import soundfile
 from loopscope import config
 from loopscope.audio.decoding import probe
 from loopscope.audio.inspection import content_hash
-from loopscope.audio.readers import AudioInfo, FilePath, open_reader
+from loopscope.audio.readers import AudioInfo, open_reader, open_regular
 from loopscope.errors import AudioError
 from loopscope.files import remove_abandoned, written_whole
+from loopscope.user_files import FilePath
 
 FLAC_MIME = "audio/flac"
 FLAC_CHANNELS = 8
@@ -32,35 +36,39 @@ _PLAYED_BY_BROWSERS = {  # container -> MIME type, and the sample codings in it 
 _NARROW_SUBTYPES = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"})
 
 
-def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> tuple[Path, str]:
-    """The path of a file that browsers play with the sound of `path`, and its MIME type.
+def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> tuple[FileIO, str]:
+    """What browsers play with the sound of `path`, open at its beginning for the caller to close, and its MIME type.
 
-    `loop_id` is the content hash of `path` where the caller knows it; it spares the hashing.
+    `loop_id` is the content hash of `path` where the caller knows it; it spares decoding where a copy is there.
     Raises AudioError if the file cannot be decoded or the copy cannot be written.
     """
-    if loop_id and (copy := _copy_path(cache_folder, loop_id)).is_file():
-        _note_use(copy)
-        return copy, FLAC_MIME
-    info = probe(path)
-    mime, subtypes = _PLAYED_BY_BROWSERS.get(info.format, ("", frozenset()))
-    if info.subtype in subtypes:
-        return Path(path), mime
-    copy = _copy_path(cache_folder, loop_id or content_hash(path))
-    if not copy.is_file():
-        _transcode(path, info, copy)
-    return copy, FLAC_MIME
+    with ExitStack() as stack:
+        file = stack.enter_context(open_regular(path))
+        if loop_id and (copy := _copy_path(cache_folder, loop_id)).is_file():
+            _note_use(copy)
+            return open_regular(copy), FLAC_MIME
+        info = probe(file)
+        mime, subtypes = _PLAYED_BY_BROWSERS.get(info.format, ("", frozenset()))
+        if info.subtype in subtypes:
+            file.seek(0)
+            stack.pop_all()
+            return file, mime
+        copy = _copy_path(cache_folder, content_hash(file))  # not of `loop_id`: the file may have changed since
+        if not copy.is_file():
+            _transcode(file, info, copy)
+    return open_regular(copy), FLAC_MIME
 
 
 def _copy_path(cache_folder: Path, loop_id: str) -> Path:
     return cache_folder / f"{loop_id}.flac"
 
 
-def _transcode(path: FilePath, info: AudioInfo, copy: Path) -> None:
+def _transcode(file: FileIO, info: AudioInfo, copy: Path) -> None:
     """Write `copy` completely or not at all."""
     try:
         with written_whole(copy) as part:
             part.chmod(0o600)
-            _write_flac(path, info, part)
+            _write_flac(file, info, part)
             make_room(copy.parent, config.TRANSCODED_BYTES - part.stat().st_size)
     except (OSError, soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts on short writes
         raise AudioError(f"No playable copy can be written to {copy.parent}; is the disk full? ({error})") from error
@@ -85,12 +93,12 @@ def _note_use(copy: Path) -> None:
         os.utime(copy, ns=(time.time_ns(), copy.stat().st_mtime_ns))
 
 
-def _write_flac(path: FilePath, info: AudioInfo, target: Path) -> None:
+def _write_flac(file: FileIO, info: AudioInfo, target: Path) -> None:
     subtype = "PCM_16" if info.subtype in _NARROW_SUBTYPES else "PCM_24"
     channels = info.channels if info.channels <= FLAC_CHANNELS else 1
     n_frames = 0
     with (
-        open_reader(path) as reader,
+        open_reader(file) as reader,
         soundfile.SoundFile(target, "w", info.sample_rate, channels, subtype, format="FLAC") as copy,
     ):
         for block in reader.blocks():

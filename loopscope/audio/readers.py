@@ -1,17 +1,16 @@
 """Opening a sound file and reading it in blocks: libsndfile first, audioread for what libsndfile does not know.
 
 Blocks are (n, channels) float32. A reader never trusts the announced length: it reads until the data ends, and a block
-never holds more than `BLOCK_SAMPLES` numbers, whatever the header says. Only regular files are opened, without
-blocking, through one descriptor, so that what was checked is what is read.
+never holds more than `BLOCK_SAMPLES` numbers, whatever the header says. Whatever takes a path takes an open file too
+(see `user_files`), and leaves it open.
 """
 
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from io import FileIO
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import soundfile
 
 from loopscope.audio.containers import HEAD_BYTES, identify, missing_bytes
 from loopscope.errors import AudioError
+from loopscope.user_files import FilePath, open_user_file, path_to_open
 
 BLOCK_SAMPLES = 1 << 18
 MIN_DURATION_S = 0.010  # shorter sound holds no full period of a low bass note
@@ -30,7 +30,7 @@ MAX_CHANNELS = 32
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 384_000
 
 Samples = npt.NDArray[np.float32]
-FilePath = str | os.PathLike[str]
+Source = FilePath | FileIO
 
 
 class TransientAudioError(AudioError):
@@ -161,59 +161,48 @@ class AudioreadFile(Protocol):
         ...
 
 
-@contextmanager
-def open_regular(path: FilePath) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; never blocks on a FIFO, never opens a device. Raises TransientAudioError."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+def open_regular(path: FilePath) -> FileIO:
+    """A user's file, open for reading, as `user_files` opens it. Raises TransientAudioError."""
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise TransientAudioError("It is not a regular file; only regular files are read.")
-        descriptor = os.open(path, flags)
+        return open_user_file(path)
     except (OSError, ValueError) as error:
         raise TransientAudioError(f"The file cannot be opened: {_why(error)}.") from error
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise TransientAudioError("It is not a regular file; only regular files are read.")
-        yield file
 
 
 @contextmanager
-def open_reader(path: FilePath) -> Iterator[Reader]:
-    """Open a sound file. Raises AudioError with the reason if it is none, is broken, too short or too long."""
-    with open_regular(path) as file, reader_of(file, path) as reader:
-        yield reader
+def open_reader(source: Source) -> Iterator[Reader]:
+    """Open a sound file, or read one that is open from its beginning, wherever it stands, and leave it open.
 
-
-@contextmanager
-def reader_of(file: BinaryIO, path: FilePath) -> Iterator[Reader]:
-    """A reader on a file that `open_regular` opened."""
-    status = os.fstat(file.fileno())
-    try:
+    Raises AudioError with the reason if it is none, is broken, too short or too long.
+    """
+    with nullcontext(source) if isinstance(source, FileIO) else open_regular(source) as file:
+        status = os.fstat(file.fileno())
+        try:
+            file.seek(0)
+            kind = identify(file.read(HEAD_BYTES))
+            missing = missing_bytes(file, kind, status.st_size)
+        except OSError as error:
+            raise TransientAudioError(f"The file cannot be read: {_why(error)}.") from error
         file.seek(0)
-        kind = identify(file.read(HEAD_BYTES))
-        missing = missing_bytes(file, kind, status.st_size)
-    except OSError as error:
-        raise TransientAudioError(f"The file cannot be read: {_why(error)}.") from error
-    file.seek(0)
-    try:
-        sound = soundfile.SoundFile(file.fileno(), closefd=False)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        reason = getattr(error, "error_string", str(error))
-        with _audioread_reader(path, kind, status, reason) as fallback:
-            yield fallback
-        return
-    with sound:
-        yield SoundFileReader(sound, kind, missing, status)
+        try:
+            sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        except (soundfile.LibsndfileError, TypeError) as error:
+            reason = getattr(error, "error_string", str(error))
+            with _audioread_reader(file, kind, status, reason) as fallback:
+                yield fallback
+            return
+        with sound:
+            yield SoundFileReader(sound, kind, missing, status)
 
 
 @contextmanager
-def _audioread_reader(path: FilePath, kind: str, status: os.stat_result, reason: str) -> Iterator[Reader]:
+def _audioread_reader(file: FileIO, kind: str, status: os.stat_result, reason: str) -> Iterator[Reader]:
     import audioread  # type: ignore[import-untyped]
 
     # Not the readers in plain Python: they know nothing that libsndfile does not, and trust every header.
     backends = [backend for backend in audioread.available_backends() if backend.__name__ != "RawAudioFile"]
     try:
-        opened = audioread.audio_open(os.fspath(path), backends)
+        opened = audioread.audio_open(path_to_open(file), backends)
     except (audioread.DecodeError, OSError, EOFError, ValueError) as error:
         raise AudioError(_undecodable(0.0, reason)) from error
     with opened as sound:

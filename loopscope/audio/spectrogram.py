@@ -6,13 +6,13 @@ does not cancel. Columns keep maxima, so that a click of a few samples stays vis
 """
 
 from dataclasses import dataclass
-from os import PathLike
 
 import librosa
 import numpy as np
 
 from loopscope import audio
 from loopscope.arrays import Float
+from loopscope.user_files import FilePath
 
 LONGEST_S = 300.0  # of a file that are drawn
 N_COLUMNS = 1200  # of the outline
@@ -39,7 +39,7 @@ class SoundOutline:
     mel_db: Float
 
 
-def outline_of_file(path: str | PathLike[str]) -> SoundOutline:
+def outline_of_file(path: FilePath) -> SoundOutline:
     """Outline and spectrogram of a file. Raises AudioError with the reason if it cannot be decoded."""
     wave = audio.decode(path, mono=False, duration_s=LONGEST_S)
     return draw(wave.samples, wave.sample_rate)

@@ -14,12 +14,12 @@ import numpy as np
 import soxr
 
 from loopscope.audio.decoding import check_block
-from loopscope.audio.readers import FilePath, Samples, open_reader
+from loopscope.audio.readers import Samples, Source, open_reader
 
 
-def stream(path: FilePath, sample_rate: int) -> Iterator[Samples]:
+def stream(source: Source, sample_rate: int) -> Iterator[Samples]:
     """Yield the whole file in pieces at `sample_rate` Hz. Raises AudioError with the reason, where it is met."""
-    with open_reader(path) as reader:
+    with open_reader(source) as reader:
         own_rate = reader.info.sample_rate
         blocks = (_mono(block) for block in reader.blocks())
         yield from blocks if own_rate == sample_rate else _resampled(blocks, own_rate, sample_rate)

@@ -1,20 +1,22 @@
 """The unit of work: one loop with the files that hold it, read and made ready for the network."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from loopscope.audio.readers import open_regular
 from loopscope.audio.streaming import resampled_length, stream
 from loopscope.defects import Defect, attempt
 from loopscope.encoders.base import Encoder, Samples, StagedEncoder
 from loopscope.errors import AudioError, Cancelled, EncoderError
+from loopscope.library import Library
 from loopscope.progress import StopCheck, never_stop
+from loopscope.user_files import UserFile
 
 DEFAULT_BATCH = 16
 STOPPED = "The embedding was stopped; what was finished is kept."
@@ -22,8 +24,9 @@ STOPPED = "The embedding was stopped; what was finished is kept."
 
 @dataclass(frozen=True)
 class ClipFile:
-    """One file as the scan saw it."""
+    """One file as the scan of `root` saw it."""
 
+    root: str
     path: str
     size_bytes: int
     mtime_ns: int
@@ -56,12 +59,13 @@ class BatchResult:
     n_clips: int
 
 
-def clips_of(loops: pd.DataFrame) -> list[Clip]:
+def clips_of(library: Library) -> list[Clip]:
     """One clip per loop_id, in the order of the first file of each."""
-    columns = [field.name for field in fields(ClipFile)]
+    loops, root = library.loops, str(library.root)
+    columns = [field.name for field in fields(ClipFile)[1:]]
     files: dict[str, list[ClipFile]] = {}
     for loop_id, *values in loops[["loop_id", *columns]].itertuples(index=False, name=None):
-        files.setdefault(loop_id, []).append(ClipFile(*values))
+        files.setdefault(loop_id, []).append(ClipFile(root, *values))
     return [Clip(loop_id, tuple(copies)) for loop_id, copies in files.items()]
 
 
@@ -126,7 +130,6 @@ def _features_of(clip: Clip, encoder: Encoder, should_stop: StopCheck) -> tuple[
     rejections = []
     for file in clip.files:
         try:
-            _check_unchanged(file)
             features = attempt("preparing for the encoder", partial(_features, file, encoder, should_stop))
             if not isinstance(features, Defect):
                 return features, []
@@ -136,21 +139,19 @@ def _features_of(clip: Clip, encoder: Encoder, should_stop: StopCheck) -> tuple[
     return None, rejections
 
 
-def _check_unchanged(file: ClipFile) -> None:
-    try:
-        status = Path(file.path).stat()
-    except OSError as error:
-        raise AudioError(f"The file can no longer be read ({error.strerror}); scan the folder again.") from None
+def _check_unchanged(file: ClipFile, status: os.stat_result) -> None:
     if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
         raise AudioError("The file has changed since the folder was scanned; scan it again.")
 
 
 def _features(file: ClipFile, encoder: Encoder, should_stop: StopCheck) -> Any:
-    pieces = _stoppable(stream(file.path, encoder.sample_rate), should_stop)
-    if not isinstance(encoder, StagedEncoder):
-        return np.concatenate(list(pieces))
-    n_samples = resampled_length(round(file.duration_s * file.sample_rate), file.sample_rate, encoder.sample_rate)
-    return encoder.prepare(pieces, n_samples)
+    with open_regular(UserFile(file.path, file.root)) as sound:
+        _check_unchanged(file, os.fstat(sound.fileno()))
+        pieces = _stoppable(stream(sound, encoder.sample_rate), should_stop)
+        if not isinstance(encoder, StagedEncoder):
+            return np.concatenate(list(pieces))
+        n_samples = resampled_length(round(file.duration_s * file.sample_rate), file.sample_rate, encoder.sample_rate)
+        return encoder.prepare(pieces, n_samples)
 
 
 def _stoppable(pieces: Iterator[Samples], should_stop: StopCheck) -> Iterator[Samples]:

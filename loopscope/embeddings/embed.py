@@ -40,7 +40,7 @@ def embed_library(
     `Cancelled` when `should_stop` says so.
     """
     started = time.monotonic()
-    clips = clips_of(library.loops)
+    clips = clips_of(library)
     found: dict[str, Samples] = {}
     if store is not None:
         found.update(store.get_embeddings([clip.loop_id for clip in clips], encoder.encoder_id))

@@ -5,8 +5,8 @@ the plan (upper and lower case alike, since the folder may end up on another sys
 is there already is skipped. What cannot be done is listed with its reason.
 """
 
-import filecmp
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,11 +16,12 @@ from pathlib import Path
 import pandas as pd
 
 from loopscope.errors import Cancelled, DataError, ExportError
-from loopscope.exports.new_files import copy_content, link, one_sentence
+from loopscope.exports.new_files import copy_content, holds_same, link, one_sentence
 from loopscope.exports.undo import UndoFile
 from loopscope.files import display_name, free_name
 from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.user_files import UserFile, open_user_file
 
 log = logging.getLogger(__name__)
 RESERVE_BYTES = 16 * 2**20  # left free, so that the undo file and other programs can go on writing
@@ -39,13 +40,15 @@ class CopyItem:
 class CopyPlan:
     """What `execute` will do. Nothing has happened yet.
 
-    `items` in the order of the rows; `skipped` columns path, reason: files that are left alone, each with why.
+    `items` in the order of the rows; `skipped` columns path, reason: files that are left alone, each with why. No file
+    is touched that leads out of `root` by then.
     """
 
     destination: Path
     items: tuple[CopyItem, ...]
     skipped: pd.DataFrame
     move: bool = False
+    root: Path | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -56,8 +59,8 @@ class CopyPlan:
 def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: Path | None = None) -> CopyPlan:
     """Plan to copy (or move) the files of `rows` (column path) into `destination`, which need not exist yet.
 
-    With `root`, files below it keep their folders. Each path is taken once. Raises DataError without a path column,
-    ExportError if the destination is no folder.
+    With `root`, a folder with links resolved, files below it keep their folders, and what leads out of it is left
+    alone. Each path is taken once. Raises DataError without a path column, ExportError if the destination is no folder.
     """
     if "path" not in rows:
         raise DataError("The table has no column path, so there is nothing to copy; select loops in the table first.")
@@ -69,14 +72,14 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
     taken: set[str] = set()
     for source in dict.fromkeys(Path(path) for path in rows["path"]):
         wanted = destination / _relative(source, root)
-        reason = _reason_to_skip(source, wanted)
+        reason = _reason_to_skip(source, wanted, root)
         if reason:
             skipped.append((str(source), reason))
             continue
         target = free_name(wanted, taken)
         taken.add(str(target).casefold())
         items.append(CopyItem(source, target, source.stat().st_size))
-    return CopyPlan(destination, tuple(items), reasons_frame(skipped), move)
+    return CopyPlan(destination, tuple(items), reasons_frame(skipped), move, root)
 
 
 def execute(
@@ -106,33 +109,38 @@ def execute(
     for done, item in enumerate(plan.items):
         if should_stop():
             raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")
-        _execute_one(item, plan.move, journal)
+        _execute_one(item, plan, journal)
         on_progress(Progress("Moving" if plan.move else "Copying", done + 1, len(plan.items)))
     verb = "move" if plan.move else "copy"
     log.info("%s: %d files, %d left out, %.2f s", verb, len(plan.items), len(plan.skipped), time.monotonic() - started)
     return journal.path
 
 
-def _execute_one(item: CopyItem, move: bool, journal: UndoFile) -> None:
-    with one_sentence("move" if move else "copy", item.source):
+def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile) -> None:
+    source = _within(item.source, plan.root)
+    with one_sentence("move" if plan.move else "copy", item.source):
         item.target.parent.mkdir(parents=True, exist_ok=True)
         journal.will_write(item.source, item.target)
-        if move:
-            _move(item.source, item.target)
+        if plan.move:
+            _move(source, item.target)
         else:
-            copy_content(item.source, item.target)
+            copy_content(source, item.target)
         journal.written(item.target)
 
 
-def _move(source: Path, target: Path) -> None:
+def _move(source: UserFile, target: Path) -> None:
     """Rename where the disk allows it; else copy, compare, and only then remove the original."""
-    if not source.is_symlink() and link(source, target):
-        source.unlink()
-        return
-    copy_content(source, target)
-    if not filecmp.cmp(source, target, shallow=False):
-        raise ExportError(f"The copy of {display_name(source)} differs from it; the original was kept.")
-    source.unlink()
+    path = Path(source)
+    with open_user_file(source) as original:
+        is_linked = not path.is_symlink() and link(path, target)
+        if is_linked and not os.path.samestat(target.lstat(), os.fstat(original.fileno())):
+            target.unlink()
+            raise ExportError(f"{display_name(path)} was replaced while it was moved; scan the folder again.")
+    if not is_linked:
+        copy_content(source, target)
+        if not holds_same(source, target):
+            raise ExportError(f"The copy of {display_name(path)} differs from it; the original was kept.")
+    path.unlink()
 
 
 def _same_disk(plan: CopyPlan) -> bool:
@@ -141,15 +149,23 @@ def _same_disk(plan: CopyPlan) -> bool:
     return all(item.source.stat().st_dev == device for item in plan.items if item.source.exists())
 
 
-def _reason_to_skip(source: Path, wanted: Path) -> str:
+def _reason_to_skip(source: Path, wanted: Path, root: Path | None) -> str:
     """Why a file is left alone, or nothing."""
     if not source.is_file():
         return "The file does not exist any more; scan the folder again."
-    if wanted.exists() and wanted.samefile(source):
-        return "The file is in this folder already."
-    if wanted.is_file() and filecmp.cmp(source, wanted, shallow=False):
-        return "The same file is in this folder already."
+    try:
+        open_user_file(_within(source, root)).close()
+        if wanted.exists() and wanted.samefile(source):
+            return "The file is in this folder already."
+        if wanted.is_file() and holds_same(_within(source, root), wanted):
+            return "The same file is in this folder already."
+    except OSError as error:
+        return f"The file cannot be opened: {(error.strerror or str(error)).lower()}; scan the folder again."
     return ""
+
+
+def _within(source: Path, root: Path | None) -> UserFile:
+    return UserFile(str(source), None if root is None else str(root))
 
 
 def _relative(source: Path, root: Path | None) -> Path:

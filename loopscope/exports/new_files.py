@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loopscope.errors import ExportError
 from loopscope.files import display_name, flush, unfinished_file
+from loopscope.user_files import FilePath, open_user_file, path_to_open
 
 COPY_BYTES = 2**20
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
@@ -50,17 +51,28 @@ def link(source: Path, target: Path) -> bool:
     return True
 
 
-def copy_content(source: Path, target: Path) -> None:
+def copy_content(source: FilePath, target: Path) -> None:
     """Copy bytes and times to a free name, whole or not at all. Raises ExportError if `target` exists."""
-    with unfinished_file(target.parent) as part:
-        with source.open("rb") as original, part.open("wb") as written:
+    with open_user_file(source) as original, unfinished_file(target.parent) as part:
+        with part.open("wb") as written:
             shutil.copyfileobj(original, written, COPY_BYTES)
         flush(part)
         with suppress(OSError):  # times and permissions are a courtesy that some file systems do not know
-            shutil.copystat(source, part)
+            shutil.copystat(path_to_open(original), part)
         if not link(part, target):
             _claim(target)
             part.replace(target)
+
+
+def holds_same(source: FilePath, other: Path) -> bool:
+    """Whether two files hold the same bytes. Raises OSError where one cannot be opened or is no regular file."""
+    with open_user_file(source) as first, open_user_file(other) as second:
+        if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
+            return False
+        while chunk := first.read(COPY_BYTES):
+            if chunk != second.read(COPY_BYTES):
+                return False
+    return True
 
 
 def _claim(target: Path) -> None:

@@ -8,7 +8,6 @@ read is a finding of kind "unreadable", with the reason as its sentence; a check
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
@@ -16,6 +15,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from loopscope import audio
+from loopscope.audio.readers import open_regular
 from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.base import CHECK_FAILED, Fault, Signal, is_finding
@@ -28,6 +28,7 @@ from loopscope.metadata import read_names
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
+from loopscope.user_files import FilePath
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
 CHECKS_REVISION = 5  # raise it whenever a check would find or say something else of the same file
@@ -65,11 +66,11 @@ def check_library(
     where it was. Raises Cancelled when `should_stop` says so.
     """
     started = time.monotonic()
-    paths: dict[str, str] = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
+    files = {loop_id: library.file_of(loop_id) for loop_id in library.unique["loop_id"]}
     tempi = tempi_of(library)
     checked = measure_loops(
-        paths,
-        lambda loop_id: _stored_report(paths[loop_id], tempi[loop_id]),
+        files,
+        lambda loop_id: _stored_report(files[loop_id], tempi[loop_id]),
         STAGE,
         None if store is None else _of_what_was_checked(store, tempi),
         on_progress,
@@ -79,9 +80,9 @@ def check_library(
     )
     unread = {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
     unchecked = {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
-    rows = rows_of(_compared(checked.results, library) | unread | unchecked, paths)
+    rows = rows_of(_compared(checked.results, library) | unread | unchecked, files)
     seconds = time.monotonic() - started
-    log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(paths), checked.n_computed, seconds)
+    log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(files), checked.n_computed, seconds)
     return faults_frame([*rows, *duplicate_rows(library.loops)])
 
 
@@ -107,7 +108,7 @@ def add_near_duplicates(
     return pd.concat([findings, faults_frame(rows)], ignore_index=True) if rows else findings
 
 
-def check_file(path: str | os.PathLike[str], tempo_bpm: float | None = None) -> tuple[Fault, ...]:
+def check_file(path: FilePath, tempo_bpm: float | None = None) -> tuple[Fault, ...]:
     """Findings in one file, strongest first; a minute of it at a time in memory. Raises AudioError with the reason.
 
     `tempo_bpm`: beats per minute where they are known.
@@ -115,14 +116,15 @@ def check_file(path: str | os.PathLike[str], tempo_bpm: float | None = None) -> 
     return judge(measure_blocks(blocks_of(path, tempo_bpm)))
 
 
-def blocks_of(path: str | os.PathLike[str], tempo_bpm: float | None = None) -> Iterator[Signal]:
+def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal]:
     """The file in blocks of a minute that overlap by a tenth of a second, all channels, at its own rate."""
-    duration_s = audio.probe(path).duration_s
-    start_s = 0.0
-    while start_s == 0.0 or start_s < duration_s - OVERLAP_S:
-        part = audio.decode(path, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-        yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm)
-        start_s += BLOCK_S
+    with open_regular(path) as file:
+        duration_s = audio.probe(file).duration_s
+        start_s = 0.0
+        while start_s == 0.0 or start_s < duration_s - OVERLAP_S:
+            part = audio.decode(file, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
+            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm)
+            start_s += BLOCK_S
 
 
 def tempi_of(library: Library) -> dict[str, float | None]:
@@ -154,7 +156,7 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"strength": "float64", "times": "object"})
 
 
-def _stored_report(path: str, tempo_bpm: float | None) -> StoredReport:
+def _stored_report(path: FilePath, tempo_bpm: float | None) -> StoredReport:
     """What is kept of one file. Raises AudioError with the reason."""
     measured = measure_blocks(blocks_of(path, tempo_bpm))
     return {

@@ -22,6 +22,7 @@ from loopscope.library.tables import Library, make_library
 from loopscope.library.walk import FoundFile, walk
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import FileKey, FileRow, Store
+from loopscope.user_files import UserFile
 
 STAGE = "Scanning"
 RULES = "1"  # to be raised when inspection judges files differently
@@ -50,7 +51,7 @@ def scan_folder(
     keys = [FileKey(file.path, file.size_bytes, file.mtime_ns) for file in found if not file.reason]
     known = _known(store, keys)
     scan = _Scan(store, len(keys), len(known), on_progress)
-    _inspect([key for key in keys if key not in known], scan, should_stop)
+    _inspect([key for key in keys if key not in known], root, scan, should_stop)
     library = make_library(root, {**known, **scan.rows}, {**reasons, **scan.passing_reasons})
     inspected = f"{len(keys) - len(known)} inspected, {time.monotonic() - started:.2f} s"
     log.info("scan: %d loops, %d left out, %s", len(library.loops), len(library.rejected), inspected)
@@ -131,13 +132,13 @@ def _known(store: Store | None, keys: Iterable[FileKey]) -> dict[FileKey, FileRo
     return {key: row for key, row in store.get_files(keys).items() if row.reader == present}
 
 
-def _inspect(keys: list[FileKey], scan: _Scan, should_stop: StopCheck) -> None:
+def _inspect(keys: list[FileKey], root: Path, scan: _Scan, should_stop: StopCheck) -> None:
     """Inspect the files in worker processes. Raises Cancelled after writing what is finished."""
-    by_path = {key.path: key for key in keys}
+    by_file = {UserFile(key.path, str(root)): key for key in keys}
     try:
         with InspectionPool(min(len(keys), n_cores()) or 1) as pool:
-            for path, result in pool.inspect_all(by_path, should_stop):
-                scan.add(by_path[path], result)
+            for file, result in pool.inspect_all(by_file, should_stop):
+                scan.add(by_file[file], result)
     finally:
         scan.write()
     if should_stop():

@@ -12,6 +12,7 @@ import pandas as pd
 from loopscope.errors import LibraryError
 from loopscope.files import display_name
 from loopscope.store import FileKey, FileRow
+from loopscope.user_files import UserFile
 
 _DTYPES = {
     "loop_id": "str",
@@ -51,6 +52,10 @@ class Library:
             return self._paths[loop_id]
         except KeyError as error:
             raise LibraryError(f"No loop {loop_id!r} is in {self.root}; scan the folder again.") from error
+
+    def file_of(self, loop_id: str) -> UserFile:
+        """The same to be opened: nothing that leads out of `root` is."""
+        return UserFile(str(self.path_of(loop_id)), str(self.root))
 
     @cached_property
     def _paths(self) -> dict[str, Path]:

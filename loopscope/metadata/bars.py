@@ -10,7 +10,7 @@ correlations are Pearson's, -1 … 1.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import librosa
@@ -24,6 +24,7 @@ from loopscope.errors import DataError
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
+from loopscope.user_files import FilePath, UserFile
 
 RATE = 22050
 N_MELS = 64
@@ -78,7 +79,7 @@ def loop_structure(samples: Float, sample_rate: int, bpm: float, beats_per_bar: 
     return LoopStructure(correlation, float(different.mean()) if len(different) else float("nan"), bar_s)
 
 
-def structure_of_file(path: str | PathLike[str], bpm: float, beats_per_bar: int = 4) -> LoopStructure:
+def structure_of_file(path: FilePath, bpm: float, beats_per_bar: int = 4) -> LoopStructure:
     """`loop_structure` of a file. Raises AudioError with the reason if it cannot be decoded."""
     longest_s = MAX_BARS * beats_per_bar * 60.0 / max(bpm, SLOWEST)
     return loop_structure(audio.decode(path, RATE, duration_s=longest_s).samples, RATE, bpm, beats_per_bar)
@@ -89,16 +90,17 @@ def structure_scores(
     store: Store,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
+    root: Path | None = None,
 ) -> pd.DataFrame:
     """One row per loop of `tempi` (loop_id, path, bpm): columns loop_id, n_bars, loop_structure.
 
     `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. No loop is cut twice at one
-    tempo. Raises Cancelled when `should_stop` says so.
+    tempo. No file that leads out of `root` is opened. Raises Cancelled when `should_stop` says so.
     """
     unique = tempi.drop_duplicates("loop_id")
     jobs = _jobs(unique)
     memory = _memory(store, jobs)
-    compute = partial(_report, jobs)
+    compute = partial(_report, jobs, None if root is None else str(root))
     measured = measure_loops(jobs, compute, "Comparing bars", memory, on_progress, should_stop)
     return _structures(unique, measured.results)
 
@@ -146,10 +148,10 @@ def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFra
     return pd.DataFrame(columns).astype({"loop_id": "str", "n_bars": "int64", "loop_structure": "float64"})
 
 
-def _report(jobs: Mapping[str, Job], loop_id: str) -> Report:
+def _report(jobs: Mapping[str, Job], root: str | None, loop_id: str) -> Report:
     """What the store keeps of one loop. Raises AudioError if its file cannot be read."""
     path, bpm = jobs[loop_id]
-    structure = structure_of_file(path, bpm)
+    structure = structure_of_file(UserFile(path, root), bpm)
     score = None if np.isnan(structure.score) else structure.score
     return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 

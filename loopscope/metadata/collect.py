@@ -6,6 +6,7 @@ correlation of different bars, -1 to 1, NaN where unknown); one row per file.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -42,10 +43,14 @@ def measure_metadata(
     store: Store,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
+    root: Path | None = None,
 ) -> MetadataTable:
-    """The same after measuring all that was missing. Raises Cancelled when stopped; what was done is kept."""
-    filled = fill_from_audio(read_names(loops), store, on_progress, should_stop)
-    return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop)))
+    """The same after measuring all that was missing. Raises Cancelled when stopped; what was done is kept.
+
+    No file that leads out of `root` (with links resolved) is opened.
+    """
+    filled = fill_from_audio(read_names(loops), store, on_progress, should_stop, root)
+    return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop, root)))
 
 
 def _joined(metadata: pd.DataFrame, structures: pd.DataFrame) -> pd.DataFrame:

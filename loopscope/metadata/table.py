@@ -18,6 +18,7 @@ from loopscope.metadata.tempo_key import estimate_from_audio
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
+from loopscope.user_files import UserFile
 
 FIELDS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
@@ -41,13 +42,16 @@ def fill_from_audio(
     store: Store,
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
+    root: Path | None = None,
 ) -> pd.DataFrame:
     """`names` (as from `read_names`) with tempo and key by ear where they are unknown.
 
-    No loop is listened to twice, and a stopped run goes on where it was. A file that cannot be read keeps its gaps:
-    the scan and the fault checks list the reason. Raises Cancelled when `should_stop` says so.
+    No file that leads out of `root` is opened, and no loop is listened to twice: a stopped run goes on where it was. A
+    file that cannot be read keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when
+    `should_stop` says so.
     """
-    gaps = _gaps(names)
+    top = None if root is None else str(root)
+    gaps = {loop_id: UserFile(path, top) for loop_id, path in _gaps(names).items()}
     measured = measure_loops(
         gaps,
         lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),

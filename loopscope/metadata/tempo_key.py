@@ -7,13 +7,13 @@ Krumhansl and Kessler (1982); no key unless one profile clearly beats the others
 """
 
 from dataclasses import dataclass
-from os import PathLike
 
 import librosa
 import numpy as np
 
 from loopscope import audio
 from loopscope.arrays import Float
+from loopscope.user_files import FilePath
 
 RATE = 22050
 HOP = 256
@@ -43,7 +43,7 @@ class TempoAndKey:
     key: str | None
 
 
-def estimate_from_audio(path: str | PathLike[str]) -> TempoAndKey:
+def estimate_from_audio(path: FilePath) -> TempoAndKey:
     """Listen to the first minute of a file. Raises AudioError with the reason if it cannot be decoded."""
     x = audio.decode(path, RATE, duration_s=LONGEST_S).samples
     if len(x) < SHORTEST_S * RATE or float(np.abs(x).max()) < QUIETEST:

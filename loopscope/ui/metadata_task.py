@@ -45,7 +45,7 @@ def start_listening(project: Project, library: Library) -> Task:
 
     def work(task: Task) -> None:
         try:
-            measure_metadata(library.loops, database, task.on_progress, task.should_stop)
+            measure_metadata(library.loops, database, task.on_progress, task.should_stop, library.root)
         finally:  # also of what was measured until a stop; files may lie elsewhere by now
             now = project.contents.library or library
             project.update(metadata=known_metadata(now.loops, database))

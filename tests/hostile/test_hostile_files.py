@@ -61,7 +61,8 @@ def test_what_was_accepted_decodes_finite_and_plays(tmp_path: Path) -> None:
         assert waveform.duration_s == pytest.approx(row.duration_s, abs=0.03)
         copy, mime = playable(row.path, tmp_path / "cache", row.loop_id)
         assert mime in {"audio/wav", "audio/flac", "audio/ogg", "audio/mpeg"}
-        assert decode(copy).duration_s == pytest.approx(row.duration_s, abs=0.03)
+        with copy:
+            assert decode(copy).duration_s == pytest.approx(row.duration_s, abs=0.03)
 
 
 def test_hostile_files_do_not_harm_their_neighbours(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
     metadata = metadata_of(state, library)
     if loop_id in metadata.missing:
         rows = library.loops[library.loops["loop_id"] == loop_id]
-        metadata = metadata.updated(measure_metadata(rows, store()))
+        metadata = metadata.updated(measure_metadata(rows, store(), root=library.root))
         state.project.update(redraw=False, refill=False, metadata=metadata)
         state.look()
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
@@ -41,7 +41,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
         st.caption("Without a tempo there are no bars to compare.")
         return
     try:
-        structure = kept("structure", (loop_id, bpm), lambda: structure_of_file(library.path_of(loop_id), bpm))
+        structure = kept("structure", (loop_id, bpm), lambda: structure_of_file(library.file_of(loop_id), bpm))
     except AudioError as error:
         show_failure(error)
         return

@@ -19,7 +19,7 @@ def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
     """Waveform and mel spectrogram with the faults that have a place."""
     try:
         # Kept for the loop in view: a moved threshold or a mark decodes nothing anew.
-        drawn = kept("spectrogram", loop_id, lambda: outline_of_file(library.path_of(loop_id)))
+        drawn = kept("spectrogram", loop_id, lambda: outline_of_file(library.file_of(loop_id)))
     except AudioError as error:
         st.error(plain(f"This loop cannot be drawn: {error}"))
         return

@@ -10,7 +10,10 @@ Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does no
 import functools
 import gzip
 import hashlib
+import os
 from collections.abc import Mapping
+from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,12 +23,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from loopscope import audio, config
 from loopscope.audio import loudness
 from loopscope.errors import AudioError
 from loopscope.ui.server import messages
 from loopscope.ui.server.published import MediaRegistry, media_registry, session_token
+from loopscope.user_files import UserFile, path_to_open
 
 __all__ = [
     "ASSETS_FOLDER",
@@ -59,23 +64,42 @@ def routes() -> list[Route]:
     ]
 
 
+class OpenFileResponse(FileResponse):
+    """Sends an open file, whole or in ranges, whatever lies at its path by now; closes it, whatever happens."""
+
+    def __init__(self, file: FileIO, status: os.stat_result, mime: str, headers: Mapping[str, str]) -> None:
+        self._file = file
+        super().__init__(path_to_open(file), media_type=mime, headers=headers, stat_result=status)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
 # The endpoints are plain functions, so Starlette runs them on its worker threads and never blocks the event loop.
 
 
 def _audio(request: Request) -> Response:
-    path = media_registry().path(request.path_params["token"], request.path_params["loop_id"])
-    if path is None or not path.is_file():
+    sound = media_registry().sound(request.path_params["token"], request.path_params["loop_id"])
+    if sound is None:
         return _not_found()
     try:
-        playable, mime = audio.playable(path, config.paths().transcoded, request.path_params["loop_id"])
-        stat = playable.stat()
-        measured = _loudness(path, stat.st_mtime_ns, stat.st_size)
-    except FileNotFoundError:
+        with ExitStack() as stack:
+            file, mime = audio.playable(sound, config.paths().transcoded, request.path_params["loop_id"])
+            stack.enter_context(file)
+            status = os.fstat(file.fileno())
+            measured = _loudness(sound, status.st_mtime_ns, status.st_size)
+            headers = {"Cache-Control": "private, max-age=600", **_loudness_headers(measured)}
+            whole = OpenFileResponse(file, status, mime, headers)
+            answer = _unless_held(request, whole)
+            if answer is whole:
+                stack.pop_all()
+            return answer
+    except audio.TransientAudioError:
         return _not_found()
     except AudioError:
         return PlainTextResponse("This loop cannot be decoded.", status_code=415)
-    headers = {"Cache-Control": "private, max-age=600", **_loudness_headers(measured)}
-    return _unless_held(request, FileResponse(playable, media_type=mime, headers=headers, stat_result=stat))
 
 
 def _data(request: Request) -> Response:
@@ -154,9 +178,9 @@ def assets_address() -> str:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _loudness(path: Path, mtime_ns: int, size_bytes: int) -> loudness.Loudness:
+def _loudness(sound: UserFile, mtime_ns: int, size_bytes: int) -> loudness.Loudness:
     """Measured once per file content; the two numbers are there to tell contents apart."""
-    return loudness.measure_file(path)
+    return loudness.measure_file(sound)
 
 
 def _loudness_headers(measured: loudness.Loudness) -> dict[str, str]:

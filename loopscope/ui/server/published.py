@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from loopscope.user_files import UserFile
+
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 
 Pulse = Callable[[], Mapping[str, Any]]
@@ -119,14 +121,12 @@ class MediaRegistry:
         with self._lock:
             return self._published(token).files.get(slot)
 
-    def path(self, token: str, loop_id: str) -> Path | None:
-        """The file behind a loop; None for an unknown session or loop, or where a link now leads out of the library."""
+    def sound(self, token: str, loop_id: str) -> UserFile | None:
+        """The file behind a loop, to be opened; None for an unknown session or loop."""
         with self._lock:
             session = self._published(token)
             known, root = session.paths.get(loop_id), session.root
-        if known is None or (root is not None and not Path(known).resolve().is_relative_to(root)):
-            return None
-        return Path(known)
+        return None if known is None else UserFile(str(known), None if root is None else str(root))
 
     def blob(self, token: str, version: str, name: str) -> bytes | None:
         """One gzipped blob, None where session, version or name is unknown."""

@@ -18,8 +18,9 @@ def player(library: Library, loop_id: str) -> None:
 def sound(library: Library, loop_id: str, *, autoplay: bool = False) -> None:
     """The player alone; it plays in a loop. What cannot be decoded is said instead."""
     try:
-        file, mime = playable(library.path_of(loop_id), paths().transcoded, loop_id)
+        file, mime = playable(library.file_of(loop_id), paths().transcoded, loop_id)
     except AudioError as error:
         show_failure(error)
     else:
-        st.audio(str(file), format=mime, loop=True, autoplay=autoplay)
+        with file:
+            st.audio(file, format=mime, loop=True, autoplay=autoplay)
