@@ -6,7 +6,9 @@ Nothing is mocked: the server is `streamlit run app.py`, the sound's bytes are h
 """
 
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from loopscope.audio import content_hash
 from loopscope.checkpoints import AISFX
 from loopscope.wording import stand_out
 from tests.browser.driving import (
@@ -23,6 +26,7 @@ from tests.browser.driving import (
     ROOT,
     at_rest,
     bytes_at,
+    choose,
     open_takeaway,
     painted,
     plot_pixels,
@@ -31,9 +35,11 @@ from tests.browser.driving import (
     wait_until,
     wait_until_plays,
 )
+from tests.hostile.sounds import broken_cases, encoded, good_cases, sine
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
+LONGEST_S = 60.0  # of a hostile file in the browser's walk; twenty minutes are embedded without one
 WITNESS = """
     window.witness = { clicks: 0, notices: [] };
     addEventListener("click", (event) => { window.witness.clicks += event.isTrusted ? 1 : 0; }, true);
@@ -239,6 +245,58 @@ def listen(page: Page, library: dict[str, str]) -> None:
     flagged = int(loops_in_view(page)["flagged"].sum())
     open_takeaway(page)
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
+
+
+@pytest.fixture
+def hostile_pack(tmp_path: Path) -> Iterator[Path]:
+    """Every hostile file but the long one, links, a pipe and a folder that is named like a sound, below the home."""
+    pack = Path.home() / f".loopscope-test-{tmp_path.name}" / "hostile"
+    pack.mkdir(parents=True)
+    try:
+        for case in [*broken_cases(), *good_cases()]:
+            if (case.duration_s or 0) < LONGEST_S:
+                (pack / case.name).write_bytes(case.content)
+        (pack / "<img src=x onerror=alert(1)>.wav").write_bytes(encoded(sine(0.6)))
+        (pack / os.fsdecode(b"caf\xe9 \xff.wav")).write_bytes(encoded(sine(0.7)))
+        (pack / "dangling.wav").symlink_to(pack / "nowhere.wav")
+        (pack / "zero.wav").symlink_to("/dev/zero")
+        os.mkfifo(pack / "pipe.wav")
+        yield pack
+    finally:
+        shutil.rmtree(pack.parent)
+
+
+def test_the_whole_hostile_walk(page: Page, app: tuple[str, Path], hostile_pack: Path) -> None:
+    """Analyse goes through to the model; every file is in scores or reasons, no page and no loop breaks."""
+    url, home = app
+    page.goto(url)
+    at_rest(page)
+    page.get_by_text("Advanced: encoder, detector, seed").click()
+    choose(page, "Detector", "pca")
+    at_rest(page)
+    page.get_by_label("Path").fill(str(hostile_pack))
+    press(page, "Analyse")
+    expect(page.get_by_test_id("stSidebar").get_by_text("Model: pca", exact=False)).to_be_visible(timeout=LONG)
+    page.wait_for_selector(".ls-root[data-complete]", timeout=LONG)
+    wait_until(lambda: is_trained(page), "the model's ranking is shown", limit_s=LONG / 1000)
+    for number in (0, 3, 6):
+        page.locator(".ls-option").nth(number).click()
+        at_rest(page)
+    scored = loops_in_view(page).set_index("loop_id")["score"]
+    assert np.isfinite(scored).all()
+    for name in ("Embed", "Train", "Compare", "Library"):
+        visit(page, name)
+        at_rest(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        expect(page.get_by_text("Could not be embedded")).to_have_count(0)
+    left_out = page.get_by_role("heading", name=re.compile(r"^Left out \(\d+\)$")).inner_text()
+    files = [path for path in hostile_pack.iterdir() if path.is_file() and not path.is_symlink()]
+    accepted = [path for path in files if content_hash(path) in scored]
+    others = len(list(hostile_pack.iterdir())) - len(accepted)
+    assert left_out == f"Left out ({others})", "every file is in scores or reasons"
+    assert {content_hash(path) for path in accepted} == set(scored)
+    log = (home / "server.log").read_text(encoding="utf-8")
+    assert "Traceback" not in log and "failed for a loop" not in log, log
 
 
 def test_a_hostile_name_stays_text(page: Page, app: tuple[str, Path], tmp_path: Path) -> None:
