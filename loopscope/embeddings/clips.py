@@ -4,19 +4,19 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from io import FileIO
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopscope.audio.readers import open_regular
 from loopscope.audio.streaming import resampled_length, stream
 from loopscope.defects import Defect, attempt
 from loopscope.encoders.base import Encoder, Samples, StagedEncoder
 from loopscope.errors import AudioError, Cancelled, EncoderError
 from loopscope.library import Library
 from loopscope.progress import StopCheck, never_stop
-from loopscope.user_files import UserFile
+from loopscope.user_files import UserFile, open_user_file
 
 DEFAULT_BATCH = 16
 STOPPED = "The embedding was stopped; what was finished is kept."
@@ -139,14 +139,20 @@ def _features_of(clip: Clip, encoder: Encoder, should_stop: StopCheck) -> tuple[
     return None, rejections
 
 
-def _check_unchanged(file: ClipFile, status: os.stat_result) -> None:
+def _open_unchanged(file: ClipFile) -> FileIO:
+    try:
+        opened = open_user_file(UserFile(file.path, file.root))
+    except OSError as error:
+        raise AudioError(f"The file can no longer be read ({error.strerror}); scan the folder again.") from None
+    status = os.fstat(opened.fileno())
     if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        opened.close()
         raise AudioError("The file has changed since the folder was scanned; scan it again.")
+    return opened
 
 
 def _features(file: ClipFile, encoder: Encoder, should_stop: StopCheck) -> Any:
-    with open_regular(UserFile(file.path, file.root)) as sound:
-        _check_unchanged(file, os.fstat(sound.fileno()))
+    with _open_unchanged(file) as sound:
         pieces = _stoppable(stream(sound, encoder.sample_rate), should_stop)
         if not isinstance(encoder, StagedEncoder):
             return np.concatenate(list(pieces))
