@@ -4,8 +4,9 @@ BIN := $(VENV)/bin
 ADDRESS ?= 127.0.0.1
 PORT ?= 8501
 PYTEST_ARGS ?=
+TOOLS := $(CURDIR)/build/mutants
 
-.PHONY: install run test check check-js format bench screenshots lock wheel clean
+.PHONY: install run test check check-js format bench mutants screenshots lock wheel clean
 
 install: $(VENV)/.weights
 
@@ -44,6 +45,10 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+# Would the tests notice a line that is wrong? Tries what changed; MUTANT_ARGS=all tries all, MUTANT_ARGS="files" one.
+mutants: $(VENV)/.dev $(TOOLS)/.made
+	PYTHONPATH=$(TOOLS) $(BIN)/python -m mutants $(MUTANT_ARGS)
+
 screenshots: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m tests.browser.screenshots
 
@@ -74,6 +79,11 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 
 $(VENV)/.weights: $(VENV)/.runtime
 	$(BIN)/python -m loopscope.checkpoints aisfx
+	@touch $@
+
+# Beside the environment: nothing else needs these, and `make install` stays as it is.
+$(TOOLS)/.made: requirements-mutants.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(TOOLS) -r requirements-mutants.txt
 	@touch $@
 
 node_modules/.made: package.json package-lock.json

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from loopscope.ui.server import connections
-from loopscope.ui.server.connections import PunctualProtocol
+from loopscope.ui.server.connections import PunctualProtocol, bound_headers
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEADER_S = 0.5
@@ -74,3 +75,16 @@ def test_answers_and_bodies_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> 
         assert (await reader.readuntil(b"answered")).startswith(b"HTTP/1.1 200")
 
     talk(upload, monkeypatch)
+
+
+def test_the_server_of_this_process_is_given_the_protocol_and_the_time_that_was_promised() -> None:
+    server = uvicorn.Server(uvicorn.Config(Starlette()))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        bound_headers()  # nobody serves here, and nothing happens
+        signal.signal(signal.SIGTERM, server.handle_exit)
+        bound_headers()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert server.config.http_protocol_class is PunctualProtocol
+    assert connections.HEADER_S == 10.0

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DISTRIBUTION_OF = {"sklearn": "scikit-learn"}
-OWN = {"app", "benchmarks", "loopscope", "pages", "tests"}
+OWN = {"app", "benchmarks", "loopscope", "mutants", "pages", "tests"}
 RUN_NOT_IMPORTED = {
     "torchlibrosa": "the files of laion-clap that encoders/htsat.py loads import it",
     "httpx2": "starlette's TestClient imports it",
@@ -64,6 +64,11 @@ def test_the_tests_declare_what_they_import_and_nothing_else() -> None:
     used = imports_in("tests", "benchmarks")
     assert used - set(app) - set(tools) - set(required("requirements-clap.txt")) == set()
     assert set(tools) - used - set(RUN_NOT_IMPORTED) - imports_in("loopscope") == set()
+
+
+def test_make_mutants_declares_what_it_imports_and_nothing_else() -> None:
+    own = set(required("requirements-mutants.txt"))
+    assert imports_in("mutants") - set(required("requirements-dev.txt")) == own
 
 
 def test_the_requirements_are_the_projects_pinned() -> None:

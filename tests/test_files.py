@@ -27,7 +27,7 @@ def full(_path: Path) -> None:
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
-    target = tmp_path / "new folder" / "a.bin"
+    target = tmp_path / "new" / "folder" / "a.bin"
     for content in (b"first", b"second"):
         with written_whole(target) as part:
             part.write_bytes(content)
@@ -80,7 +80,7 @@ def test_what_nobody_named_is_gone_at_the_end(tmp_path: Path) -> None:
     with unfinished_file(tmp_path) as file, unfinished_folder(tmp_path / "deep" / "er") as folder:
         (folder / "sub").mkdir()
         (folder / "sub" / "a").write_bytes(b"a")
-        assert file.name.startswith(".")
+        assert file.read_bytes() == b"" and file.name.startswith(".")
         assert folder.name.startswith(".")
     assert [path.name for path in tmp_path.rglob("*")] == ["deep", "er"]
     with unfinished_folder(tmp_path) as folder:
@@ -109,6 +109,27 @@ def test_only_what_was_abandoned_long_ago_is_removed(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
+def test_long_ago_is_more_than_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for age in (3599.5, 3600.0, 3600.5):
+        (tmp_path / f"{PART_PREFIX}{age}").touch()
+        os.utime(tmp_path / f"{PART_PREFIX}{age}", (0, 1e6 - age))
+    monkeypatch.setattr(files.time, "time", lambda: 1e6)
+    remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{PART_PREFIX}{age}" for age in (3599.5, 3600.0)]
+
+
+def test_of_an_abandoned_link_the_link_goes(tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere"
+    kept.mkdir()
+    (kept / "kept.txt").write_text("kept")
+    link = tmp_path / f"{PART_PREFIX}link"
+    link.symlink_to(kept)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    with unfinished_folder(tmp_path):
+        assert not link.is_symlink(), "whoever begins something there tidies up first"
+    assert [path.name for path in kept.iterdir()] == ["kept.txt"]
+
+
 def test_a_folder_is_removed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "folder" / "sub").mkdir(parents=True)
     seen: list[bool] = []
@@ -119,6 +140,15 @@ def test_a_folder_is_removed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     remove_folder(tmp_path / "folder")
     assert seen == [False]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_removed_is_gone_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").touch()
+    monkeypatch.setattr(os, "unlink", lambda *args, **options: full(tmp_path))
+    remove_folder(tmp_path / "folder")
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(PART_PREFIX), "which is removed when it is old"
 
 
 def test_of_a_link_to_a_folder_the_link_goes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Whom the server answers: what is meant for it by name, from its own pages; no rebound name, no other port."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from loopscope.ui.server import hosts
@@ -101,6 +103,28 @@ def test_what_is_no_host_is_refused(host: str) -> None:
         assert asking.get("/ls/x", headers={"host": host}).status_code == 403
 
 
+def test_two_hosts_are_none() -> None:
+    with client(LISTENING) as asking:
+        answer = asking.get("/ls/x", headers=[("Host", LISTENING), ("Host", LISTENING)])
+    assert (answer.status_code, "one Host header" in answer.text) == (403, True)
+
+
+def test_what_is_neither_a_request_nor_a_websocket_passes() -> None:
+    heard: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append(scope["type"])
+
+    asyncio.run(AllowedHosts(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    assert heard == ["lifespan"]
+
+
+def test_a_refused_websocket_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="loopscope.ui.server.hosts"):
+        outcomes("evil.test")
+    assert [("websocket" in said, "evil" in said) for said in caplog.messages] == [(True, False)]
+
+
 def test_the_user_names_more_hosts(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     monkeypatch.setenv(HOSTS_VARIABLE, "Loops.example.org, studio.lan:8501")
     settings(called="music.example.org")
@@ -133,6 +157,9 @@ def test_on_a_network_the_machine_s_own_names_are_answered(
         ("ftp://studio.lan", "studio.lan", False),
         ("http://[::1]:8501", "[::1]:8501", True),
         ("http://", "", False),
+        ("HTTP://Studio.lan", "sTUDIO.lan", True),
+        ("http://studio.lan://studio.lan", "studio.lan", False),
+        ("http://studio.lan:8501", "studio.lan:8502", False),
     ],
 )
 def test_an_origin_is_own_by_name_and_port(origin: str, host: str, expected: bool) -> None:

@@ -1,6 +1,8 @@
 """What can be taken away: every list holds what the screen shows, under a name that any file system takes."""
 
+import csv
 import datetime
+import io
 import json
 import os
 from pathlib import Path
@@ -133,3 +135,41 @@ def test_any_library_gives_a_name_that_any_file_system_takes(library: str, name:
 
 def test_a_name_is_the_same_whichever_way_its_accents_are_written() -> None:
     assert file_stem("ba\u0308ss", "All", DAY) == file_stem("bäss", "All", DAY)
+
+
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠'", "file://"])
+def test_text_that_a_spreadsheet_would_run_or_we_would_undo_gets_one_apostrophe(start: str) -> None:
+    names = [f"{start}1", f"a{start}1"]
+    table = pd.DataFrame({"name": names, "kind": pd.Categorical(names), "score": [-1.5, 2.0]})
+    header, first, second = csv.reader(io.StringIO(csv_bytes(table).decode("utf-8-sig"), newline=""))
+    assert header == ["name", "kind", "score"]
+    assert first == [f"'{names[0]}", f"'{names[0]}", "-1.5"] and second == [names[1], names[1], "2.0"]
+
+
+def test_csv_is_what_spreadsheets_read_as_utf8() -> None:
+    table = pd.DataFrame({"name": ["bäss", None], "times": [(0.5,), [1.0]], "n": [1, 2]})
+    expected = b"\xef\xbb\xbfname,times,n,model\r\nb\xc3\xa4ss,[0.5],1,m\r\n,[1.0],2,m\r\n"
+    assert csv_bytes(table, {"model": "m"}) == expected
+    assert csv_bytes(table).splitlines()[0].endswith(b"n")
+
+
+def test_bytes_that_are_no_text_become_a_uri_only_where_they_are_a_path() -> None:
+    table = pd.DataFrame({"path": [INVALID], "name": [Path(INVALID).name]}, dtype="object")
+    assert csv_bytes(table).decode("utf-8-sig").splitlines()[1] == "file:///music/caf%E9%20%FF.wav,caf\\xe9 \\xff.wav"
+    (row,) = json.loads(json_bytes(table))["rows"]
+    assert row == {"path": "file:///music/caf%E9%20%FF.wav", "name": "caf\\xe9 \\xff.wav"}
+
+
+def test_json_is_readable_text_and_every_value_is_what_it_was() -> None:
+    values = ["bäss", 1, 1.5, True, None, pd.NA, np.float32(0.5), np.nan, -np.inf, (1, (np.inf, "x")), [np.int64(2)]]
+    content = json_bytes(pd.DataFrame({"value": pd.Series(values, dtype="object")}))
+    found = [row["value"] for row in json.loads(content)["rows"]]
+    assert found == ["bäss", 1, 1.5, True, None, None, 0.5, None, None, [1, [None, "x"]], [2]]
+    assert "bäss".encode() in content
+
+
+def test_a_playlist_needs_paths_only_and_says_names_and_seconds_where_it_has_them() -> None:
+    table = pd.DataFrame({"path": ["/music/a.wav", "/music/b\r.wav"]})
+    assert m3u8_bytes(table) == b"#EXTM3U\n#EXTINF:-1,a.wav\n/music/a.wav\n#EXTINF:-1,b .wav\nfile:///music/b%0D.wav\n"
+    more = table.assign(name=["  my\tloop ", ""], duration_s=pd.Series([1.6, None], dtype="object"))
+    assert m3u8_bytes(more).splitlines()[1::2] == [b"#EXTINF:2,my loop", b"#EXTINF:-1,b .wav"]

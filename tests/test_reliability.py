@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from mutants import report
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "RELIABILITY.md"
 NAMED = re.compile(r"`(test_\w+)`")
@@ -27,3 +29,9 @@ def test_every_promise_names_a_test() -> None:
     promises = [row for table in tables for row in table.splitlines()]
     assert promises
     assert not [row for row in promises if not NAMED.search(row.rpartition(" | ")[2])]
+
+
+def test_the_mutants_are_those_that_the_command_counted_and_each_survivor_has_a_reason() -> None:
+    (shown,) = report.SECTION.findall(DOCUMENT.read_text(encoding="utf-8"))
+    assert shown == report.section(report.read_results()), "make mutants writes this"
+    assert report.UNEXPLAINED not in shown

@@ -109,24 +109,28 @@ def wait_until_up(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "kinds",
+    ("number", "kinds"),
     [
-        ["an unread answer"],
-        ["an unread file"],
-        ["a task"],
-        ["a websocket", "a partial header", "a partial body"],
-        CLIENTS,
+        (signal.SIGTERM, ["an unread answer"]),
+        (signal.SIGTERM, ["an unread file"]),
+        (signal.SIGTERM, ["a task"]),
+        (signal.SIGTERM, ["a websocket", "a partial header", "a partial body"]),
+        (signal.SIGTERM, CLIENTS),
+        (signal.SIGINT, []),
+        (signal.SIGINT, CLIENTS),
     ],
-    ids=", ".join,
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else ", ".join(value) or "nobody",
 )
-def test_told_to_stop_the_server_is_gone_within_seconds(running: Running, kinds: Collection[str]) -> None:
+def test_told_to_stop_the_server_is_gone_within_seconds(
+    running: Running, number: signal.Signals, kinds: Collection[str]
+) -> None:
     clients = [running.stuck(CLIENTS[kind]) for kind in kinds]
     time.sleep(0.5)  # until the server has heard them
     if "a task" in kinds:
         wait_for_children(running)
     children = running.children()
     told = time.monotonic()
-    running.process.send_signal(signal.SIGTERM)
+    running.process.send_signal(number)
     running.process.wait(max(0.0, GONE_WITHIN_S - (time.monotonic() - told)))
     assert not [child for child in children if is_alive(child)]
     assert "Traceback" not in (running.home / "server.log").read_text()

@@ -1,0 +1,1 @@
+"""Mutation testing: would the tests notice if a line were wrong?"""

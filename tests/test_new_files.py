@@ -1,0 +1,105 @@
+"""Files under names that nobody has: never over another, whole or not at all, and each failure is one sentence."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loopscope.errors import ExportError
+from loopscope.exports import new_files
+from loopscope.exports.new_files import copy_content, link, one_sentence
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "a.wav"
+    source.write_bytes(b"sound" * 1000)
+    os.utime(source, (1_500_000_000, 1_500_000_000))
+    source.chmod(0o640)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "?"), "the disk is full; free some space or choose another folder"),
+        (OSError(errno.EDQUOT, "?"), "your quota is used up; free some space or choose another folder"),
+        (OSError(errno.EACCES, "?"), "you may not write there; choose another folder"),
+        (OSError(errno.EPERM, "?"), "you may not write there; choose another folder"),
+        (OSError(errno.EROFS, "?"), "the disk is read-only; choose another folder"),
+        (OSError(errno.ENAMETOOLONG, "?"), "the name is too long; choose a folder with a shorter path"),
+        (OSError(errno.ENOENT, "?"), "it does not exist any more; scan the folder again"),
+        (OSError(errno.ENOTDIR, "?"), "a part of the path is a file; choose another folder"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError("no number"), "no number"),
+    ],
+)
+def test_each_failure_is_one_sentence_with_a_remedy(error: OSError, reason: str) -> None:
+    with pytest.raises(ExportError) as caught, one_sentence("write", Path(os.fsdecode(b"/music/\xff"))):
+        raise error
+    assert str(caught.value) == f"Could not write /music/\\xff: {reason}."
+    with pytest.raises(ValueError, match="another matter"), one_sentence("write", Path("x")):
+        raise ValueError("another matter")
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_copy_has_content_times_and_rights_and_takes_no_name(
+    source: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EOPNOTSUPP))
+    target = source.with_name("copy.wav")
+    copy_content(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    assert (target.stat().st_mtime, target.stat().st_mode) == (source.stat().st_mtime, source.stat().st_mode)
+    target.write_bytes(b"mine")
+    with pytest.raises(ExportError, match=r"copy\.wav exists already"):
+        copy_content(source, target)
+    assert target.read_bytes() == b"mine"
+    assert sorted(path.name for path in source.parent.iterdir()) == ["a.wav", "copy.wav"], "nothing unfinished"
+
+
+def test_a_copy_is_on_the_disk_before_it_has_its_name(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = source.with_name("copy.wav")
+    flushed: list[tuple[int, bool]] = []
+    monkeypatch.setattr(new_files, "flush", lambda part: flushed.append((part.stat().st_size, target.exists())))
+    copy_content(source, target)
+    assert flushed == [(5000, False)]
+
+
+def test_a_disk_that_keeps_no_times_gets_the_copy_anyway(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "copystat", refusing(errno.EPERM))
+    copy_content(source, source.with_name("copy.wav"))
+    assert source.with_name("copy.wav").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "is_for_lack_of_links"),
+    [
+        *((number, True) for number in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)),
+        (errno.EACCES, True),
+        (errno.ENOSPC, False),
+        (errno.EIO, False),
+    ],
+)
+def test_only_where_links_are_unknown_is_there_another_way(
+    source: Path, number: int, is_for_lack_of_links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = source.with_name("second.wav")
+    assert link(source, target) and target.samefile(source)
+    monkeypatch.setattr(os, "link", refusing(number))
+    if is_for_lack_of_links:
+        assert not link(source, source.with_name("third.wav"))
+        return
+    with pytest.raises(OSError, match=os.strerror(number)):
+        link(source, source.with_name("third.wav"))
