@@ -17,7 +17,11 @@ from loopscope.ui.views.uploads import safe_places, safe_relative, write_below
         ("../../etc/passwd", "etc/passwd"),
         ("/etc/shadow.wav", "etc/shadow.wav"),
         ("C:\\Users\\me\\a.wav", "C_/Users/me/a.wav"),
+        ("//etc/shadow.wav", "etc/shadow.wav"),
+        ("\\\\server\\share\\a.wav", "server/share/a.wav"),
+        ("pack//./a.wav", "pack/a.wav"),
         ("..", "unnamed"),
+        ("//", "unnamed"),
         ("", "unnamed"),
         ("a\0b.wav", "a_b.wav"),
     ],
@@ -26,7 +30,7 @@ def test_known_tricks(name: str, expected: str) -> None:
     assert safe_relative(name) == Path(expected)
 
 
-@given(st.text(max_size=200))
+@given(st.text(max_size=200) | st.text(st.sampled_from("/\\.:a\0"), max_size=8))
 def test_never_absolute_never_upwards(name: str) -> None:
     path = safe_relative(name)
     assert not path.is_absolute()
@@ -37,7 +41,7 @@ def test_never_absolute_never_upwards(name: str) -> None:
 
 def test_uploaded_files_stay_below_their_folder(tmp_path: Path) -> None:
     target = tmp_path / "uploads" / "session" / "pack"
-    for relative in safe_places(["pack/a.wav", "../../b.wav", "/c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"]):
+    for relative in safe_places(["pack/a.wav", "../../b.wav", "//c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"]):
         place = write_below(target, relative, b"sound")
         assert place.read_bytes() == b"sound"
         assert place.resolve().is_relative_to(target)

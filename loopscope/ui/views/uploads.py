@@ -4,7 +4,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -24,8 +24,8 @@ def safe_relative(name: str) -> Path:
 
     What is too long for a file system loses the end of its stem; the suffix says what the file is, and stays.
     """
-    parts = [re.sub(r"[\x00-\x1f\\:]", "_", part) for part in PurePosixPath(name.replace("\\", "/")).parts]
-    kept = [_cut(_storable(part)) for part in parts if part not in {"", ".", "..", "/"}]
+    parts = name.replace("\\", "/").split("/")  # not Path.parts, of which the first may be "//", which is a root too
+    kept = [_cut(_storable(re.sub(r"[\x00-\x1f:]", "_", part))) for part in parts if part not in {"", ".", ".."}]
     return Path(*kept) if kept else Path("unnamed")
 
 
