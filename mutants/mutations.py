@@ -60,7 +60,7 @@ def _difference(source: str, text: str) -> str:
     """The line as it became, or what was left out."""
     changes = list(difflib.ndiff(source.splitlines(), text.splitlines()))
     was, becomes = (" ".join(_code(line) for line in changes if line.startswith(sign)) for sign in ("- ", "+ "))
-    return f"without {was}" if becomes == "..." else becomes
+    return f"without {was}" if becomes in ("", "...") else becomes
 
 
 def _code(change: str) -> str:
