@@ -76,7 +76,7 @@ def _prefixed_kind(head: bytes) -> str | None:
     # An MPEG frame begins with eleven set bits; zeros before the first frame are left behind by some editors.
     frame = head.lstrip(b"\0")[:2]
     is_mpeg = len(frame) == 2 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0 and frame[1] & 0x06 != 0
-    return "MP3" if is_mpeg and not _named(head, _FOREIGN) else None
+    return "MP3" if is_mpeg else None
 
 
 def _named(head: bytes, prefixes: Iterable[tuple[bytes, str]]) -> str | None:
