@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import hypothesis
 import pytest
 
 from mutants.mutations import Mutant
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("app.py", "pyproject.toml", ".streamlit", "assets", "benchmarks", "docs", "loopscope", "pages", "tests")
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--tb=no", "-o", "addopts="]
 BASELINE_LIMIT_S = 600.0
-SPARE_S = 30.0  # what a mutant may take beyond thrice the time of its tests; the machine may be busy
+SPARE_S = 20.0  # what a mutant may take beyond thrice the time of its tests; the machine may be busy
 NO_SUCH_TEST = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -63,8 +64,10 @@ class _Watch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
-        """The copy's caches are warm: tests/conftest.py need not fill them in every process."""
+        """The copy's caches are warm: tests/conftest.py need not fill them in every process. Nobody is in a hurry."""
         config.workerinput = {}
+        hypothesis.settings.register_profile("mutants", deadline=None)
+        hypothesis.settings.load_profile("mutants")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -83,6 +86,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._log = folder / "log.txt"
         for name in COPIED:
             place = ROOT / name
             copy = shutil.copytree if place.is_dir() else shutil.copy2
@@ -93,7 +97,8 @@ class Checkout:
         told = self._folder / "baseline.json"
         status = self._in_a_fork(lambda: self._measure(module, tests, told), BASELINE_LIMIT_S)
         if status != 0:
-            raise RuntimeError(f"The tests of {module} fail without a mutant (status {status}); see {self.log}.")
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"The tests of {module} fail without a mutant (status {status}):\n{said}")
         found = Baseline.read(told)
         for name in found.packages:
             with contextlib.suppress(ImportError):
@@ -110,11 +115,6 @@ class Checkout:
             if status in NO_SUCH_TEST:  # cases that are taken from the module have other names now
                 status = self._in_a_fork(lambda: _run_tests(all_tests), limit)
         return {0: "survived", None: "timed out"}.get(status, "killed")
-
-    @property
-    def log(self) -> Path:
-        """What the last tests said."""
-        return self._folder / "log.txt"
 
     @contextmanager
     def _changed(self, module: Path, source: str) -> Iterator[None]:
@@ -174,7 +174,7 @@ class Checkout:
         os.chdir(self._folder)
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         sys.path[:] = [str(self._folder), *(place for place in sys.path if place and Path(place).resolve() != ROOT)]
-        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
         sys.stdout, sys.stderr = io.TextIOWrapper(io.FileIO(1, "w")), io.TextIOWrapper(io.FileIO(2, "w"))

@@ -164,6 +164,7 @@ def test_a_free_name_belongs_to_nobody(tmp_path: Path) -> None:
     wanted = tmp_path / "Loop.WAV"
     assert free_name(wanted) == wanted
     wanted.touch()
+    assert free_name(wanted) == tmp_path / "Loop (2).WAV"
     (tmp_path / "Loop (2).WAV").symlink_to("nowhere")
     assert free_name(wanted) == tmp_path / "Loop (3).WAV"
     assert free_name(wanted, {str(tmp_path / "Loop (3).WAV").casefold()}) == tmp_path / "Loop (4).WAV"

@@ -26,6 +26,7 @@ from loopscope.ui.views.uploads import safe_places, safe_relative, write_below
         ("\\\\server\\share\\a.wav", "server/share/a.wav"),
         ("pack//./a.wav", "pack/a.wav"),
         ("..", "unnamed"),
+        (".", "unnamed"),
         ("//", "unnamed"),
         ("", "unnamed"),
         ("a\0b.wav", "a_b.wav"),
@@ -88,6 +89,7 @@ def test_a_name_that_can_be_kept_is_kept() -> None:
         assert places[name] == Path(name)
     assert places["A_B.wav"] == Path("A_B (3).wav"), "some file systems do not tell case"
     assert places["a:b.wav"] == Path("a_b (4).wav")
+    assert safe_places(["a.wav"] * 3) == [Path("a.wav"), Path("a (2).wav"), Path("a (3).wav")]
 
 
 SUFFIX = f".{'s' * 15}"

@@ -18,7 +18,7 @@ from loopscope.wording import counted, stand_out
 from tests.test_pages import MODEL, N_LOOPS, Walked, state_of, texts, trained, walked
 
 __all__ = ["walked"]
-JARGON = r"th percentile|Spread after|nominal|Features a|Loneliness|AUROC|Spearman|latents|anomal"
+JARGON = r"(?i)th percentile|Spread after|nominal|Features a|Loneliness|AUROC|Spearman|latents|anomal"
 
 
 def said(at: AppTest) -> str:

@@ -54,7 +54,7 @@ def m3u8_bytes(table: pd.DataFrame) -> bytes:
     for row in table.to_dict("records"):
         title = " ".join(display_name(row.get("name") or Path(row["path"]).name).split())
         seconds = row.get("duration_s")
-        lines.append(f"#EXTINF:{-1 if seconds is None or pd.isna(seconds) else round(seconds)},{title}")
+        lines.append(f"#EXTINF:{-1 if pd.isna(seconds) else round(seconds)},{title}")
         lines.append(_playable(str(row["path"])))
     return ("\n".join(lines) + "\n").encode("utf-8")
 
@@ -83,7 +83,7 @@ def _json_value(value: Any) -> Any:
         return [_json_value(item) for item in value]
     if isinstance(value, np.generic):
         return _json_value(value.item())
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+    if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value
 

@@ -54,7 +54,7 @@ def _cut(name: str, ending: str = "") -> str:
     """The name, its stem cut so that it has at most LONGEST_NAME bytes with `ending` behind the stem."""
     suffix = Path(name).suffix
     suffix = suffix if len(suffix.encode()) <= LONGEST_SUFFIX else ""
-    stem = name.removesuffix(suffix) if suffix else name
+    stem = name.removesuffix(suffix)
     room = LONGEST_NAME - len(f"{ending}{suffix}".encode())
     return f"{stem.encode()[:room].decode(errors='ignore')}{ending}{suffix}"
 
