@@ -22,7 +22,8 @@ def main(wanted: list[str]) -> None:
     known = {name: result.state for name, result in results.items()}
     changed = [name for name, tests in table.items() if known.get(name) != state(name, tests)]
     for name in list(table) if "all" in wanted else wanted or changed:
-        results[name] = try_module(name, table[name])
+        result = try_module(name, table[name])
+        results = {**read_results(), name: result}  # others may have been tried meanwhile
         write_results(results)
         write_document(results)
 
