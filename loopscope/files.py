@@ -9,23 +9,30 @@
     remove_abandoned(folder)                   what a killed process left unfinished in it long ago
     free_name(wanted)                          `wanted`, or "wanted (2)", "wanted (3)" … until nobody has the name
     file_sha256(path)                          of the bytes, in hexadecimal
+    is_file(path)                              without an error, whatever the path
+    open_regular(path)                         to read what lies in the open: no link, pipe or device, and no waiting
+    read_small(path, most_bytes)               the whole of such a file, if it is no larger
     display_name(name)                         a name in valid Unicode
 
 Unfinished names are hidden, so no scan finds them. An OSError passes through: the caller knows what was to be written.
 """
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 PART_PREFIX = ".loopscope-part-"
 ABANDONED_S = 3600.0  # nobody writes to a file for so long without changing it
+NO_DETOUR = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for os.open
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # how Python keeps the bytes of a name that are not UTF-8
 
 
@@ -112,6 +119,32 @@ def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes, in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file, by links too; False for what is no path and where nobody may look."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file, open for reading. Raises OSError for a link, a folder, a pipe, a socket or a device, at once."""
+    descriptor = os.open(path, os.O_RDONLY | NO_DETOUR)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """The content of a regular file. Raises OSError as `open_regular` does, and where there are more bytes."""
+    with open_regular(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes / 1e6:,.0f} MB", str(path))
+    return content
 
 
 def display_name(name: Path | str) -> str:

@@ -195,20 +195,24 @@ class BaseDetector(ABC):
         return self
 
     def restore(self, fitted: Fitted, state: Arrays) -> None:
-        """Be the detector that `fitted` and `state` were taken from; name, preset, seed and options are as its own."""
-        self._restore(state)
+        """Be the detector that `fitted` and `state` were taken from; name, preset, seed and options are as its own.
+
+        Raises ValueError, KeyError, RuntimeError or DataError where they are no state of such a detector.
+        """
         self._fitted = fitted
+        self._restore(state)
 
     def anomaly_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """Scores of loops that were not trained on, (n,) float64, higher = more anomalous.
 
-        Raises ModelError when `encoder_id` or the number of features is not that of the embeddings fitted on.
+        Raises ModelError when `encoder_id` or the number of features is not that of the embeddings fitted on, and
+        where the model is damaged so that what it gives is no number.
         """
-        return self._scores(self._check_new(X, encoder_id)).astype(np.float64)
+        return _numbers(self._scores(self._check_new(X, encoder_id)).astype(np.float64))
 
     def latents(self, X: object, encoder_id: str | None = None) -> Float:
         """Where the loops lie in the space that the figures show, (n, d) float32."""
-        return self._latents(self._check_new(X, encoder_id)).astype(np.float32)
+        return _numbers(self._latents(self._check_new(X, encoder_id)).astype(np.float32))
 
     def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
         """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
@@ -255,7 +259,13 @@ class BaseDetector(ABC):
 
     @abstractmethod
     def _restore(self, state: Arrays) -> None:
-        """The reverse of `state`."""
+        """The reverse of `state`, which may be anybody's: nothing is built before its shapes are known to be right."""
+
+
+def _numbers(values: Float) -> Float:
+    if not np.isfinite(values).all():
+        raise ModelError("The model gives values that are no numbers; train it again.")
+    return values
 
 
 def _judged(fitted: Fitted, seconds: float) -> FitReport:

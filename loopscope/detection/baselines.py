@@ -18,7 +18,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.detection.base import BaseDetector, fold_numbers, validation_mask
+from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers, validation_mask
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
 from loopscope.detection.pieces import ask, in_pieces
 from loopscope.detection.preprocessing import standardisation, standardise
@@ -130,4 +130,10 @@ class BaselineDetector(BaseDetector):
 
     def _restore(self, state: Arrays) -> None:
         """Fit again on the saved rows, once that is needed."""
-        self._learn_from(state["X"], state["train_rows"].astype(bool))
+        X, train_rows = check_embeddings(state["X"]), state["train_rows"].astype(bool)
+        n_members, shape = len(train_rows), (len(self.fitted.scores), self.fitted.n_features)
+        if X.shape != shape or train_rows.shape != (n_members, len(X)) or not 1 <= n_members <= N_FOLDS:
+            raise ValueError(f"rows of shape {X.shape} with members of shape {train_rows.shape} are not the {shape}")
+        if train_rows.sum(axis=1).min() < 2:
+            raise ValueError("a member has no rows to learn from")
+        self._learn_from(X, train_rows)

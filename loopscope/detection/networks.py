@@ -13,13 +13,17 @@ Random numbers come from the generator passed in, not from torch's global one, w
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 LAYER_SIZES = (512, 256, 128, 64, 32)  # paper section 4.3
 ELU_ALPHA = 0.1  # paper section 4.3
 
@@ -100,6 +104,20 @@ class AutoEncoder(nn.Module):
                 x = x + self.skip_dropout(skips.pop())
             x = layer(x)
         return x
+
+
+def filled(make: Callable[[], ModuleT], arrays: Mapping[str, NDArray[Any]]) -> ModuleT:
+    """The network that `make` builds, in eval mode, with saved values in the place of its parameters and buffers.
+
+    It is built without memory first: raises RuntimeError where names or shapes of the arrays are not those of the
+    network, before anything of its size exists.
+    """
+    with torch.device("meta"):
+        network = make()
+    kinds = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    values = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+    network.load_state_dict({name: value.to(kinds.get(name)) for name, value in values.items()}, assign=True)
+    return network.eval()
 
 
 def _stack(n_members: int, sizes: Sequence[int], dropout: float, generator: torch.Generator) -> nn.Sequential:

@@ -14,6 +14,7 @@ import torch
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, validation_mask
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
+from loopscope.detection.networks import filled
 from loopscope.detection.paper_training import DeepSVDD, PaperPreset, PaperTraining, new_model
 from loopscope.detection.parts import ScorePart
 from loopscope.detection.quality import is_collapsed, latent_measures, without_fine_tuning
@@ -69,11 +70,8 @@ class PaperDetector(BaseDetector):
 
     def _restore(self, state: Arrays) -> None:
         """Build the network for the saved weights and fill it."""
-        n_features = state["network.encoder.0.weight"].shape[1]
         generator = torch.Generator().manual_seed(self.seed)
-        self._model = new_model(n_features, self.residual, self.settings, generator)
-        self._model.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state.items()})
-        self._model.eval()
+        self._model = filled(lambda: new_model(self.fitted.n_features, self.residual, self.settings, generator), state)
 
 
 def _distances(model: DeepSVDD, X: Float) -> Float:

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from loopscope.arrays import Float, Int
-from loopscope.detection.base import BaseDetector, fold_numbers
+from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
-from loopscope.detection.local_density import LocalDensity, most_isolated
-from loopscope.detection.parts import DEEP_PARTS
+from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
+from loopscope.detection.networks import filled
+from loopscope.detection.parts import DEEP_PARTS, DENSITY_PARTS
 from loopscope.detection.quality import is_collapsed, mean_agreement, without_fine_tuning
 from loopscope.detection.robust_members import CHUNK, CrossFittedMembers
 from loopscope.detection.robust_training import RobustFit, RobustPreset, fit_repeats, new_members
@@ -125,19 +126,30 @@ class RobustDetector(BaseDetector):
 
     def _restore(self, state: Arrays) -> None:
         """Build members for the saved arrays and fill them; local densities are computed again from their rows."""
-        for name in CALIBRATION:
-            setattr(self, f"_{name}", state[name])
-        self._density.fit(state["reference"])
+        reference = check_embeddings(state["reference"])
+        if not 2 <= len(reference) <= LARGEST_REFERENCE or reference.shape[1] != self.fitted.n_features:
+            raise ValueError(f"neighbours cannot be sought among rows of shape {reference.shape}")
         n_repeats, n_members = state["locations"].shape[:2]
+        for name, shape in _calibration_shapes(n_repeats, n_members).items():
+            if state[name].shape != shape:
+                raise ValueError(f"{name} has the shape {state[name].shape} instead of {shape}")
+            setattr(self, f"_{name}", state[name])
+        if n_repeats < 1 or min(self._scales.min(), self._density_calibration[:, 1].min()) <= 0:
+            raise ValueError("the scores have no scale")
+        self._density.fit(reference)
         self._repeats = tuple(self._restored(state, f"repeat{i}.", n_members) for i in range(n_repeats))
 
     def _restored(self, state: Arrays, prefix: str, n_members: int) -> CrossFittedMembers:
-        generator = torch.Generator().manual_seed(self.seed)
-        repeat, _ = new_members(n_members, state["reference"].shape[1], self.residual, self.settings, generator)
-        own = {name: torch.from_numpy(np.array(state[prefix + name])) for name in repeat.state_dict()}
-        repeat.load_state_dict(own)
-        repeat.eval()
-        return repeat
+        generator, n_features = torch.Generator().manual_seed(self.seed), self.fitted.n_features
+        own = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        return filled(lambda: new_members(n_members, n_features, self.residual, self.settings, generator)[0], own)
+
+
+def _calibration_shapes(n_repeats: int, n_members: int) -> dict[str, tuple[int, ...]]:
+    """Of the arrays in CALIBRATION."""
+    n_parts = len(DEEP_PARTS)
+    shapes = ((n_repeats, n_members, n_parts, 1), (n_parts, 1), (len(DENSITY_PARTS), 2))
+    return dict(zip(CALIBRATION, shapes, strict=True))
 
 
 def _named(deep: Float) -> dict[str, Float]:

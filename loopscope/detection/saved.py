@@ -3,19 +3,23 @@
 Conventions: a model is complete or absent: it is written beside its place and renamed into it. The card says what the
 model is (encoder, preset, seed, data, thresholds, checks) and holds the checksum of its arrays. Joined on loop_id: the
 card lists the ids of the fitted loops in the order of the arrays' rows (`saved_format`). A folder that does not read is
-moved to `damaged/` with the reason, neither deleted nor trusted.
+moved to `damaged/` with the reason, neither deleted nor trusted; whatever lies in it, that is found out before much is
+read or built (`saved_card`).
 """
 
+import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from loopscope import config
@@ -23,9 +27,20 @@ from loopscope.arrays import Float
 from loopscope.detection import saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Arrays
+from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import make_detector
+from loopscope.detection.saved_card import check_card, check_shapes, check_values
 from loopscope.errors import DataError, ModelError
-from loopscope.files import file_sha256, flush, free_name, remove_folder, unfinished_folder
+from loopscope.files import (
+    display_name,
+    file_sha256,
+    flush,
+    free_name,
+    open_regular,
+    read_small,
+    remove_folder,
+    unfinished_folder,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +48,12 @@ CARD, ARRAYS = "card.json", "arrays.safetensors"
 DAMAGED, REASON = "damaged", "reason.txt"
 TOLERANCE = 1e-4  # relative, between the scores of the probe when saved and when loaded
 LISTED = ("name", "saved", "detector", "preset", "seed", "encoder_id", "n_loops", "threshold_95", "collapsed")
+LARGEST_CARD, LARGEST_REASON = 2**24, 2**16  # bytes: ids of 400,000 loops; a sentence
+LARGEST_ARRAYS, LARGEST_HEADER = 2**32, 2**20  # bytes: a million loops; the names and shapes of 10,000 arrays
+DAMAGES = (
+    *(ValueError, LookupError, TypeError, RuntimeError, ArithmeticError, OSError),
+    *(SafetensorError, DataError, ModelError),
+)
 
 
 def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], folder: Path | None = None) -> Path:
@@ -48,7 +69,7 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
             card = saved_format.card_of(detector, name, data_summary, file_sha256(part / ARRAYS))
             (part / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
             flush(part)
-            place = part.rename(free_name(home / _slug(name)))
+            place = part.rename(free_name(home / _slug(name), {str(home / DAMAGED).casefold()}))
     except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         raise ModelError(f"The model {name!r} was not saved in {home} ({error}); free some space.") from error
     log.info("save: a model of %d loops, %s, %s", n_loops, detector.name, detector.preset)
@@ -65,13 +86,15 @@ def load_model(path: str | Path, *, check: bool = True) -> BaseDetector:
     if not path.is_dir():
         raise ModelError(f"There is no saved model at {path}; choose one of the list.")
     try:
-        card, arrays = saved_format.up_to_date(_read_card(path), _read_arrays(path))
-        detector = make_detector(card["detector"], card["preset"], card["seed"], **_options(card))
-        detector.restore(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays))
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError, DataError) as error:
-        raise ModelError(_set_aside(path, str(error))) from error
-    if check:
-        _check_probe(detector, arrays[saved_format.PROBE], path)
+        detector, probe = _read(path)
+        now = saved_format.probe_scores(detector) if check else probe
+    except DAMAGES as error:
+        raise ModelError(_set_aside(path, error)) from error
+    if not np.allclose(now, probe, rtol=TOLERANCE, atol=TOLERANCE):
+        raise ModelError(
+            f"The model at {path} scores differently here than when saved (by {np.abs(now - probe).max():.1e}); "
+            "train it again with the versions installed here."
+        )
     return detector
 
 
@@ -80,28 +103,39 @@ def list_models(folder: Path | None = None) -> pd.DataFrame:
 
     `complete` is False where training was stopped before its end.
     """
-    home = folder or config.paths().models
     rows = []
-    for path in sorted(home.iterdir()) if home.is_dir() else []:
-        if not path.is_dir() or path.name.startswith(".") or path.name == DAMAGED:
+    for path in _folders_in(folder or config.paths().models):
+        if path.name.startswith(".") or path.name == DAMAGED:
             continue
         try:
             card = _read_card(path)
-            complete = "report" not in card or card["report"].get("complete", True)
-            rows.append({"path": str(path), **{key: card[key] for key in LISTED}, "complete": complete})
-        except (ValueError, KeyError, AttributeError) as error:
-            _set_aside(path, str(error))
-    table = pd.DataFrame(rows, columns=["path", *LISTED, "complete"])
+        except DAMAGES as error:
+            _set_aside(path, error)
+            continue
+        complete = card.get("report", {}).get("complete", True)
+        rows.append({"path": str(path), **{key: card[key] for key in LISTED}, "complete": complete})
+    table = pd.DataFrame(rows, columns=["path", *LISTED, "complete"], dtype="object")
     return table.sort_values(["saved", "name"], ascending=[False, True], ignore_index=True)
 
 
 def damaged(folder: Path | None = None) -> pd.DataFrame:
     """Folders that were set aside: path, reason."""
-    home = (folder or config.paths().models) / DAMAGED
-    found = sorted(home.iterdir()) if home.is_dir() else []
-    reasons = [(path / REASON) for path in found]
-    texts = [file.read_text(encoding="utf-8") if file.exists() else "unknown" for file in reasons]
-    return pd.DataFrame({"path": [str(path) for path in found], "reason": texts})
+    found = _folders_in((folder or config.paths().models) / DAMAGED)
+    return pd.DataFrame({"path": [display_name(path) for path in found], "reason": [_reason(path) for path in found]})
+
+
+def _folders_in(home: Path) -> list[Path]:
+    """In order; none where `home` is no folder or may not be looked into."""
+    try:
+        return sorted(path for path in home.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _reason(path: Path) -> str:
+    with suppress(OSError):
+        return read_small(path / REASON, LARGEST_REASON).decode("utf-8", "replace")
+    return "unknown"
 
 
 def delete_model(path: str | Path) -> None:
@@ -109,16 +143,25 @@ def delete_model(path: str | Path) -> None:
     path = Path(path)
     if not (path / CARD).is_file():
         raise ModelError(f"{path} is not a saved model, so it was not deleted; choose one of the list.")
-    remove_folder(path)
+    try:
+        remove_folder(path)
+    except OSError as error:
+        raise ModelError(f"The model at {path} was not deleted ({error.strerror}); delete that folder.") from error
 
 
-def _check_probe(detector: BaseDetector, saved: Float, path: Path) -> None:
-    now = saved_format.probe_scores(detector)
-    if not np.allclose(now, saved, rtol=TOLERANCE, atol=TOLERANCE):
-        raise ModelError(
-            f"The model at {path} scores differently here than when saved (by {np.abs(now - saved).max():.1e}); "
-            "train it again with the versions installed here."
-        )
+def _read(path: Path) -> tuple[BaseDetector, Float]:
+    """The detector, and the scores of the probe when it was saved. Raises one of DAMAGES."""
+    card = _read_card(path)
+    card, arrays = saved_format.up_to_date(card, _read_arrays(path / ARRAYS, card))
+    check_card(card)
+    check_values(arrays)
+    detector = make_detector(card["detector"], card["preset"], card["seed"], **_options(card))
+    detector.restore(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays))
+    width = detector.latents(np.zeros((1, card["n_features"]))).shape[1]
+    if arrays["latents"].shape[1] != width:
+        raise ValueError(f"the latents have {arrays['latents'].shape[1]} dimensions where the model gives {width}")
+    quality_checks(detector.report_.measures)  # that they can be told
+    return detector, arrays[saved_format.PROBE]
 
 
 def _options(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,35 +169,45 @@ def _options(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads((path / CARD).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"the card cannot be read: {error}") from error
-    if not isinstance(card, dict) or card.get("format") not in (*saved_format.MIGRATIONS, saved_format.FORMAT):
-        raise ValueError(f"the card is not of format {saved_format.FORMAT} or an older one")
-    missing = {*LISTED, "arrays_sha256", "loop_ids", "options", "n_features"} - set(card)
-    if missing:
-        raise ValueError(f"the card lacks {', '.join(sorted(missing))}")
-    return card
+    return check_card(json.loads(read_small(path / CARD, LARGEST_CARD).decode("utf-8")))
 
 
-def _read_arrays(path: Path) -> Arrays:
-    file = path / ARRAYS
-    if not file.is_file() or file_sha256(file) != _read_card(path)["arrays_sha256"]:
-        raise ValueError("the arrays are missing or not the ones that were saved (checksum)")
+def _read_arrays(file: Path, card: Mapping[str, Any]) -> Arrays:
+    with open_regular(file) as opened:
+        n_bytes, n_header = os.fstat(opened.fileno()).st_size, int.from_bytes(opened.read(8), "little")
+        if n_bytes > LARGEST_ARRAYS or n_header > LARGEST_HEADER:
+            raise ValueError(f"the arrays are {n_bytes:,} bytes long, {n_header:,} of them names")
+        with safe_open(file, "numpy") as arrays:
+            slices = {name: arrays.get_slice(name) for name in arrays.keys()}  # noqa: SIM118 (it is no mapping)
+            check_shapes(card, {name: (it.get_dtype(), tuple(it.get_shape())) for name, it in slices.items()})
+        opened.seek(0)
+        if hashlib.file_digest(opened, "sha256").hexdigest() != card["arrays_sha256"]:
+            raise ValueError("the arrays are not the ones that were saved (checksum)")
     return load_file(file)
 
 
-def _set_aside(path: Path, reason: str) -> str:
-    """Move a folder that does not read to `damaged/`; returns the sentence for the user."""
-    home = path.parent / DAMAGED
-    home.mkdir(exist_ok=True)
-    target = free_name(home / path.name)
-    path.rename(target)
+def _set_aside(path: Path, why: Exception) -> str:
+    """Move a folder that does not read to `damaged/`, if that can be; returns the sentence for the user."""
     log.warning("A saved model does not read and was set aside.")
-    sentence = f"The model {path.name} does not read ({reason}) and was set aside in {target}; train it again."
-    (target / REASON).write_text(sentence, encoding="utf-8")
+    said = f"The model {display_name(path.name)} does not read ({_in_words(why):.500})"
+    home = path.parent / DAMAGED
+    try:
+        home.mkdir(exist_ok=True)
+        target = path.rename(free_name(home / path.name))
+    except OSError as error:  # somebody else moved it, or nothing may be written
+        return f"{said} and could not be set aside ({error.strerror}); train it again."
+    sentence = f"{said} and was set aside in {display_name(target)}; train it again."
+    with suppress(OSError):
+        (target / REASON).unlink(missing_ok=True)  # a pipe would wait for a reader
+        (target / REASON).write_text(sentence, encoding="utf-8", errors="backslashreplace")
     return sentence
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    said = error.strerror if isinstance(error, OSError) else None
+    return (said or str(error)).partition("\n")[0].rstrip(":.")
 
 
 def _slug(name: str) -> str:

@@ -96,6 +96,7 @@ def up_to_date(card: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Ar
     """A card and its arrays as the present format has them."""
     for number in range(card["format"], FORMAT):
         card, arrays = MIGRATIONS[number](card, arrays)
+        card["format"] = number + 1
     return card, arrays
 
 

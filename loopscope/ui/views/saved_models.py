@@ -70,5 +70,9 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
                 state.project.remember(models=memory.models | {label: SavedModel(chosen)})
                 st.rerun()
         if st.button("Delete it", key="delete-model", type="tertiary"):
-            delete_model(chosen)
-            st.rerun()
+            try:
+                delete_model(chosen)
+            except LoopscopeError as error:
+                show_failure(error)
+            else:
+                st.rerun()
