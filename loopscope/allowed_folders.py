@@ -44,6 +44,16 @@ def is_allowed(folder: Path, roots: Sequence[Path]) -> bool:
     return any(real == root or root in real.parents for root in roots)
 
 
+def allowed_place(typed: str, roots: Sequence[Path]) -> Path | None:
+    """What a full path that was typed leads to, with links resolved; None outside the roots and for what is no path."""
+    try:
+        path = Path(typed).expanduser()
+        real = path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return real if path.is_absolute() and is_allowed(real, roots) else None
+
+
 def check_root(folder: str | Path, roots: Sequence[Path]) -> Path:
     """The resolved folder. Raises `LibraryError` when it is no folder or lies outside the roots."""
     try:

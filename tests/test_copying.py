@@ -1,9 +1,13 @@
 """After files were copied, moved or taken back, a project's list says where they lie now."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -11,13 +15,14 @@ import pytest
 import soundfile
 
 from loopscope.analysis.walk import Plan
-from loopscope.exports import UndoReport, plan_copy
+from loopscope.exports import CopyPlan, UndoReport, plan_copy
+from loopscope.files import PART_PREFIX
 from loopscope.library import scan, scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.store import Store
 from loopscope.ui import metadata_task
 from loopscope.ui.projects import copying
-from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.project import Project, Remembered
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.views.takeaway import with_metadata
 
@@ -69,6 +74,10 @@ def finished(task: Task) -> Task:
     return task
 
 
+def take_back(project: Project, store: Store) -> Task:
+    return copying.start_undo(project, store, copying.undo_files(project)[0])
+
+
 def take(project: Project, store: Store, names: tuple[str, ...], destination: Path, move: bool = True) -> None:
     library = project.contents.library
     assert library is not None
@@ -85,9 +94,9 @@ def test_what_was_moved_within_the_folder_is_listed_at_its_new_place_and_not_rea
     take(project, store, ("one/a.wav",), project.folder / "odd")
     assert files_of(project) == {"odd/one/a.wav", "one/b.wav", "two/c.wav", "two/a copy.wav"}
     assert project.contents.serial > serial, "whoever shows the list has to draw it anew"
-    finished(copying.start_undo(project, store))
+    finished(take_back(project, store))
     assert files_of(project) == set(NAMES)
-    assert copying.undo_file(project) is None
+    assert copying.undo_files(project) == []
     assert walks == [], "every sound is still there"
 
 
@@ -97,7 +106,7 @@ def test_what_was_moved_out_of_the_folder_is_gone_from_the_list_until_it_is_take
     take(project, store, ("one/b.wav", "one/a.wav"), tmp_path / "elsewhere")
     assert files_of(project) == {"two/c.wav", "two/a copy.wav"}
     assert walks == [True], "b is gone, and the scores with it"
-    finished(copying.start_undo(project, store))
+    finished(take_back(project, store))
     assert files_of(project) == set(NAMES)
     assert walks == [True, True]
 
@@ -135,22 +144,77 @@ def test_a_move_that_breaks_off_is_listed_as_far_as_it_came_and_can_be_taken_bac
     assert task.state == "failed"
     moved = {str(item.source.relative_to(library.root)) for item in plan.items[:2]}
     assert files_of(project) == set(NAMES) - moved
-    report = finished(copying.start_undo(project, store)).result
+    report = finished(take_back(project, store)).result
     assert isinstance(report, UndoReport) and report.undone == 2
     assert files_of(project) == set(NAMES)
 
 
-def test_what_takes_the_last_move_back_is_remembered_by_the_project(
+def test_what_takes_copies_and_moves_back_is_remembered_by_the_project(
     project: Project, store: Store, walks: list[bool], tmp_path: Path
 ) -> None:
-    take(project, store, ("one/b.wav",), tmp_path / "elsewhere")
+    take(project, store, ("one/b.wav",), tmp_path / "first")
+    take(project, store, ("one/a.wav",), tmp_path / "second", move=False)
     (row,) = store.get_projects("local")
     again = Project(row, store)
-    assert copying.undo_file(again) == copying.undo_file(project) is not None
-    file = copying.undo_file(project)
-    assert file is not None
-    file.unlink()
-    assert copying.undo_file(again) is None, "nothing is offered that cannot be done"
+    last, first = copying.undo_files(again)
+    assert (last.parent.name, first.parent.name) == ("second", "first")
+    last.unlink()
+    assert copying.undo_files(again) == [first], "nothing is offered that cannot be done"
+    finished(take_back(project, store))
+    assert copying.undo_files(project) == []
+    (row,) = store.get_projects("local")
+    assert Project(row, store).memory.undo_files == (str(last),), "its drive may only be away"
+    assert files_of(project) == set(NAMES)
+
+
+def test_the_undo_file_that_an_older_version_remembered_is_offered(tmp_path: Path) -> None:
+    file = tmp_path / "loopscope-undo.jsonl"
+    file.touch()
+    assert Remembered.from_row({"undo": str(file)}).undo_files == (str(file),)
+    for row in ({}, {"undo": ""}, {"undo_files": 3}, {"undo_files": [3, ""]}, {"undo_files": None}):
+        assert Remembered.from_row(row).undo_files == ()
+
+
+@pytest.mark.parametrize("move", [False, True], ids=["copied", "moved"])
+def test_a_copy_that_a_crash_broke_off_is_offered_and_taken_back_after_a_restart(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path, move: bool
+) -> None:
+    library = project.contents.library
+    assert library is not None
+    plan = plan_copy(library.loops, tmp_path / "elsewhere", move=move, root=library.root)
+    child = os.fork()
+    if not child:
+        copy_and_crash(tmp_path / "store.sqlite3", plan)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert len(list((tmp_path / "elsewhere").rglob("*.wav"))) == 2, "one was done, one was begun"
+    (row,) = store.get_projects("local")
+    again = Project(row, store)
+    again.update(library=library, metadata=project.contents.metadata)
+    (file,) = copying.undo_files(again)
+    for part in (tmp_path / "elsewhere").rglob(f"{PART_PREFIX}*"):
+        os.utime(part, (0, 0))  # it was long ago
+    report = finished(copying.start_undo(again, store, file)).result
+    assert isinstance(report, UndoReport) and report.left.empty
+    assert files_of(again) == set(NAMES) and not list((tmp_path / "elsewhere").iterdir())
+    assert copying.undo_files(again) == []
+
+
+def copy_and_crash(database: Path, plan: CopyPlan) -> NoReturn:
+    """Another process does it with another view of the database, and is gone as the second file has its new name."""
+    try:
+        store, link, n_links = Store(database), os.link, count(1)
+
+        def link_and_crash(source: Path, target: Path) -> None:
+            link(source, target)
+            if next(n_links) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.link = link_and_crash  # type: ignore[assignment]
+        task = copying.start_copy(Project(*store.get_projects("local"), store), store, plan)
+        while task.running:
+            time.sleep(0.01)
+    finally:
+        os._exit(1)
 
 
 def test_listening_that_ends_after_a_move_knows_the_places_of_now(

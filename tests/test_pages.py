@@ -561,7 +561,7 @@ def test_a_folder_that_a_move_left_empty_still_offers_to_take_it_back(walked: Wa
     undo = tmp_path / "loopscope-undo.jsonl"
     undo.touch()
     project.update(library=replace(walked.library, loops=walked.library.loops.iloc[:0]), metadata=None)
-    project.remember(undo=str(undo))
+    project.remember(undo_files=(str(undo),))
     at.run()
     assert not at.exception
     assert at.button(key="copy-undo").label == "Undo"

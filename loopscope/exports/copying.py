@@ -2,7 +2,8 @@
 
 A plan names every target before anything happens. A name that is taken, by a file in the folder or by another file of
 the plan (upper and lower case alike, since the folder may end up on another system), gets a number; a file whose copy
-is there already is skipped. What cannot be done is listed with its reason.
+is there already is skipped. What cannot be done is listed with its reason. The destination is where its path really
+leads, and nothing is written through links below it.
 """
 
 import logging
@@ -16,8 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from loopscope.errors import Cancelled, DataError, ExportError
-from loopscope.exports.new_files import copy_content, holds_same, link, one_sentence
-from loopscope.exports.undo import UndoFile
+from loopscope.exports.journal import UndoFile
+from loopscope.exports.new_files import copy_content, holds_same, move_file, one_sentence
 from loopscope.files import display_name, free_name
 from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -64,9 +65,10 @@ def plan_copy(rows: pd.DataFrame, destination: Path, move: bool = False, root: P
     """
     if "path" not in rows:
         raise DataError("The table has no column path, so there is nothing to copy; select loops in the table first.")
-    destination = Path(destination).expanduser().absolute()
-    if destination.exists() and not destination.is_dir():
-        raise ExportError(f"{display_name(destination)} is a file; choose a folder.")
+    destination = Path(os.path.realpath(Path(destination).expanduser()))
+    with one_sentence("open", destination):
+        if destination.exists() and not destination.is_dir():
+            raise ExportError(f"{display_name(destination)} is a file; choose a folder.")
     items: list[CopyItem] = []
     skipped: list[tuple[str, str]] = []
     taken: set[str] = set()
@@ -95,10 +97,10 @@ def execute(
     Cancelled when `should_stop` says so; what was done until then stays, and the undo file covers it.
     """
     started = time.monotonic()
-    with one_sentence("create the folder", plan.destination):
-        plan.destination.mkdir(parents=True, exist_ok=True)
+    _make_folder(plan.destination)
+    with one_sentence("look at", plan.destination):
         free = shutil.disk_usage(plan.destination).free
-    needed = 0 if plan.move and _same_disk(plan) else plan.total_bytes
+        needed = 0 if plan.move and _same_disk(plan) else plan.total_bytes
     if needed + RESERVE_BYTES > free:
         raise ExportError(
             f"{display_name(plan.destination)} has {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB are needed; free "
@@ -118,29 +120,26 @@ def execute(
 
 def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile) -> None:
     source = _within(item.source, plan.root)
+    _make_folder(item.target.parent)
     with one_sentence("move" if plan.move else "copy", item.source):
-        item.target.parent.mkdir(parents=True, exist_ok=True)
         journal.will_write(item.source, item.target)
         if plan.move:
-            _move(source, item.target)
+            move_file(source, item.target)
         else:
             copy_content(source, item.target)
         journal.written(item.target)
 
 
-def _move(source: UserFile, target: Path) -> None:
-    """Rename where the disk allows it; else copy, compare, and only then remove the original."""
-    path = Path(source)
-    with open_user_file(source) as original:
-        is_linked = not path.is_symlink() and link(path, target)
-        if is_linked and not os.path.samestat(target.lstat(), os.fstat(original.fileno())):
-            target.unlink()
-            raise ExportError(f"{display_name(path)} was replaced while it was moved; scan the folder again.")
-    if not is_linked:
-        copy_content(source, target)
-        if not holds_same(source, target):
-            raise ExportError(f"The copy of {display_name(path)} differs from it; the original was kept.")
-    path.unlink()
+def _make_folder(folder: Path) -> None:
+    with one_sentence("create the folder", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if _leads_elsewhere(folder):
+        raise ExportError(f"{display_name(folder)} is reached through a link by now; choose another folder.")
+
+
+def _leads_elsewhere(folder: Path) -> bool:
+    """Whether there is a link in its path, which had none when it was planned."""
+    return os.path.realpath(folder) != str(folder)
 
 
 def _same_disk(plan: CopyPlan) -> bool:
@@ -151,9 +150,11 @@ def _same_disk(plan: CopyPlan) -> bool:
 
 def _reason_to_skip(source: Path, wanted: Path, root: Path | None) -> str:
     """Why a file is left alone, or nothing."""
-    if not source.is_file():
-        return "The file does not exist any more; scan the folder again."
     try:
+        if not source.is_file():
+            return "The file does not exist any more; scan the folder again."
+        if _leads_elsewhere(wanted.parent):
+            return "Its folder there is a link that leads elsewhere; choose another folder."
         open_user_file(_within(source, root)).close()
         if wanted.exists() and wanted.samefile(source):
             return "The file is in this folder already."

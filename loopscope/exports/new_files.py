@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loopscope.errors import ExportError
 from loopscope.files import display_name, flush, unfinished_file
-from loopscope.user_files import FilePath, open_user_file, path_to_open
+from loopscope.user_files import FilePath, UserFile, open_user_file, path_to_open
 
 COPY_BYTES = 2**20
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
@@ -22,6 +22,7 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name is too long; choose a folder with a shorter path",
     errno.ENOENT: "it does not exist any more; scan the folder again",
     errno.ENOTDIR: "a part of the path is a file; choose another folder",
+    errno.ELOOP: "a link is in its place; give the file itself",
 }
 
 
@@ -62,6 +63,24 @@ def copy_content(source: FilePath, target: Path) -> None:
         if not link(part, target):
             _claim(target)
             part.replace(target)
+
+
+def move_file(source: UserFile, target: Path) -> None:
+    """Rename to a free name where the disk allows it; else copy, compare, and only then remove the original.
+
+    Raises ExportError if `target` exists, the copy differs or the file is replaced meanwhile.
+    """
+    path = Path(source)
+    with open_user_file(source) as original:
+        is_linked = not path.is_symlink() and link(path, target)
+        if is_linked and not os.path.samestat(target.lstat(), os.fstat(original.fileno())):
+            target.unlink()
+            raise ExportError(f"{display_name(path)} was replaced while it was moved; scan the folder again.")
+    if not is_linked:
+        copy_content(source, target)
+        if not holds_same(source, target):
+            raise ExportError(f"The copy of {display_name(path)} differs from it; the original was kept.")
+    path.unlink()
 
 
 def holds_same(source: FilePath, other: Path) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loopscope.exports import CopyPlan, UndoReport, execute, undo
-from loopscope.files import display_name
+from loopscope.files import display_name, is_file
 from loopscope.library import scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.store import FileKey, Store
@@ -18,6 +18,7 @@ from loopscope.ui.projects.walking import start_walk
 from loopscope.wording import counted
 
 COPY = "copy"
+UNDO_FILES_KEPT = 20
 
 
 def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
@@ -25,7 +26,7 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
 
     def work(task: Task) -> None:
         try:
-            execute(plan, task.on_progress, task.should_stop, lambda file: project.remember(undo=str(file)))
+            execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
         finally:
             _know_again(store, ((item.source, item.target) for item in plan.items))
             if plan.move or _is_inside(plan.destination, project):
@@ -36,16 +37,16 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
     return project.tasks.start(COPY, "Moving files" if plan.move else "Copying files", work)
 
 
-def start_undo(project: Project, store: Store) -> Task:
-    """Takes the last copy or move back in a worker. The task's result is the UndoReport."""
+def start_undo(project: Project, store: Store, file: Path) -> Task:
+    """Takes the copy or move of this undo file back in a worker. The task's result is the UndoReport."""
 
     def work(task: Task) -> UndoReport:
         try:
-            report = undo(Path(project.memory.undo), task.on_progress, task.should_stop)
+            report = undo(file, task.on_progress, task.should_stop, project.folder)
         finally:
             look_again(project, store)
         if report.left.empty:
-            project.remember(undo="")
+            project.remember(undo_files=tuple(known for known in project.memory.undo_files if known != str(file)))
         project.say(f"{counted(report.undone, 'file')} taken back")
         return report
 
@@ -75,10 +76,13 @@ def _let_go_of_stale(project: Project) -> None:
     project.update(models={label: scored for label, scored in models.items() if label not in stale})
 
 
-def undo_file(project: Project) -> Path | None:
-    """What takes the last copy or move back, where it is still there."""
-    file = Path(project.memory.undo)
-    return file if project.memory.undo and file.is_file() else None
+def undo_files(project: Project) -> list[Path]:
+    """What takes copies and moves back, the last first, where it is still there."""
+    return [Path(file) for file in reversed(project.memory.undo_files) if is_file(file)]
+
+
+def _remember(project: Project, file: Path) -> None:
+    project.remember(undo_files=(*project.memory.undo_files, str(file))[-UNDO_FILES_KEPT:])
 
 
 def _is_inside(destination: Path, project: Project) -> bool:

@@ -57,7 +57,7 @@ class Remembered:
     """What the store keeps of a project besides its name. `standing`: how the walk stands, "running" also where it was
     killed, "stopped" where the user or an error ended it.
 
-    `models` by label, the oldest first. `undo`: the file that takes the last copy or move back.
+    `models` by label, the oldest first. `undo_files`: what takes copies and moves back, the oldest first.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -70,7 +70,7 @@ class Remembered:
     n_flagged: int | None = None
     page: str = ""
     selected: str | None = None
-    undo: str = ""
+    undo_files: tuple[str, ...] = ()
     view: Mapping[str, Any] | None = None
 
     @classmethod
@@ -86,7 +86,10 @@ class Remembered:
             found.standing = row["standing"]
         hints = get_type_hints(cls)
         found.view = _pairs(row.get("view")) or None
-        for name in ("active", "n_loops", "n_flagged", "page", "selected", "undo"):
+        files = row.get("undo_files", [row.get("undo")])  # older versions remembered the last one
+        if isinstance(files, list):
+            found.undo_files = tuple(file for file in files if file and isinstance(file, str))
+        for name in ("active", "n_loops", "n_flagged", "page", "selected"):
             if name in row and isinstance(row[name], hints[name]):
                 setattr(found, name, row[name])
         return found

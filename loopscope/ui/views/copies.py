@@ -5,16 +5,18 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from loopscope.allowed_folders import is_allowed
+from loopscope.allowed_folders import allowed_place
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, UndoReport, plan_copy
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_failure, show_task, store
-from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_file
+from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_files
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import show_table
 from loopscope.wording import counted
+
+UNDO_SHOWN = 3
 
 
 def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
@@ -39,11 +41,10 @@ def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
 
 
 def _destination(typed: str) -> Path | None:
-    folder = Path(typed).expanduser()
-    if folder.is_absolute() and is_allowed(folder, roots()):
-        return folder
-    st.error("The destination must be a full path inside the folders this app may open; see the Library page.")
-    return None
+    folder = allowed_place(typed, roots())
+    if folder is None:
+        st.error("The destination must be a full path inside the folders this app may open; see the Library page.")
+    return folder
 
 
 def _planned(state: SessionState, library: Library, rows: pd.DataFrame, destination: Path, move: bool) -> CopyPlan:
@@ -69,13 +70,13 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
 
 
 def offer_undo(state: SessionState) -> None:
-    """A button that takes the last copy or move back, where there was one; also beside a folder left empty by it."""
-    file = undo_file(state.project)
-    if file is None:
-        return
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.caption(f"The last copy or move can be taken back by {plain(str(file))}")
+    """A button for each of the last copies and moves that can be taken back; also beside a folder left empty by one."""
     waits = state.project.tasks.any_running()
-    if right.button("Undo", key="copy-undo", icon=":material/undo:", disabled=waits):
-        start_undo(state.project, store())
-        st.rerun()
+    for number, file in enumerate(undo_files(state.project)[:UNDO_SHOWN]):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        which = "An earlier" if number else "The last"
+        left.caption(f"{which} copy or move can be taken back by {plain(str(file))}")
+        key = f"copy-undo-{number}" if number else "copy-undo"
+        if right.button("Undo", key=key, icon=":material/undo:", disabled=waits):
+            start_undo(state.project, store(), file)
+            st.rerun()
