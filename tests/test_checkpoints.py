@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from loopscope.checkpoints import (
@@ -125,6 +127,109 @@ def test_damaged_and_foreign_files_are_one_sentence_each(tmp_path: Path) -> None
         assert name in sentence(error)
     assert not victim.exists()
     assert not CLAP_FUSION.stored.exists()
+
+
+def recompressed(path: Path) -> Path:
+    """The same zip archive with its parts compressed."""
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as out:
+        for name in archive.namelist():
+            out.writestr(name, archive.read(name))
+    return path.with_suffix(".zip").rename(path)
+
+
+def with_one_more(path: Path, tensor: torch.Tensor, name: str = "module.audio_branch.more") -> Path:
+    torch.save(tensors(CLAP_FUSION, CLAP_FUSION.prefix) | {name: tensor}, path)
+    return path
+
+
+def sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as out:
+        out.truncate(size)
+    return path
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def a_pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def saved(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
+BAD: dict[str, Callable[[Path], Path]] = {
+    "a folder": lambda home: home,
+    "a pipe": lambda home: a_pipe(home / "clap.pt"),
+    "nobody's home": lambda home: Path("~nobody-of-that-name/clap.pt"),
+    "a NUL": lambda home: home / "a\0b.pt",
+    "a name that is too long": lambda home: home / ("a" * 5_000 + ".pt"),
+    "a folder that is a file": lambda home: written(home / "a.pt", b"") / "clap.pt",
+    "a terabyte": lambda home: sparse(home / "clap.pt", 2**40),
+    "text that is called a wheel": lambda home: written(home / "clap.whl", b"text"),
+    "a wheel of another project": lambda home: wheel_with(home / "clap.whl", b"text"),
+    "a zip of text": lambda home: wheel_with(home / "clap.pt", b"text"),
+    "compressed parts": lambda home: recompressed(published_file(home / "clap.pt")),
+    "a number for a state": lambda home: saved(home / "clap.pt", {"state_dict": 5}),
+    "an empty tuple": lambda home: saved(home / "clap.pt", ()),
+    "a pickle that never ends": lambda home: written(home / "clap.pt", b"\x80\x02" + b"(" * 10**6),
+    "a pickle of 2 GB of text": lambda home: written(home / "clap.pt", b"\x80\x02X\xff\xff\xff\x7f"),
+    "a view of 400 GB": lambda home: with_one_more(home / "clap.pt", torch.zeros(1).expand(10**5, 10**6)),
+    "NaN": lambda home: with_one_more(home / "clap.pt", torch.tensor([float("nan")])),
+    "complex numbers": lambda home: with_one_more(home / "clap.pt", torch.zeros(2, dtype=torch.complex64)),
+    "a sparse tensor": lambda home: with_one_more(home / "clap.pt", torch.eye(3).to_sparse()),
+    "a tensor without content": lambda home: with_one_more(home / "clap.pt", torch.zeros(3, device="meta")),
+    "a name that is no text": lambda home: with_one_more(
+        home / "clap.pt", torch.zeros(1), "module.audio_branch.\ud800"
+    ),
+    "names of a terabyte": lambda home: written(home / "clap.safetensors", b"\xff\xff\xff\xff\xff\0\0\0{}"),
+    "an unknown kind of number": lambda home: written(
+        home / "clap.safetensors",
+        (55).to_bytes(8, "little") + b'{"a":{"dtype":"F128","shape":[1],"data_offsets":[0,16]}}' + bytes(16),
+    ),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", BAD)
+def test_whatever_is_given_as_weights_is_one_sentence(kind: str, tmp_path: Path) -> None:
+    file = BAD[kind](tmp_path)
+    with pytest.raises(WeightsError) as error:
+        load_weights(CLAP_FUSION, file)
+    assert len(sentence(error)) < 400 + len(str(file))
+    assert not CLAP_FUSION.stored.exists()
+
+
+@pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "pickle"])
+def test_damaged_bytes_of_a_checkpoint_are_one_sentence_or_do_no_harm(tmp_path: Path, as_zip: bool) -> None:
+    path = tmp_path / "clap.pt"
+    own = {name: torch.zeros(1).expand(shape) for name, shape in CLAP_FUSION.signature.items()}  # few bytes
+    torch.save({f"{CLAP_FUSION.prefix}{name}": value for name, value in own.items()}, path)
+    good = path.read_bytes()
+    if not as_zip:
+        torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
+        good = path.read_bytes()
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @given(
+        st.lists(st.tuples(st.integers(0, len(good) - 1), st.binary(min_size=1, max_size=6)), min_size=1, max_size=4)
+    )
+    def try_one(changes: list[tuple[int, bytes]]) -> None:
+        data = bytearray(good)
+        for at, content in changes:
+            data[at : at + len(content)] = content
+        path.write_bytes(data)
+        try:
+            load_weights(CLAP_FUSION, path)
+        except WeightsError as error:
+            assert "\n" not in str(error) and str(error).endswith(".")
+
+    try_one()
 
 
 def test_damaged_kept_weights_are_noticed(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
+from loopscope.ui.views import library as library_view
 from loopscope.ui.views import subset_choice
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,6 +154,39 @@ def test_a_folder_outside_the_roots_is_refused_with_a_way_to_allow_it(
     assert state_of(at).library is None
     at.button(key="allow").click().run()
     assert state_of(at).allowed == (outside.resolve(),)
+
+
+def test_a_checkpoint_is_looked_for_below_the_roots_only_and_nothing_begins_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "clap.pt").write_bytes(b"weights")
+    (inside / "link.pt").symlink_to(outside / "clap.pt")
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(inside))
+    at = start()
+    at.radio(key="encoder-name").set_value("clap-fusion").run()
+    refused = [outside / "clap.pt", outside / "absent.pt", inside / "link.pt", inside / ".." / "outside" / "clap.pt"]
+    for typed in (*refused, "clap.pt", "~nobody-of-that-name/clap.pt", "/a\0b", f"/{'a' * 5000}"):
+        assert "inside the folders this app may open" in said_of_checkpoint(at, str(typed), inside), typed
+    for typed in (inside, inside / "absent.pt", inside / ("a" * 300)):
+        assert "No checkpoint file at" in said_of_checkpoint(at, str(typed), inside), typed
+    at.radio(key="encoder-name").set_value("aisfx").run()
+    monkeypatch.setattr(library_view, "start_walk", lambda *_, **__: None)
+    assert not said_of_checkpoint(at, "", inside), "another encoder takes none"
+    assert state_of(at).project.memory.plan.weights_file is None
+
+
+def said_of_checkpoint(at: AppTest, typed: str, folder: Path) -> str:
+    """The error as a folder is to be analysed with this checkpoint."""
+    if typed:
+        at.text_input(key="weights-file").set_value(typed)
+    at.text_input(key="path").set_value(str(folder))
+    next(button for button in at.button if button.label == "Analyse").click().run()
+    assert not at.exception
+    assert not state_of(at).project.tasks.any_running()
+    return " ".join(error.value for error in at.error)
 
 
 def test_the_browser_opens_folders_and_scans_the_one_in_view(pack: Path) -> None:

@@ -40,7 +40,7 @@ def load_weights(
         fetch(checkpoint, on_progress)
     else:
         on_progress(Progress(f"Reading weights of {checkpoint.encoder}", 0, 0))
-        stored.keep(checkpoint, Path(weights_file).expanduser())
+        stored.keep(checkpoint, Path(weights_file))
     return stored.read(checkpoint)
 
 

@@ -1,9 +1,10 @@
 """Named tensors out of checkpoint files, without running any code of theirs.
 
 `torch.load(weights_only=True)` through a memory map where the file is a zip archive, so that tensors nobody asks for
-(the text tower, the optimiser) never enter memory.
+(the text tower, the optimiser) never enter memory. What a file claims to hold is held against its size first.
 """
 
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,14 @@ from loopscope.errors import WeightsError
 # torch raises it but does not re-export it, and the unpickler's own module is never to be imported here.
 _UnpicklingError: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
 
+_KINDS = {
+    getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64", "uint8", "int32", "int64", "bool")
+}
+_DAMAGES = (
+    *(_UnpicklingError, SafetensorError, zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError, LookupError),
+    *(TypeError, AttributeError, ArithmeticError, RuntimeError, AssertionError, ImportError, MemoryError),
+)
+
 
 def read_encoder(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
     """The encoder's own tensors in `path`, under the network's names. Raises `WeightsError` if they are not there."""
@@ -31,6 +40,7 @@ def read_encoder(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
             break
     for name, shape in checkpoint.signature.items():
         _expect_shape(checkpoint, path, name, shape, chosen.get(name))
+    _expect_numbers(path, chosen)
     return chosen
 
 
@@ -43,6 +53,16 @@ def _expect_shape(checkpoint: Checkpoint, path: Path, name: str, shape: tuple[in
         )
 
 
+def _expect_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Plain arrays of numbers that the file has room for: views may claim any size."""
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > path.stat().st_size:
+        raise WeightsError(f"{path} claims to hold more than it can; fetch it again.")
+    for name, tensor in tensors.items():
+        plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and tensor.dtype in _KINDS
+        if not plain or not name.isascii() or not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path} holds something else than numbers as {name!a:.100}; fetch it again.")
+
+
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     """All tensors of a file by their full names, in whatever wrapping the publisher saved them."""
     if path.suffix == ".safetensors":
@@ -50,9 +70,10 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     loaded = _load_archive(path)
     if isinstance(loaded, tuple) and loaded:
         loaded = loaded[0]
+    if isinstance(loaded, Mapping):
+        loaded = loaded.get("state_dict", loaded)
     if not isinstance(loaded, Mapping):
         raise WeightsError(f"{path} holds one {type(loaded).__name__} instead of named tensors; give another file.")
-    loaded = loaded.get("state_dict", loaded)
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
 
 
@@ -60,7 +81,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file. Raises `WeightsError` if it is incomplete or something else."""
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except _DAMAGES as error:
         raise WeightsError(
             f"{path} is not a complete safetensors file ({first_line(error)}); fetch it again."
         ) from None
@@ -68,12 +89,22 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _load_archive(path: Path) -> Any:
     try:
+        is_zip = zipfile.is_zipfile(path)
+        if is_zip:
+            _expect_stored(path)
         with torch.serialization.safe_globals(_numpy_scalars()):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (_UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except _DAMAGES as error:
         raise WeightsError(
             f"{path} is not a complete PyTorch checkpoint of plain tensors ({first_line(error)}); fetch it again."
         ) from None
+
+
+def _expect_stored(path: Path) -> None:
+    """Raises ValueError for compressed parts, which PyTorch writes none of: a few bytes could fill the memory."""
+    with zipfile.ZipFile(path) as archive:
+        if any(part.file_size != part.compress_size for part in archive.infolist()):
+            raise ValueError("its parts are compressed")
 
 
 def _numpy_scalars() -> list[Any]:

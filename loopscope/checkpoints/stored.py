@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from torch import Tensor
 from loopscope.checkpoints.published import Checkpoint
 from loopscope.checkpoints.reading import first_line, read_encoder, read_safetensors
 from loopscope.errors import WeightsError
-from loopscope.files import file_sha256, remove_abandoned, written_whole
+from loopscope.files import file_sha256, is_file, remove_abandoned, written_whole
+
+LARGEST_FILE = 2**34  # bytes: eight times the largest published one
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,21 @@ def keep(checkpoint: Checkpoint, path: Path) -> None:
     `path` is the published checkpoint, the wheel that carries it, or a safetensors file of the same tensors.
     Raises `WeightsError` if it is missing, damaged, not the published one or of another model.
     """
-    if not path.is_file():
+    with suppress(RuntimeError):  # nobody has the home of whom it speaks
+        path = path.expanduser()
+    if not is_file(path):
         raise WeightsError(f"There is no weights file at {path}; give the path of {Path(checkpoint.filename).name}.")
-    source_sha256 = file_sha256(path)
-    if _header(checkpoint.stored).get("source_sha256") == source_sha256:
-        return
-    with _unwrapped(checkpoint, path, source_sha256) as inner:
-        _write(checkpoint, read_encoder(checkpoint, inner), source_sha256)
+    try:
+        n_bytes = path.stat().st_size
+        if n_bytes > LARGEST_FILE:
+            raise WeightsError(f"{path} is {n_bytes / 1e9:,.0f} GB large; give {Path(checkpoint.filename).name}.")
+        source_sha256 = file_sha256(path)
+        if _header(checkpoint.stored).get("source_sha256") == source_sha256:
+            return
+        with _unwrapped(checkpoint, path, source_sha256) as inner:
+            _write(checkpoint, read_encoder(checkpoint, inner), source_sha256)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({first_line(error)}); give another file.") from None
 
 
 def read(checkpoint: Checkpoint) -> Weights:
@@ -63,7 +73,7 @@ def digests(checkpoint: Checkpoint) -> dict[str, str]:
 @contextmanager
 def _unwrapped(checkpoint: Checkpoint, path: Path, sha256: str) -> Iterator[Path]:
     """The checkpoint file itself, taken out of a wheel if need be; checks the digests known in advance."""
-    if path.suffix == ".whl":
+    if path.suffix == ".whl" and checkpoint.requirement:
         _expect_digest(path, sha256, checkpoint.wheel_sha256)
         with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, zipfile.ZipFile(path) as wheel:
             inner = Path(wheel.extract(checkpoint.filename, folder))

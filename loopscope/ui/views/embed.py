@@ -1,23 +1,27 @@
 """The Embed page's parts: choosing an encoder, the running embedding, what came of it."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
+from loopscope.allowed_folders import allowed_place
 from loopscope.analysis.pipeline import left_out
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import AUTO, ENCODERS
+from loopscope.files import is_file
 from loopscope.library import Library
 from loopscope.ui.components import ended, figures_row, next_step, plain, show_notice, show_task
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import WALK, start_walk
 from loopscope.ui.state import recall, remember, session
+from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import show_table
 
+CLAP = "clap"  # begins the names of the encoders that take a checkpoint of the user's
 
-def choose_encoder() -> tuple[str, str | None]:
-    """The encoder's name and, for CLAP, an optional weights file of the user's."""
+
+def choose_encoder() -> str:
+    """The encoder's name; for CLAP a weights file of the user's may be chosen too, see `checked_weights`."""
     known = {info.name: info for info in ENCODERS}
     titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
     titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
@@ -27,17 +31,34 @@ def choose_encoder() -> tuple[str, str | None]:
     if name in known:
         info = known[name]
         st.caption(f"{info.n_features} numbers per loop · {plain(info.licence)}")
-    weights_file = ""
-    if name.startswith("clap"):
+    if name.startswith(CLAP):
         recall({"weights-file": ""})
-        weights_file = st.text_input(
+        session().choices["weights-file"] = st.text_input(
             "Checkpoint file (optional)",
             placeholder="/path/to/630k-audioset-fusion-best.pt",
             help="A checkpoint you have. Left empty, the published one is fetched from the model hub (2 GB, once).",
             key="weights-file",
         ).strip()
-        session().choices["weights-file"] = weights_file
-    return name, weights_file or None
+    return name
+
+
+def checked_weights() -> str | None:
+    """The real path of the checkpoint that was chosen, if any; else says what is wrong with it and ends the run.
+
+    What lies outside the allowed folders is not even looked for.
+    """
+    choices = session().choices
+    typed = choices.get("weights-file")
+    if not typed or not choices.get("encoder-name", AUTO).startswith(CLAP):
+        return None
+    file = allowed_place(typed, roots())
+    if file is None:
+        st.error("The checkpoint must be a full path inside the folders this app may open; see the Library page.")
+        st.stop()
+    if not is_file(file):
+        st.error(f"No checkpoint file at {plain(typed)}; give the full path of a .pt or .safetensors file.")
+        st.stop()
+    return str(file)
 
 
 def embed_step(library: Library) -> None:
@@ -46,11 +67,10 @@ def embed_step(library: Library) -> None:
     ended(WALK)
     running = state.project.tasks.running(WALK)
     with st.container(border=True):
-        name, weights_file = choose_encoder()
+        name = choose_encoder()
         label = "Analyse again with this encoder" if state.embeddings is not None else "Embed the loops"
         if st.button(label, disabled=state.project.tasks.any_running(), key="embed-start"):
-            _warn_missing(weights_file)
-            again(name, weights_file)
+            again(name, checked_weights())
             st.rerun()
     if running:
         show_task(WALK)
@@ -63,12 +83,6 @@ def again(encoder: str, weights_file: str | None) -> None:
     project = session().project
     is_other = project.change_plan(replace(project.memory.plan, encoder=encoder, weights_file=weights_file))
     start_walk(project, project_registry().store, retrain=is_other)
-
-
-def _warn_missing(weights_file: str | None) -> None:
-    if weights_file and not Path(weights_file).expanduser().is_file():
-        st.error(f"No checkpoint file at {plain(weights_file)}; give the full path of a .pt or .safetensors file.")
-        st.stop()
 
 
 def show_embeddings(library: Library, embeddings: EmbeddingSet) -> None:

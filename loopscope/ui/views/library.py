@@ -27,7 +27,7 @@ from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
-from loopscope.ui.views.embed import choose_encoder
+from loopscope.ui.views.embed import checked_weights, choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
 from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
 from loopscope.ui.views.subset_choice import choose_subset_ahead, subset_ahead
@@ -104,7 +104,7 @@ def chosen_plan() -> Plan:
     choices, usual = session().choices, Plan()
     return Plan(
         encoder=choices.get("encoder-name", usual.encoder),
-        weights_file=choices.get("weights-file") or None,
+        weights_file=checked_weights(),
         detector=choices.get("detector-name", usual.detector),
         preset=choices.get("preset-name") or usual.preset,
         seed=int(choices.get("seed", usual.seed)),
