@@ -1,18 +1,66 @@
-"""Names from a browser cannot leave the uploads folder."""
+"""A folder that a browser sends arrives whole, below its own folder and nowhere else, without being held in memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from loopscope.config import AUDIO_EXTENSIONS, paths
-from loopscope.ui.views import uploads
-from loopscope.ui.views.uploads import safe_places, safe_relative, write_below
+from loopscope.ui.server import media, messages, received, upload_routes
+from loopscope.ui.server.media import MediaRegistry, routes
+from loopscope.ui.server.received import safe_places, safe_relative
+from loopscope.ui.widgets import upload
+from loopscope.ui.widgets.javascript import Commits
+
+TOKEN = "a-session"
+OWN = {"Origin": "http://testserver"}
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MediaRegistry:
+    """Of one session, which may upload into tmp_path/uploads."""
+    registry = MediaRegistry()
+    registry.publish_uploads(TOKEN, tmp_path / "uploads")
+    for module in (messages, upload_routes):
+        monkeypatch.setattr(module, "media_registry", lambda: registry)
+    return registry
+
+
+@pytest.fixture
+def client(registry: MediaRegistry) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=routes()), headers=OWN) as client:
+        yield client
+
+
+def begun(client: TestClient, files: dict[str, bytes]) -> str:
+    """Announce a folder; the address of its upload."""
+    listed = [[name, len(content)] for name, content in files.items()]
+    answer = client.post(f"/ls/upload/{TOKEN}", json={"files": listed})
+    assert answer.status_code == 200, answer.text
+    return f"/ls/upload/{TOKEN}/{answer.json()['upload']}"
+
+
+def sent(client: TestClient, files: dict[str, bytes]) -> str:
+    address = begun(client, files)
+    for number, content in enumerate(files.values()):
+        assert client.put(f"{address}/{number}", content=content).status_code == 204
+    return address
+
+
+def upload_at(registry: MediaRegistry, address: str) -> received.Upload | None:
+    uploads = registry.uploads(TOKEN)
+    assert uploads is not None
+    return uploads.get(address.rpartition("/")[2])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -45,15 +93,14 @@ def test_never_absolute_never_upwards(name: str) -> None:
     assert "\0" not in str(path)
 
 
-def test_uploaded_files_stay_below_their_folder(tmp_path: Path) -> None:
-    target = tmp_path / "uploads" / "session" / "pack"
-    for relative in safe_places(["pack/a.wav", "../../b.wav", "//c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"]):
-        place = write_below(target, relative, b"sound")
-        assert place.read_bytes() == b"sound"
-        assert place.resolve().is_relative_to(target)
+def test_uploaded_files_stay_below_their_folder(client: TestClient, registry: MediaRegistry, tmp_path: Path) -> None:
+    names = ["pack/a.wav", "../../b.wav", "//c.wav", "pack/../../../d.wav", "pack\\..\\e.wav"]
+    upload = upload_at(registry, sent(client, dict.fromkeys(names, b"sound")))
+    assert upload is not None and upload.is_whole
     assert [path.name for path in tmp_path.iterdir()] == ["uploads"]
-    left = [path.name for path in target.rglob("*") if path.is_file()]
-    assert sorted(left) == ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
+    assert upload.folder.is_relative_to(tmp_path / "uploads")
+    assert sorted(Path(name).name for name in tree(upload.folder)) == ["a.wav", "b.wav", "c.wav", "d.wav", "e.wav"]
+    assert set(tree(upload.folder).values()) == {b"sound"}
 
 
 LONG = "a very long name of a loop " * 12
@@ -75,12 +122,13 @@ MANY = [
 ]
 
 
-def test_long_and_colliding_names_all_arrive_with_their_suffixes(tmp_path: Path) -> None:
-    places = safe_places(MANY)
-    written = [write_below(tmp_path, place, str(i).encode()) for i, place in enumerate(places)]
-    assert [path.read_bytes() for path in written] == [str(i).encode() for i in range(len(MANY))]
-    assert sum(path.is_file() for path in tmp_path.rglob("*")) == len(MANY)
-    assert [place.suffix for place in places] == [Path(name).suffix for name in MANY]
+def test_long_and_colliding_names_all_arrive_with_their_suffixes(client: TestClient, registry: MediaRegistry) -> None:
+    files = {name.encode("utf-8", "replace").decode(): str(i).encode() for i, name in enumerate(MANY)}
+    upload = upload_at(registry, sent(client, files))
+    assert upload is not None
+    assert [(upload.base / place).read_bytes() for place in upload.places] == list(files.values())
+    assert len(tree(upload.base)) == len(MANY)
+    assert [place.suffix for place in upload.places] == [Path(name).suffix for name in MANY]
 
 
 def test_a_name_that_can_be_kept_is_kept() -> None:
@@ -117,11 +165,14 @@ def test_no_two_uploads_share_a_place(names: list[str]) -> None:
 
 def test_every_renaming_is_listed() -> None:
     def page() -> None:
-        from loopscope.ui.views.uploads import list_renamed, safe_places
+        from pathlib import Path
+
+        from loopscope.ui.server.received import Upload, safe_places
+        from loopscope.ui.views.uploads import list_renamed
         from tests.test_uploads import MANY
 
-        list_renamed(MANY, safe_places(MANY))
-        list_renamed(["pack/a.wav"], safe_places(["pack/a.wav"]))
+        for names in (MANY, ["pack/a.wav"]):
+            list_renamed(Upload(Path(), tuple(names), tuple(safe_places(names)), ()).renamed)
 
     shown = AppTest.from_function(page).run()
     assert not shown.exception
@@ -132,15 +183,101 @@ def test_every_renaming_is_listed() -> None:
     assert "A_B (3).wav" in set(table.value["Kept as"])
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A file as the browser sent it."""
+PACK = {"pack/a.wav": b"first", "pack/sub/b.wav": b"", "pack/c.flac": bytes(3_000_000)}
 
-    name: str
-    size: int = 5
 
-    def getbuffer(self) -> memoryview:
-        return memoryview(b"sound")
+def test_a_folder_arrives_as_it_was(client: TestClient, registry: MediaRegistry) -> None:
+    address = sent(client, PACK)
+    upload = upload_at(registry, address)
+    assert upload is not None and upload.is_whole and upload.renamed == []
+    assert upload.folder.name == "pack"
+    assert tree(upload.base) == PACK
+    assert client.put(f"{address}/0", content=b"again").status_code == 204, "an answer that was lost"
+    assert (upload.folder / "a.wav").read_bytes() == b"again"
+    second = upload_at(registry, sent(client, PACK))
+    assert second is not None and second.base != upload.base
+
+
+def test_an_upload_counts_as_whole_when_every_file_is_there(client: TestClient, registry: MediaRegistry) -> None:
+    address = begun(client, PACK)
+    upload = upload_at(registry, address)
+    assert upload is not None
+    for number, content in reversed(list(enumerate(PACK.values()))):
+        assert not upload.is_whole
+        client.put(f"{address}/{number}", content=content)
+    assert upload.is_whole
+
+
+@pytest.mark.parametrize("content", [b"firs", b"first!", b""])
+def test_a_file_of_another_length_is_refused_and_leaves_nothing(
+    client: TestClient, registry: MediaRegistry, content: bytes
+) -> None:
+    address = begun(client, PACK)
+    answer = client.put(f"{address}/0", content=content)
+    assert answer.status_code in {400, 413} and answer.json()["error"].endswith(".")
+    upload = upload_at(registry, address)
+    assert upload is not None and not upload.arrived and tree(upload.base) == {}
+
+
+def test_only_the_session_s_own_page_uploads(client: TestClient, registry: MediaRegistry, tmp_path: Path) -> None:
+    address = begun(client, PACK)
+    foreign = {"Origin": "http://evil.test"}
+    for where in (f"/ls/upload/{TOKEN}", "/ls/upload/another"):
+        assert client.post(where, json={"files": [["a.wav", 1]]}, headers=foreign).status_code == 403
+    assert client.put(f"{address}/0", content=b"first", headers=foreign).status_code == 403
+    assert client.delete(address, headers=foreign).status_code == 403
+    assert client.post("/ls/upload/another", json={"files": [["a.wav", 1]]}).status_code == 404
+    for wrong in (f"{address}/3", f"{address}/-1", f"{address}/x", f"{address}x/0", address.replace(TOKEN, "b") + "/0"):
+        assert client.put(wrong, content=b"first").status_code in {404, 405}
+    assert not (tmp_path / "uploads").exists() or tree(tmp_path / "uploads") == {}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        {},
+        *({"files": [["a.wav", size]]} for size in (-1, 1.5, True, "1")),
+        *({"files": files} for files in ({}, [], [["a.wav"]], [[1, 1]])),
+    ],
+    ids=lambda said: str(said)[:40],
+)
+def test_what_is_no_list_of_files_is_one_sentence(client: TestClient, said: Any) -> None:
+    answer = client.post(f"/ls/upload/{TOKEN}", json=said)
+    assert answer.status_code in {400, 413}
+    assert answer.json()["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("files", "is_taken"),
+    [
+        ([[f"{number}.wav", 1] for number in range(10_000)], True),
+        ([[f"{number}.wav", 1] for number in range(10_001)], False),
+        ([["a.wav", 2_000_000_000]], True),
+        ([["a.wav", 2_000_000_000], ["b.wav", 1]], False),
+    ],
+    ids=["as many as may be", "one more", "as much as may be", "one byte more"],
+)
+def test_an_upload_is_limited(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, files: list[Any], is_taken: bool
+) -> None:
+    usage = received.shutil.disk_usage("/")
+    monkeypatch.setattr(received.shutil, "disk_usage", lambda _: usage._replace(free=10**12))
+    answer = client.post(f"/ls/upload/{TOKEN}", json={"files": files})
+    assert answer.status_code == (200 if is_taken else 413)
+    assert is_taken or "10,000 and 2 GB are the limits" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("the disk is gone")])
+def test_a_full_disk_is_one_sentence(client: TestClient, monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise error
+
+    address = begun(client, PACK)
+    monkeypatch.setattr(upload_routes, "written_whole", refuse)
+    answer = client.put(f"{address}/0", content=b"first")
+    assert answer.status_code == 507
+    assert f"could not be kept ({error.strerror or error})" in answer.json()["error"]
 
 
 def page() -> None:
@@ -151,56 +288,72 @@ def page() -> None:
     streamlit.session_state["written to"] = upload_folder()
 
 
-def offered(monkeypatch: pytest.MonkeyPatch, files: Sequence[Sent]) -> AppTest:
-    """The page after a folder was dropped on it."""
-    asked: dict[str, Any] = {}
-    monkeypatch.setattr(uploads.st, "file_uploader", lambda label, **options: asked.update(options) or list(files))
+def test_a_folder_that_is_here_is_scanned_once_the_user_confirms_it(
+    client: TestClient, registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "media_registry", lambda: registry)
+    monkeypatch.setattr(media, "session_token", lambda: TOKEN)
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(upload, "component", lambda *_, **asked: Commits(told, frozenset()))
+    for name in (None, "invented", begun(client, PACK).rpartition("/")[2]):
+        told["uploaded"] = {"value": name}
+        shown = AppTest.from_function(page).run()
+        assert not shown.exception and not shown.button and shown.session_state["written to"] is None
+    address = sent(client, {"pack/bass/a.wav": b"first", "pack/b:c.wav": b"second"})
+    told["uploaded"] = {"value": address.rpartition("/")[2]}
     shown = AppTest.from_function(page).run()
-    assert not shown.exception
-    assert asked["accept_multiple_files"] == "directory" and set(asked["type"]) == set(AUDIO_EXTENSIONS)
-    return shown
-
-
-def test_a_folder_is_written_once_the_user_confirms_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = offered(monkeypatch, [Sent("pack/bass/a.wav", 1_500_000), Sent("pack/b:c.wav", 20_000)])
-    assert "2 files, 1.5 MB" in [caption.value for caption in shown.caption]
-    assert shown.expander[0].label.startswith("1 file is kept")
-    assert shown.session_state["written to"] is None and not paths().uploads.exists()
+    assert shown.expander[0].label.startswith("1 file is kept") and shown.session_state["written to"] is None
     target = shown.button("upload-scan").click().run().session_state["written to"]
-    assert target.name == "pack" and target.parents[1] == paths().uploads and len(target.parent.name) == 16
-    written = {path.relative_to(target).as_posix() for path in paths().uploads.rglob("*") if path.is_file()}
-    assert written == {"pack/bass/a.wav", "pack/b_c.wav"}
+    assert target.name == "pack" and tree(target) == {"bass/a.wav": b"first", "b_c.wav": b"second"}
 
 
-def test_nothing_is_asked_before_there_is_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = offered(monkeypatch, [])
-    assert not shown.button and not shown.caption and shown.session_state["written to"] is None
+def test_a_folder_that_the_disk_does_not_hold_is_refused_before_it_is_sent(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = received.shutil.disk_usage("/")
+    monkeypatch.setattr(received.shutil, "disk_usage", lambda _: usage._replace(free=received.RESERVE_BYTES + 10))
+    answer = client.post(f"/ls/upload/{TOKEN}", json={"files": [["a.wav", 2_000_000]]})
+    assert answer.status_code == 413 and "make room first" in answer.json()["error"]
 
 
-@pytest.mark.parametrize(
-    ("files", "is_taken"),
-    [
-        ([Sent(f"{number}.wav") for number in range(2000)], True),
-        ([Sent(f"{number}.wav") for number in range(2001)], False),
-        ([Sent("a.wav", 2_000_000_000)], True),
-        ([Sent("a.wav", 2_000_000_001)], False),
-    ],
-    ids=["as many as may be", "one more", "as much as may be", "one byte more"],
-)
-def test_an_upload_is_limited(monkeypatch: pytest.MonkeyPatch, files: list[Sent], is_taken: bool) -> None:
-    shown = offered(monkeypatch, files)
-    assert bool(shown.button) is is_taken
-    assert ["2,000 files and 2 GB" in error.value for error in shown.error] == [True] * (not is_taken)
+def test_an_upload_that_is_cancelled_or_cut_off_leaves_nothing(
+    client: TestClient, registry: MediaRegistry, tmp_path: Path
+) -> None:
+    whole, partial, cancelled = sent(client, PACK), begun(client, PACK), begun(client, PACK)
+    for address in (partial, cancelled):
+        client.put(f"{address}/0", content=b"first")
+    assert {client.delete(address).status_code for address in (cancelled, whole)} == {204}
+    assert client.put(f"{cancelled}/0", content=b"first").status_code == 404
+    kept, late = upload_at(registry, whole), upload_at(registry, partial)
+    uploads = registry.uploads(TOKEN)
+    assert kept is not None and late is not None and uploads is not None
+    registry.forget(TOKEN)
+    uploads.note(late, 1)  # a file that was under way
+    assert tree(tmp_path / "uploads") == {f"{kept.base.name}/{name}": content for name, content in PACK.items()}
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OSError("the disk is gone")])
-def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
-    def refuse(*_args: object) -> None:
-        raise error
+def test_no_more_than_a_piece_of_a_file_is_held_in_memory(registry: MediaRegistry, tmp_path: Path) -> None:
+    """The sender waits for each piece to be written: what was taken and is not on the disk stays small."""
+    uploads, size, piece = registry.uploads(TOKEN), 40_000_000, 100_000
+    assert uploads is not None
+    name = uploads.begin([("pack/long.wav", size)])
+    taken = held = 0
 
-    shown = offered(monkeypatch, [Sent("pack/a.wav")])
-    monkeypatch.setattr(uploads, "write_below", refuse)
-    shown.button("upload-scan").click().run()
-    (said,) = shown.error
-    assert f"could not be kept ({error.strerror or error})" in said.value and "free some space" in said.value
-    assert shown.session_state["written to"] is None
+    async def receive() -> dict[str, Any]:
+        nonlocal taken, held
+        written = sum(path.stat().st_size for path in (tmp_path / "uploads").rglob("*") if path.is_file())
+        held = max(held, taken - written)
+        taken += piece
+        return {"type": "http.request", "body": bytes(piece), "more_body": taken < size}
+
+    answers: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    path = f"/ls/upload/{TOKEN}/{name}/0"
+    scope = {"type": "http", "method": "PUT", "path": path, "raw_path": path.encode(), "query_string": b""}
+    headers = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
+    asyncio.run(Starlette(routes=routes())({**scope, "headers": headers}, receive, send))
+    assert answers[0]["status"] == 204
+    assert held <= 2 * upload_routes.PIECE_BYTES

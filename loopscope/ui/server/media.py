@@ -1,8 +1,9 @@
 """What the browser fetches beside Streamlit's own traffic: sound, arrays and the explorer's files, all below `/ls/`.
 
-Conventions: GET (and HEAD) only; what is posted is in `messages`. A session is named by an unguessable token and sees
-only what was published under it; loops are named by loop_id, never by a path. Whatever is unknown answers 404 without
-saying which part was unknown. Blobs are kept gzipped, because they are sent as they are to every browser.
+Conventions: GET (and HEAD) only; what is posted is in `messages`, what is uploaded in `upload_routes`. A session is
+named by an unguessable token and sees only what was published under it; loops are named by loop_id, never by a path.
+Whatever is unknown answers 404 without saying which part was unknown. Blobs are kept gzipped, because they are sent as
+they are to every browser.
 
 Streamlit adds no login, CORS or XSRF checks to an app's own routes, and does not put `server.baseUrlPath` before them.
 """
@@ -28,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 from loopscope import audio, config
 from loopscope.audio import loudness
 from loopscope.errors import AudioError
-from loopscope.ui.server import messages
+from loopscope.ui.server import messages, upload_routes
 from loopscope.ui.server.published import MediaRegistry, media_registry, session_token
 from loopscope.user_files import UserFile, path_to_open
 
@@ -57,6 +58,7 @@ def routes() -> list[Route]:
         Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
         Route(f"{prefix}/file/{{token}}/{{slot}}", _file, methods=["GET"]),
         *messages.routes(prefix),
+        *upload_routes.routes(prefix),
         Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
         Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
         # Else Streamlit answers with its start page.

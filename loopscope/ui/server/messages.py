@@ -48,7 +48,7 @@ def kept_in(store: Store) -> Take:
     return take
 
 
-class _Refused(Exception):  # noqa: N818 (an answer, not an error)
+class Refused(Exception):  # noqa: N818 (an answer, not an error)
     """A request that is answered with a status and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -59,19 +59,19 @@ class _Refused(Exception):  # noqa: N818 (an answer, not an error)
 def _pulse(request: Request) -> Response:
     make = media_registry().pulse(request.path_params["token"])
     if make is None:
-        return _failed(404, "Not found")
+        return failed(404, "Not found")
     try:
-        return _said(dict(make()))
+        return answered(dict(make()))
     except LoopscopeError as error:
-        return _failed(500, str(error))
+        return failed(500, str(error))
 
 
 async def _outbox(request: Request) -> Response:
     published = media_registry().outbox(request.path_params["token"])
     try:
-        entries = _entries(await _posted(request, known=published is not None, most=_OUTBOX_BYTES))
-    except _Refused as refused:
-        return _failed(refused.status, str(refused))
+        entries = _entries(await posted(request, known=published is not None, most=_OUTBOX_BYTES))
+    except Refused as refused:
+        return failed(refused.status, str(refused))
     assert published is not None  # else it was refused
     take, loops = published
     return await run_in_threadpool(_taken, entries, take, loops.__contains__)
@@ -80,39 +80,39 @@ async def _outbox(request: Request) -> Response:
 async def _view(request: Request) -> Response:
     keep = media_registry().view(request.path_params["token"])
     try:
-        view = await _posted(request, known=keep is not None, most=_VIEW_BYTES)
+        view = await posted(request, known=keep is not None, most=_VIEW_BYTES)
         if not isinstance(view, dict):
-            raise _Refused(400, "A view is a JSON object.")
+            raise Refused(400, "A view is a JSON object.")
         assert keep is not None  # else it was refused
         await run_in_threadpool(keep, view)
-    except _Refused as refused:
-        return _failed(refused.status, str(refused))
+    except Refused as refused:
+        return failed(refused.status, str(refused))
     except LoopscopeError as error:
-        return _failed(507 if isinstance(error, StoreError) else 500, str(error))
+        return failed(507 if isinstance(error, StoreError) else 500, str(error))
     return Response(status_code=204, headers=_NOT_KEPT)
 
 
-async def _posted(request: Request, *, known: bool, most: int) -> Any:
-    """The JSON that a page of ours sent; `known`: whether the session is. Raises _Refused."""
+async def posted(request: Request, *, known: bool, most: int) -> Any:
+    """The JSON that a page of ours sent; `known`: whether the session is. Raises Refused."""
     origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
     if not is_own_origin(origin, host):
-        raise _Refused(403, "Only the app's own page may post here.")
+        raise Refused(403, "Only the app's own page may post here.")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Refused(415, "Post JSON, with the content type application/json.")
+        raise Refused(415, "Post JSON, with the content type application/json.")
     if not known:
-        raise _Refused(404, "Not found")
+        raise Refused(404, "Not found")
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
-                raise _Refused(413, f"A body has at most {most:,} bytes; send less at a time.")
+                raise Refused(413, f"A body has at most {most:,} bytes; send less at a time.")
     except ClientDisconnect:
-        raise _Refused(400, "The body did not arrive whole.") from None
+        raise Refused(400, "The body did not arrive whole.") from None
     try:
         return json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise _Refused(400, "The body is not JSON.") from None
+        raise Refused(400, "The body is not JSON.") from None
 
 
 def _no_number(name: str) -> None:
@@ -120,15 +120,15 @@ def _no_number(name: str) -> None:
 
 
 def _entries(said: Any) -> list[dict[str, Any]]:
-    """The posted entries, each with a serial number; what else they hold is checked one by one. Raises _Refused."""
+    """The posted entries, each with a serial number; what else they hold is checked one by one. Raises Refused."""
     if not isinstance(said, list) or not all(isinstance(entry, dict) for entry in said):
-        raise _Refused(400, "Marks and notes are a JSON list of objects.")
+        raise Refused(400, "Marks and notes are a JSON list of objects.")
     if len(said) > _MOST_ENTRIES:
-        raise _Refused(400, f"{len(said):,} marks and notes are too many at a time; send at most {_MOST_ENTRIES:,}.")
+        raise Refused(400, f"{len(said):,} marks and notes are too many at a time; send at most {_MOST_ENTRIES:,}.")
     for entry in said:
         serial = entry.get("serial")
         if type(serial) is not int or not 0 <= serial <= _HIGHEST_SERIAL:
-            raise _Refused(400, "Every mark and note needs a serial number, a whole number from 0 to 2^53.")
+            raise Refused(400, "Every mark and note needs a serial number, a whole number from 0 to 2^53.")
     return said
 
 
@@ -153,10 +153,10 @@ def _taken(entries: list[dict[str, Any]], take: Take, holds: Callable[[str], boo
                 refused.append({"serial": serial, "reason": str(error)})
             except LoopscopeError as error:
                 status = 507 if isinstance(error, StoreError) else 500
-                return _said({**answer, "error": str(error)}, status)
+                return answered({**answer, "error": str(error)}, status)
             else:
                 acknowledged.append(int(str(serial)))
-    return _said(answer)
+    return answered(answer)
 
 
 def _unfit(kind: Any, loop_id: Any, value: Any) -> str:
@@ -180,9 +180,11 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _said(content: dict[str, Any], status: int = 200) -> Response:
+def answered(content: dict[str, Any], status: int = 200) -> Response:
+    """An answer in JSON."""
     return JSONResponse(content, status, headers=_NOT_KEPT)
 
 
-def _failed(status: int, sentence: str) -> Response:
-    return _said({"error": sentence}, status)
+def failed(status: int, sentence: str) -> Response:
+    """An error: what, the value, the remedy."""
+    return answered({"error": sentence}, status)

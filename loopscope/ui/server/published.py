@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from loopscope.ui.server.received import Uploads
 from loopscope.user_files import UserFile
 
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
@@ -34,6 +35,7 @@ class _Published:
     pulse: Pulse | None = None
     outbox: Take | None = None
     view: Keep | None = None
+    uploads: Uploads | None = None
 
     @property
     def bytes_held(self) -> int:
@@ -100,6 +102,13 @@ class MediaRegistry:
         with self._lock:
             self._sessions.setdefault(token, _Published()).view = keep
 
+    def publish_uploads(self, token: str, folder: Path) -> Uploads:
+        """Let a session upload folders, which come to lie below `folder`; the same answer at every rerun."""
+        with self._lock:
+            session = self._sessions.setdefault(token, _Published())
+            session.uploads = session.uploads or Uploads(folder)
+            return session.uploads
+
     def pulse(self, token: str) -> Pulse | None:
         """What makes a session's pulse, None where the session is unknown."""
         with self._lock:
@@ -115,6 +124,11 @@ class MediaRegistry:
         """What stores a session's view, None where the session is unknown."""
         with self._lock:
             return self._published(token).view
+
+    def uploads(self, token: str) -> Uploads | None:
+        """What a session uploads; None where it may not."""
+        with self._lock:
+            return self._published(token).uploads
 
     def file(self, token: str, slot: str) -> tuple[str, str, Callable[[], bytes]] | None:
         """Name, MIME type and maker of a file to save, None where session or slot is unknown."""
@@ -137,7 +151,9 @@ class MediaRegistry:
     def forget(self, token: str) -> None:
         """Drop everything that was published under a token."""
         with self._lock:
-            self._sessions.pop(token, None)
+            session = self._sessions.pop(token, None)
+        if session is not None and session.uploads is not None:
+            session.uploads.abandon()
 
     def _published(self, token: str) -> _Published:  # call it with the lock held
         return self._sessions.get(token, _Published())
