@@ -15,6 +15,7 @@ import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.report import KindCount
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
@@ -476,6 +477,21 @@ def test_a_new_folder_drops_what_was_computed_from_the_old_one(walked: Walked, p
     assert state.library is not None and len(state.library.loops) == 24
     assert list(state.models) == ["knn · robust · seed 0"]
     assert state.embeddings is not None and set(state.embeddings.loop_ids) == set(state.library.loops["loop_id"])
+
+
+def test_the_report_of_a_folder_leads_to_the_loops_of_a_kind(walked: Walked) -> None:
+    at = trained(walked, "library")
+    assert re.search(r"of 33 loops\*\* without a fault", texts(at))
+    project = state_of(at).project
+    project.remember_view({"at": 1, "search": "bass", "kinds": ["Clicks"], "named": {"at": 1, "views": []}})
+    chips = at.pills(key="report-Worth knowing")
+    assert "Duplicate · 1" in chips.options
+    chips.set_value(KindCount("duplicate", 1, 0)).run()
+    assert not at.exception
+    assert at.selectbox(key="explore-model").value == MODEL, "Explore is open"
+    view = project.memory.view
+    assert view is not None and view["kinds"] == ["Duplicate"] and not view["unsure"] and "search" not in view
+    assert view["at"] > time.time() * 1000 - 60_000 and view["named"] == {"at": 1, "views": []}
 
 
 def guest(walked: Walked) -> tuple[ScoredLoops, ScoredLoops]:

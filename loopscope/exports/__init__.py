@@ -5,7 +5,7 @@ appear whole or not at all. Nothing that exists is ever overwritten.
 """
 
 from loopscope.exports.copying import CopyItem, CopyPlan, execute, plan_copy
-from loopscope.exports.tables import csv_bytes, json_bytes, m3u8_bytes
+from loopscope.exports.tables import csv_bytes, json_bytes, m3u8_bytes, record_bytes
 from loopscope.exports.undo import UndoReport, undo
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "json_bytes",
     "m3u8_bytes",
     "plan_copy",
+    "record_bytes",
     "undo",
 ]

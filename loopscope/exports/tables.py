@@ -42,10 +42,14 @@ def json_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = 
 
     What is missing, not a number or infinite is null; texts are as in CSV, without the apostrophe.
     """
-    columns = {str(name): [_json_value(value) for value in table[name].astype("object")] for name in table}
+    columns = {str(name): list(table[name].astype("object")) for name in table}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    whole = {name: _json_value(value) for name, value in (context or {}).items()} | {"rows": rows}
-    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode()
+    return record_bytes(dict(context or {}) | {"rows": rows})
+
+
+def record_bytes(record: Mapping[str, Any]) -> bytes:
+    """One JSON object of names, texts, numbers, lists and objects; what is missing as in `json_bytes`."""
+    return json.dumps(_json_value(record), ensure_ascii=False, allow_nan=False, indent=1).encode()
 
 
 def m3u8_bytes(table: pd.DataFrame) -> bytes:
@@ -81,6 +85,8 @@ def _json_value(value: Any) -> Any:
         return _text(value)
     if isinstance(value, tuple | list):
         return [_json_value(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): _json_value(item) for name, item in value.items()}
     if isinstance(value, np.generic):
         return _json_value(value.item())
     if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):

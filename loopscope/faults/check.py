@@ -18,7 +18,7 @@ from loopscope import audio
 from loopscope.audio.readers import open_regular
 from loopscope.batches import Memory, ignore_results, measure_loops
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults.base import CHECK_FAILED, Fault, Signal, is_finding
+from loopscope.faults.base import CHECK_FAILED, Fault, Signal, decibels, is_finding
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
@@ -93,6 +93,16 @@ def known_faults(library: Library, store: Store) -> pd.DataFrame:
     return faults_frame(rows_of(_compared(known, library), loop_ids))
 
 
+def known_values(library: Library, store: Store) -> dict[str, dict[str, float]]:
+    """What earlier runs measured in these loops, by loop_id; opens no file.
+
+    `off_tuning`: cents from the nearest semitone at A = 440 Hz, `off_level`: loudest 400 ms, dBFS, `peak`: highest
+    sample, dBFS; each only where a loop has it.
+    """
+    known = _of_what_was_checked(store, tempi_of(library)).recall(list(library.unique["loop_id"]))
+    return {loop_id: stored["values"] for loop_id, stored in known.items()}
+
+
 def add_near_duplicates(
     findings: pd.DataFrame,
     library: Library,
@@ -158,11 +168,19 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 def _stored_report(path: FilePath, tempo_bpm: float | None) -> StoredReport:
     """What is kept of one file. Raises AudioError with the reason."""
-    measured = measure_blocks(blocks_of(path, tempo_bpm))
+    peak = 0.0
+
+    def watched() -> Iterator[Signal]:
+        nonlocal peak
+        for block in blocks_of(path, tempo_bpm):
+            peak = max(peak, block.peak)
+            yield block
+
+    measured = measure_blocks(watched())
     return {
         "tempo_bpm": tempo_bpm,
         "findings": [fault.row for fault in judge(measured)],
-        "values": to_compare(measured),
+        "values": to_compare(measured) | ({"peak": float(decibels(peak))} if peak else {}),
     }
 
 

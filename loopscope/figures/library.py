@@ -28,6 +28,21 @@ def duration_histogram(durations_s: Float | pd.Series, height: int = 220) -> go.
     return figure
 
 
+def value_histogram(values: pd.Series, title: str, unit: str, height: int = 200) -> go.Figure:
+    """How a measurement of the loops spreads, in its unit."""
+    figure = labelled_figure(f"{title.lower()} ({unit})", "loops", height, bargap=0.04)
+    counts, edges = np.histogram(values.dropna(), bins=30)
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=counts,
+        width=np.diff(edges),
+        marker={"color": TRAIN},
+        hovertemplate="%{x:.3g}: %{y} loops<extra></extra>",
+    )
+    figure.update_layout(margin={"t": 8})
+    return figure
+
+
 def tempo_histogram(bpm: pd.Series, height: int = 200) -> go.Figure:
     """Tempi of the loops where they are known, beats per minute (the paper's Table 1 gives quartiles)."""
     figure = labelled_figure("tempo (BPM)", "loops", height, bargap=0.04)

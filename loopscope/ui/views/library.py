@@ -29,6 +29,7 @@ from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import checked_weights, choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
+from loopscope.ui.views.folder_report import folder_report
 from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
 from loopscope.ui.views.subset_choice import choose_subset_ahead, subset_ahead
 from loopscope.ui.views.uploads import upload_folder
@@ -122,6 +123,7 @@ def show_library(library: Library) -> None:
         _figures_of(library)
         next_step("explore")
         show_changes()
+        folder_report(session(), library)
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
         show_table(
