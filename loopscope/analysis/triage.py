@@ -27,8 +27,10 @@ TRIAGE_COLUMNS = (*ORDER_COLUMNS, "triage", "reason")
 PERCENTILES = (0.0, 80.0, 90.0, 95.0, 99.0, 100.0)
 EVIDENCE = (0.0, 0.1, 0.25, 0.5, 0.8, 1.0)
 DECISION = 0.5
-NO_EVIDENCE = frozenset({"duplicate", "near_duplicate", CHECK_FAILED})  # worth knowing, but neither broken nor unusual
-CERTAIN = frozenset({"duplicate", CHECK_FAILED})  # no fault, and yet beyond doubt
+INFORMING = frozenset(kind for kind, limit in LIMITS.items() if limit.informs)
+NO_EVIDENCE = INFORMING | {"duplicate", "near_duplicate", CHECK_FAILED}  # worth knowing, neither broken nor unusual
+CERTAIN = INFORMING | {"duplicate", CHECK_FAILED}  # no fault, and yet beyond doubt
+USUAL_SHARE, MIN_USUAL = 0.5, 8  # of the loops, and how many there must be
 TITLES = {kind: limit.title for kind, limit in LIMITS.items()} | {
     "duplicate": "Duplicate",
     "near_duplicate": "Near duplicate",
@@ -53,6 +55,7 @@ def triage_loops(loops: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
     """`loops` (one row per loop) with the order in which to listen: ORDER_COLUMNS (rank 1 = first), and
 
     brief: the main finding in a few words, a sure one before an unsure one, which begins with "perhaps "; "" for none.
+        What only informs is left out where more than half of the loops share it.
     faults, suspicions: int32 bit sets of what the checks are sure and not sure of, bit i for the i-th of TITLES.
 
     `loops` has loop_id (unique) and percentile, maybe name. `faults` is the table of findings of
@@ -77,7 +80,7 @@ def triage_loops(loops: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
         detector_evidence=detector,
         fault_evidence=broken,
         fault_kinds=_texts(_kinds(found), len(loops)),
-        brief=_texts(_briefs(found), len(loops)),
+        brief=_texts(_briefs(_unusual(found, len(loops))), len(loops)),
         faults=_bits(found[sure], len(loops)),
         suspicions=_bits(found[~sure], len(loops)),
     )
@@ -152,6 +155,14 @@ def _kinds(found: pd.DataFrame) -> dict[int, str]:
     for row, kind in zip(ordered["row"], ordered["kind"], strict=True):
         kinds.setdefault(row, {})[TITLES[kind]] = None
     return {row: ", ".join(titles) for row, titles in kinds.items()}
+
+
+def _unusual(found: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The findings less what only informs and most of the loops share: that is how the folder was made."""
+    informing = found[found["kind"].isin(INFORMING)]
+    shares = informing.groupby("kind")["row"].nunique() / n
+    usual = shares.index[shares > USUAL_SHARE] if n >= MIN_USUAL else shares.index[:0]
+    return found[~found["kind"].isin(usual)]
 
 
 def _briefs(found: pd.DataFrame) -> dict[int, str]:

@@ -99,12 +99,14 @@ class Signal:
     """One block of a file: `samples` (channels, n) float32, `start_s` its place in the file in seconds.
 
     `tempo_bpm`: beats per minute as the file's name tells them, None where it does not.
+    `bits`: of an integer sample in the file, None where they are unknown or no integers.
     """
 
     samples: Float
     sample_rate: int
     start_s: float = 0.0
     tempo_bpm: float | None = None
+    bits: int | None = None
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, make: Callable[["Signal"], Made]) -> Made:

@@ -31,8 +31,9 @@ from loopscope.store.parsing import is_number
 from loopscope.user_files import FilePath
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 5  # raise it whenever a check would find or say something else of the same file
+CHECKS_REVISION = 6  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
+INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}  # by the coding
 BATCH = 64  # files between two writes to the store
 
 log = logging.getLogger(__name__)
@@ -129,11 +130,12 @@ def check_file(path: FilePath, tempo_bpm: float | None = None) -> tuple[Fault, .
 def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal]:
     """The file in blocks of a minute that overlap by a tenth of a second, all channels, at its own rate."""
     with open_regular(path) as file:
-        duration_s = audio.probe(file).duration_s
+        header = audio.probe(file)
+        bits = INTEGER_BITS.get(header.subtype)
         start_s = 0.0
-        while start_s == 0.0 or start_s < duration_s - OVERLAP_S:
+        while start_s == 0.0 or start_s < header.duration_s - OVERLAP_S:
             part = audio.decode(file, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm)
+            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits)
             start_s += BLOCK_S
 
 

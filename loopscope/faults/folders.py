@@ -14,12 +14,13 @@ import pandas as pd
 
 from loopscope.arrays import Float
 from loopscope.faults.base import Measurement
+from loopscope.faults.levels import compare_levels
 from loopscope.faults.music.tuning import compare_tunings
 from loopscope.faults.registry import judge_one
 
 Compare = Callable[[Float, Float], list[Measurement]]  # values (k,), those of their folder (m,) -> one each
 
-COMPARISONS: dict[str, Compare] = {"off_tuning": compare_tunings}
+COMPARISONS: dict[str, Compare] = {"off_tuning": compare_tunings, "off_level": compare_levels}
 MIN_LOOPS = 8  # with a value, before a folder says what is usual in it
 
 

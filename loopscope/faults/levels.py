@@ -1,15 +1,16 @@
-"""Level checks: DC offset and near-silence."""
+"""Level checks: DC offset, near-silence, and a level far from those of the folder."""
 
 import numpy as np
 
 from loopscope.arrays import Float
-from loopscope.faults.base import NOTHING, Measurement, Signal, block_view, decibels
+from loopscope.faults.base import NO_VALUE, NOTHING, Measurement, Signal, block_view, decibels
 
 PART_S = 0.05  # short enough for the gaps between notes
 MIN_PARTS = 8
 QUIETEST = 1 / 12  # share of the parts
 MEDIAN_STEP = 7  # every seventh sample is plenty for a median
 SILENT_DB = -120.0  # full scale: the last bit of 20
+DEVIATIONS = 1.4826  # standard deviations in a median distance
 LOUDEST_S = 0.4  # the momentary window of EBU R 128
 
 
@@ -39,13 +40,39 @@ def _offset(x: Float, size: int) -> float:
 
 def measure_near_silence(signal: Signal) -> Measurement:
     """Score: how far the loudest 400 ms stay below full scale, dB (180 for digital silence)."""
-    size = max(min(int(LOUDEST_S * signal.sample_rate), signal.samples.shape[1]), 1)
     if signal.samples.shape[1] == 0:
         return NOTHING
+    level = _loudest(signal)
+    brief = "silent" if level <= SILENT_DB else f"nearly silent, {-level:.0f} dB down"
+    return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.", brief)
+
+
+def measure_loudest(signal: Signal) -> Measurement:
+    """Value: level of the loudest 400 ms, dBFS; none for silence."""
+    level = _loudest(signal) if signal.samples.shape[1] else SILENT_DB
+    return Measurement(level) if level > SILENT_DB else NO_VALUE
+
+
+def compare_levels(levels: Float, around: Float) -> list[Measurement]:
+    """Score: distance of each level (k,) from the median of its folder (m,) beyond twice the folder's spread, dB.
+
+    The spread is the median distance from the median, as the standard deviation that a Gaussian would have.
+    """
+    usual = float(np.median(around))
+    spread = DEVIATIONS * float(np.median(np.abs(around - usual)))
+    return [_beside(float(level) - usual, spread) for level in levels]
+
+
+def _beside(difference: float, spread: float) -> Measurement:
+    said = f"{abs(difference):.0f} dB {'louder' if difference > 0 else 'softer'} than its folder"
+    return Measurement(abs(difference) - 2 * spread, (), f"{said[0].upper()}{said[1:]} mostly is.", said)
+
+
+def _loudest(signal: Signal) -> float:
+    """Level of the loudest 400 ms of one channel, dBFS."""
+    size = max(min(int(LOUDEST_S * signal.sample_rate), signal.samples.shape[1]), 1)
     power = max(
         float(np.einsum("bn,bn->b", blocks, blocks).max())
         for blocks in (block_view(channel, size) for channel in signal.distinct_channels)
     )
-    level = float(decibels(np.sqrt(power / size)))
-    brief = "silent" if level <= SILENT_DB else f"nearly silent, {-level:.0f} dB down"
-    return Measurement(-level, (), f"Nearly silent: the loudest part reaches {level:.0f} dBFS.", brief)
+    return float(decibels(np.sqrt(power / size)))

@@ -14,7 +14,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Limit:
-    """Scores in `unit` at which the strength reaches 0.25 (suspect), 0.5 (fault) and 1 (certain)."""
+    """Scores in `unit` at which the strength reaches 0.25 (suspect), 0.5 (fault) and 1 (certain).
+
+    `informs`: measured beyond doubt and worth knowing, but nothing sounds broken; never a fault, and no evidence.
+    """
 
     title: str
     unit: str
@@ -22,6 +25,7 @@ class Limit:
     fault: float
     certain: float
     source: str
+    informs: bool = False
 
     def strength(self, score: float) -> float:
         """Score in the check's unit -> 0 … 1, linear between the limits and 0 below half of a suspicion."""
@@ -52,6 +56,14 @@ LIMITS: dict[str, Limit] = {
     "off_grid": Limit("Off the grid", "of the gap", 0.118, 0.15, 0.19, "recipes/music; chance is 0.25"),
     "reversed": Limit("Reversed", "share", 0.1, 0.3, 0.6, "recipes/music; what is struck fades: below 0"),
     "stutter": Limit("Stutter", "dB · dB", 8, 12, 30, "recipes/music; different strokes differ by 15 dB and more"),
+    "cut": Limit("Cut start or end", "dB", 14, 24, 45, "as for the seam, where the length is no whole beats"),
+    "noise_burst": Limit("Noise burst", "dB", 12, 20, 40, "hits that ring off are no plateau"),
+    "spectral_seam": Limit("Colour of the seam", "dB", 6, 12, 30, "beyond every change within the loop"),
+    "true_peak": Limit("True peak", "dBTP", 0.3, 2, 6, "ITU-R BS.1770-5, annex 2; EBU R 128 asks for -1", informs=True),
+    "false_stereo": Limit("False stereo", "dB", 60, 90, 120, "below the noise of 10 bits; equal: 120", informs=True),
+    "bit_depth": Limit("Padded bit depth", "bits", 4, 12, 23, "16 bits in 24 leave 8 unused", informs=True),
+    "silence": Limit("Silence at an edge", "s", 0.1, 1, 10, "a tenth of a second is heard as late", informs=True),
+    "off_level": Limit("Off the folder's level", "dB", 9, 15, 30, "beyond twice the folder's own spread", informs=True),
 }
 
 # Kinds whose evidence is there for another reason where one of the others speaks.
@@ -59,7 +71,7 @@ SILENCED_BY: dict[str, tuple[str, ...]] = {
     "note_out_of_tune": ("hum",),
     "off_tuning": ("hum",),
     "drift": ("hum",),
-    "off_grid": ("click", "dropout", "stutter"),  # each makes attacks
+    "off_grid": ("click", "dropout", "noise_burst", "stutter"),  # each makes attacks
 }
 
 # Kinds that one cause can give rise to: their evidence counts once, that of different causes adds up.
@@ -79,4 +91,5 @@ CAUSES: dict[str, str] = {
     "dropout": "splice",
     "stutter": "splice",
     "click": "splice",
+    "noise_burst": "splice",
 }

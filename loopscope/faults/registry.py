@@ -16,19 +16,23 @@ from loopscope.defects import Defect, attempt
 from loopscope.errors import DataError
 from loopscope.faults.bandwidth import measure_bandwidth
 from loopscope.faults.base import CHECK_FAILED, MAX_TIMES, NO_VALUE, NOTHING, Check, Fault, Measurement, Signal
+from loopscope.faults.bit_depth import measure_bit_depth
+from loopscope.faults.bursts import measure_bursts
 from loopscope.faults.clicks import measure_clicks
 from loopscope.faults.clipping import measure_clipping
 from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
+from loopscope.faults.edges import measure_cut, measure_silence
 from loopscope.faults.hum import measure_hum
-from loopscope.faults.levels import measure_dc_offset, measure_near_silence
+from loopscope.faults.levels import measure_dc_offset, measure_loudest, measure_near_silence
 from loopscope.faults.limits import LIMITS, SILENCED_BY
 from loopscope.faults.music.grid import measure_off_grid
 from loopscope.faults.music.reversal import measure_reversal
 from loopscope.faults.music.stutter import measure_stutter
 from loopscope.faults.music.tuning import measure_drift, measure_note_out_of_tune, measure_tuning
 from loopscope.faults.noise import measure_noise
-from loopscope.faults.seams import SEAM_S, measure_seam
-from loopscope.faults.stereo import measure_dead_channel, measure_stereo_phase
+from loopscope.faults.seams import SEAM_S, measure_seam, measure_spectral_seam
+from loopscope.faults.stereo import measure_dead_channel, measure_false_stereo, measure_stereo_phase
+from loopscope.faults.true_peak import measure_true_peak
 
 CHECKS: tuple[Check, ...] = (
     Check("click", measure_clicks),
@@ -49,6 +53,14 @@ CHECKS: tuple[Check, ...] = (
     Check("off_grid", measure_off_grid, "first"),
     Check("reversed", measure_reversal, "first"),
     Check("stutter", measure_stutter, "first"),
+    Check("cut", measure_cut, "first"),
+    Check("noise_burst", measure_bursts),
+    Check("spectral_seam", measure_spectral_seam, "first"),
+    Check("true_peak", measure_true_peak),
+    Check("false_stereo", measure_false_stereo, "all"),
+    Check("bit_depth", measure_bit_depth, "all"),
+    Check("silence", measure_silence, "first"),
+    Check("off_level", measure_loudest, "folder"),
 )
 IN_FIRST_BLOCK = ("first", "folder")
 BLOCK_S = 60.0
@@ -131,8 +143,8 @@ def judge_one(kind: str, found: Measurement) -> Fault | None:
     if found.score < limit.suspect:
         return None
     strength = limit.strength(found.score)
-    certain = found.score >= limit.fault and not found.excuse
-    if found.excuse:
+    certain = found.score >= limit.fault and not found.excuse and not limit.informs
+    if found.excuse or limit.informs:
         strength = min(strength, 0.49)
     sentence = f"{found.sentence} {found.excuse}".strip()
     brief = found.brief or limit.title.lower()

@@ -51,7 +51,7 @@ def measure_false_stereo(signal: Signal) -> Measurement:
         return Measurement(SAME_DB, (), "Both channels are the same: mono in a stereo file.", "mono in a stereo file")
     middle, side = left + right, left - right
     difference = float(decibels(np.sqrt(middle @ middle)) - decibels(np.sqrt(side @ side)))
-    sentence = f"The channels differ by {difference:.0f} dB less than they share: mono in a stereo file."
+    sentence = f"The channels differ only {difference:.0f} dB below what they share: mono in a stereo file."
     return Measurement(min(difference, SAME_DB), (), sentence, "mono in a stereo file")
 
 
