@@ -136,7 +136,7 @@ def pumping_pad() -> np.ndarray:
     """A chord that a kick drum, unheard, pushes down at every beat."""
     x = pad((0, 300, 700), 4.0, 0.01)
     t = np.arange(len(x)) / RATE
-    return placed([(0.0, x * (0.1 + 0.9 * np.clip((t % 0.5) / 0.3, 0, 1) ** 1.5))], 4.0)
+    return placed([(0.0, x * (0.1 + 0.9 * np.clip((t % 0.5) / 0.48, 0, 1) ** 1.5))], 4.0)
 
 
 def tape_stop() -> np.ndarray:
@@ -178,10 +178,9 @@ def microtonal() -> np.ndarray:
 
 def quarter_tones() -> np.ndarray:
     """A maqam with two neutral steps, which are neither major nor minor."""
-    scale = [0, 150, 300, 500, 700, 850, 1000, 1200]
-    return placed(
-        [(0.25 * i, tone(scale[s], 0.3)) for i, s in enumerate([0, 1, 2, 3, 4, 5, 6, 7, 7, 5, 4, 3, 2, 1, 2, 0])], 4.0
-    )
+    scale = (0, 150, 300, 500, 700, 850, 1000, 1200)
+    steps = (0, 1, 2, 1, 4, 5, 6, 5, 7, 5, 4, 3, 1, 0, 1, 0)
+    return placed([(0.25 * i, tone(scale[step], 0.3)) for i, step in enumerate(steps)], 4.0)
 
 
 def just_intonation() -> np.ndarray:

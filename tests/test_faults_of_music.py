@@ -17,7 +17,7 @@ from loopscope.faults.check import known_faults
 from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.music.grid import tempo_of
 from loopscope.faults.music.notes import find_notes
-from loopscope.faults.music.tuning import find_tuning
+from loopscope.faults.music.tuning import find_tuning, measure_tuning
 from loopscope.library import scan_folder
 from loopscope.store import Store
 from tests.styles import BPM, RATE, STYLES, placed, tone
@@ -121,6 +121,15 @@ def test_attacks_off_the_grid_are_found_and_named(funk: np.ndarray) -> None:
     assert 0 < len(fault.times_s) <= 12
 
 
+def test_clicks_are_no_attacks_off_the_grid() -> None:
+    clicking = 0.5 * melody()
+    for at in np.random.default_rng(0).integers(0, len(clicking) - 8, 24):
+        clicking[at : at + 4] += 0.45
+    kinds = set(found(clicking))
+    assert "click" in kinds
+    assert "off_grid" not in kinds
+
+
 @pytest.mark.parametrize("lines", [(0, 0.5), (0, 1 / 3, 2 / 3), (0, 0.62), (0, 0.25, 0.62)])
 def test_straight_swung_and_triplet_playing_is_on_the_grid(lines: tuple[float, ...]) -> None:
     times = [0.5 * (beat + line) for beat in range(8) for line in lines]
@@ -180,14 +189,24 @@ def test_a_loop_is_compared_with_the_nearest_folder_of_some_size() -> None:
 def test_a_folder_without_a_common_tuning_and_a_small_one_say_nothing() -> None:
     all_over = {f"a{i}": 10.0 * i - 45 for i in range(10)}
     assert compare_in_folders(values(**all_over), in_folders(**dict.fromkeys(all_over, ""))) == {}
-    three = {"a": 0.0, "b": 1.0, "c": 40.0}
-    assert compare_in_folders(values(**three), in_folders(**dict.fromkeys(three, ""))) == {}
+    few = {f"a{i}": float(i) for i in range(6)} | {"odd": 40.0}
+    assert compare_in_folders(values(**few), in_folders(**dict.fromkeys(few, ""))) == {}
 
 
 def test_a_folder_tuned_around_a_quarter_tone_has_one_tuning() -> None:
     around = {f"a{i}": 49.0 if i % 2 else -49.0 for i in range(9)} | {"odd": 20.0}
     rows = compare_in_folders(values(**around), in_folders(**dict.fromkeys(around, "")))
     assert set(rows) == {"odd"}
+
+
+def test_the_demo_library_has_a_take_out_of_tune_with_its_folder() -> None:
+    takes = [take for take in plan_takes(0) if (take.instrument, take.style) == ("Bass", "Funk")]
+    heard = {take.path: measure_tuning(Signal(render_take(take), take.sample_rate)).score for take in takes}
+    rows = compare_in_folders(values(**heard), in_folders(**dict.fromkeys(heard, "Bass/Funk")))
+    ((path, (finding,)),) = rows.items()
+    assert path == next(take.path for take in takes if take.oddity == "detune")
+    assert finding["strength"] == 1.0
+    assert "sharp of its folder" in finding["brief"]
 
 
 def test_a_library_knows_its_odd_tuning_again_without_reading_a_file(
