@@ -20,8 +20,8 @@ export function mount(component, base) {
   const upload = shown.get(data.key) ?? new Upload();
   shown.set(data.key, upload);
   loadStyles(base + data.assets, "explorer", "status");
+  if (upload.root.parentElement !== parent) parent.append(upload.root); // first: colours are known on the page only
   upload.show(component, `${base}ls/upload/${data.token}`);
-  if (upload.root.parentElement !== parent) parent.append(upload.root);
   return () => upload.root.parentElement === parent && upload.root.remove();
 }
 
