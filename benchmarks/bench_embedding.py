@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.data import bench_folder
 from loopscope.audio.streaming import stream
-from loopscope.checkpoints import AISFX, Weights, load_weights
+from loopscope.checkpoints import AISFX, load_weights
+from loopscope.checkpoints.stored import Weights
 from loopscope.config import n_cores
 from loopscope.demo import make_demo_library
 from loopscope.embeddings import embed_library

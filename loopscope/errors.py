@@ -42,3 +42,8 @@ class ExportError(LoopscopeError):
 
 class Cancelled(LoopscopeError):  # noqa: N818 (the wish of the user, not an error)
     """The user stopped a task; what was finished is kept."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error of somebody else's, for use inside one of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

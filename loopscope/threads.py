@@ -13,15 +13,19 @@ PyTorch keeps its number of threads per calling thread, and takes for a new thre
 therefore set theirs at their start, and the caller's number is set again after the last of them has started.
 """
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from loopscope.config import n_cores
+from loopscope.late import late
+
+torch = late("torch")
+linalg = late("scipy.linalg")
 
 MAX_WORKERS = 8
 
@@ -29,11 +33,21 @@ MAX_WORKERS = 8
 @contextmanager
 def one_thread() -> Iterator[None]:
     """PyTorch (in the calling thread) and the linear algebra of NumPy (in all) work single-threaded meanwhile."""
+    _ = linalg.blas  # SciPy's linear algebra too: only what is loaded can be limited
+    with threadpool_limits(1, user_api="blas"), _one_thread_of_torch():
+        yield
+
+
+@contextmanager
+def _one_thread_of_torch() -> Iterator[None]:
+    """Whoever trains with it has loaded it; for others it is not."""
+    if "torch" not in sys.modules:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
 

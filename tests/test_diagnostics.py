@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from loopscope.checkpoints import AISFX, digests
+from loopscope.checkpoints import AISFX
+from loopscope.checkpoints.stored import digests
 from loopscope.config import paths
 from loopscope.errors import LibraryError
 from loopscope.store import Store

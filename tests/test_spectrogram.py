@@ -1,14 +1,26 @@
 """What is drawn is what sounds: no click lost, no channel cancelled; figures carry the marks and escape nothing odd."""
 
+import warnings
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
 from loopscope.analysis.explanation import Carriers
-from loopscope.audio.spectrogram import N_COLUMNS, N_FRAMES, N_MELS, RANGE_DB, draw, outline_of_file
+from loopscope.audio.spectrogram import (
+    HOP,
+    N_COLUMNS,
+    N_FFT,
+    N_FRAMES,
+    N_MELS,
+    RANGE_DB,
+    draw,
+    mel_filters,
+    outline_of_file,
+)
 from loopscope.figures.loop import bars_figure, carriers_figure, sound_figure
 from loopscope.metadata.bars import LoopStructure
 
@@ -36,6 +48,23 @@ def test_the_spectrogram_shows_the_tone_at_its_frequency() -> None:
     loudest = drawn.mel_db.mean(axis=1).argmax()
     assert drawn.mel_hz[loudest] == pytest.approx(1000, rel=0.06)
     assert drawn.mel_db.max() == 0 and drawn.mel_db.min() >= -RANGE_DB
+
+
+@pytest.mark.parametrize("rate", [1_600, 8_000, 22_050, 44_100, 96_000])
+def test_the_mel_scale_and_the_spectrogram_are_librosas(rate: int) -> None:
+    noise = np.random.default_rng(0).normal(size=rate + 777).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # at low rates some bands are narrower than a bin
+        np.testing.assert_allclose(
+            mel_filters(rate), librosa.filters.mel(sr=rate, n_fft=N_FFT, n_mels=N_MELS), atol=1e-7
+        )
+        power = librosa.feature.melspectrogram(y=noise, sr=rate, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
+    expected = librosa.power_to_db(power, ref=np.max, top_db=RANGE_DB)
+    drawn = draw(noise[None], rate)
+    np.testing.assert_allclose(drawn.mel_db, expected, atol=1e-3)
+    np.testing.assert_allclose(
+        drawn.mel_hz, librosa.mel_frequencies(N_MELS + 2, fmin=0.0, fmax=rate / 2)[1:-1], rtol=1e-6
+    )
 
 
 def test_an_inverted_channel_does_not_cancel() -> None:

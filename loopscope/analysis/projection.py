@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.decomposition import PCA
 
 from loopscope.arrays import Float
 from loopscope.errors import DataError
+from loopscope.late import late
+
+decomposition = late("sklearn.decomposition")
+
+LARGEST_EXACT = 2_000  # features
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ def project(latents: ArrayLike, n_components: int = 8, seed: int = 0, reference:
     """PCA coordinates of latents (n, d). k is `n_components`, or fewer where n or d are smaller.
 
     With `reference` (m, d) the axes, their origin and their variance are those of its rows, so that new loops land on
-    the map of old ones. `seed` matters above 2,000 features only, where the decomposition is randomised. Raises
-    DataError for values that are not finite or fewer than two rows.
+    the map of old ones. `seed` matters above `LARGEST_EXACT` features only, where the decomposition is randomised.
+    Raises DataError for values that are not finite or fewer than two rows.
     """
     if n_components < 1:
         raise DataError(f"{n_components} components were asked for; ask for at least 1.")
@@ -40,12 +44,22 @@ def project(latents: ArrayLike, n_components: int = 8, seed: int = 0, reference:
     Z, R = Z - origin, R - origin
     if not R.any():  # PCA divides by the variance
         return Projection(np.zeros((len(Z), k), dtype=np.float32), np.zeros(k))
-    solver = "covariance_eigh" if R.shape[1] <= 2000 else "randomized"
-    model = PCA(n_components=k, svd_solver=solver, random_state=seed).fit(R)
-    largest = np.abs(model.components_).argmax(axis=1)
-    signs = np.sign(model.components_[np.arange(k), largest])
-    coordinates = (Z @ model.components_.T) * signs
-    return Projection(coordinates.astype(np.float32), np.maximum(model.explained_variance_ratio_, 0.0))
+    axes, shares = _principal_axes(R, k) if R.shape[1] <= LARGEST_EXACT else _randomised_axes(R, k, seed)
+    largest = np.abs(axes).argmax(axis=1)
+    coordinates = (Z @ axes.T) * np.sign(axes[np.arange(k), largest])
+    return Projection(coordinates.astype(np.float32), np.maximum(shares, 0.0))
+
+
+def _principal_axes(R: Float, k: int) -> tuple[Float, Float]:
+    """Of centred rows: axes (k, d), and their shares of the variance (k,). NumPy's own, so that a map needs no wait."""
+    variances, vectors = np.linalg.eigh(R.T @ R)
+    return vectors.T[::-1][:k], variances[::-1][:k] / variances.sum()
+
+
+def _randomised_axes(R: Float, k: int, seed: int) -> tuple[Float, Float]:
+    """The same where an exact decomposition would take minutes."""
+    model = decomposition.PCA(n_components=k, svd_solver="randomized", random_state=seed).fit(R)
+    return model.components_, model.explained_variance_ratio_
 
 
 def _rows(latents: ArrayLike, at_least: int) -> Float:

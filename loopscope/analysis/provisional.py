@@ -5,8 +5,8 @@ import pandas as pd
 
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.detection.base import is_enough
-from loopscope.detection.quick_neighbours import QuickNeighbours
 from loopscope.embeddings import EmbeddingSet
+from loopscope.late import importing
 
 
 def provisional_ranking(embeddings: EmbeddingSet) -> ScoredLoops | None:
@@ -18,6 +18,8 @@ def provisional_ranking(embeddings: EmbeddingSet) -> ScoredLoops | None:
     """
     if not is_enough(embeddings.X):
         return None
+    with importing:
+        from loopscope.detection.quick_neighbours import QuickNeighbours
     detector = QuickNeighbours().fit(embeddings.X, loop_ids=embeddings.loop_ids, encoder_id=embeddings.encoder_id)
     scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": detector.scores_, "split": detector.split_})
     return ScoredLoops(detector, scores, np.asarray(detector.latents_, dtype=np.float32))

@@ -7,11 +7,13 @@ Peaks are sample peaks in dBFS (0 dBFS = full scale ±1).
 from dataclasses import dataclass
 
 import numpy as np
-import pyloudnorm
 
 from loopscope import audio
 from loopscope.arrays import Float
+from loopscope.late import late
 from loopscope.user_files import FilePath
+
+pyloudnorm = late("pyloudnorm")
 
 LONGEST_MEASURED_S = 60.0  # loudness of the first minute stands for longer files
 _SHORTEST_MEASURED_S = 1.0  # BS.1770 gates blocks of 0.4 s with 75 % overlap; shorter loops are repeated up to this

@@ -8,7 +8,6 @@ file the user names. `python -m loopscope.checkpoints aisfx` fetches weights fro
 
 from loopscope.checkpoints.fetching import fetch, hub_answers, is_ready, load_weights
 from loopscope.checkpoints.published import AISFX, CHECKPOINTS, CLAP_FUSION, CLAP_MUSIC, Checkpoint
-from loopscope.checkpoints.stored import Weights, digests
 
 __all__ = [
     "AISFX",
@@ -16,8 +15,6 @@ __all__ = [
     "CLAP_FUSION",
     "CLAP_MUSIC",
     "Checkpoint",
-    "Weights",
-    "digests",
     "fetch",
     "hub_answers",
     "is_ready",

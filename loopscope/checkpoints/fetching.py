@@ -6,15 +6,19 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from loopscope.checkpoints import stored
 from loopscope.checkpoints.published import CLAP_FUSION, Checkpoint
-from loopscope.checkpoints.reading import first_line
-from loopscope.checkpoints.stored import Weights
-from loopscope.errors import WeightsError
+from loopscope.errors import WeightsError, first_line
+from loopscope.late import late
+
+if TYPE_CHECKING:
+    from loopscope.checkpoints import stored
+    from loopscope.checkpoints.stored import Weights
+else:
+    stored = late("loopscope.checkpoints.stored")  # PyTorch reads and writes weights
 from loopscope.progress import Progress, ProgressCallback, ignore_progress
 
 PIP_SECONDS = 600
@@ -30,7 +34,7 @@ def load_weights(
     checkpoint: Checkpoint,
     weights_file: str | Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
-) -> Weights:
+) -> "Weights":
     """The encoder's tensors: from `weights_file` if given, else the kept copy, else fetched from the publisher.
 
     `weights_file` may be the published checkpoint, for aiSFX also the wheel, or a safetensors file of the same tensors;

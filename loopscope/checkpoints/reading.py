@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from loopscope.checkpoints.published import Checkpoint
-from loopscope.errors import WeightsError
+from loopscope.errors import WeightsError, first_line
 
 # torch raises it but does not re-export it, and the unpickler's own module is never to be imported here.
 _UnpicklingError: type[Exception] = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined]
@@ -112,8 +112,3 @@ def _numpy_scalars() -> list[Any]:
     scalar = np.float64().__reduce__()[0]
     types = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
     return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), np.dtype, *types]
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error of somebody else's, for use inside one of ours."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from loopscope.checkpoints.published import Checkpoint
-from loopscope.checkpoints.reading import first_line, read_encoder, read_safetensors
-from loopscope.errors import WeightsError
+from loopscope.checkpoints.reading import read_encoder, read_safetensors
+from loopscope.errors import WeightsError, first_line
 from loopscope.files import file_sha256, is_file, remove_abandoned, written_whole
 
 LARGEST_FILE = 2**34  # bytes: eight times the largest published one

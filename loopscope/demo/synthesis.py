@@ -10,10 +10,12 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
-import scipy.signal
 
 from loopscope.arrays import Float
+from loopscope.late import late
+
+fft = late("scipy.fft")
+signal = late("scipy.signal")
 
 Spectrum = Callable[[Float, Float], Float]  # (harmonic frequencies (h,) in Hz, times (rows, 1) in s) -> (rows, h)
 
@@ -40,7 +42,7 @@ def harmonic_tone(
     phases = rng.uniform(-0.6, 0.6, n_harmonics) - np.pi / 2 + step * np.arange(n_rows)[:, None]
     rows = np.zeros((n_rows, period // 2 + 1), np.complex64)
     rows[:, 1 : n_harmonics + 1] = spectrum(numbers * frequency, times) * np.exp(1j * phases) * (period / 2)
-    table = scipy.fft.irfft(rows, n=period, axis=1)
+    table = fft.irfft(rows, n=period, axis=1)
     weight = np.arange(period, dtype=np.float32) / period
     smooth = (table[:-1] + (table[1:] - table[:-1]) * weight).ravel()
     return _read_at(smooth, period * frequency / sample_rate, n_samples, sample_rate, bend_cents)
@@ -103,7 +105,7 @@ def noise_burst(
     """Band-passed noise with an exponential decay: picks, slaps, dead notes."""
     noise = rng.standard_normal(n_samples) * np.exp(-np.arange(n_samples) / (decay_s * sample_rate))
     sections = _butterworth(2, band_hz, "bandpass", sample_rate)
-    return np.asarray(scipy.signal.sosfilt(sections, noise), dtype=np.float32)
+    return np.asarray(signal.sosfilt(sections, noise), dtype=np.float32)
 
 
 def shaped(tone: Float, sample_rate: int, attack_s: float, held_s: float, release_s: float) -> Float:
@@ -119,7 +121,7 @@ def filtered(samples: Float, sample_rate: int, cutoff_hz: float, kind: str = "lo
     n_samples = samples.shape[-1]
     warm = min(n_samples, sample_rate // 2)
     around = np.concatenate([samples[..., n_samples - warm :], samples], axis=-1)
-    return np.asarray(scipy.signal.sosfilt(sections, around)[..., warm:], dtype=np.float32)
+    return np.asarray(signal.sosfilt(sections, around)[..., warm:], dtype=np.float32)
 
 
 def room(samples: Float, sample_rate: int, seconds: float, wet: float, rng: np.random.Generator) -> Float:
@@ -129,11 +131,11 @@ def room(samples: Float, sample_rate: int, seconds: float, wet: float, rng: np.r
     times = np.arange(n_tail) / sample_rate
     tail = rng.standard_normal((channels, n_tail)) * 10 ** (-3 * times / seconds)
     tail[:, : int(0.008 * sample_rate)] = 0.0
-    tail = scipy.signal.sosfilt(_butterworth(1, (200.0, 4500.0), "bandpass", sample_rate), tail)
+    tail = signal.sosfilt(_butterworth(1, (200.0, 4500.0), "bandpass", sample_rate), tail)
     tail /= np.sqrt((tail**2).sum(axis=1, keepdims=True))
-    size = scipy.fft.next_fast_len(n_samples + n_tail, real=True)
-    product = scipy.fft.rfft(samples, size) * scipy.fft.rfft(tail.astype(np.float32), size)
-    ringing = scipy.fft.irfft(product, size)[:, : n_samples + n_tail]
+    size = fft.next_fast_len(n_samples + n_tail, real=True)
+    product = fft.rfft(samples, size) * fft.rfft(tail.astype(np.float32), size)
+    ringing = fft.irfft(product, size)[:, : n_samples + n_tail]
     reverberation = np.zeros_like(samples)
     for start in range(0, ringing.shape[1], n_samples):
         part = ringing[:, start : start + n_samples]
@@ -143,4 +145,4 @@ def room(samples: Float, sample_rate: int, seconds: float, wet: float, rng: np.r
 
 @lru_cache(maxsize=64)
 def _butterworth(order: int, cutoff_hz: float | tuple[float, float], kind: str, sample_rate: int) -> Float:
-    return np.asarray(scipy.signal.butter(order, cutoff_hz, kind, fs=sample_rate, output="sos"))
+    return np.asarray(signal.butter(order, cutoff_hz, kind, fs=sample_rate, output="sos"))

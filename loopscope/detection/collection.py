@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
-from sklearn.decomposition import PCA
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.preprocessing import CLIP, first_of_each, standardisation, standardise
 from loopscope.errors import DataError
+from loopscope.late import late
+
+skcovariance = late("sklearn.covariance")
+decomposition = late("sklearn.decomposition")
 
 N_AXES = 8
 LOOPS_PER_AXIS = 8  # fewer loops say little of a direction
@@ -62,7 +64,7 @@ def collection_of(X: Float, groups: Int) -> Collection:
     mean, scale = standardisation(rows)
     sample = standardise(rows[:LARGEST_FOR_AXES], mean, scale)
     k = max(1, min(N_AXES, len(rows) // LOOPS_PER_AXIS, *sample.shape))
-    model = PCA(n_components=k, svd_solver="randomized", random_state=0).fit(sample)
+    model = decomposition.PCA(n_components=k, svd_solver="randomized", random_state=0).fit(sample)
     variance = model.explained_variance_
     kept = variance > FLAT * variance[0]
     axes = model.components_[kept].T / np.sqrt(variance[kept])
@@ -76,7 +78,7 @@ def summarise(coordinates: Float) -> Summary:
     if n < 2:
         raise DataError(f"A collection of {n} loops has no spread; compare at least 2.")
     mean = coordinates.mean(axis=0, dtype=np.float64)
-    covariance, _ = ledoit_wolf(coordinates - mean, assume_centered=True)
+    covariance, _ = skcovariance.ledoit_wolf(coordinates - mean, assume_centered=True)
     return Summary(mean, np.atleast_2d(covariance) * (n / (n - 1)), n)
 
 

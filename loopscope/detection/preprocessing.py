@@ -4,9 +4,11 @@ Conventions: X is (n, n_features) float32 as the encoder gave it, Z the same as 
 """
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 
 from loopscope.arrays import Float, Int
+from loopscope.late import late
+
+covariance = late("sklearn.covariance")
 
 CLIP = 10.0  # z-scores beyond this say no more than this
 CONSTANT = 1e-6  # a feature whose deviation is below this share of its size does not vary
@@ -29,7 +31,7 @@ def whitening_matrix(Z: Float, power: float = 0.5) -> Float:
 
     C is the Ledoit-Wolf covariance of Z, (n, n_features). With power 1/2 the features of Z @ W are uncorrelated.
     """
-    values, vectors = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(Z).covariance_)
+    values, vectors = np.linalg.eigh(covariance.LedoitWolf(assume_centered=True).fit(Z).covariance_)
     root = np.maximum(values, 1e-6 * values.max()) ** -power
     W: Float = ((vectors * root) @ vectors.T).astype(np.float32)
     W /= np.float32(np.sqrt(np.mean(np.square(Z @ W))) or 1.0)

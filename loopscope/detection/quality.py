@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import hypergeom, rankdata
 
 from loopscope.arrays import Float
+from loopscope.late import late
+
+stats = late("scipy.stats")
 
 MIN_SPREAD_KEPT = 0.05  # healthy fine-tuning keeps 0.9 to 1.2 of the spread, collapsed fine-tuning 1e-4 and less
 MIN_EFFECTIVE_RANK = 3.0  # of 32; below, loops differ along one or two directions only
@@ -39,7 +41,7 @@ def effective_rank(latents: Float) -> float:
 
 def rank_agreement(first: Float, second: Float) -> float:
     """Spearman correlation of two scorings of the same loops; 0 when one of them is constant."""
-    a, b = rankdata(first), rankdata(second)
+    a, b = stats.rankdata(first), stats.rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a**2).sum() * (b**2).sum())
     return float((a * b).sum() / norm) if norm > 0 else 0.0
@@ -226,8 +228,9 @@ def _exceedance(m: Mapping[str, float]) -> QualityCheck | None:
     share = _figure(m, "held_out_exceedance")
     if share is None:
         return _missing(title, limit, "no loop was held out from training")
-    chance = exceedance_by_chance(share, m["held_out_loops"], m["training_loops"]) if "held_out_loops" in m else 0.0
-    passed = share <= MAX_EXCEEDANCE or chance >= MIN_CHANCE
+    passed = share <= MAX_EXCEEDANCE or (
+        "held_out_loops" in m and exceedance_by_chance(share, m["held_out_loops"], m["training_loops"]) >= MIN_CHANCE
+    )
     above = f"{share:.0%} of the held-out loops score higher than 95% of the training loops"
     sentence = (
         f"{above} (about 5% is expected)."
@@ -247,4 +250,4 @@ def exceedance_by_chance(share: float, n_held_out: float, n_training: float) -> 
     n_above = round(share * n_held_out)
     n_top = max(1, round(0.05 * n_training))  # training loops above their own 95th percentile
     total, first = int(n_held_out + n_training), n_above + n_top - 1
-    return float(hypergeom.sf(n_above - 1, total, int(n_held_out), min(first, total)))
+    return float(stats.hypergeom.sf(n_above - 1, total, int(n_held_out), min(first, total)))

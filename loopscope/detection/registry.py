@@ -1,7 +1,8 @@
 """The one door to every detector: `make_detector(name, preset, seed)`.
 
 Conventions: X is (n_loops, n_features) float32; scores are (n_loops,) float64, higher = more anomalous. A new detector
-is one file with a class that derives from `base.BaseDetector`, and one line in `DETECTORS`.
+is one file with a class that derives from `base.BaseDetector`, and one line in `DETECTORS`; it is imported when it is
+first made, since most need a large library.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,12 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loopscope.detection import baselines
 from loopscope.detection.base import BaseDetector
-from loopscope.detection.baselines import BaselineDetector
-from loopscope.detection.paper_detector import PaperDetector
-from loopscope.detection.robust_detector import RobustDetector
 from loopscope.errors import DataError
+from loopscope.late import importing
 
 PRESETS = ("robust", "paper")
 Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
@@ -34,16 +32,32 @@ class DetectorInfo:
     presets: Mapping[str, Maker]
 
 
+def _robust(residual: bool, *named: Any, **options: Any) -> BaseDetector:
+    with importing:
+        from loopscope.detection.robust_detector import RobustDetector
+    return RobustDetector(residual, *named, **options)
+
+
+def _paper(residual: bool, *named: Any, **options: Any) -> BaseDetector:
+    with importing:
+        from loopscope.detection.paper_detector import PaperDetector
+    return PaperDetector(residual, *named, **options)
+
+
+def _from_scikit_learn(learn: str, *named: Any, **options: Any) -> BaseDetector:
+    with importing:
+        from loopscope.detection import baselines
+    return baselines.BaselineDetector(getattr(baselines, learn), *named, **options)
+
+
 def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
-    presets: Mapping[str, Maker] = {
-        "robust": partial(RobustDetector, residual),
-        "paper": partial(PaperDetector, residual),
-    }
+    presets: Mapping[str, Maker] = {"robust": partial(_robust, residual), "paper": partial(_paper, residual)}
     return DetectorInfo(name, title, score, True, presets)
 
 
-def _baseline(name: str, title: str, score: str, learn: Callable[..., baselines.ScoreRows]) -> DetectorInfo:
-    return DetectorInfo(name, title, score, False, dict.fromkeys(PRESETS, partial(BaselineDetector, learn)))
+def _baseline(name: str, title: str, score: str, learn: str) -> DetectorInfo:
+    """`learn`: a function of `detection.baselines`."""
+    return DetectorInfo(name, title, score, False, dict.fromkeys(PRESETS, partial(_from_scikit_learn, learn)))
 
 
 DETECTORS = (
@@ -51,14 +65,14 @@ DETECTORS = (
         "AEwRES", "Residual autoencoder Deep SVDD", "distance to the centre of a residual autoencoder's latents", True
     ),
     _deep("AE", "Autoencoder Deep SVDD", "distance to the centre of an autoencoder's latents", False),
-    _baseline("isolation-forest", "Isolation Forest", "how few random cuts isolate a loop", baselines.isolation_forest),
-    _baseline("pca", "PCA reconstruction", "what principal components cannot rebuild", baselines.pca_reconstruction),
-    _baseline("knn", "Nearest neighbours", "distance to the five nearest loops", baselines.neighbour_distance),
+    _baseline("isolation-forest", "Isolation Forest", "how few random cuts isolate a loop", "isolation_forest"),
+    _baseline("pca", "PCA reconstruction", "what principal components cannot rebuild", "pca_reconstruction"),
+    _baseline("knn", "Nearest neighbours", "distance to the five nearest loops", "neighbour_distance"),
     _baseline(
         "mahalanobis",
         "Mahalanobis distance",
         "distance to the mean in units of the features' covariance",
-        baselines.mahalanobis_distance,
+        "mahalanobis_distance",
     ),
 )
 

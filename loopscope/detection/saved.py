@@ -28,9 +28,9 @@ from loopscope.detection import saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Arrays
 from loopscope.detection.quality import quality_checks
-from loopscope.detection.registry import make_detector
+from loopscope.detection.restored import DAMAGES, RestoredDetector
 from loopscope.detection.saved_card import check_card, check_shapes, check_values
-from loopscope.errors import DataError, ModelError
+from loopscope.errors import ModelError
 from loopscope.files import (
     display_name,
     file_sha256,
@@ -50,10 +50,6 @@ TOLERANCE = 1e-4  # relative, between the scores of the probe when saved and whe
 LISTED = ("name", "saved", "detector", "preset", "seed", "encoder_id", "n_loops", "threshold_95", "collapsed")
 LARGEST_CARD, LARGEST_REASON = 2**24, 2**16  # bytes: ids of 400,000 loops; a sentence
 LARGEST_ARRAYS, LARGEST_HEADER = 2**32, 2**20  # bytes: a million loops; the names and shapes of 10,000 arrays
-DAMAGES = (
-    *(ValueError, LookupError, TypeError, RuntimeError, ArithmeticError, OSError),
-    *(SafetensorError, DataError, ModelError),
-)
 
 
 def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], folder: Path | None = None) -> Path:
@@ -80,13 +76,13 @@ def load_model(path: str | Path, *, check: bool = True) -> BaseDetector:
     """A saved detector, ready to score. Raises ModelError; what does not read is set aside first (see `damaged`).
 
     Without `check` it is not asked whether it scores as it did when it was saved: its scores of the loops it was
-    fitted on are at hand at once, and what new loops need is made when they come.
+    fitted on are at hand at once, and what new loops need is made when they come (`restored`).
     """
     path = Path(path)
     if not path.is_dir():
         raise ModelError(f"There is no saved model at {path}; choose one of the list.")
     try:
-        detector, probe = _read(path)
+        detector, probe = _read(path, check)
         now = saved_format.probe_scores(detector) if check else probe
     except DAMAGES as error:
         raise ModelError(_set_aside(path, error)) from error
@@ -149,19 +145,18 @@ def delete_model(path: str | Path) -> None:
         raise ModelError(f"The model at {path} was not deleted ({error.strerror}); delete that folder.") from error
 
 
-def _read(path: Path) -> tuple[BaseDetector, Float]:
-    """The detector, and the scores of the probe when it was saved. Raises one of DAMAGES."""
+def _read(path: Path, check: bool) -> tuple[BaseDetector, Float]:
+    """The detector, only built to `check` it, and the scores of the probe when it was saved. Raises one of DAMAGES."""
     card = _read_card(path)
     card, arrays = saved_format.up_to_date(card, _read_arrays(path / ARRAYS, card))
     check_card(card)
     check_values(arrays)
-    detector = make_detector(card["detector"], card["preset"], card["seed"], **_options(card))
-    detector.restore(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays))
-    width = detector.latents(np.zeros((1, card["n_features"]))).shape[1]
-    if arrays["latents"].shape[1] != width:
-        raise ValueError(f"the latents have {arrays['latents'].shape[1]} dimensions where the model gives {width}")
+    detector = RestoredDetector(
+        *(card["detector"], card["preset"], card["seed"], _options(card)),
+        *(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays)),
+    )
     quality_checks(detector.report_.measures)  # that they can be told
-    return detector, arrays[saved_format.PROBE]
+    return (detector.whole() if check else detector), arrays[saved_format.PROBE]
 
 
 def _options(card: Mapping[str, Any]) -> dict[str, Any]:

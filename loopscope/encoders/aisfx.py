@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from loopscope.checkpoints import AISFX, Weights, load_weights
+from loopscope.checkpoints import AISFX, load_weights
+from loopscope.checkpoints.stored import Weights
 from loopscope.encoders.mel import MelSpectrogram
 from loopscope.encoders.runtime import Precision
 from loopscope.encoders.windowed import WindowedEncoder, fill

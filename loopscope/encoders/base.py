@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from loopscope import checkpoints
 from loopscope.errors import EncoderError, WeightsError
+from loopscope.late import importing
 from loopscope.progress import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def _load_best(on_progress: ProgressCallback) -> Encoder:
 
 def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallback) -> Encoder:
     info = encoder_info(name)
-    module = import_module(f"loopscope.encoders.{info.module}")
+    with importing:
+        module = import_module(f"loopscope.encoders.{info.module}")
     encoder: Encoder = getattr(module, info.loader)(weights_file, on_progress)
     return encoder

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, Checkpoint, Weights, load_weights
+from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, Checkpoint, load_weights
+from loopscope.checkpoints.stored import Weights
 from loopscope.encoders import htsat
 from loopscope.encoders.mel import FrameCollector, MelSpectrogram, decibels, quantised, repeat_padded
 from loopscope.encoders.runtime import MakeNetwork, Precision

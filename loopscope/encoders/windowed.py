@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopscope.checkpoints import Checkpoint, Weights
-from loopscope.checkpoints.reading import first_line
+from loopscope.checkpoints import Checkpoint
+from loopscope.checkpoints.stored import Weights
 from loopscope.encoders.base import Samples
 from loopscope.encoders.runtime import MakeNetwork, Precision, Runtime
-from loopscope.errors import EncoderError, WeightsError
+from loopscope.errors import EncoderError, WeightsError, first_line
 
 Pooling = Literal["max", "mean"]
 MAX_VIEWS = 16  # views in one pass of the network, so that long clips do not decide how much memory it takes

@@ -13,10 +13,12 @@ from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from loopscope.arrays import Float
+from loopscope.late import late
 from loopscope.store.parsing import is_number
+
+fft = late("scipy.fft")
 
 Verdict = Literal["fault", "suspect"]
 Made = TypeVar("Made")
@@ -157,7 +159,7 @@ class Signal:
     def power_spectrum(self) -> Float:
         """(frames, 1025) power of `main` in Hann frames of 2048 samples, end to end; each sums to its mean square."""
         window = _hann(SPECTRUM_SIZE)
-        spectrum = scipy.fft.rfft(block_view(self.main, SPECTRUM_SIZE) * window, axis=1)
+        spectrum = fft.rfft(block_view(self.main, SPECTRUM_SIZE) * window, axis=1)
         scale = np.float32(2.0 / (SPECTRUM_SIZE * (window**2).sum()))
         return np.asarray((spectrum.real**2 + spectrum.imag**2) * scale, dtype=np.float32)
 

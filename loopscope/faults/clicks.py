@@ -7,11 +7,13 @@ largest millisecond of the 60 ms before and of the 60 ms after it.
 """
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 
 from loopscope.arrays import Float, Int
 from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, counted, decibels
 from loopscope.faults.limits import LIMITS
+from loopscope.late import late
+
+ndimage = late("scipy.ndimage")
 
 BLOCK_S = 0.001
 CONTEXT_BLOCKS = 60
@@ -87,7 +89,7 @@ def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
         return np.empty(0, np.intp), np.empty(0)
     third = block_view(np.abs(np.diff(x, 3)), size)
     jumps = third.max(axis=1)
-    places = np.flatnonzero((jumps >= maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak))
+    places = np.flatnonzero((jumps >= ndimage.maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak))
     if len(places) > MAX_CANDIDATES:
         places = np.sort(places[np.argsort(jumps[places])[-MAX_CANDIDATES:]])
     if not len(places):

@@ -9,6 +9,7 @@ import streamlit as st
 from loopscope.ui.components import encoder_name, plain, task_line
 from loopscope.ui.explorer.packing import pack_view
 from loopscope.ui.explorer.view import explorer_view
+from loopscope.ui.server.lifespan import page_is_out
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.widgets.status import status_panel
@@ -38,6 +39,8 @@ def _status_of(state: SessionState) -> None:
     task = state.project.tasks.present()
     if asked.cancel and task is not None and task.title == asked.cancel:
         task.cancel()
+    if task is None:  # else what the task finds is still to be shown
+        page_is_out()
 
 
 def pulse(state: SessionState, token: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What happens when the server starts and when it is told to stop.
 
-Start: what the pages need is imported on a thread of its own, so that the first visitor does not wait for PyTorch.
+Start: what the pages need is imported on a thread of its own while the first browser still loads Streamlit's; what is
+heavy (`late`) only once a page is out, because imports and pages take turns: first what the first sound needs.
 
 Stop: uvicorn waits without end for browsers to take what they asked for, and Python for the threads of every pool,
 which work off what waits in them: a loop of minutes that nobody reads, or the embedding of a folder, would keep the
@@ -13,19 +14,25 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from types import FrameType
 
 import streamlit as st
 
+from loopscope.late import importing
 from loopscope.ui.server.connections import bound_headers
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 3.0  # from the signal, for what is being sent and for tasks
-_NEEDED = ("torch", "loopscope.ui.status", "loopscope.ui.views.library", "loopscope.ui.views.explore")
+NOBODY_CAME_S = 20.0
+QUIET_S = 2.0  # after the first page: whoever waited for it may now act
+_FOR_PAGES = ("loopscope.ui.status", "loopscope.ui.views.library", "loopscope.ui.views.explore")
+_FOR_SOUND = ("pyloudnorm",)
+_FOR_WORK = ("torch", "sklearn.decomposition", "scipy.stats", "loopscope.detection.robust_detector")
+_page_is_out = threading.Event()
 _at_end: list[Callable[[], None]] = []
 _ending = threading.Lock()
 
@@ -40,6 +47,11 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
             _listen(number)
     yield
     _end()
+
+
+def page_is_out() -> None:
+    """Say that a page was drawn to its end: nobody waits for it any more."""
+    _page_is_out.set()
 
 
 def call_at_end(end: Callable[[], None]) -> None:
@@ -75,5 +87,15 @@ def _end_in_time() -> None:
 
 
 def _warm() -> None:
-    for name in _NEEDED:
+    for name in _FOR_PAGES:
         import_module(name)
+    _page_is_out.wait(NOBODY_CAME_S)
+    _load(_FOR_SOUND)
+    time.sleep(QUIET_S)
+    _load(_FOR_WORK)
+
+
+def _load(names: Sequence[str]) -> None:
+    for name in names:
+        with importing:
+            import_module(name)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from loopscope.checkpoints import CHECKPOINTS, digests
+from loopscope.checkpoints import CHECKPOINTS
+from loopscope.checkpoints.stored import digests
 from loopscope.config import TRANSCODED_BYTES, paths
 from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
