@@ -236,6 +236,28 @@ def test_a_stop_in_the_middle_of_an_epoch_does_not_count_it(name, preset):
 
 
 @pytest.mark.parametrize(("name", "preset"), DEEP)
+def test_a_stopped_training_is_scored_once_it_is_asked_for_and_that_can_be_stopped_as_well(name, preset, monkeypatch):
+    placed = []
+    kind = type(fast(name, preset))
+    latents = kind._latents
+    monkeypatch.setattr(kind, "_latents", lambda self, X: placed.append(len(X)) or latents(self, X))
+    detector = stopped_after(2, name, preset)
+    assert "Training was stopped after 2 of" in detector.unfinished
+    assert not placed, "nothing is scored"
+    reports, n_stops = [], 0
+    while detector.unfinished:
+        left = iter(range(n_stops + 1))  # one step farther each time
+        try:
+            detector.finish(reports.append, should_stop=lambda left=left: next(left, None) is None)
+        except Cancelled as stopped:
+            assert "can still be kept" in str(stopped)
+            n_stops += 1
+    assert n_stops >= (3 if preset == "robust" else 0)
+    assert reports and all(0 <= report.done <= report.total for report in reports)
+    np.testing.assert_array_equal(detector.scores_, stopped_after(2, name, preset).scores_)
+
+
+@pytest.mark.parametrize(("name", "preset"), DEEP)
 def test_a_stop_before_fine_tuning_leaves_a_usable_model_that_says_so(name, preset):
     detector = stopped_after(2, name, preset)
     report = detector.report_

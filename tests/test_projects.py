@@ -18,7 +18,7 @@ import soundfile
 import streamlit as st
 
 from loopscope.analysis import walk as walk_module
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, listing_table
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, listing_table, train_detector
 from loopscope.analysis.walk import Plan, WalkEvents, walk
 from loopscope.config import DEFAULT_PERCENTILE, paths
 from loopscope.progress import EpochReport
@@ -26,8 +26,16 @@ from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects import walking
 from loopscope.ui.projects.project import LOCAL, Project
 from loopscope.ui.projects.registry import ProjectRegistry
+from loopscope.ui.projects.stopped import keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import WALK, keep_model, models_folder, project_folder, start_training, start_walk
+from loopscope.ui.projects.walking import (
+    WALK,
+    keep_model,
+    models_folder,
+    project_folder,
+    start_training,
+    start_walk,
+)
 from loopscope.ui.server import visitors
 from tests.golden.clips import plucked
 
@@ -63,13 +71,15 @@ class Tiny:
 
 
 class Fits:
-    """Stands before `fit_detector`: counts, and has something happen at a training's first epoch or its start."""
+    """Stands before `train_detector`: counts, and has something happen at a training's first epoch or its start."""
 
     def __init__(self) -> None:
         self.n = 0
         self.first: Callable[[], None] = lambda: None
 
-    def __call__(self, *arguments: Any, on_epoch: Callable[[EpochReport], None], **more: Any) -> ScoredLoops:
+    def __call__(
+        self, *arguments: Any, on_epoch: Callable[[EpochReport], None], **more: Any
+    ) -> ScoredLoops | StoppedTraining:
         self.n += 1
         seen: list[int] = []
 
@@ -79,7 +89,7 @@ class Fits:
                 self.first()
             seen.append(1)
 
-        return fit_detector(*arguments, on_epoch=note, **more)
+        return train_detector(*arguments, on_epoch=note, **more)
 
 
 @pytest.fixture
@@ -92,8 +102,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Tiny:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
     counted = Fits()
-    monkeypatch.setattr(walk_module, "fit_detector", counted)
-    monkeypatch.setattr(walking, "fit_detector", counted)
+    monkeypatch.setattr(walk_module, "train_detector", counted)
+    monkeypatch.setattr(walking, "train_detector", counted)
     return counted
 
 
@@ -249,7 +259,7 @@ def test_a_walk_goes_on_when_the_server_that_stopped_is_back(
 def victim(home: Path, folder: Path, stage: str, reached: ProcessEvent) -> None:
     """A server that analyses the folder and hangs in one stage, to be killed there."""
     os.environ["LOOPSCOPE_HOME"] = str(home)
-    tiny, fit = Tiny(), walk_module.fit_detector
+    tiny, fit = Tiny(), walk_module.train_detector
     walking.loaded_encoder = tiny.load  # type: ignore[assignment]
 
     def hang() -> None:
@@ -260,7 +270,7 @@ def victim(home: Path, folder: Path, stage: str, reached: ProcessEvent) -> None:
         if tiny.n_embedded >= 8:
             hang()
 
-    def hang_then_fit(*arguments: Any, **more: Any) -> ScoredLoops:
+    def hang_then_fit(*arguments: Any, **more: Any) -> ScoredLoops | StoppedTraining:
         hang()
         return fit(*arguments, **more)
 
@@ -269,7 +279,7 @@ def victim(home: Path, folder: Path, stage: str, reached: ProcessEvent) -> None:
     elif stage == "embed":
         tiny.meanwhile = hang_after_some
     else:
-        walk_module.fit_detector = hang_then_fit
+        walk_module.train_detector = hang_then_fit
     known = registry()
     finish(start_walk(known.create(LOCAL, folder, PLAN), known.store))
 
@@ -322,8 +332,8 @@ def test_a_second_training_that_is_stopped_changes_nothing_and_is_kept_only_on_r
     assert scores_of(project) == before
     assert scores_of(reopened(project.id)) == before
     assert project.contents.stopped is not None
-    name, scored = project.contents.stopped
-    assert not scored.detector.report_.complete
+    name, stopped = project.contents.stopped
+    assert "Training was stopped after 1 of" in stopped.sentence, "nothing is scored before it is kept"
     assert list(project.memory.models) == [label], "it is offered, not kept"
 
     project.update(stopped=None)  # discarded
@@ -331,7 +341,13 @@ def test_a_second_training_that_is_stopped_changes_nothing_and_is_kept_only_on_r
 
     stop_second()
     assert project.contents.stopped is not None
-    keep_model(project, f"{name} (unfinished)", project.contents.stopped[1])
+    scoring = project.contents.stopped[1].detector
+    task = keep_stopped(project)
+    assert task is not None
+    task.cancel()  # before its first step, or it is done already
+    if finish(task).state == "cancelled":
+        assert "can still be kept" in task.error and project.contents.stopped is not None and scoring.unfinished
+        finish(keep_stopped(project))
     assert project.contents.stopped is None
     assert project.active == f"{name} (unfinished)"
     assert scores_of(project, label) == before

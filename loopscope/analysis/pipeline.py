@@ -86,6 +86,28 @@ class ScoredLoops:
 
 
 @dataclass(frozen=True)
+class StoppedTraining:
+    """A detector whose training was stopped after it had learnt something; nothing is scored until it is wanted.
+
+    `subset`: as in `ScoredLoops`.
+    """
+
+    detector: BaseDetector
+    subset: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What was not finished."""
+        return self.detector.unfinished
+
+    def score(
+        self, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop
+    ) -> ScoredLoops:
+        """What the unfinished model says of the loops it learnt from. Raises Cancelled, and can be called again."""
+        return _scored_by(self.detector.finish(on_progress, should_stop), self.subset)
+
+
+@dataclass(frozen=True)
 class Analysis:
     """What one walk found.
 
@@ -120,6 +142,21 @@ def fit_detector(
 
     Raises `DataError` for an unknown name or preset, or when there are too few loops to learn from.
     """
+    trained = train_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+    return trained.score() if isinstance(trained, StoppedTraining) else trained
+
+
+def train_detector(
+    embeddings: EmbeddingSet,
+    detector: str = "AEwRES",
+    preset: str = "robust",
+    seed: int = 0,
+    subset: str = "",
+    *,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: StopCheck = never_stop,
+) -> ScoredLoops | StoppedTraining:
+    """The same for somebody who waits: a training that was stopped is given back at once, without scores."""
     model = make_detector(detector, preset=preset, seed=seed)
     model.fit(
         embeddings.X,
@@ -128,8 +165,13 @@ def fit_detector(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
-    scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": model.scores_, "split": model.split_})
-    return ScoredLoops(model, scores, np.asarray(model.latents_, dtype=np.float32))
+    return StoppedTraining(model, subset) if model.unfinished else _scored_by(model, subset)
+
+
+def _scored_by(model: BaseDetector, subset: str) -> ScoredLoops:
+    """What a fitted model says of its own loops."""
+    scores = pd.DataFrame({"loop_id": list(model.loop_ids_), "score": model.scores_, "split": model.split_})
+    return ScoredLoops(model, scores, np.asarray(model.latents_, dtype=np.float32), subset)
 
 
 def score_library(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoops:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
@@ -98,6 +98,9 @@ class WalkEvents:
 
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
         """The scores of all loops, by a model that was `trained` now or is the one given."""
+
+    def on_stopped(self, stopped: StoppedTraining) -> None:
+        """Training was stopped after it had learnt something."""
 
 
 def walk(
@@ -229,14 +232,14 @@ class _Walk:
         self.forecast.begin("train")
         self._say(Progress("Training", 0, 0, message="preparing"), 0.0)
         plan, (learnt_from, subset) = self.plan, self._learnt_from(embeddings)
-        scored = fit_detector(
-            learnt_from, plan.detector, plan.preset, plan.seed, on_epoch=self._on_epoch, should_stop=self.should_stop
-        )
-        scored = replace(scored, subset=subset)
-        _ = scored.projection  # here rather than when a page opens
-        self.events.on_model(scored, trained=True)
-        if scored.detector.report_.complete:
-            keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids)))
+        recipe = (plan.detector, plan.preset, plan.seed, subset)
+        trained = train_detector(learnt_from, *recipe, on_epoch=self._on_epoch, should_stop=self.should_stop)
+        if isinstance(trained, StoppedTraining):
+            self.events.on_stopped(trained)
+            return
+        _ = trained.projection  # here rather than when a page opens
+        self.events.on_model(trained, trained=True)
+        keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids)))
 
     def _learnt_from(self, embeddings: EmbeddingSet) -> tuple[EmbeddingSet, str]:
         """The part that the plan names and its name, or everything where that is too little to learn from."""

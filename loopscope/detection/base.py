@@ -11,18 +11,17 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.detection.collection import collection_of
-from loopscope.detection.fitted import Arrays, FitReport, Fitted
-from loopscope.detection.quality import warnings_for
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored
+from loopscope.detection.judging import Rows, checked_ids, judged
+from loopscope.detection.pieces import counted_steps
 from loopscope.errors import DataError, ModelError
-from loopscope.progress import EpochCallback, StopCheck, ignore_epoch, never_stop
+from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -85,13 +84,6 @@ def validation_mask(groups: Int, fraction: float, rng: np.random.Generator) -> B
     return chosen[groups]
 
 
-def exceedance(scores: Float, validation: Bool, percentile: float = 95.0) -> float:
-    """Share of the validation rows above the percentile of the training rows' scores (nominal 1 - percentile/100)."""
-    if validation.all() or not validation.any():
-        return float("nan")
-    return float(np.mean(scores[validation] > np.percentile(scores[~validation], percentile)))
-
-
 class BaseDetector(ABC):
     """The contract around a detector: everything but the fitting and scoring of rows in canonical order.
 
@@ -104,10 +96,15 @@ class BaseDetector(ABC):
         self.seed = seed
         self.options = dict(options or {})
         self._fitted: Fitted | None = None
+        self._unscored: tuple[Unscored, Rows] | None = None
 
     @property
     def fitted(self) -> Fitted:
-        """All that is known of the rows fitted on. Raises ModelError where nothing was fitted."""
+        """All that is known of the rows fitted on; where training was stopped they are scored now (`finish`).
+
+        Raises ModelError where nothing was fitted.
+        """
+        self.finish()
         if self._fitted is None:
             raise ModelError(f"The detector {self.name} has not been fitted; call fit first.")
         return self._fitted
@@ -174,25 +171,51 @@ class BaseDetector(ABC):
 
         Raises DataError for input that cannot be learnt from. `should_stop` is asked every few seconds: before there is
         anything to keep Cancelled is raised and the detector is unfitted; after an epoch what was learnt until then is
-        kept and the detector is usable.
+        kept and the detector is usable, but nothing is scored before it is asked for (`unfinished`, `finish`).
         """
         X = check_embeddings(X)
-        ids = _check_loop_ids(loop_ids, len(X))
+        ids = checked_ids(loop_ids, len(X))
         order, groups = content_order(X)
         _require_variety(len(X), int(groups.max()) + 1 if len(X) else 0)
         start = time.perf_counter()
-        self._fitted = None  # what an earlier fit left does not go with what a stopped one leaves
+        self._fitted = self._unscored = None  # what an earlier fit left does not go with what a stopped one leaves
+        rows = Rows(X[order], groups, order, ids, encoder_id)
         with one_thread():
-            fitted = self._fit(X[order], groups, on_epoch, should_stop)
-            collection = collection_of(X[order], groups)
-        report = _judged(fitted, time.perf_counter() - start)
-        own = fitted.in_order(np.argsort(order))
-        self._fitted = replace(
-            own, report=report, loop_ids=ids, encoder_id=encoder_id, n_features=X.shape[1], collection=collection
-        )
-        what = f"{self.name}, {self.preset}, seed {self.seed}, {len(X)} loops"
-        log.info("train: %s, %d epochs, %d warnings, %.2f s", what, report.epochs, len(report.warnings), report.seconds)
+            learnt = self._fit(rows.X, groups, on_epoch, should_stop)
+            if isinstance(learnt, Unscored):
+                self._unscored = learnt, rows
+                log.info("train: %s, stopped after %.2f s", self._on(len(X)), time.perf_counter() - start)
+            else:
+                self._take(learnt, rows, start)
         return self
+
+    @property
+    def unfinished(self) -> str:
+        """What was left undone by a training that was stopped and that nobody had scored yet; "" where nothing was."""
+        return self._unscored[0].sentence if self._unscored is not None else ""
+
+    def finish(self, on_progress: ProgressCallback = ignore_progress, should_stop: StopCheck = never_stop) -> Self:
+        """Score the loops of a training that was stopped; nothing where they are scored.
+
+        Raises Cancelled at a stop, and can be called again.
+        """
+        if self._unscored is None:
+            return self
+        unscored, rows = self._unscored
+        start = time.perf_counter()
+        with one_thread():
+            self._take(unscored.score(counted_steps(unscored.n_steps, on_progress, should_stop)), rows, start)
+        self._unscored = None
+        return self
+
+    def _take(self, fitted: Fitted, rows: Rows, start: float) -> None:
+        self._fitted = judged(fitted, rows, time.perf_counter() - start)
+        report = self._fitted.report
+        what, n_warnings = self._on(len(rows.X)), len(report.warnings)
+        log.info("train: %s, %d epochs, %d warnings, %.2f s", what, report.epochs, n_warnings, report.seconds)
+
+    def _on(self, n_loops: int) -> str:
+        return f"{self.name}, {self.preset}, seed {self.seed}, {n_loops} loops"
 
     def restore(self, fitted: Fitted, state: Arrays) -> None:
         """Be the detector that `fitted` and `state` were taken from; name, preset, seed and options are as its own.
@@ -242,9 +265,9 @@ class BaseDetector(ABC):
         return checked
 
     @abstractmethod
-    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted | Unscored:
         """Fit on rows in canonical order; `groups` (n,) numbers the equal rows, which no split may part (see
-        `fold_numbers` and `validation_mask`); the split depends on the seed.
+        `fold_numbers` and `validation_mask`); the split depends on the seed. Unscored where training was stopped.
         """
 
     @abstractmethod
@@ -266,29 +289,6 @@ def _numbers(values: Float) -> Float:
     if not np.isfinite(values).all():
         raise ModelError("The model gives values that are no numbers; train it again.")
     return values
-
-
-def _judged(fitted: Fitted, seconds: float) -> FitReport:
-    """The report with the measures that every detector has, and a warning for each check that was not passed."""
-    measures = {
-        "held_out_exceedance": exceedance(fitted.scores, fitted.validation),
-        "held_out_loops": float(fitted.validation.sum()),
-        "training_loops": float((~fitted.validation).sum()),
-        **fitted.report.measures,
-    }
-    warnings = (*fitted.report.warnings, *warnings_for(measures))
-    return replace(fitted.report, seconds=seconds, measures=measures, warnings=warnings)
-
-
-def _check_loop_ids(loop_ids: Sequence[str] | None, n: int) -> tuple[str, ...]:
-    if loop_ids is None:
-        return ()
-    ids = tuple(str(loop_id) for loop_id in loop_ids)
-    if len(ids) != n:
-        raise DataError(f"{len(ids)} loop ids were given for {n} embeddings; pass one id per row.")
-    if len(set(ids)) != n:
-        raise DataError(f"{n - len(set(ids))} of {n} loop ids are repeated; pass every loop once.")
-    return ids
 
 
 def _require_variety(n: int, n_distinct: int) -> None:

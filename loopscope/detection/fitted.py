@@ -1,6 +1,6 @@
 """What a detector knows of the loops it was fitted on: one record, which `saved` walks over field by field."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.collection import Collection
+from loopscope.detection.pieces import Step
 from loopscope.progress import PHASES, EpochReport
 
 Arrays = Mapping[str, NDArray[Any]]  # name -> array of any shape and kind
@@ -82,3 +83,16 @@ class Fitted:
             components={name: part[rows].astype(np.float64) for name, part in self.components.items()},
             repeat_scores=np.array([scores[rows] for scores in self.repeat_scores]).reshape(-1, len(rows)),
         )
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """What a training that was stopped leaves: nothing is scored until somebody wants the unfinished model.
+
+    `sentence` says what was not finished. `score(step)` makes the rest of the fit, of about `n_steps` steps, and calls
+    `step` before each, which may raise Cancelled; it can be called again then.
+    """
+
+    sentence: str
+    n_steps: int
+    score: Callable[[Step], Fitted]

@@ -13,10 +13,11 @@ import torch
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, validation_mask
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
 from loopscope.detection.networks import filled
 from loopscope.detection.paper_training import DeepSVDD, PaperPreset, PaperTraining, new_model
 from loopscope.detection.parts import ScorePart
+from loopscope.detection.pieces import Step, no_steps
 from loopscope.detection.quality import is_collapsed, latent_measures, without_fine_tuning
 from loopscope.progress import EpochCallback, StopCheck
 
@@ -34,7 +35,7 @@ class PaperDetector(BaseDetector):
         """c in the space of `latents_`, (32,)."""
         return self._model.centre.numpy()
 
-    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted | Unscored:
         validation = validation_mask(groups, self.settings.validation_fraction, np.random.default_rng(self.seed))
         generator = torch.Generator().manual_seed(self.seed)
         self._model = new_model(X.shape[1], self.residual, self.settings, generator)
@@ -46,16 +47,22 @@ class PaperDetector(BaseDetector):
         history += tuning
         fine_tuned = bool(tuning)
         complete = fine_tuned and training.ended
-        measures = _measures(before, self._model, X[validation])
-        report = FitReport(
-            history=tuple(history),
-            collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
-            warnings=() if complete else (stopped_sentence(history, at_most=True),),
-            measures=measures if fine_tuned else without_fine_tuning(measures),
-            complete=complete,
-        )
-        scores = self._scores(X)
-        return Fitted(scores, validation, self._latents(X), report, {ScorePart.DISTANCE: scores})
+        unfinished = "" if complete else stopped_sentence(history, at_most=True)
+
+        def score(step: Step) -> Fitted:
+            step()
+            measures = _measures(before, self._model, X[validation])
+            report = FitReport(
+                history=tuple(history),
+                collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
+                warnings=() if complete else (unfinished,),
+                measures=measures if fine_tuned else without_fine_tuning(measures),
+                complete=complete,
+            )
+            scores = self._scores(X)
+            return Fitted(scores, validation, self._latents(X), report, {ScorePart.DISTANCE: scores})
+
+        return score(no_steps) if complete else Unscored(unfinished, 1, score)
 
     def _scores(self, X: Float) -> Float:
         return _distances(self._model, X)

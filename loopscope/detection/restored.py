@@ -4,7 +4,7 @@ A stored project is shown from the scores of its loops alone; networks are built
 when a new loop is to be scored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -27,15 +27,23 @@ DAMAGES = (
 class RestoredDetector(BaseDetector):
     """Stands for the detector of that name and preset, which is made from `fitted` and `state` when it is needed.
 
-    Raises DataError for an unknown name; ModelError, when it is needed, for a state that is not the detector's own.
+    Raises DataError for an unknown name. Where the state turns out not to be the detector's own, when it is needed, the
+    model is `set_aside`, and ModelError says what that returns.
     """
 
     def __init__(
-        self, name: str, preset: str, seed: int, options: Mapping[str, Any], fitted: Fitted, state: Arrays
+        self,
+        name: str,
+        preset: str,
+        seed: int,
+        options: Mapping[str, Any],
+        fitted: Fitted,
+        state: Arrays,
+        set_aside: Callable[[Exception], str],
     ) -> None:
         super().__init__(name, preset, seed, options)
         detector_info(name)
-        self._fitted, self._state = fitted, state
+        self._fitted, self._state, self._set_aside = fitted, state, set_aside
 
     def whole(self) -> BaseDetector:
         """The detector itself, built anew. Raises one of DAMAGES where the state is not its own."""
@@ -51,7 +59,7 @@ class RestoredDetector(BaseDetector):
         try:
             return self.whole()
         except DAMAGES as error:
-            raise ModelError(f"The saved model {self.name} does not read ({error}); train it again.") from error
+            raise ModelError(self._set_aside(error)) from error
 
     @property
     def centre_(self) -> Float | None:

@@ -17,13 +17,14 @@ import torch
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, stopped_sentence
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
 from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
 from loopscope.detection.networks import filled
 from loopscope.detection.parts import DEEP_PARTS, DENSITY_PARTS
+from loopscope.detection.pieces import Step, no_steps
 from loopscope.detection.quality import is_collapsed, mean_agreement, without_fine_tuning
 from loopscope.detection.robust_members import CHUNK, CrossFittedMembers
-from loopscope.detection.robust_training import RobustFit, RobustPreset, fit_repeats, new_members
+from loopscope.detection.robust_training import RobustPreset, TrainedRepeats, new_members, train_repeats
 from loopscope.progress import EpochCallback, StopCheck
 
 CALIBRATION = ("locations", "scales", "density_calibration")
@@ -43,22 +44,28 @@ class RobustDetector(BaseDetector):
         """c in the space of `latents_`, (32,)."""
         return self._repeats[0].centre[0, 0].numpy()
 
-    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted:
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted | Unscored:
         rng = np.random.default_rng(self.seed)
         folds = np.stack([fold_numbers(groups, self.settings.n_folds, rng) for _ in range(self.settings.n_repeats)])
         held_out = folds[:, None] == np.unique(folds)[None, :, None]
         isolated = most_isolated(X, groups, self.settings.trimmed, should_stop=should_stop)
         factors = self._density.fit_scores(X, groups, isolated, should_stop)
-        fit = fit_repeats(
+        trained = train_repeats(
             X, ~held_out & ~isolated, held_out, self.residual, self.settings, self.seed, on_epoch, should_stop
         )
-        self._repeats = fit.repeats
-        of_repeats = self._out_of_fold(folds, self._log_deep(X))
-        density = self._calibrated_density(factors, fit=True)
-        parts = _named(of_repeats.mean(axis=0)) | density
-        each = [fuse(_named(deep) | density) for deep in of_repeats]
-        report = _report(fit, each)
-        return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts, np.stack(each))
+
+        def score(step: Step) -> Fitted:
+            fit = trained.finish(step)
+            self._repeats = fit.repeats
+            of_repeats = self._out_of_fold(folds, self._log_deep(X, step))
+            density = self._calibrated_density(factors, fit=True)
+            parts = _named(of_repeats.mean(axis=0)) | density
+            each = [fuse(_named(deep) | density) for deep in of_repeats]
+            report = _report(trained, fit.measures, each)
+            return Fitted(fuse(parts), folds[0] == 0, self._latents(X), report, parts, np.stack(each))
+
+        n_steps = 2 * len(trained.trainings) * -(-len(X) // CHUNK)
+        return score(no_steps) if trained.complete else Unscored(stopped_sentence(trained.history), n_steps, score)
 
     def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
         """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
@@ -87,10 +94,10 @@ class RobustDetector(BaseDetector):
             pieces = [self._repeats[0].latents(x)[0] for x in torch.split(torch.from_numpy(X), CHUNK)]
         return torch.cat(pieces).numpy()
 
-    def _log_deep(self, X: Float) -> Float:
+    def _log_deep(self, X: Float, step: Step = no_steps) -> Float:
         """Uncalibrated deep parts, (n_repeats, n_members, n_parts, n)."""
         with ThreadPoolExecutor(len(self._repeats)) as pool:
-            return log_part(np.stack(list(pool.map(lambda repeat: repeat.scores(X), self._repeats))))
+            return log_part(np.stack(list(pool.map(lambda repeat: repeat.scores(X, step), self._repeats))))
 
     def _out_of_fold(self, folds: Int, logs: Float) -> Float:
         """Calibrate on held-out rows and return their z-scores, (n_repeats, n_parts, n); `folds` is (n_repeats, n).
@@ -157,15 +164,15 @@ def _named(deep: Float) -> dict[str, Float]:
     return dict(zip(DEEP_PARTS, deep, strict=True))
 
 
-def _report(fit: RobustFit, of_repeats: Sequence[Float]) -> FitReport:
+def _report(trained: TrainedRepeats, of_each: Sequence[Mapping[str, float]], of_repeats: Sequence[Float]) -> FitReport:
     """Quality checks are means over the repeats; the weakest sphere decides whether the model has collapsed."""
     agreement = {"agreement_over_seeds": mean_agreement(of_repeats)} if len(of_repeats) > 1 else {}
-    measures = {name: float(np.mean([each[name] for each in fit.measures])) for name in fit.measures[0]}
-    fallen = any(is_collapsed(each["spread_before"], each["spread_after"]) for each in fit.measures)
+    measures = {name: float(np.mean([each[name] for each in of_each])) for name in of_each[0]}
+    fallen = any(is_collapsed(each["spread_before"], each["spread_after"]) for each in of_each)
     return FitReport(
-        history=fit.history,
-        collapsed=fit.fine_tuned and fallen,
-        warnings=() if fit.complete else (stopped_sentence(fit.history),),
-        measures=(measures if fit.fine_tuned else without_fine_tuning(measures)) | agreement,
-        complete=fit.complete,
+        history=trained.history,
+        collapsed=trained.fine_tuned and fallen,
+        warnings=() if trained.complete else (stopped_sentence(trained.history),),
+        measures=(measures if trained.fine_tuned else without_fine_tuning(measures)) | agreement,
+        complete=trained.complete,
     )

@@ -6,13 +6,15 @@ Deep SVDD encoder maps to latents around the centre c. Raw scores are (n_members
 anomalous.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from loopscope.arrays import Bool, Float
 from loopscope.detection.networks import AutoEncoder
-from loopscope.detection.pieces import ask
+from loopscope.detection.pieces import Step, ask, no_steps
 from loopscope.detection.preprocessing import CLIP, standardisation, standardise, whitening_matrix
 from loopscope.progress import StopCheck
 
@@ -82,20 +84,27 @@ class CrossFittedMembers(nn.Module):
         out: Tensor = (self.autoencoder(z, with_skips) - z).square().mean(dim=2)
         return out
 
-    def place_centre(self, X: Tensor, train_rows: Tensor) -> None:
+    def place_centre(self, X: Tensor, train_rows: Tensor, step: Step = no_steps) -> None:
         """Fix c and the radius: mean latent of each member's training rows, and the mean squared distance to it."""
         with torch.inference_mode():
-            latents = torch.cat([self.latents(piece) for piece in torch.split(X, CHUNK)], dim=1)
+            latents = torch.cat([self.latents(piece) for piece in pieces_of(X, step)], dim=1)
             for k, trained in enumerate(train_rows):
                 self.centre[k, 0] = latents[k, trained].mean(dim=0)
                 spread = (latents[k, trained] - self.centre[k]).square().sum(dim=1).mean()
                 self.radius[k, 0] = spread.clamp(min=1e-12)
 
-    def scores(self, X: Float) -> Float:
+    def scores(self, X: Float, step: Step = no_steps) -> Float:
         """Raw scores, (n_members, n_parts, n), parts in the order of DEEP_PARTS."""
         with torch.inference_mode():
             pieces = [
                 torch.stack([self.distance(self.latents(x)), self.reconstruction_error(x)], dim=1)
-                for x in torch.split(torch.from_numpy(X), CHUNK)
+                for x in pieces_of(torch.from_numpy(X), step)
             ]
         return torch.cat(pieces, dim=2).numpy().astype(np.float64)
+
+
+def pieces_of(X: Tensor, step: Step = no_steps) -> Iterator[Tensor]:
+    """Rows of X, CHUNK at a time, with a step before each."""
+    for piece in torch.split(X, CHUNK):
+        step()
+        yield piece

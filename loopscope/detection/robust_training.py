@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from loopscope.arrays import Bool, Float
 from loopscope.detection.networks import LAYER_SIZES, AutoEncoder
-from loopscope.detection.pieces import nothing_yet
+from loopscope.detection.pieces import Step, no_steps, nothing_yet
 from loopscope.detection.quality import latent_measures
 from loopscope.detection.robust_members import CrossFittedMembers
 from loopscope.progress import PHASES, EpochCallback, EpochReport, StopCheck
@@ -57,11 +57,20 @@ class RobustPreset:
 
 @dataclass(frozen=True)
 class RobustFit:
-    """Fitted members of each repeat, the quality checks of each, and the losses on the way."""
+    """Fitted members of each repeat, and the quality checks of each."""
 
     repeats: tuple[CrossFittedMembers, ...]
     measures: tuple[dict[str, float], ...]
+
+
+@dataclass
+class TrainedRepeats:
+    """What training came to: the losses on the way, and `phase`, the last one that was begun."""
+
+    trainings: Sequence["_Training"]
     history: tuple[EpochReport, ...]
+    phase: str
+    _fit: RobustFit | None = None
 
     @property
     def fine_tuned(self) -> bool:
@@ -73,8 +82,18 @@ class RobustFit:
         """Whether no stop left out an epoch of either phase."""
         return self.fine_tuned and self.history[-1].epoch == self.history[-1].n_epochs
 
+    def finish(self, step: Step = no_steps) -> RobustFit:
+        """End the last phase and take the figures of the quality checks, once. Raises what `step` does."""
+        if self._fit is None:
+            with _pool(len(self.trainings)) as pool:
+                list(pool.map(lambda training: training.end_phase(self.phase, step), self.trainings))
+                step()
+                measures = tuple(pool.map(_Training.finish, self.trainings))
+            self._fit = RobustFit(tuple(training.members for training in self.trainings), measures)
+        return self._fit
 
-def fit_repeats(
+
+def train_repeats(
     X: Float,
     train_rows: Bool,
     held_out: Bool,
@@ -83,7 +102,7 @@ def fit_repeats(
     seed: int,
     on_epoch: EpochCallback,
     should_stop: StopCheck,
-) -> RobustFit:
+) -> TrainedRepeats:
     """Train a member for each (repeat, fold). A stop ends the running phase, in the middle of an epoch that is then not
     counted, and leaves out the next; before the end of the first epoch it raises Cancelled.
 
@@ -96,11 +115,9 @@ def fit_repeats(
         generator = torch.Generator().manual_seed(seed * 1_000_003 + repeat)
         return _Training(X, train_rows[repeat], held_out[repeat], residual, preset, generator, should_stop)
 
-    with ThreadPoolExecutor(len(train_rows), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with _pool(len(train_rows)) as pool:
         trainings = list(pool.map(begin, range(len(train_rows))))
         for phase in PHASES:
-            if stopped:
-                break
             n_epochs = trainings[0].plan.n_epochs
             list(pool.map(_Training.begin_phase, trainings, [phase] * len(trainings)))
             for epoch in range(1, n_epochs + 1):
@@ -114,9 +131,14 @@ def fit_repeats(
                     break
             if not history:
                 raise nothing_yet()
+            if stopped or phase == PHASES[-1]:
+                break
             list(pool.map(_Training.end_phase, trainings, [phase] * len(trainings)))
-        measures = list(pool.map(_Training.finish, trainings))
-    return RobustFit(tuple(training.members for training in trainings), tuple(measures), tuple(history))
+    return TrainedRepeats(trainings, tuple(history), phase)
+
+
+def _pool(n_repeats: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_repeats, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def new_members(
@@ -207,11 +229,11 @@ class _Training:
             spread = (latents - latents.mean(dim=1, keepdim=True)).square().sum(dim=2).mean()
             return float(np.mean(losses)), float(self._loss(self.shown).mean()), float(spread)
 
-    def end_phase(self, phase: str) -> None:
+    def end_phase(self, phase: str, step: Step = no_steps) -> None:
         """Fix the centre after pretraining."""
         self._modules.eval()
         if phase == "pretrain":
-            self.members.place_centre(self.X, self.train_rows)
+            self.members.place_centre(self.X, self.train_rows, step)
             self.pretrained = copy.deepcopy(self.members.encoder)
 
     def finish(self) -> dict[str, float]:

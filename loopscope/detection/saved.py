@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,7 @@ def _read(path: Path, check: bool) -> tuple[BaseDetector, Float]:
     detector = RestoredDetector(
         *(card["detector"], card["preset"], card["seed"], _options(card)),
         *(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays)),
+        partial(_set_aside, path),
     )
     quality_checks(detector.report_.measures)  # that they can be told
     return (detector.whole() if check else detector), arrays[saved_format.PROBE]

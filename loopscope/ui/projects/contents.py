@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library
 from loopscope.library.changes import Changes
@@ -25,9 +25,9 @@ class EncoderNote:
 class Contents:
     """As far as the walk has come; None where it has not come yet.
 
-    `models` by label, oldest first. `provisional`: the ranking before there is a model. `stopped`: label and scores of
-    a training that was stopped, kept only if the user says so. `serial` rises with whatever the explorer shows,
-    `generation` with whatever else a page draws.
+    `models` by label, oldest first. `provisional`: the ranking before there is a model. `stopped`: label and detector
+    of a training that was stopped, scored and kept only if the user says so. `serial` rises with whatever the explorer
+    shows, `generation` with whatever else a page draws.
     """
 
     library: Library | None = None
@@ -37,7 +37,7 @@ class Contents:
     faults: pd.DataFrame | None = None
     models: Mapping[str, ScoredLoops] = field(default_factory=dict)
     provisional: ScoredLoops | None = None
-    stopped: tuple[str, ScoredLoops] | None = None
+    stopped: tuple[str, StoppedTraining] | None = None
     changes: Changes | None = None
     serial: int = 0
     generation: int = 0

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library, train_detector
 from loopscope.analysis.provisional import provisional_ranking
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk import Plan, WalkEvents, walk
@@ -98,30 +98,34 @@ def start_training(project: Project, store: Store, embeddings: EmbeddingSet, pla
     """Fits another model in a worker. One that was stopped is set beside the others only if the user says so."""
 
     def work(task: Task) -> None:
-        scored = fit_detector(
-            embeddings, plan.detector, plan.preset, plan.seed, on_epoch=task.on_epoch, should_stop=task.should_stop
-        )
-        scored = replace(scored, subset=subset)
-        _ = scored.projection  # here rather than when the Explore page opens
-        take_model(project, plan.label, scored)
-        if not scored.detector.report_.complete:
+        recipe = (plan.detector, plan.preset, plan.seed, subset)
+        trained = train_detector(embeddings, *recipe, on_epoch=task.on_epoch, should_stop=task.should_stop)
+        if isinstance(trained, StoppedTraining):
+            offer_stopped(project, plan.label, trained)
             raise Cancelled("Training was stopped; its unfinished model is set aside unless you keep it.")
+        _ = trained.projection  # here rather than when the Explore page opens
+        take_model(project, plan.label, trained)
 
     return project.tasks.start(TRAIN, f"Training {plan.detector}", work)
 
 
+def offer_stopped(project: Project, label: str, stopped: StoppedTraining) -> None:
+    """Set a training that was stopped aside until the user keeps or discards it."""
+    project.update(stopped=(_with_subset(label, stopped.subset), stopped))
+
+
 def take_model(project: Project, label: str, scored: ScoredLoops, remark: str = "") -> None:
-    """A model that was just fitted: kept, saved and shown if training came to its end, else only offered.
+    """Keep, save and show a model that was just fitted.
 
     Its label gets the subset's name; `remark` is said with the news.
     """
-    label = " · ".join(filter(None, [label, scored.subset]))
-    if not scored.detector.report_.complete:
-        project.update(stopped=(label, scored))
-        return
-    keep_model(project, label, scored)
+    keep_model(project, _with_subset(label, scored.subset), scored)
     name, n_flagged = scored.detector.name, project.n_flagged(project.active)
     project.say(". ".join(filter(None, [f"{name} is ready: {stand_out(n_flagged or 0)}", remark])))
+
+
+def _with_subset(label: str, subset: str) -> str:
+    return " · ".join(filter(None, [label, subset]))
 
 
 def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:
@@ -268,6 +272,10 @@ class _Filling(WalkEvents):
             take_model(self.project, self.project.memory.plan.label, scored, self.remark)
         else:
             self._show(scored)
+
+    def on_stopped(self, stopped: StoppedTraining) -> None:
+        """Offered, not kept."""
+        offer_stopped(self.project, self.project.memory.plan.label, stopped)
 
     def _show(self, scored: ScoredLoops) -> None:
         models = {**self.project.contents.models, self.label: scored}

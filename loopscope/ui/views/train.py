@@ -7,8 +7,9 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
 from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
+from loopscope.ui.projects.stopped import KEEP, keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import TRAIN, WALK, keep_model, start_training
+from loopscope.ui.projects.walking import TRAIN, WALK, start_training
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.report import CURVES, show_report
@@ -20,11 +21,12 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
     """Choice, start, live curves and report for the project's embeddings."""
     state = session()
     tasks = state.project.tasks
-    for kind in (WALK, TRAIN):
+    for kind in (WALK, TRAIN, KEEP):
         ended(kind)
-    running = next((kind for kind in (TRAIN, WALK) if tasks.running(kind)), None)
+    running = next((kind for kind in (TRAIN, WALK, KEEP) if tasks.running(kind)), None)
     show_provenance()
-    _offer_stopped(state)
+    if not tasks.running(KEEP):
+        _offer_stopped(state)
     with st.container(border=True):
         name, preset, seed = choose_detector()
         subset, chosen = choose_subset(state, library, embeddings)
@@ -33,7 +35,8 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
             start_training(state.project, store(), chosen, plan, subset)
             st.rerun()
     if running is not None:
-        show_task(running, cancel_label="Stop" if running == TRAIN else "Cancel", body=live_curves)
+        label, body = ("Stop" if running == TRAIN else "Cancel"), (None if running == KEEP else live_curves)
+        show_task(running, cancel_label=label, body=body)
     elif state.model is not None:
         show_report(state, state.active, state.model)
     if running is None:
@@ -44,13 +47,12 @@ def _offer_stopped(state: SessionState) -> None:
     """A training that was stopped is not kept, unless the user says so."""
     if state.seen.stopped is None:
         return
-    label, scored = state.seen.stopped
+    label, stopped = state.seen.stopped
     with st.container(border=True):
-        reasons = " ".join(scored.detector.report_.warnings)
-        st.markdown(f"**{plain(label)} was stopped and is not kept.** {plain(reasons)}")
+        st.markdown(f"**{plain(label)} was stopped and is not kept.** {plain(stopped.sentence)}")
         with st.container(horizontal=True):
             if st.button("Keep it, unfinished as it is", key="keep-stopped"):
-                keep_model(state.project, f"{label} (unfinished)", scored)
+                keep_stopped(state.project)
                 st.rerun()
             if st.button("Discard it", key="drop-stopped", type="tertiary"):
                 state.project.update(stopped=None)
