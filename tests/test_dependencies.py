@@ -39,6 +39,10 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+        elif (
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "late"
+        ):  # loopscope.late imports it when it is used
+            yield ast.literal_eval(node.args[0])
 
 
 def required(file: str) -> dict[str, Requirement]:
