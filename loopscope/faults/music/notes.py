@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import scipy.fft
 import soxr
 
 from loopscope.arrays import Bool, Float
 from loopscope.faults.base import Signal
+from loopscope.late import late
+
+fft = late("scipy.fft")
 
 RATE = 11025  # Hz, enough for partials up to HIGHEST_PARTIAL_HZ
 WINDOW = 2048  # samples, 186 ms
@@ -119,7 +121,7 @@ def _magnitudes(x: Float) -> Iterator[Float]:
     n_bins = int(HIGHEST_PARTIAL_HZ * FFT_SIZE / RATE) + 2
     frames = np.lib.stride_tricks.sliding_window_view(x, WINDOW)[::HOP]
     for first in range(0, len(frames), CHUNK):
-        spectra = scipy.fft.rfft(frames[first : first + CHUNK] * window, FFT_SIZE, axis=1)
+        spectra = fft.rfft(frames[first : first + CHUNK] * window, FFT_SIZE, axis=1)
         yield np.abs(spectra[:, :n_bins])
 
 

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import librosa
 import numpy as np
-import scipy.fft
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from loopscope.arrays import Float
 from loopscope.faults.base import Signal
+from loopscope.late import late
+
+fft = late("scipy.fft")
+ndimage = late("scipy.ndimage")
+filters = late("librosa.filters")
 
 FRAME_S = 0.0464  # two periods of the lowest bass, whose single pulses are no attacks
 HOP_S = 0.0058
@@ -42,7 +44,7 @@ def mel_levels(signal: Signal) -> Float:
     window, bands = np.hanning(size).astype(np.float32), _bands(signal.sample_rate, size)
     power = np.empty((len(frames), N_MELS), np.float32)
     for first in range(0, len(frames), CHUNK):
-        spectra = scipy.fft.rfft(frames[first : first + CHUNK] * window, axis=1)
+        spectra = fft.rfft(frames[first : first + CHUNK] * window, axis=1)
         power[first : first + CHUNK] = (spectra.real**2 + spectra.imag**2) @ bands
     level = 10 * np.log10(power + 1e-12)
     return np.asarray(np.maximum(level, level.max(initial=-np.inf) - RANGE_DB))
@@ -57,9 +59,9 @@ def find_onsets(signal: Signal) -> Onsets:
     """Peaks of the rise over 17 ms."""
     level = signal.once(mel_levels)
     rise = np.maximum(level[RISE_FRAMES:] - level[:-RISE_FRAMES], 0).mean(axis=1)
-    rise = uniform_filter1d(np.pad(rise, (RISE_FRAMES - 1, 1)), 3)
+    rise = ndimage.uniform_filter1d(np.pad(rise, (RISE_FRAMES - 1, 1)), 3)
     highest = float(rise.max(initial=0.0))
-    is_onset = (rise == maximum_filter1d(rise, APART_FRAMES)) & (rise > max(MIN_SHARE * highest, MIN_RISE_DB))
+    is_onset = (rise == ndimage.maximum_filter1d(rise, APART_FRAMES)) & (rise > max(MIN_SHARE * highest, MIN_RISE_DB))
     frames = np.flatnonzero(is_onset)
     return Onsets(frames * hop_s(signal.sample_rate), rise[frames])
 
@@ -68,4 +70,4 @@ def find_onsets(signal: Signal) -> Onsets:
 def _bands(sample_rate: int, size: int) -> Float:
     """(size // 2 + 1, N_MELS) weights."""
     highest = min(sample_rate / 2, 11025.0)
-    return np.asarray(librosa.filters.mel(sr=sample_rate, n_fft=size, n_mels=N_MELS, fmax=highest).T, dtype=np.float32)
+    return np.asarray(filters.mel(sr=sample_rate, n_fft=size, n_mels=N_MELS, fmax=highest).T, dtype=np.float32)

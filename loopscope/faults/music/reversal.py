@@ -5,11 +5,13 @@ towards the place where it breaks off, since its high partials fade first; witho
 """
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
 
 from loopscope.arrays import Float, Int
 from loopscope.faults.base import NOTHING, Measurement, Signal, counted
 from loopscope.faults.music.onsets import hop_s, mel_levels
+from loopscope.late import late
+
+ndimage = late("scipy.ndimage")
 
 STEP_FRAMES = 4  # 23 ms
 RANGE_DB = 50.0
@@ -57,7 +59,7 @@ def _breaks(loudness: Float, at_least_db: float) -> Int:
     """Frames (n,) at which loud sound falls by so much in 23 ms, with room for a swell before them."""
     change = loudness[STEP_FRAMES:] - loudness[:-STEP_FRAMES]
     loud = loudness[:-STEP_FRAMES] > loudness.max() - LOUD_DB
-    frames = np.flatnonzero((change == minimum_filter1d(change, APART_FRAMES)) & (change < -at_least_db) & loud)
+    frames = np.flatnonzero((change == ndimage.minimum_filter1d(change, APART_FRAMES)) & (change < -at_least_db) & loud)
     return frames[frames >= BEFORE_FRAMES]
 
 

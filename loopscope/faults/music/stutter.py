@@ -8,12 +8,14 @@ of a drum machine are exact copies on the grid of the tempo, or of the loop's le
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from loopscope.arrays import Bool, Float
 from loopscope.faults.base import NOTHING, Measurement, Signal, counted
 from loopscope.faults.music.notes import RATE, resampled
 from loopscope.faults.music.onsets import hop_s, mel_levels
+from loopscope.late import late
+
+fft = late("scipy.fft")
 
 WINDOW_S, STEP_S = 0.046, 0.012
 SHORTEST_S, LONGEST_S = 0.034, 0.130  # of the repeat
@@ -89,9 +91,9 @@ def _candidates(x: Float) -> tuple[Float, Float]:
     lag, left = np.empty(len(starts), np.int64), np.empty(len(starts))
     for first in range(0, len(starts), CHUNK):
         now = starts[first : first + CHUNK]
-        spectrum = scipy.fft.rfft(following[now + shortest], FFT_SIZE, axis=1)
-        spectrum *= scipy.fft.rfft(windows[now], FFT_SIZE, axis=1).conj()
-        product = scipy.fft.irfft(spectrum, FFT_SIZE, axis=1)[:, : longest - shortest + 1]
+        spectrum = fft.rfft(following[now + shortest], FFT_SIZE, axis=1)
+        spectrum *= fft.rfft(windows[now], FFT_SIZE, axis=1).conj()
+        product = fft.irfft(spectrum, FFT_SIZE, axis=1)[:, : longest - shortest + 1]
         lags = now[:, None] + np.arange(shortest, longest + 1)
         both = energy[lags + size] - energy[lags] + (energy[now + size] - energy[now])[:, None]
         rest = 1 - 2 * product / (both + 1e-12)
