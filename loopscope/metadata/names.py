@@ -220,8 +220,10 @@ def _vocabulary(words: Sequence[str]) -> tuple[str | None, str | None]:
         for phrases, own in zip(_phrases(), found, strict=True):
             for i in range(len(words) - length + 1):
                 name = phrases.get(tuple(words[i : i + length]))
+                if name is None:
+                    continue
                 place = set(range(i, i + length))
-                if name is not None and not used & place:
+                if not used & place:
                     used |= place
                     own.append((name in vocabulary.ROLES, i, name))  # no genre is a role
     genre, instrument = (min(own)[2] if own else None for own in found)

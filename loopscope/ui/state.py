@@ -4,6 +4,7 @@ A session is one browser tab. What was analysed belongs to its project, which ta
 takes the project's contents once (`look`) and keeps to them, as workers may replace them at any moment.
 """
 
+import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from loopscope.ui.server.published import session_token
 from loopscope.ui.server.visitors import LOCAL, owner
 
 _KEY = "loopscope"
+READING_S = 2.0  # then a page says that the project is being opened
 T = TypeVar("T")
 
 
@@ -155,8 +157,14 @@ def may_open(folder: str) -> bool:
 
 
 def open_project(project: Project, selected: str | None = None) -> None:
-    """Show a project in this tab, and keep it in memory as long as the tab is there."""
+    """Show a project in this tab, and keep it in memory as long as the tab is there.
+
+    One that has models is waited for while it is read from the store, so that its page is drawn once and whole.
+    """
     project_registry().enter(_visitor(), project)
+    deadline = time.monotonic() + READING_S
+    while project.is_being_read and time.monotonic() < deadline:
+        time.sleep(0.01)
     session().use_project(project, selected)
 
 
