@@ -1,11 +1,13 @@
 """Stereo checks: channels that cancel in mono, a channel that carries nothing, and stereo that is none."""
 
 import numpy as np
-import scipy.fft
 
 from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, SPECTRUM_SIZE, Measurement, Signal, block_view, decibels
 from loopscope.faults.limits import LIMITS
+from loopscope.late import late
+
+fft = late("scipy.fft")
 
 DEAD_RATIO = 1e-3  # -60 dB: a channel this far below the other carries nothing
 MIN_LEVEL = 1e-4  # full scale RMS; quieter than this there is no stereo to judge
@@ -57,7 +59,7 @@ def measure_false_stereo(signal: Signal) -> Measurement:
 
 def _excuse(signal: Signal) -> str:
     """An inverted channel is inverted at all frequencies, an effect or a record's rumble at some."""
-    left, right = (scipy.fft.rfft(block_view(channel, SPECTRUM_SIZE), axis=1) for channel in signal.samples)
+    left, right = (fft.rfft(block_view(channel, SPECTRUM_SIZE), axis=1) for channel in signal.samples)
     bands = np.geomspace(1, SPECTRUM_SIZE // 2, N_BANDS + 1).astype(np.intp)[:-1]
     cross, *powers = (
         np.add.reduceat((one * other.conj()).real.sum(axis=0), bands)

@@ -163,7 +163,9 @@ def open_project(project: Project, selected: str | None = None) -> None:
     """
     project_registry().enter(_visitor(), project)
     deadline = time.monotonic() + READING_S
-    while project.is_being_read and time.monotonic() < deadline:
+    while project.memory.models and not project.contents.models and project.tasks.any_running():
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.01)
     session().use_project(project, selected)
 

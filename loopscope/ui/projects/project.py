@@ -213,11 +213,6 @@ class Project:
         return self.active if self.active in contents.models else next(reversed(list(contents.models)), "")
 
     @property
-    def is_being_read(self) -> bool:
-        """Whether a model of an earlier walk is about to be here."""
-        return bool(self.memory.models) and not self.contents.models and self.tasks.any_running()
-
-    @property
     def is_provisional(self) -> bool:
         """Whether the ranking will give way to a model's: none is there, and there will be or might be one."""
         now = self.contents
