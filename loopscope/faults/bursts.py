@@ -5,12 +5,14 @@ level and stops. It is looked for in the second difference of the samples, which
 """
 
 import numpy as np
-import scipy.fft
-from scipy.ndimage import maximum_filter1d
 
 from loopscope.arrays import Float, Int
 from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, counted, decibels
 from loopscope.faults.limits import LIMITS
+from loopscope.late import late
+
+fft = late("scipy.fft")
+ndimage = late("scipy.ndimage")
 
 BLOCK_S = 0.004
 SHORTEST, LONGEST = 4, 150  # blocks: 16 ms to 0.6 s
@@ -56,8 +58,8 @@ def _bursts_of(x: Float, size: int) -> tuple[Int, Float]:
 def _plateaus(level: Float) -> list[tuple[int, int, float]]:
     """(first, last + 1, height in dB) of stretches of blocks that stand out at once and end at once."""
     suspect = LIMITS["noise_burst"].suspect
-    before = maximum_filter1d(level, EDGE, origin=(EDGE - 1) // 2)  # of EDGE blocks up to each
-    after = maximum_filter1d(level, EDGE, origin=-((EDGE - 1) // 2))
+    before = ndimage.maximum_filter1d(level, EDGE, origin=(EDGE - 1) // 2)  # of EDGE blocks up to each
+    after = ndimage.maximum_filter1d(level, EDGE, origin=-((EDGE - 1) // 2))
     begins = np.flatnonzero(level[2:] - before[:-2] >= suspect) + 1
     found = []
     end = 0
@@ -83,5 +85,5 @@ def _is_noise(x: Float, first: int, last: int, size: int) -> bool:
     stretch = x[(first + 1) * size : (last - 1) * size]
     n = min(SPECTRUM, len(stretch))
     frames = block_view(stretch, n) * np.hanning(n).astype(np.float32)
-    power = (np.abs(scipy.fft.rfft(frames, axis=1)) ** 2).mean(axis=0)[int(LOWEST_BIN * n / 2) :]
+    power = (np.abs(fft.rfft(frames, axis=1)) ** 2).mean(axis=0)[int(LOWEST_BIN * n / 2) :]
     return bool(power.mean() <= FLATNESS * np.median(power))
