@@ -21,6 +21,7 @@ from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.folders import COMPARISONS
 from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
 from loopscope.metadata import estimate_from_audio
+from tests.produced_styles import PRODUCED
 from tests.styles import BPM, RATE, STYLES
 
 LABELLED = {
@@ -190,7 +191,7 @@ def _planted(normals: list[Loop], clean: Judgements, around: Around) -> str:
 def _music() -> str:
     """Styles that look like faults."""
     rows: list[tuple[object, ...]] = []
-    for name, make in STYLES.items():
+    for name, make in (STYLES | PRODUCED).items():
         found = find_faults(make(), RATE, BPM)
         said = [", ".join(f.kind for f in found if f.verdict == verdict) or "–" for verdict in ("fault", "suspect")]
         rows.append((name, *said))

@@ -157,6 +157,58 @@ def backwards(x: np.ndarray, rate: int, bpm: float, rng: np.random.Generator) ->
     return np.ascontiguousarray(x[:, ::-1])
 
 
+def offset(percent: float) -> Plant:
+    """A constant of so many percent of full scale."""
+    return lambda x, rate, bpm, rng: 0.8 * x + percent / 100
+
+
+def hissing(level_db: float) -> Plant:
+    """White noise at a level relative to the loop."""
+    return lambda x, rate, bpm, rng: x + rng.standard_normal(x.shape) * np.sqrt((x**2).mean()) * 10 ** (level_db / 20)
+
+
+def inverted(x: np.ndarray, rate: int, bpm: float, rng: np.random.Generator) -> np.ndarray:
+    """The right channel upside down; mono becomes stereo."""
+    return np.stack([x[0], -x[-1]])
+
+
+def dual_mono(x: np.ndarray, rate: int, bpm: float, rng: np.random.Generator) -> np.ndarray:
+    """The left channel twice."""
+    return np.stack([x[0], x[0]])
+
+
+def cut(start_s: float, end_share: float) -> Plant:
+    """Without its first seconds and the last share of the rest."""
+
+    def plant(x: np.ndarray, rate: int, bpm: float, rng: np.random.Generator) -> np.ndarray:
+        rest = x[:, int(start_s * rate) :]
+        return rest[:, : int((1 - end_share) * rest.shape[1])]
+
+    return plant
+
+
+def silent(start_s: float, end_s: float) -> Plant:
+    """With so many seconds of silence before and after it."""
+    return lambda x, rate, bpm, rng: np.pad(x, ((0, 0), (int(start_s * rate), int(end_s * rate))))
+
+
+def burst(milliseconds: float, level_db: float) -> Plant:
+    """White noise somewhere in the middle, at a level relative to the peak."""
+
+    def plant(x: np.ndarray, rate: int, bpm: float, rng: np.random.Generator) -> np.ndarray:
+        y, n = x.copy(), int(milliseconds / 1000 * rate)
+        at = int(rng.integers(rate // 10, x.shape[1] - n - rate // 10))
+        y[:, at : at + n] += rng.standard_normal(n) * np.abs(x).max() * 10 ** (level_db / 20)
+        return y
+
+    return plant
+
+
+def levelled(peak: float) -> Plant:
+    """The loop at this peak, full scale 1."""
+    return lambda x, rate, bpm, rng: x * (peak / max(float(np.abs(x).max()), 1e-9))
+
+
 def _read_at(x: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Samples (channels, n) read at fractional places, round the loop."""
     n = x.shape[1]
@@ -178,4 +230,13 @@ PLANTED: dict[str, dict[str, Plant]] = {
     "off_grid": {f"attacks moved by {ms} ms": jittered(ms) for ms in (10, 20, 30, 40)},
     "stutter": {"4 to 8 times 45 to 110 ms": stuttering},
     "reversed": {"all of it": backwards},
+    "dc_offset": {f"{percent} % of full scale": offset(percent) for percent in (4, 8)},
+    "noise": {f"{level} dB re the loop": hissing(level) for level in (-20, -30)},
+    "stereo_phase": {"right channel inverted": inverted},
+    "cut": {"first 30 ms": cut(0.03, 0.0), "last 5 %": cut(0.0, 0.05)},
+    "noise_burst": {f"{ms} ms, {level} dB re peak": burst(ms, level) for ms in (30, 100) for level in (-20, -30)},
+    "true_peak": {"1 dB over full scale": levelled(10 ** (1 / 20))},
+    "false_stereo": {"left channel twice": dual_mono},
+    "silence": {"0.3 s before": silent(0.3, 0.0), "0.3 s after": silent(0.0, 0.3)},
+    "off_level": {"peak at -40 dBFS": levelled(0.01)},
 }
