@@ -114,16 +114,17 @@ def chosen_plan() -> Plan:
 
 
 def show_library(library: Library) -> None:
-    """Counts, the paper's Table 1, the loops, and the files left out with their reasons."""
+    """Counts, the report, the paper's Table 1, the loops, and the files left out with their reasons."""
     loops = library.loops
     st.caption(f"Folder: {plain(str(library.root))}")
     if loops.empty:
         empty_folder(library)
     else:
-        _figures_of(library)
+        _counts(library)
         next_step("explore")
         show_changes()
         folder_report(session(), library)
+        _statistics(loops)
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))
         st.subheader(f"Loops ({len(loops):,})", anchor=False)
         show_table(
@@ -140,7 +141,7 @@ def show_library(library: Library) -> None:
     _left_out(library)
 
 
-def _figures_of(library: Library) -> None:
+def _counts(library: Library) -> None:
     loops = library.loops
     copies = len(loops) - len(library.unique)
     figures_row(
@@ -149,8 +150,12 @@ def _figures_of(library: Library) -> None:
         ("Exact copies", f"{copies:,}", "Files whose content another file has too; scored once."),
         ("Left out", f"{len(library.rejected):,}", None),
     )
+
+
+def _statistics(loops: pd.DataFrame) -> None:
+    """The paper's Table 1 for this folder, and how long the loops are."""
     left, right = st.columns([2, 3])
-    left.markdown("**Dataset statistics**")
+    left.subheader("Dataset statistics", anchor=False)
     left.dataframe(library_statistics(loops), hide_index=True)
     with right:
         show_figure(
