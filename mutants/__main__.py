@@ -1,20 +1,30 @@
-"""`make mutants` tries the modules of modules.toml whose source or tests changed; `MUTANT_ARGS="files exports/undo"`
-tries these, `MUTANT_ARGS=all` all. What came out is kept in results.json and written into docs/RELIABILITY.md.
+"""`make mutants` tries the modules of modules.toml whose source or tests changed. With MUTANT_ARGS:
+
+    "files exports/undo"    these modules
+    all                     all of them
+    "every=4 all"           every fourth mutant; such a module is tried as a whole the next time
+    "again files"           the survivors of the last time, after a test was written for them
+
+What came out is kept in results.json and written into docs/RELIABILITY.md.
 """
 
 import hashlib
 import sys
 import time
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from mutants.mutations import mutants_of
+from mutants.mutations import Mutant, mutants_of
 from mutants.report import Result, read_results, read_table, write_document, write_results
 from mutants.trial import ROOT, checkout
 
+EVERY, AGAIN = "every=", "again"
 
-def main(wanted: list[str]) -> None:
+
+def main(arguments: list[str]) -> None:
     """Tries the wanted modules, and writes what came out after each."""
+    wanted = [argument for argument in arguments if argument != AGAIN and not argument.startswith(EVERY)]
+    step = max((int(argument.removeprefix(EVERY)) for argument in arguments if argument.startswith(EVERY)), default=1)
     table, results = read_table(), read_results()
     unknown = sorted(set(wanted) - set(table) - {"all"})
     if unknown:
@@ -22,31 +32,59 @@ def main(wanted: list[str]) -> None:
     known = {name: result.state for name, result in results.items()}
     changed = [name for name, tests in table.items() if known.get(name) != state(name, tests)]
     for name in list(table) if "all" in wanted else wanted or changed:
-        result = try_module(name, table[name])
+        last = results.get(name) if AGAIN in arguments else None
+        result = try_again(name, table[name], last) if last else try_module(name, table[name], step)
         results = {**read_results(), name: result}  # others may have been tried meanwhile
         write_results(results)
         write_document(results)
 
 
-def try_module(name: str, tests: list[str]) -> Result:
-    """What becomes of every mutant of a module."""
+def try_module(name: str, tests: list[str], step: int) -> Result:
+    """What becomes of every mutant of a module, or of one in `step`."""
+    every = _mutants(name)
+    mutants = every[step // 2 :: step]
+    outcomes, seconds = _outcomes(name, tests, mutants)
+    return Result(
+        mutants=len(every),
+        tried=len(mutants),
+        timed_out=len(outcomes["timed out"]),
+        survivors=outcomes["survived"],
+        seconds=seconds,
+        state=state(name, tests) if step == 1 else "a part",
+    )
+
+
+def try_again(name: str, tests: list[str], last: Result) -> Result:
+    """The result with what becomes now of those that survived."""
+    outcomes, seconds = _outcomes(name, tests, [mutant for mutant in _mutants(name) if mutant.name in last.survivors])
+    return replace(
+        last,
+        timed_out=last.timed_out + len(outcomes["timed out"]),
+        survivors=outcomes["survived"],
+        seconds=last.seconds + seconds,
+        state=state(name, tests) if last.tried == last.mutants else "a part",
+    )
+
+
+def _mutants(name: str) -> list[Mutant]:
+    return mutants_of((ROOT / "loopscope" / f"{name}.py").read_text(encoding="utf-8"))
+
+
+def _outcomes(name: str, tests: list[str], mutants: list[Mutant]) -> tuple[dict[str, list[str]], int]:
+    """Names of the mutants by what became of them, and how many seconds it took."""
     started, module = time.monotonic(), Path("loopscope", f"{name}.py")
-    outcomes: Counter[str] = Counter()
-    survivors = []
+    outcomes: dict[str, list[str]] = {"killed": [], "timed out": [], "survived": []}
     with checkout() as copy:
-        mutants = mutants_of((ROOT / module).read_text(encoding="utf-8"))
         baseline = copy.baseline(module, tests)
         print(f"{name}: {len(mutants)} mutants, {len(baseline.seconds)} tests", flush=True)
         for mutant in mutants:
             outcome = copy.outcome(module, mutant, baseline, tests)
-            outcomes[outcome] += 1
-            if outcome == "survived":
-                survivors.append(mutant.name)
+            outcomes[outcome].append(mutant.name)
             if outcome != "killed":
                 print(f"  {module}:{mutant.line} {outcome}: {mutant.name}", flush=True)
     seconds = round(time.monotonic() - started)
-    print(f"{name}: {dict(outcomes)} in {seconds} s", flush=True)
-    return Result(len(mutants), outcomes["timed out"], survivors, seconds, state(name, tests))
+    print(f"{name}: {', '.join(f'{len(found)} {what}' for what, found in outcomes.items())} in {seconds} s", flush=True)
+    return outcomes, seconds
 
 
 def state(name: str, tests: list[str]) -> str:

@@ -18,9 +18,10 @@ UNEXPLAINED = "Not looked at yet."
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a module's mutants; `state` is a digest of the module and its tests then."""
+    """What became of the mutants of a module that were `tried`; `state` is a digest of module and tests then."""
 
     mutants: int
+    tried: int
     timed_out: int
     survivors: list[str]
     seconds: int
@@ -29,7 +30,7 @@ class Result:
     @property
     def killed(self) -> int:
         """Those that a test noticed, by failing or by not ending."""
-        return self.mutants - len(self.survivors)
+        return self.tried - len(self.survivors)
 
 
 def read_table() -> dict[str, list[str]]:
@@ -66,16 +67,17 @@ def _scores(results: Mapping[str, Result]) -> Iterator[str]:
     tried = [name for name in read_table() if name in results]
     waiting = [f"`{name}`" for name in read_table() if name not in results]
     found = [results[name] for name in tried]
-    n_mutants, n_killed = sum(result.mutants for result in found), sum(result.killed for result in found)
-    yield f"**{n_killed:,} of {n_mutants:,} mutants killed ({_percent(n_killed, n_mutants)})** in {len(tried)} modules."
+    n_tried, n_killed = sum(result.tried for result in found), sum(result.killed for result in found)
+    n_mutants = sum(result.mutants for result in found)
+    yield f"**{n_killed:,} of {n_tried:,} mutants killed ({_percent(n_killed, n_tried)})**; there are {n_mutants:,}."
     if waiting:
         yield f"Not tried yet: {', '.join(waiting)}."
     yield ""
-    yield "| module | mutants | killed | of these by not ending | s |"
-    yield "|---|---:|---:|---:|---:|"
+    yield "| module | mutants | tried | killed | of these by not ending | s |"
+    yield "|---|---:|---:|---:|---:|---:|"
     for name, result in zip(tried, found, strict=True):
-        share = _percent(result.killed, result.mutants)
-        yield f"| `{name}` | {result.mutants} | {result.killed} ({share}) | {result.timed_out} | {result.seconds} |"
+        killed = f"{result.killed} ({_percent(result.killed, result.tried)})"
+        yield f"| `{name}` | {result.mutants} | {result.tried} | {killed} | {result.timed_out} | {result.seconds} |"
 
 
 def _survivors(results: Mapping[str, Result]) -> Iterator[str]:

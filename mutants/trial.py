@@ -32,6 +32,7 @@ COPIED = ("app.py", "pyproject.toml", ".streamlit", "assets", "benchmarks", "doc
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--tb=no", "-o", "addopts="]
 BASELINE_LIMIT_S = 600.0
 SPARE_S = 20.0  # what a mutant may take beyond thrice the time of its tests; the machine may be busy
+SLOW_S = 5.0  # a test that takes longer costs too much to be run for hundreds of mutants
 NO_SUCH_TEST = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -51,8 +52,9 @@ class Baseline:
         return cls(told["seconds"], lines, told["packages"])
 
     def tests_for(self, line: int) -> list[str]:
-        """The tests that may notice a change of that line, the quickest first."""
-        return sorted(self.tests_of_line.get(line) or self.seconds, key=self.seconds.__getitem__)
+        """The tests that may notice a change of that line, the quickest first; of slow ones, one where all are slow."""
+        ordered = sorted(self.tests_of_line.get(line) or self.seconds, key=self.seconds.__getitem__)
+        return [test for test in ordered if self.seconds[test] < SLOW_S] or ordered[:1]
 
 
 class _Watch:

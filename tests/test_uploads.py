@@ -179,6 +179,8 @@ def test_every_renaming_is_listed() -> None:
     (table,) = shown.dataframe
     kept = {"a_b.wav", "a_b (2).wav", "caf\u00e9.wav", "folder_1/x.wav"}
     renamed = [name for name in MANY if name not in kept]
+    assert "too long" in shown.expander[0].caption[0].value
+    assert shown.expander[0].label == f"{len(renamed)} files are kept under another name"
     assert list(table.value["Uploaded as"]) == [name.encode("utf-8", "replace").decode() for name in renamed]
     assert "A_B (3).wav" in set(table.value["Kept as"])
 

@@ -98,13 +98,15 @@ def _read(file: BinaryIO, path: Path) -> Journal:
         move = header.get("move")
         if not isinstance(move, bool):
             raise ValueError("it does not say whether it was a move")
-        for number, line in enumerate(lines, 2):  # noqa: B007 (said in the error)
+        number = 2
+        for line in lines:
             _note(line, entries)
+            number += 1
     except (ValueError, RecursionError) as error:
         if number == 1:
             raise _not_one(path) from error
         raise ExportError(
-            f"{display_name(path)} is damaged in line {number + 1} ({error!s:.200}), so nothing was taken back; do it "
+            f"{display_name(path)} is damaged in line {number} ({error!s:.200}), so nothing was taken back; do it "
             "by hand and remove that file."
         ) from error
     return Journal(move, tuple(entries.values()))

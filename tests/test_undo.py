@@ -1,0 +1,103 @@
+"""Taking back: what is counted, what is tidied up, and what is no matter because nobody lost anything."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from loopscope.errors import ExportError
+from loopscope.exports import execute, plan_copy, undo
+from loopscope.exports.journal import UndoFile, read_journal
+from loopscope.files import PART_PREFIX
+from loopscope.progress import Progress
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """Two files."""
+    pack = tmp_path / "pack" / "deep"
+    pack.mkdir(parents=True)
+    for name in ("a.wav", "b.wav"):
+        (pack / name).write_bytes(name.encode() * 100)
+    return pack
+
+
+def taken(pack: Path, *, move: bool) -> Path:
+    """The undo file of a copy or move."""
+    rows = pd.DataFrame({"path": [str(path) for path in sorted(pack.iterdir())]}, dtype="object")
+    return execute(plan_copy(rows, pack.parents[1] / "out", move=move))
+
+
+def without_the_last_success(undo_file: Path) -> Path:
+    """As a crash leaves it between the copy and the note of it."""
+    undo_file.write_text("".join(undo_file.read_text().splitlines(keepends=True)[:-1]))
+    return undo_file
+
+
+def test_progress_is_said_for_every_file(pack: Path) -> None:
+    said: list[Progress] = []
+    undo(taken(pack, move=False), said.append)
+    assert [(report.done, report.total) for report in said] == [(0, 2), (1, 2)]
+
+
+def test_what_was_never_finished_is_taken_back_and_not_counted(pack: Path) -> None:
+    undo_file = without_the_last_success(taken(pack, move=False))
+    left_over = undo_file.with_name(f"{PART_PREFIX}1")
+    left_over.touch()
+    os.utime(left_over, (0, 0))
+    report = undo(undo_file)
+    assert report.undone == 1 and report.left.empty
+    assert sorted(path.name for path in pack.iterdir()) == ["a.wav", "b.wav"]
+    assert list(undo_file.parent.iterdir()) == [], "nor is what the crash left half written"
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_a_folder_that_is_gone_is_made_again_where_files_go_back_to_it(pack: Path, move: bool) -> None:
+    undo_file = taken(pack, move=move)
+    if move:
+        pack.rmdir()
+    assert undo(undo_file).undone == 2
+    assert (pack / "b.wav").read_bytes() == b"b.wav" * 100
+
+
+def test_a_copy_that_was_removed_by_hand_is_no_matter_even_without_its_original(pack: Path) -> None:
+    undo_file = taken(pack, move=False)
+    for folder in (pack, undo_file.parent):
+        (folder / "b.wav").unlink()
+    report = undo(undo_file)
+    assert report.undone == 1 and report.left.empty and not undo_file.exists()
+
+
+def test_a_move_that_never_came_about_is_no_matter(pack: Path) -> None:
+    undo_file = without_the_last_success(taken(pack, move=True))
+    (undo_file.parent / "b.wav").unlink()
+    report = undo(undo_file)
+    assert report.undone == 1 and report.left.empty and not undo_file.exists()
+
+
+def test_a_journal_says_what_was_written_into_it(tmp_path: Path) -> None:
+    first, second = UndoFile.create(tmp_path, True), UndoFile.create(tmp_path, False)
+    assert first.path != second.path and len(list(tmp_path.iterdir())) == 2
+    odd = Path(os.fsdecode(b"/music/caf\xe9.wav"))
+    longest = Path("/" + "x" * 4095)
+    first.will_write(odd, longest)
+    first.written(longest)
+    first.will_write(longest, odd)
+    journal = read_journal(first.path)
+    assert journal.move and [(entry.source, entry.target, entry.done) for entry in journal.entries] == [
+        (odd, longest, True),
+        (longest, odd, False),
+    ]
+    assert not read_journal(second.path).move and read_journal(second.path).entries == ()
+    second.will_write(Path(f"{longest}x"), odd)
+    with pytest.raises(ExportError, match="damaged in line 2"):
+        read_journal(second.path)
+
+
+def test_a_line_that_is_deeper_than_a_parser_can_go_is_one_sentence(pack: Path) -> None:
+    undo_file = taken(pack, move=False)
+    with undo_file.open("a") as out:
+        out.write("[" * 20_000 + "]" * 20_000 + "\n")
+    with pytest.raises(ExportError, match="damaged in line 6"):
+        undo(undo_file)
