@@ -42,13 +42,14 @@ def test_progress_is_said_for_every_file(pack: Path) -> None:
 
 
 def test_what_was_never_finished_is_taken_back_and_not_counted(pack: Path) -> None:
+    (pack / "a.wav").unlink()
     undo_file = without_the_last_success(taken(pack, move=False))
     left_over = undo_file.with_name(f"{PART_PREFIX}1")
     left_over.touch()
     os.utime(left_over, (0, 0))
     report = undo(undo_file)
-    assert report.undone == 1 and report.left.empty
-    assert sorted(path.name for path in pack.iterdir()) == ["a.wav", "b.wav"]
+    assert report.undone == 0 and report.left.empty
+    assert [path.name for path in pack.iterdir()] == ["b.wav"]
     assert list(undo_file.parent.iterdir()) == [], "nor is what the crash left half written"
 
 
@@ -100,4 +101,7 @@ def test_a_line_that_is_deeper_than_a_parser_can_go_is_one_sentence(pack: Path) 
     with undo_file.open("a") as out:
         out.write("[" * 20_000 + "]" * 20_000 + "\n")
     with pytest.raises(ExportError, match="damaged in line 6"):
+        undo(undo_file)
+    undo_file.write_text("[" * 20_000 + "\n")
+    with pytest.raises(ExportError, match="not an undo file"):
         undo(undo_file)

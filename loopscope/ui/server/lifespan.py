@@ -9,6 +9,7 @@ process alive. So as soon as the signal arrives tasks are told to end and the da
 the process ends.
 """
 
+import atexit
 import logging
 import os
 import signal
@@ -66,6 +67,7 @@ def _listen(number: signal.Signals) -> None:
         return
 
     def hear(heard: int, frame: FrameType | None) -> None:
+        atexit.register(os._exit, 0)  # Ctrl+C ends in Python's own tidying up, which takes seconds with PyTorch loaded
         for work in (_end, _end_in_time):
             threading.Thread(target=work, name="loopscope-end", daemon=True).start()
         server_hears(heard, frame)
