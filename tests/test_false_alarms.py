@@ -61,3 +61,17 @@ def test_an_inverted_channel_of_a_stereo_recording_is_a_fault() -> None:
     x = levelled(line("clean"))
     room = dsp.sosfilt(dsp.butter(1, [300, 6000], "bandpass", fs=RATE, output="sos"), np.roll(x, 700))
     assert verdicts(np.stack([x + 0.3 * room, -(x - 0.3 * room)]))["stereo_phase"] == "fault"
+
+
+def struck_metal() -> np.ndarray:
+    """One stroke whose overtones lie on no scale."""
+    t = np.arange(4 * RATE) / RATE
+    cents = (0, 300, 500, 845, 1045, 1345, 1645)
+    x = sum(np.sin(2 * np.pi * 220 * 2 ** (c / 1200) * t + c) * np.exp(-t / 2.5) for c in cents)
+    return levelled(x * np.minimum(np.minimum(t / 0.002, (4 - t) / 0.05), 1))
+
+
+def test_overtones_of_one_struck_sound_are_no_notes_out_of_tune() -> None:
+    (found,) = [fault for fault in find_faults(struck_metal(), RATE) if fault.kind == "note_out_of_tune"]
+    assert found.verdict == "suspect"
+    assert "one struck sound" in found.sentence

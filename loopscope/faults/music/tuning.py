@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from loopscope.arrays import Bool, Float
 from loopscope.faults.base import NO_VALUE, NOTHING, Measurement, Signal, counted, in_percent
 from loopscope.faults.music.notes import Notes, find_notes
+from loopscope.faults.music.onsets import find_onsets
 
 STEADY_CENTS = 20.0  # spread within one note
 FULL_WEIGHT_S = 0.2  # shorter notes count less
@@ -26,6 +27,7 @@ MIN_IN_CLUSTERS = 0.9  # of the weight
 AT_MOST = 0.15  # share where the notes are no two clusters
 MIN_PITCHES = 2  # classes that agree, before one can speak of a tuning
 MIN_NOTES = 4
+MIN_ATTACKS = 3  # fewer are one sound that rings
 MIN_TONAL_S = 1.0  # of steady notes, added up
 
 AGREEING = 0.8  # of the weight within TIGHT_CENTS of the loop's tuning
@@ -97,8 +99,15 @@ def measure_note_out_of_tune(signal: Signal) -> Measurement:
         f"{counted(len(times), 'note')} about {abs(cents):.0f} cents {way} the loop's tuning, {in_percent(score)} of "
         "what has a pitch.",
         f"{counted(len(times), 'note')} {abs(cents):.0f} cents {'sharp' if cents > 0 else 'flat'}",
-        "A scale with quarter tones does so on purpose." if is_quarter_tone else "",
+        _excuse(signal, is_quarter_tone),
     )
+
+
+def _excuse(signal: Signal, is_quarter_tone: bool) -> str:
+    """Struck metal rings in overtones that are no notes, and some scales have other steps."""
+    if len(signal.once(find_onsets)) < MIN_ATTACKS:
+        return "With so few attacks they may be overtones of one struck sound, as of a cymbal."
+    return "A scale with quarter tones does so on purpose." if is_quarter_tone else ""
 
 
 def measure_tuning(signal: Signal) -> Measurement:
