@@ -205,6 +205,12 @@ def test_whatever_is_given_as_weights_is_one_sentence(kind: str, tmp_path: Path)
     assert not CLAP_FUSION.stored.exists()
 
 
+def test_compressed_parts_are_refused_before_any_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(WeightsError, match="its parts are compressed"):
+        load_weights(CLAP_FUSION, recompressed(published_file(tmp_path / "clap.pt")))
+
+
 @pytest.mark.parametrize("as_zip", [True, False], ids=["zip", "pickle"])
 def test_damaged_bytes_of_a_checkpoint_are_one_sentence_or_do_no_harm(tmp_path: Path, as_zip: bool) -> None:
     path = tmp_path / "clap.pt"

@@ -7,9 +7,8 @@ import copy
 import json
 import math
 import os
-import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +49,7 @@ N, F = 24, 10
 X = np.random.default_rng(0).normal(size=(N, F)).astype(np.float32)
 IDS = tuple(f"loop{i:02d}" for i in range(N))
 NEW = EmbeddingSet((*IDS[:5], "new 1", "new 2"), np.concatenate([X[:5], X[:2] + 1]), "encoder-a")
-ROOM = 2**30  # bytes that a case may ask for
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 class Saved(NamedTuple):
@@ -73,16 +72,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Saved]:
         place = save_model(detector, kind, {"loops": N}, home)
         found[kind] = Saved(json.loads((place / CARD).read_text()), load_file(place / ARRAYS))
     return found
-
-
-@pytest.fixture(autouse=True)
-def little_memory() -> Iterator[None]:
-    """No more than ROOM beside what this process has taken."""
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def written(saved: Saved, *, name: str = "tampered", signed: bool = True) -> Path:

@@ -17,6 +17,7 @@ from loopscope.exports import UndoReport, execute, plan_copy, undo
 
 Lines = list[dict[str, Any]]
 NAMES = ("a.wav", "b.wav", "c.wav")
+pytestmark = pytest.mark.usefixtures("little_memory")
 
 
 @pytest.fixture
