@@ -16,7 +16,7 @@ from loopscope import audio
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.triage import FAULTY, triage_rank
 from loopscope.embeddings.neighbours import near_duplicates, nearest_to
-from loopscope.faults import check_library, find_faults
+from loopscope.faults import LIMITS, check_library, find_faults
 from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.folders import COMPARISONS
 from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
@@ -24,16 +24,14 @@ from loopscope.metadata import estimate_from_audio
 from tests.produced_styles import PRODUCED
 from tests.styles import BPM, RATE, STYLES
 
-LABELLED = {
-    "click": "click",
-    "clipping": "clipped",
-    "dropout": "dropout",
-    "hum": "hum_noise",
-    "noise": "hum_noise",
-    "note_out_of_tune": "detuned",
-    "off_grid": "timing",
-    "stutter": "timing",
-    "reversed": "timing",
+LABELLED = {  # by check, or by several together: the strongest of them
+    ("click",): "click",
+    ("clipping",): "clipped",
+    ("dropout",): "dropout",
+    ("hum",): "hum_noise",
+    ("noise",): "hum_noise",
+    ("note_out_of_tune",): "detuned",
+    ("off_grid", "stutter", "reversed"): "timing",
 }
 TARGETS = {"click": 0.97, "clipping": 0.97, "dropout": 0.95, "hum": 0.9, "noise": 0.9}
 CLASSES = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "Gb": 6, "G": 7, "Ab": 8, "A": 9, "Bb": 10, "B": 11}
@@ -146,16 +144,25 @@ def _at_both(judged: Sequence[Judged]) -> tuple[str, str]:
     return _share([found.verdict == "fault" for found in judged]), _share([found.verdict != "" for found in judged])
 
 
+def _strongest(kinds: tuple[str, ...], judged: dict[str, Judged]) -> Judged:
+    """The one judgement, or of several the most certain with its strength for a score."""
+    if len(kinds) == 1:
+        return judged[kinds[0]]
+    strength = max(LIMITS[kind].strength(judged[kind].score) for kind in kinds)
+    verdicts = {judged[kind].verdict for kind in kinds}
+    return Judged(strength, next((verdict for verdict in ("fault", "suspect") if verdict in verdicts), ""))
+
+
 def _labelled(labels: pd.DataFrame, judged: Judgements) -> str:
     rows = []
-    for kind, category in LABELLED.items():
+    for kinds, category in LABELLED.items():
         faulty, normal, other = (
-            [found[kind] for found, wanted in zip(judged, which, strict=True) if wanted]
+            [_strongest(kinds, found) for found, wanted in zip(judged, which, strict=True) if wanted]
             for which in (labels["category"] == category, labels["label"] == "normal", labels["category"] != category)
         )
         against = (_auroc([found.score for found in faulty], [found.score for found in of]) for of in (normal, other))
         area, area_of_all = against
-        rows.append((kind, category, area, TARGETS.get(kind, ""), area_of_all, *_at_both(faulty)))
+        rows.append((", ".join(kinds), category, area, TARGETS.get(kinds[0], ""), area_of_all, *_at_both(faulty)))
     header = ("check", "labelled", "AUROC vs normal", "target", "vs all others", 'found at "fault"', "at either")
     return "Labelled faults:\n\n" + _table(header, rows)
 
