@@ -132,6 +132,14 @@ def ambient_pads() -> np.ndarray:
     return placed([(0.0, pad((0, 400, 700), 4.5, 1.2)), (3.5, pad((-300, 100, 400), 4.5, 1.2))], 8.0)
 
 
+def held_saw() -> np.ndarray:
+    """A synthesiser's lowest notes, held: every period is an exact copy of the last."""
+    t = np.arange(RATE // 2) / RATE
+    steps = (0, 300, 500, 700, 0, 300, -200, 700)
+    held = [0.5 * dsp.sawtooth(2 * np.pi * 41.2 * 2 ** (cents / 1200) * t) for cents in steps]
+    return np.concatenate(held).astype(np.float32)
+
+
 def pumping_pad() -> np.ndarray:
     """A chord that a kick drum, unheard, pushes down at every beat."""
     x = pad((0, 300, 700), 4.0, 0.01)
@@ -238,6 +246,7 @@ STYLES: dict[str, Callable[[], np.ndarray]] = MUSIC | {
     "riser": riser,
     "ambient pads": ambient_pads,
     "pumping pad": pumping_pad,
+    "held saw": held_saw,
     "tape stop": tape_stop,
     "whammy": whammy,
     "string bends": string_bends,

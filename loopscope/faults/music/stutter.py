@@ -1,8 +1,9 @@
 """A slice that sticks: the waveform repeats itself exactly after 34 to 130 ms although the sound within changes.
 
 Candidates are found by correlation at a quarter of the usual rate and measured at the file's own, where only an exact
-copy leaves nothing. A steady tone repeats itself as well, so what counts is how much changes within one repeat. Rolls
-of a drum machine are exact copies on the grid of the tempo, or of the loop's length where the tempo is unknown.
+copy leaves nothing. A steady tone repeats itself as well, so what counts is how much changes within one repeat, and
+that its parts are no copies already. Rolls of a drum machine are exact copies on the grid of the tempo, or of the
+loop's length where the tempo is unknown.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ FFT_SIZE = 2048  # at RATE, longer than the longest repeat and a window
 CHUNK = 128  # windows transformed at once, which bounds memory
 ALMOST = 0.3  # of the energy may differ at the lower rate, where a lag is no whole number of samples
 RANGE_DB = -35.0  # quieter windows say nothing
+FRAME_S = 0.0116  # short: what changes within a repeat, changes fast
+QUIETEST = 1e-6  # of the strongest bin's power
+PERIODS = range(2, 13)  # of a tone in one repeat
+TONE = 0.01  # of the energy may differ from period to period
 STEADY_DB = 1.0  # change within one repeat below which the sound is a tone
 MOST_CHANGE_DB, MOST_EXACT_DB = 8.0, 60.0
 NOT_EXACT_DB = 15.0  # of the energy: copies by hand or by a player differ by more
@@ -66,9 +71,9 @@ def measure_stutter(signal: Signal) -> Measurement:
 def _find_repeats(signal: Signal) -> Repeats:
     """Windows whose repeat is exact in two steps running, at one lag."""
     times_s, lags_s = _candidates(signal.once(resampled))
+    moving = _slow_changes(signal, times_s, lags_s) > STEADY_DB
+    times_s, lags_s = times_s[moving], lags_s[moving]
     change = _changes(signal, times_s, lags_s)
-    moving = change > STEADY_DB
-    times_s, lags_s, change = times_s[moving], lags_s[moving], change[moving]
     measured = [_exactly(signal, time, lag) for time, lag in zip(times_s, lags_s, strict=True)]
     lags_s, left_db = np.array(measured, dtype=np.float64).reshape(-1, 2).T
     scores = np.clip(-left_db - NOT_EXACT_DB, 0, MOST_EXACT_DB) * np.clip(change - STEADY_DB, 0, MOST_CHANGE_DB) / 10
@@ -103,11 +108,27 @@ def _candidates(x: Float) -> tuple[Float, Float]:
     return starts[found] / RATE, lag[found] / RATE
 
 
-def _changes(signal: Signal, times_s: Float, lags_s: Float) -> Float:
-    """(n,) how much the spectrum moves within each repeat: standard deviation over time in dB, mean over the bands."""
+def _slow_changes(signal: Signal, times_s: Float, lags_s: Float) -> Float:
+    """(n,) the same in frames of 46 ms: short ones flutter with the single periods of a low steady tone."""
     level, hop = signal.once(mel_levels), hop_s(signal.sample_rate)
     places = zip((times_s / hop).astype(int), ((times_s + lags_s + WINDOW_S) / hop).astype(int), strict=True)
     return np.array([level[first : last + 1].std(axis=0).mean() for first, last in places])
+
+
+def _changes(signal: Signal, times_s: Float, lags_s: Float) -> Float:
+    """(n,) how much the spectrum moves within each repeat: standard deviation over time in dB, mean over the bins."""
+    size = 2 * int(FRAME_S * signal.sample_rate / 2)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(signal.main, (0, size)), size)[:: size // 4]
+    window = np.hanning(size).astype(np.float32)
+    first = np.ceil(times_s * signal.sample_rate / (size // 4)).astype(int)
+    last = ((times_s + lags_s + WINDOW_S) * signal.sample_rate / (size // 4)).astype(int) - 3  # a frame is four steps
+    changes = np.empty(len(times_s))
+    for i, (start, end) in enumerate(zip(first, last, strict=True)):
+        spectra = fft.rfft(frames[start:end] * window, axis=1)[:, 1 : size // 4]
+        power = spectra.real**2 + spectra.imag**2
+        level = 10 * np.log10(np.maximum(power, power.max(initial=0.0) * QUIETEST + 1e-12))
+        changes[i] = level.std(axis=0).mean()
+    return changes
 
 
 def _exactly(signal: Signal, time_s: float, lag_s: float) -> tuple[float, float]:
@@ -121,7 +142,18 @@ def _exactly(signal: Signal, time_s: float, lag_s: float) -> tuple[float, float]
     rest = np.square(window - again).sum(axis=1)
     best = int(rest.argmin())
     energy = float(np.square(window).sum() + np.square(again[best], dtype=np.float64).sum())
-    return float(lags[best]) / rate, float(10 * np.log10((rest[best] + 1e-14) / (energy + 1e-14)))
+    left_db = float(10 * np.log10((rest[best] + 1e-14) / (energy + 1e-14)))
+    if left_db < -NOT_EXACT_DB and _is_tone(signal.main[start : start + int(lags[best]) + size], size, int(lags[best])):
+        left_db = 0.0
+    return float(lags[best]) / rate, left_db
+
+
+def _is_tone(x: Float, size: int, lag: int) -> bool:
+    """Whether the first `size` samples of `x` come again at a part of the lag already: periods of a steady tone."""
+    periods = np.unique([round(lag / k) + around for k in PERIODS for around in (-1, 0, 1)])
+    again = np.lib.stride_tricks.sliding_window_view(x, size)[periods]
+    rest = np.square(again - x[:size]).sum(axis=1) / (np.square(again).sum(axis=1) + np.square(x[:size]).sum() + 1e-14)
+    return bool(rest.min() < TONE)
 
 
 def _is_on_grid(lag_s: float, signal: Signal) -> Bool | bool:
