@@ -184,8 +184,12 @@ def test_a_file_to_save_is_made_at_each_download_from_what_was_published_last(
     assert client.get(address).status_code == 404
 
 
-def test_only_the_newest_versions_are_kept(registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published, "_BYTES_KEPT", 4)
+@pytest.mark.parametrize("limit", ["_BYTES_KEPT", "_VERSIONS_KEPT"])
+def test_only_the_newest_versions_are_kept(
+    limit: str, registry: MediaRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "_VERSIONS_KEPT", 100)
+    monkeypatch.setattr(published, limit, 4)
     for version in "abcdef":
         registry.publish_blobs(TOKEN, version, lambda: {"points": b"x"})
         registry.publish_blobs(TOKEN, "a", lambda: {"points": b"x"})  # in use all the time

@@ -4,6 +4,7 @@ A session is one browser tab. What was analysed belongs to its project, which ta
 takes the project's contents once (`look`) and keeps to them, as workers may replace them at any moment.
 """
 
+import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.allowed_folders import allowed_roots, is_allowed
 from loopscope.analysis.pipeline import ScoredLoops
@@ -27,6 +29,7 @@ from loopscope.ui.server.visitors import LOCAL, owner
 
 _KEY = "loopscope"
 READING_S = 2.0  # then a page says that the project is being opened
+REST_S = 10.0  # after which a tab that has gone lets go of what it showed
 T = TypeVar("T")
 
 
@@ -49,6 +52,16 @@ class SessionState:
     choices: dict[str, Any] = field(default_factory=dict)
     drawn: int = 0  # the project's generation as this run began
     asked_on: dict[str, str] = field(default_factory=dict)  # the page where each choice was last offered
+    made: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)  # what `kept` keeps
+    tab: object = None  # the connection that it is shown on
+    left: str = ""  # id of the project to open again, once the connection is back
+
+    def rest(self) -> None:
+        """Let go of everything large: the tab has gone. Streamlit keeps its session for two minutes more."""
+        self.left = self.project.id
+        if self.left:
+            self.project, self.seen = Project(), Contents()
+        self.made.clear()
 
     def look(self) -> Contents:
         """Take the project's contents as they stand now; pages go by these until the next look."""
@@ -118,10 +131,37 @@ class SessionState:
             self.project.remember(selected=loop_id)
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda visitor: project_registry().leave(visitor))
-def _visitor() -> str:
-    """The session as the registry of projects knows it; it leaves as the session ends."""
-    return session_token()
+class Tab:
+    """A connection of one browser tab. Streamlit forgets it as soon as it ends, and the session two minutes later.
+
+    Of the session, in case the tab comes back, only what is small is kept after REST_S: with the tables of its project
+    each would hold tens of megabytes, and up to 128 may wait.
+    """
+
+    def __init__(self, state: SessionState) -> None:
+        self.name = session_token()  # as the registry of projects knows it
+        self.state = state
+        context = get_script_run_ctx()
+        self._fragments = None if context is None else context.fragment_storage
+
+    def end(self) -> None:
+        """The connection has ended; a run of the script that is still on its way out finds everything as it was."""
+        project_registry().leave(self.name)
+        timer = threading.Timer(REST_S, self._rest)
+        timer.daemon = True
+        timer.start()
+
+    def _rest(self) -> None:
+        if self.state.tab is self:  # else it is back, on another connection
+            self.state.rest()
+            if self._fragments is not None:
+                self._fragments.clear()  # they hold what they were given
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=Tab.end)
+def _tab() -> Tab:
+    """The present connection."""
+    return Tab(session())
 
 
 def session() -> SessionState:
@@ -138,6 +178,9 @@ def enter(page: str) -> SessionState:
         asked = st.query_params.get("project", "")
         if asked and (project := project_registry().open(state.owner, asked, may_open)) is not None:
             open_project(project, st.query_params.get("loop"))
+    elif state.tab is not _tab():
+        _come_back(state)
+    state.tab = _tab()
     if page != state.page:
         state.follows = state.follows and page == "library"
         state.page = page
@@ -145,6 +188,23 @@ def enter(page: str) -> SessionState:
     state.drawn = state.project.generation  # before the look: what comes in between is worth another run
     state.look()
     return state
+
+
+def _come_back(state: SessionState) -> None:
+    """The connection was lost and is there again: the project is the one that other tabs have by now."""
+    asked = state.left or state.project.id
+    if asked and (project := project_registry().open(state.owner, asked, may_open)) is not None:
+        _enter(project)
+        state.project, state.left = project, ""
+
+
+def _enter(project: Project) -> None:
+    project_registry().enter(_tab().name, project)
+    deadline = time.monotonic() + READING_S
+    while project.memory.models and not project.contents.models and project.tasks.any_running():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
 
 
 def may_open(folder: str) -> bool:
@@ -161,12 +221,7 @@ def open_project(project: Project, selected: str | None = None) -> None:
 
     One that has models is waited for while it is read from the store, so that its page is drawn once and whole.
     """
-    project_registry().enter(_visitor(), project)
-    deadline = time.monotonic() + READING_S
-    while project.memory.models and not project.contents.models and project.tasks.any_running():
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.01)
+    _enter(project)
     session().use_project(project, selected)
 
 
@@ -193,8 +248,8 @@ def kept(name: str, key: Hashable, make: Callable[[], T]) -> T:
 
     The key must differ whenever another value is due.
     """
-    place = f"kept:{name}"  # no widget's key
-    held: tuple[Hashable, T] | None = st.session_state.get(place)
-    if held is None or held[0] != key:
-        held = st.session_state[place] = (key, make())
-    return held[1]
+    made = session().made
+    if name not in made or made[name][0] != key:
+        made[name] = (key, make())
+    value: T = made[name][1]
+    return value

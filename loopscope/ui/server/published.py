@@ -18,6 +18,7 @@ from loopscope.ui.server.received import Uploads
 from loopscope.user_files import UserFile
 
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
+_VERSIONS_KEPT = 24  # a page shows a dozen figures at most; what is asked for later is made again
 
 Pulse = Callable[[], Mapping[str, Any]]
 Take = Callable[[str, str, str | None], None]
@@ -40,6 +41,10 @@ class _Published:
     @property
     def bytes_held(self) -> int:
         return sum(len(blob) for named in self.blobs.values() for blob in named.values())
+
+    @property
+    def holds_too_much(self) -> bool:
+        return len(self.blobs) > _VERSIONS_KEPT or self.bytes_held > _BYTES_KEPT
 
 
 class MediaRegistry:
@@ -68,7 +73,7 @@ class MediaRegistry:
         blobs = make()
         with self._lock:
             session.blobs[version] = blobs
-            while len(session.blobs) > 1 and session.bytes_held > _BYTES_KEPT:
+            while len(session.blobs) > 1 and session.holds_too_much:
                 session.blobs.popitem(last=False)
 
     def publish_file(self, token: str, slot: str, name: str, mime: str, make: Callable[[], bytes]) -> str:
