@@ -5,9 +5,13 @@ import { debounce } from "./dom.js";
 
 const REST_MS = 300; // browsers allow some hundred changes in half a minute, and an arrow key may be held
 
+/** @type {() => Session | null} the explorer's on this page */
+let onThisPage = () => null;
+
 /** Keep `loop` in the address until `signal` ends it. @param {Session} session @param {Element} root @param {AbortSignal} signal */
 export function keepInAddress(session, root, signal) {
   const write = debounce(() => root.isConnected && !signal.aborted && name(session.selectedId), REST_MS);
+  onThisPage = () => (root.isConnected && !signal.aborted ? session : null);
   session.on("selection", write);
   if (session.selected >= 0) write();
 }
@@ -16,18 +20,22 @@ export function keepInAddress(session, root, signal) {
 const name = (id) => replace({ loop: id });
 
 /**
- * Keep the project in the address: links between pages leave it out. Where the back button leads to another project,
- * the page is loaded anew, as a bookmark would.
+ * Keep project and loop in the address: links between pages name those that the page was loaded with, or none, and the
+ * back button those of then.
  * @param {string} project "" where there is none
  * @param {string | null} loop selected, for a page without the explorer
  */
 export function nameProject(project, loop) {
-  const { searchParams } = new URL(location.href);
-  if (!project || searchParams.get("project") === project) return;
-  replace({ project, loop: searchParams.get("loop") ?? loop });
+  if (!project) return;
+  const session = onThisPage();
+  replace({ project, loop: session ? session.selectedId : loop });
 }
 
-/** Listen for the back button until `signal` ends it. @param {() => string} project that is shown @param {AbortSignal} signal */
+/**
+ * Where the back button leads to another project, load the page anew, as a bookmark would. Until `signal` ends it.
+ * @param {() => string} project that is shown
+ * @param {AbortSignal} signal
+ */
 export function followBack(project, signal) {
   const back = () => {
     const named = new URL(location.href).searchParams.get("project");

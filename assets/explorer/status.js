@@ -93,7 +93,7 @@ class Status {
   /** @param {Pulse} pulse */
   #beat({ task, generation, notice }) {
     const { project, loop } = /** @type {Component<StatusData>} */ (this.component).data;
-    nameProject(project, loop); // a link between pages may have left it out
+    nameProject(project, loop); // links between pages and the back button lead to what was selected before
     this.#draw(task);
     if (notice) this.#notice(notice);
     if (typeof generation === "number") this.#refresh(generation);

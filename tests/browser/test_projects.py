@@ -182,6 +182,21 @@ def test_reload_second_tab_and_back_button_change_nothing_in_any_stage(context: 
         at_rest(page)
         page.go_back()
         shows_as_before(page, before)
+        then = before | {"loop": choose(page, 7)}
+        visit(page, "Train")
+        wait_until(
+            lambda: address(page) == then | {"page": "/train"}, f"Train names what is selected, not {address(page)}"
+        )
+        visit(page, "Explore")
+        at_rest(page)
+        now = before | {"loop": choose(page, 9)}
+        page.go_back()
+        heading(page, "Train")
+        page.go_back()
+        shows_as_before(page, now)  # the selection of now, where that of then was when the page was left
+        page.go_forward()
+        heading(page, "Train")
+        wait_until(lambda: address(page) == now | {"page": "/train"}, f"the address is {now}, not {address(page)}")
 
         assert studio.n_computed() == [N_LOOPS], "each loop once"
         assert len(studio.said("train: AEwRES")) == 1
