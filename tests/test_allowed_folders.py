@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loopscope.allowed_folders import MOUNTS, allowed_roots, check_root, is_allowed, is_loopback
+from loopscope.allowed_folders import MOUNTS, allowed_place, allowed_roots, check_root, is_allowed, is_loopback
 from loopscope.errors import LibraryError
 
 
@@ -85,3 +85,25 @@ def test_a_missing_folder_and_a_broken_name_get_one_sentence(tmp_path: Path) -> 
             check_root(broken, [tmp_path.resolve()])
     with pytest.raises(LibraryError):
         check_root(tmp_path / ("x" * 5000), [tmp_path.resolve()])
+
+
+def test_a_typed_place_is_a_full_path_below_the_roots_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root = (tmp_path / "root").resolve()
+    (root / "pack").mkdir(parents=True)
+    (root / "way-in").symlink_to(root / "pack")
+    (root / "way-out").symlink_to(tmp_path)
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.chdir(root)
+    for typed in (f"{root}/pack/a.wav", "~/pack/a.wav", f"{root}/way-in/a.wav"):
+        assert allowed_place(typed, [root]) == root / "pack" / "a.wav"
+    for typed in ("pack/a.wav", f"{root}/way-out/a.wav", f"{root}/../a.wav", "/etc/passwd", "~nobody-has-this-name/a"):
+        assert allowed_place(typed, [root]) is None
+    assert allowed_place("/a\0b", [Path("/")]) is None
+
+
+def test_a_place_that_the_system_refuses_to_look_at_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(path: Path) -> Path:
+        raise OSError(40, "Too many levels of symbolic links")
+
+    monkeypatch.setattr(Path, "resolve", refuse)
+    assert allowed_place(str(tmp_path), [tmp_path]) is None
