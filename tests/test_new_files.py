@@ -10,7 +10,8 @@ import pytest
 
 from loopscope.errors import ExportError
 from loopscope.exports import new_files
-from loopscope.exports.new_files import copy_content, link, one_sentence
+from loopscope.exports.new_files import COPY_BYTES, copy_content, holds_same, link, move_file, one_sentence
+from loopscope.user_files import UserFile
 
 
 def refusing(number: int) -> Callable[..., None]:
@@ -40,6 +41,7 @@ def source(tmp_path: Path) -> Path:
         (OSError(errno.ENAMETOOLONG, "?"), "the name is too long; choose a folder with a shorter path"),
         (OSError(errno.ENOENT, "?"), "it does not exist any more; scan the folder again"),
         (OSError(errno.ENOTDIR, "?"), "a part of the path is a file; choose another folder"),
+        (OSError(errno.ELOOP, "?"), "a link is in its place; give the file itself"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
         (OSError("no number"), "no number"),
     ],
@@ -103,3 +105,56 @@ def test_only_where_links_are_unknown_is_there_another_way(
         return
     with pytest.raises(OSError, match=os.strerror(number)):
         link(source, source.with_name("third.wav"))
+
+
+def in_its_folder(path: Path) -> UserFile:
+    return UserFile(str(path), os.path.realpath(path.parent))
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_moved_file_lies_in_one_place_and_takes_no_name(
+    source: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
+    target, content = source.with_name("moved.wav"), source.read_bytes()
+    move_file(in_its_folder(source), target)
+    assert target.read_bytes() == content and not source.exists()
+    source.write_bytes(b"another")
+    with pytest.raises(ExportError, match="exists already"):
+        move_file(in_its_folder(source), target)
+    assert (target.read_bytes(), source.read_bytes()) == (content, b"another")
+
+
+def test_a_file_that_is_replaced_while_it_is_moved_stays(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def replaced(path: Path, target: Path) -> bool:
+        path.unlink()
+        path.write_bytes(b"another")
+        return link(path, target)
+
+    monkeypatch.setattr(new_files, "link", replaced)
+    with pytest.raises(ExportError, match="replaced"):
+        move_file(in_its_folder(source), source.with_name("moved.wav"))
+    assert [path.name for path in source.parent.iterdir()] == ["a.wav"] and source.read_bytes() == b"another"
+
+
+def test_an_original_is_kept_where_its_copy_differs(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
+    monkeypatch.setattr(new_files, "copy_content", lambda source, target: target.write_bytes(b"sound" * 999 + b"soun?"))
+    with pytest.raises(ExportError, match="differs"):
+        move_file(in_its_folder(source), source.with_name("moved.wav"))
+    assert source.read_bytes() == b"sound" * 1000
+
+
+def test_the_same_is_every_byte(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    content = b"x" * (COPY_BYTES + 5)
+    first.write_bytes(content)
+    for other, same in (
+        (content, True),
+        (content[:-1], False),
+        (content[:-1] + b"y", False),
+        (b"y" + content[1:], False),
+    ):
+        second.write_bytes(other)
+        assert holds_same(in_its_folder(first), second) is same
