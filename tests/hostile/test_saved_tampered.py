@@ -301,7 +301,7 @@ CASES = [
 ]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("kind", "change"), [case[::2] for case in CASES], ids=[": ".join(case[:2]) for case in CASES])
 def test_a_tampered_model_is_set_aside_with_the_reason(models: dict[str, Saved], kind: str, change: Change) -> None:
     path = tampered(models[kind], change)
@@ -342,7 +342,7 @@ def test_what_cannot_be_set_aside_is_left_out_and_said(models: dict[str, Saved])
     assert path.is_dir()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_whatever_lies_among_the_damaged_is_listed(models: dict[str, Saved]) -> None:
     for name, make in {"pipe": os.mkfifo, "folder": Path.mkdir, "large": sparse(2**40)}.items():
         folder = config.paths().models / DAMAGED / name

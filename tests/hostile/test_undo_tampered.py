@@ -139,7 +139,7 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("move", [False, True], ids=["copied", "moved"])
 @pytest.mark.parametrize("kind", TAMPERED)
 def test_a_tampered_undo_file_is_one_sentence_and_nothing_is_touched(kind: str, move: bool, pack: Path) -> None:
@@ -267,7 +267,7 @@ def test_files_are_moved_back_to_below_the_open_folder_only(pack: Path) -> None:
     assert all("outside the folder that is open" in reason for reason in report.left["reason"])
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_a_file_that_resists_keeps_no_other_from_being_taken_back(pack: Path) -> None:
     undo_file = taken(pack, move=True)
     (pack / "c.wav").symlink_to("nowhere")
