@@ -128,6 +128,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     loops = loops_in_view(page).set_index("loop_id")
     assert loops.loc[heard, "flagged"] and clicks(page) - so_far <= 1, "one more click to a loop that stands out"
     assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {stand_out(loops['flagged'].sum())}"]
+    hear_music_that_is_wrong(page)
     listen(page, library)
 
     visit(page, "Embed")
@@ -135,6 +136,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     expect(page.get_by_test_id("stMain").get_by_text("aiSFX").first).to_be_visible()
     visit(page, "Library")
     expect(page.get_by_role("heading", name=re.compile(r"^Loops \(1[6-9]\d\)$"))).to_be_visible(timeout=LONG)
+    off_the_grid_by_the_report(page)
     visit(page, "Train")
     expect(page.locator(".st-key-train-said")).to_be_visible(timeout=LONG)
     for name in ("Compare", "Diagnostics", "Library", "Embed", "Train"):
@@ -245,6 +247,27 @@ def listen(page: Page, library: dict[str, str]) -> None:
     flagged = int(loops_in_view(page)["flagged"].sum())
     open_takeaway(page)
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
+
+
+def hear_music_that_is_wrong(page: Page) -> None:
+    """Takes out of tune and off the grid are among the first ten, with the reason; what has places is marked there."""
+    wait_until(lambda: "off the grid" in page.locator(".ls-ranking").inner_text(), "the checks are done", 60)
+    first = [row.inner_text() for row in page.locator(".ls-option").all()[:10]]
+    assert any("cents" in row for row in first) and any("ms off the grid" in row for row in first), first
+    page.locator(".ls-option", has_text="ms off the grid").first.click()
+    panel = page.locator(".st-key-explain")
+    expect(panel.get_by_label(re.compile("with [1-9]\\d* fault marks"))).to_be_visible(timeout=LONG)
+    expect(panel.get_by_text(re.compile("attacks lie off the grid"))).to_be_visible()
+
+
+def off_the_grid_by_the_report(page: Page) -> None:
+    """The report counts what was found; its chip leads to these loops and no other."""
+    chip = page.get_by_role("button", name=re.compile("^Off the grid · "))
+    count = int(chip.inner_text().split("·")[1].split()[0])
+    chip.click()
+    expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.locator(".ls-chips")).to_contain_text("Fault: Off the grid", timeout=LONG)
+    expect(page.locator(".ls-option")).to_have_count(count)
 
 
 @pytest.fixture
