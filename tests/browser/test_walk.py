@@ -262,7 +262,7 @@ def hear_music_that_is_wrong(page: Page) -> None:
 
 def off_the_grid_by_the_report(page: Page) -> None:
     """The report counts what was found; its chip leads to these loops and no other."""
-    chip = page.get_by_role("button", name=re.compile("^Off the grid · "))
+    chip = page.locator(".st-key-report-Faults button", has_text="Off the grid")
     count = int(chip.inner_text().split("·")[1].split()[0])
     chip.click()
     expect(page.get_by_role("heading", name="Explore", exact=True)).to_be_visible(timeout=LONG)
