@@ -5,6 +5,7 @@ import { Adoption } from "./adoption.js";
 import { AudioEngine } from "./audio-engine.js";
 import { Loops } from "./loops.js";
 import { Addresses, fetchArrays, fetchJson, loadPlotly } from "./transport.js";
+import { askedAt } from "./view-state.js";
 import { Views } from "./views.js";
 
 export class Explorer {
@@ -21,7 +22,8 @@ export class Explorer {
     this.views = null;
     /** @type {PlotlyLibrary | null} */
     this.plotly = null;
-    const { version, provisional } = component.data;
+    const { version, provisional, view } = component.data;
+    this.asked = askedAt(view); // by the report on the Library page, which leads to its loops
     this.newest = { version, provisional: Boolean(provisional) };
     this.ending = new AbortController();
     const { signal } = this.ending;

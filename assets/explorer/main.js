@@ -8,6 +8,7 @@ import { failure, h } from "./dom.js";
 import { Explorer } from "./explorer.js";
 import { outbox } from "./outbox.js";
 import { Addresses, loadStyles } from "./transport.js";
+import { askedAt } from "./view-state.js";
 
 const SILENT_AFTER_MS = 600; // gone for longer than a rerun takes: the page was left, and the sound ends
 const FORGOTTEN_AFTER_MS = 5000;
@@ -25,12 +26,18 @@ export function mount(component, base) {
   const { data, parentElement: parent } = component;
   outbox().use(base, data.token);
   const known = explorers.get(data.key);
-  const same = known?.suits(data) ? known : null;
+  const same = known?.suits(data) && !asksAnew(known, data) ? known : null;
   if (same) same.update(component);
   else known?.close();
   const explorer = same ?? create(component, base);
   arrive(explorer, parent);
   return () => leave(explorer, parent, data.key);
+}
+
+/** Another page asked for filters of its own meanwhile. @param {Explorer} explorer @param {ExplorerData} data */
+function asksAnew({ root, asked }, { view }) {
+  const now = askedAt(view);
+  return !root.parentElement && now > 0 && now !== asked;
 }
 
 /** @param {Component<ExplorerData>} component @param {string} base */

@@ -54,6 +54,9 @@ export function readView(view) {
   };
 }
 
+/** When another page asked for the filters of a view, in milliseconds since 1970; 0: none did. @param {unknown} view */
+export const askedAt = (view) => timeOf(Object.fromEntries(entriesOf(view)).asked);
+
 /** The views that have a name, in order, each name once. @param {any} named */
 function readNamed(named) {
   const { at, views } = Object.fromEntries(entriesOf(named));

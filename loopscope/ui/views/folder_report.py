@@ -101,5 +101,6 @@ def _spreads(report: FolderReport) -> None:
 def show_loops(project: Project, **filters: Any) -> None:
     """Explore, with these filters (as assets/explorer/filter-state.js names them) in place of those that held."""
     kept = {name: value for name, value in (project.memory.view or {}).items() if name in LASTING}
-    project.remember_view({**kept, "at": int(1000 * time.time()), "mode": "listen", **filters})
+    now = int(1000 * time.time())
+    project.remember_view({**kept, "at": now, "asked": now, "mode": "listen", **filters})
     st.switch_page("pages/explore.py")
