@@ -23,6 +23,7 @@ from loopscope.library import LOOP_COLUMNS, Library, scan_folder
 from loopscope.ui.components import store
 from loopscope.ui.server.headers import SecurityHeaders
 from loopscope.ui.server.hosts import AllowedHosts
+from loopscope.ui.server.lifespan import lifespan
 from loopscope.ui.server.media import media_registry, routes, session_token
 from loopscope.ui.state import session
 from loopscope.ui.widgets.status import status_panel
@@ -96,6 +97,7 @@ def page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=routes(), middleware=[Middleware(SecurityHeaders), Middleware(AllowedHosts)])
+    middleware = [Middleware(SecurityHeaders), Middleware(AllowedHosts)]
+    app = st.App(__file__, routes=routes(), middleware=middleware, lifespan=lifespan)  # stops when it is told to
 else:
     page()
