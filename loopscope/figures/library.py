@@ -17,28 +17,14 @@ MOST_BARS = 10  # of one chart of counts; the rest share one
 def duration_histogram(durations_s: Float | pd.Series, height: int = 220) -> go.Figure:
     """How long the loops are, seconds (the paper's Table 1 gives quartiles)."""
     figure = labelled_figure("duration (s)", "loops", height)
-    counts, edges = np.histogram(durations_s, bins=40)  # here, not in the browser: 40 numbers travel instead of n
-    figure.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2,
-        y=counts,
-        width=np.diff(edges),
-        marker={"color": TRAIN},
-        hovertemplate="%{x:.2f} s: %{y} loops<extra></extra>",
-    )
+    _add_counts(figure, durations_s, 40, "%{x:.2f} s")
     return figure
 
 
 def value_histogram(values: pd.Series, title: str, unit: str, height: int = 200) -> go.Figure:
     """How a measurement of the loops spreads, in its unit."""
     figure = labelled_figure(f"{title.lower()} ({unit})", "loops", height, bargap=0.04)
-    counts, edges = np.histogram(values.dropna(), bins=30)
-    figure.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2,
-        y=counts,
-        width=np.diff(edges),
-        marker={"color": TRAIN},
-        hovertemplate="%{x:.3g}: %{y} loops<extra></extra>",
-    )
+    _add_counts(figure, values.dropna(), 30, "%{x:.3g}")
     figure.update_layout(margin={"t": 8})
     return figure
 
@@ -70,3 +56,15 @@ def count_bars(values: pd.Series, title: str, height: int = 200) -> go.Figure:
     figure.update_xaxes(type="category")
     figure.update_layout(margin={"t": 8})
     return figure
+
+
+def _add_counts(figure: go.Figure, values: Float | pd.Series, bins: int, said: str) -> None:
+    """Bars of how many loops lie in each bin. Counted here, not in the browser: `bins` numbers travel instead of n."""
+    counts, edges = np.histogram(values, bins=bins)
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=counts,
+        width=np.diff(edges),
+        marker={"color": TRAIN},
+        hovertemplate=f"{said}: %{{y}} loops<extra></extra>",
+    )
