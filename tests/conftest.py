@@ -1,9 +1,11 @@
 """Fixtures shared by all tests: nothing is ever written outside a temporary folder."""
 
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,3 +58,17 @@ def aisfx_weights(fetched_aisfx: Path, loopscope_home: Path) -> Path:
     AISFX.stored.parent.mkdir(parents=True, exist_ok=True)
     AISFX.stored.symlink_to(fetched_aisfx)
     return AISFX.stored
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Every connection that is opened, so that a test can set what SQLite itself knows of full disks and caches."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    return opened

@@ -31,20 +31,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "store.sqlite3"
 
 
-@pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
-    """Every connection that is opened, so that a test can set what SQLite itself knows of full disks and caches."""
-    opened: list[sqlite3.Connection] = []
-    connect = sqlite3.connect
-
-    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        opened.append(connect(*arguments, **options))
-        return opened[-1]
-
-    monkeypatch.setattr(sqlite3, "connect", noted)
-    return opened
-
-
 def rows_of(path: Path, query: str) -> list[tuple[Any, ...]]:
     """What another program reads from the file while the store has it open."""
     with closing(sqlite3.connect(path)) as reader:

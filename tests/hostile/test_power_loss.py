@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from loopscope.store import ProjectRow, Store
 from tests.hostile.power import Disk, watched
@@ -64,23 +63,15 @@ def acts(store: Store, acknowledged: dict[str, str]) -> list[Callable[[], Any]]:
 
 
 def test_every_connection_that_is_written_to_waits_for_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, connections: list[sqlite3.Connection]
 ) -> None:
     """Also the one after a file that was damaged, and after one that was deleted while it was open."""
-    opened: list[sqlite3.Connection] = []
-    connect = sqlite3.connect
-
-    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        opened.append(connect(*arguments, **options))
-        return opened[-1]
-
-    monkeypatch.setattr(sqlite3, "connect", noted)
     path = tmp_path / "store.sqlite3"
     path.write_bytes(b"no database" * 1000)
     with Store(path) as store:
         for loop_id in "ab":
             store.set_mark(loop_id, "keep")
-            found = {name: opened[-1].execute(f"PRAGMA {name}").fetchone()[0] for name in READ_BACK}
+            found = {name: connections[-1].execute(f"PRAGMA {name}").fetchone()[0] for name in READ_BACK}
             assert found == READ_BACK
             path.unlink()
-    assert len(opened) == 4, "of a file that is damaged, from its remains, of a new one, of the one after it"
+    assert len(connections) == 4, "of a file that is damaged, from its remains, of a new one, of the one after it"
