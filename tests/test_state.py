@@ -1,8 +1,15 @@
 """What a session keeps: one value a name, made anew when its key differs, and out of the widgets' way."""
 
+from pathlib import Path
+
 import pytest
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
+from loopscope.analysis.walk import Plan
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.registry import ProjectRegistry, project_registry
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.widgets.status import StatusEvent
 
 
@@ -49,6 +56,38 @@ def test_a_view_of_a_library_that_was_left_gives_way_to_the_whole_page() -> None
     at = AppTest.from_function(page_with_a_stale_fragment, default_timeout=60).run()
     assert not at.exception
     assert [element.value for element in at.markdown] == ["run 2"]
+
+
+def page_that_is_asked_for_again() -> None:
+    import streamlit as st
+
+    from loopscope.ui.state import enter
+
+    st.markdown(enter("explore").project.name)
+
+
+def test_a_run_that_ends_while_its_project_is_waited_for_leaves_the_next_one_to_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit ends a run wherever the browser asks for another one: here in the wait for a stored project."""
+    waits: list[str] = []
+
+    def wait(self: ProjectRegistry, visitor: str, project: Project) -> None:
+        waits.append(visitor)
+        if len(waits) == 1:
+            raise StopException
+
+    monkeypatch.setattr(ProjectRegistry, "enter", wait)
+    (tmp_path / "loops").mkdir()
+    project = project_registry().create(LOCAL, tmp_path / "loops", Plan())
+    project.remember(page="explore")
+    at = AppTest.from_function(page_that_is_asked_for_again, default_timeout=60)
+    at.query_params["project"] = project.id
+    at.run()
+    assert len(waits) == 1 and not at.markdown, "the first run ends in the wait"
+    at.run()
+    assert not at.exception
+    assert [element.value for element in at.markdown] == ["loops"]
 
 
 def page_that_a_worker_overtakes() -> None:

@@ -40,6 +40,7 @@ class SessionState:
     project: Project = field(default_factory=Project)
     seen: Contents = field(default_factory=Contents)
     owner: str = ""
+    arrived: bool = False  # what its address names is shown
     page: str = ""
     follows: bool = False  # the walk it started may open Explore
     selected: str | None = None
@@ -173,11 +174,8 @@ def session() -> SessionState:
 def enter(page: str) -> SessionState:
     """Call first on every page: the session's state, in a new tab with the project that the address names."""
     state = session()
-    if not state.owner:
-        state.owner = owner()
-        asked = st.query_params.get("project", "")
-        if asked and (project := project_registry().open(state.owner, asked, may_open)) is not None:
-            open_project(project, st.query_params.get("loop"))
+    if not state.arrived:
+        _arrive(state)
     elif state.tab is not _tab():
         _come_back(state)
     state.tab = _tab()
@@ -188,6 +186,19 @@ def enter(page: str) -> SessionState:
     state.drawn = state.project.generation  # before the look: what comes in between is worth another run
     state.look()
     return state
+
+
+def _arrive(state: SessionState) -> None:
+    """A new tab: the project that its address names.
+
+    It has arrived only once that is shown. Streamlit ends a run wherever the browser asks for another, also while a
+    stored project is waited for, and the next run must not take the tab for one that has none.
+    """
+    state.owner = state.owner or owner()
+    asked = st.query_params.get("project", "")
+    if asked and (project := project_registry().open(state.owner, asked, may_open)) is not None:
+        open_project(project, st.query_params.get("loop"))
+    state.arrived = True
 
 
 def _come_back(state: SessionState) -> None:
