@@ -1,1 +1,3 @@
 """loopscope: one-class anomaly detection on loop embeddings, with instant audition."""
+
+__version__ = "0.1.0"

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 APP_NAME = "loopscope"
+FOLDER_VARIABLE = "LOOPSCOPE_FOLDER"  # the folder that `loopscope app FOLDER` named
 DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 5.4
 TRANSCODED_BYTES = 4_000_000_000  # playable copies kept; the one played longest ago goes first
 AUDIO_EXTENSIONS = frozenset(

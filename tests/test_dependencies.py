@@ -63,6 +63,14 @@ def test_the_app_declares_what_it_imports_and_nothing_else() -> None:
     assert set(declared) | set(optional) == used | (set(declared) & set(RUN_NOT_IMPORTED))
 
 
+def test_the_library_and_the_command_line_need_nothing_of_the_screen() -> None:
+    rooms = [f"loopscope/{path.name}" for path in (ROOT / "loopscope").iterdir() if path.suffix in {"", ".py"}]
+    headless = [room for room in rooms if room not in {"loopscope/ui", "loopscope/figures"}]
+    of_the_screen = set(by_name(PROJECT["project"]["optional-dependencies"]["app"]))
+    assert of_the_screen >= {"streamlit", "plotly"}
+    assert imports_in(*headless) & of_the_screen == set()
+
+
 def test_the_tests_declare_what_they_import_and_nothing_else() -> None:
     app, tools = required("requirements.txt"), required("requirements-dev.txt")
     used = imports_in("tests", "benchmarks")
@@ -76,7 +84,8 @@ def test_make_mutants_declares_what_it_imports_and_nothing_else() -> None:
 
 
 def test_the_requirements_are_the_projects_pinned() -> None:
-    declared, pinned = by_name(PROJECT["project"]["dependencies"]), required("requirements.txt")
+    extras = PROJECT["project"]["optional-dependencies"]
+    declared, pinned = by_name([*PROJECT["project"]["dependencies"], *extras["app"]]), required("requirements.txt")
     assert set(declared) == set(pinned)
     for name, item in pinned.items():
         versions = [part.version for part in item.specifier if part.operator in {"==", ">="}]

@@ -33,7 +33,7 @@ def test_weights_are_named_by_their_digests(aisfx_weights: Path) -> None:
 
 
 def test_a_package_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopscope.ui.views.diagnostics.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("loopscope.installation.PACKAGES", ("numpy", "no-such-package"))
     at = start("diagnostics")
     assert not at.exception
     assert "no-such-package is not installed" in codes(at)

@@ -1,7 +1,12 @@
 """What a page shows while there is no library: the project as it opens, or the way to choose a folder."""
 
+import os
+from pathlib import Path
+
+from loopscope.config import FOLDER_VARIABLE
 from loopscope.ui.components import ended, next_step, show_task
 from loopscope.ui.projects.walking import WALK
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import session
 
 
@@ -19,3 +24,13 @@ def no_library(sentence: str) -> None:
     """The folder as it is opened, else the sentence with the way to choose one."""
     if not is_opening():
         next_step("library", sentence)
+
+
+def named_folder() -> Path | None:
+    """The folder that the command named (`loopscope app FOLDER`), once a tab, for the person at this machine only."""
+    state = session()
+    named = os.environ.get(FOLDER_VARIABLE)
+    if not named or state.owner != LOCAL or state.choices.get(FOLDER_VARIABLE):
+        return None
+    state.choices[FOLDER_VARIABLE] = True
+    return Path(named)

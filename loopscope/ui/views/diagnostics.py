@@ -1,47 +1,31 @@
 """The Diagnostics page's parts: what runs here, what went wrong, where things are kept and how to clear them."""
 
-import platform
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from loopscope.checkpoints import CHECKPOINTS
 from loopscope.checkpoints.stored import digests
-from loopscope.config import TRANSCODED_BYTES, paths
+from loopscope.config import paths
 from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
+from loopscope.installation import folder_bytes, kept_folders, package_versions, system
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
 
-PACKAGES = ("streamlit", "plotly", "torch", "laion-clap", "librosa", "soundfile", "scikit-learn", "pandas", "numpy")
 CHOSEN_KEY = "clear-what"
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes in regular files below a folder, 0 where there is none."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 def show_versions() -> None:
     """What runs here, as text to copy into a report."""
-    lines = [f"Python {platform.python_version()} on {platform.platform()}"]
-    lines += [f"{name} {_version(name)}" for name in PACKAGES]
+    lines = [system(), *(f"{name} {said}" for name, said in package_versions().items())]
     encoder = session().encoder
     lines.append(f"encoder {encoder.encoder_id}" if encoder is not None else "encoder not loaded in this session")
     st.code("\n".join(lines), language=None)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # laion-clap is installed by itself
-        return "is not installed"
 
 
 def show_weights() -> None:
@@ -73,16 +57,8 @@ def show_errors() -> None:
 
 def show_folders() -> None:
     """Where loopscope keeps things and how much room they take."""
-    places = paths()
-    rows = [
-        ("Embeddings, marks", places.database.parent, "kept"),
-        ("Encoder weights", places.weights, "can be fetched again"),
-        ("Demo library", places.demo, "can be made again"),
-        ("Playable copies", places.transcoded, f"can be made again; {TRANSCODED_BYTES / 1e9:.0f} GB at most"),
-        ("Uploads", places.uploads, "copies of uploaded folders"),
-    ]
     table = pd.DataFrame(
-        [(what, str(place), folder_bytes(place) / 1e6, note) for what, place, note in rows],
+        [(kept.what, str(kept.place), kept.n_bytes / 1e6, kept.note) for kept in kept_folders()],
         columns=["what", "folder", "MB", "note"],
     )
     st.dataframe(table, hide_index=True, column_config={"MB": st.column_config.NumberColumn(format="%.1f")})

@@ -21,7 +21,7 @@ from loopscope.ui.components import (
     printable_table,
 )
 from loopscope.ui.metadata_task import metadata_of
-from loopscope.ui.opening import is_opening
+from loopscope.ui.opening import is_opening, named_folder
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import start_walk
@@ -60,6 +60,9 @@ def library_step() -> None:
         return
     state = session()
     if state.library is None:
+        if (folder := named_folder()) is not None:
+            analyse(folder)
+            st.rerun()
         first_screen()
         return
     if state.follows and not state.library.loops.empty:

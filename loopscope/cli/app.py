@@ -1,0 +1,45 @@
+"""`loopscope app`: the server with its pages."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from loopscope.errors import LibraryError, LoopscopeError
+
+NEEDED = "streamlit"
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def app(folder: Path | None, options: tuple[str, ...]) -> None:
+    """Opens the app in the browser, with FOLDER analysed where one is named.
+
+    OPTIONS go on to Streamlit, which lists them with `streamlit run --help`.
+
+    \b
+    Examples:
+      loopscope
+      loopscope app ~/Music/Loops
+      loopscope app --server.port 8600 --server.headless true
+    """
+    if find_spec(NEEDED) is None:
+        raise LoopscopeError(
+            "The app needs Streamlit and Plotly, which are not installed; run pip install 'loopscope[app]', or "
+            "uvx 'loopscope[app]'."
+        )
+    folder, passed_on = _told_apart(folder, options)
+    if folder is not None and not folder.is_dir():
+        raise LibraryError(f"There is no folder {str(folder)!r}; check the spelling.")
+    from loopscope.ui.server.start import serve
+
+    serve(folder, passed_on)
+
+
+def _told_apart(folder: Path | None, options: tuple[str, ...]) -> tuple[Path | None, list[str]]:
+    """The folder and what is for Streamlit: where an option comes first, click took that for the folder."""
+    words = [*([] if folder is None else [str(folder)]), *options]
+    if words and not words[0].startswith("-"):
+        return Path(words[0]), words[1:]
+    return None, words
