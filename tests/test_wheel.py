@@ -1,6 +1,7 @@
 """The wheel: built from the tree, installed into an empty environment, started from an empty folder."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from loopscope import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 STARTS_WITHIN_S = 90
 
@@ -22,9 +25,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+    return built(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def built(tree: Path, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    subprocess.run([*command, str(ROOT)], check=True, timeout=120)
+    subprocess.run([*command, str(tree)], check=True, timeout=120)
     return next(folder.glob("*.whl"))
 
 
@@ -79,6 +85,19 @@ def test_the_wheel_holds_what_the_app_is_made_of(wheel: Path) -> None:
         assert {name for name in expected if "__pycache__" not in name} <= inside
     assert {"loopscope/app/app.py", "loopscope/py.typed"} <= inside
     assert "loopscope = loopscope.__main__:main" in entry_points
+    assert wheel.name.startswith(f"loopscope-{__version__}-")
+
+
+def test_a_wheel_built_twice_is_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    """In another folder, out of files of another age with other rights."""
+    tree = tmp_path / "tree"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tree / name)
+        os.utime(tree / name, (1e9, 1e9))
+        (tree / name).chmod(0o600)
+    assert built(tree, tmp_path / "again").read_bytes() == wheel.read_bytes()
 
 
 def test_the_wheel_starts_from_an_empty_folder(address: str) -> None:

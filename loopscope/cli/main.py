@@ -9,6 +9,7 @@ import click
 
 from loopscope import __version__
 from loopscope.cli.app import app
+from loopscope.cli.check import check
 from loopscope.cli.doctor import doctor
 from loopscope.cli.models import models
 from loopscope.errors import Cancelled, LoopscopeError
@@ -37,7 +38,7 @@ def commands() -> None:
     """
 
 
-for command in (app, models, doctor):
+for command in (app, check, models, doctor):
     commands.add_command(command)
 
 

@@ -3,7 +3,6 @@
 import click
 
 from loopscope.cli.output import json_option, print_json, print_line
-from loopscope.wording import counted
 
 SHOWN = ("name", "detector", "preset", "n_loops", "encoder_id", "saved", "path")
 
@@ -28,4 +27,3 @@ def models(as_json: bool) -> None:
         print_line("  ".join(str(model[name]) for name in SHOWN) + ("" if model["complete"] else "  unfinished"))
     for model in set_aside:
         print_line(f"damaged  {model['path']}: {model['reason']}")
-    click.echo(f"{counted(len(saved), 'model')}.", err=True)

@@ -1,14 +1,15 @@
 """What the subcommands share: results on standard output, progress on a terminal, and Ctrl-C."""
 
 import signal
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
+from loopscope.files import written_whole
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -21,14 +22,22 @@ def print_json(record: Mapping[str, Any]) -> None:
     click.echo(record_bytes(record))
 
 
+def print_bytes(content: bytes, out: Path | None) -> None:
+    """To the file that was named, whole or not at all, else to standard output. Raises ExportError."""
+    if out is None:
+        click.echo(content, nl=False)
+        return
+    from loopscope.exports.new_files import one_sentence
+
+    with one_sentence("write", out), written_whole(out) as part:
+        part.write_bytes(content)
+
+
 def print_line(text: str) -> None:
     """One line of text, in which a path keeps every byte but those that would end the line or steer a terminal."""
+    from loopscope.exports.findings import in_line
+
     click.echo(in_line(text).encode("utf-8", "surrogateescape"))
-
-
-def in_line(text: str) -> str:
-    """Text on one line: control characters as `\\xNN`. Bytes that are no UTF-8 stay surrogates."""
-    return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) == "Cc" else sign for sign in text)
 
 
 @contextmanager

@@ -7,9 +7,13 @@ names the standard or paper behind a check where there is one. False alarms cost
 clear of the sound in order.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from loopscope.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -93,3 +97,32 @@ CAUSES: dict[str, str] = {
     "click": "splice",
     "noise_burst": "splice",
 }
+
+
+@contextmanager
+def changed_limits(changes: Mapping[str, Mapping[str, float]]) -> Iterator[None]:
+    """Other limits while the block runs: by kind, scores for "suspect", "fault" or both, in the unit of its line.
+
+    They hold for the whole process: for a command, not beside a server. Reports made by other limits are stored apart.
+    Raises DataError for an unknown kind and where a fault would not be worse than a suspicion.
+    """
+    before = dict(LIMITS)
+    try:
+        for kind, change in changes.items():
+            LIMITS[kind] = _changed(kind, change)
+        yield
+    finally:
+        LIMITS.update(before)
+
+
+def _changed(kind: str, change: Mapping[str, float]) -> Limit:
+    if kind not in LIMITS:
+        raise DataError(f"There is no limit for {kind!r}; choose one of {', '.join(LIMITS)}.")
+    usual = LIMITS[kind]
+    changed = replace(usual, suspect=change.get("suspect", usual.suspect), fault=change.get("fault", usual.fault))
+    if not changed.suspect < changed.fault:
+        raise DataError(
+            f"The limits of {kind} are {changed.suspect:g} {usual.unit} for a suspicion and {changed.fault:g} for a "
+            "fault; give the fault the larger one."
+        )
+    return replace(changed, certain=max(usual.certain, changed.fault + usual.certain - usual.fault))

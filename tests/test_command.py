@@ -1,0 +1,186 @@
+"""The command `loopscope`: what it says where, and that every example in its help can be typed."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+import soundfile as sf
+
+from loopscope import __version__
+from loopscope.analysis.pipeline import fit_detector
+from loopscope.cli import app as app_command
+from loopscope.cli.main import commands, main
+from loopscope.config import FOLDER_VARIABLE
+from tests.golden.clips import plucked
+from tests.test_pages import start, state_of
+from tests.tiny import Tiny
+
+ROOT = Path(__file__).resolve().parents[1]
+N_LOOPS, RATE = 12, 8000
+LARGE = ("torch", "numpy", "pandas", "streamlit", "librosa", "sklearn", "rich")
+EXAMPLES = [
+    (name, example.strip())
+    for name, command in commands.commands.items()
+    for example in re.findall(r"^ *(loopscope.*)$", (command.help or "").partition("Examples:")[2], re.MULTILINE)
+]
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with the folder that the examples name, in which they run; the server only notes what it was given."""
+    folder = tmp_path / "Music" / "Loops"
+    folder.mkdir(parents=True)
+    for number in range(N_LOOPS):
+        sf.write(folder / f"Bass_{90 + number}bpm.wav", plucked(0.5, RATE, seed=number), RATE)
+    (tmp_path / "loopscope.toml").write_text("ignore = ['hum']\n", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    yield folder
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path | None, list[str]]]:
+    """What the server would have been started with."""
+    starts: list[tuple[Path | None, list[str]]] = []
+    start = SimpleNamespace(serve=lambda folder, options: starts.append((folder, list(options))))
+    monkeypatch.setitem(sys.modules, "loopscope.ui.server.start", start)
+    return starts
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder and the detector cost nothing."""
+    monkeypatch.setattr("loopscope.packs.check.load_encoder", lambda name, **_: Tiny())
+    monkeypatch.setattr("loopscope.packs.check.fit_detector", partial(fit_detector, detector="knn"))
+
+
+def words(example: str) -> list[str]:
+    """As a shell hands them over, without the program's name."""
+    return [str(Path(word).expanduser()) if word.startswith("~") else word for word in shlex.split(example)][1:]
+
+
+def test_every_command_has_examples() -> None:
+    assert {name for name, _ in EXAMPLES} == set(commands.commands)
+
+
+@pytest.mark.parametrize("name", list(commands.commands))
+def test_every_example_of_the_help_runs(
+    name: str, studio: Path, served: list[object], quick: None, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """In their order, as later ones may take up what earlier ones wrote; with an encoder and a model that are quick."""
+    for example in (example for of, example in EXAMPLES if of == name):
+        assert main(words(example)) in (0, 1), example
+        said, errors = capfdbinary.readouterr()
+        assert errors == b"", f"{example}: {errors.decode()}"
+        if "--json" in example:
+            json.loads(said)
+
+
+def test_help_and_version_load_nothing_large() -> None:
+    look = "import sys; from loopscope.cli.main import main; main(sys.argv[1:2]); "
+    look += "print([name for name in sys.argv[2:] if name in sys.modules])"
+    for option in ("--help", "--version"):
+        command = [sys.executable, "-c", look, option, *LARGE]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.splitlines()[-1] == "[]", done.stdout
+        assert "loopscope" in done.stdout.splitlines()[0]
+
+
+def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"loopscope {__version__}\n"
+    assert f"\n## {__version__} · " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), "it has its own heading"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense"], "No such command 'nonsense'. See loopscope --help."),
+        (["models", "--nonsense"], "No such option '--nonsense'"),
+        (["app", "no such folder"], "There is no folder 'no such folder'; check the spelling."),
+        (["app", os.fsdecode(b"caf\xe9")], r"There is no folder 'caf\udce9'; check the spelling."),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_on_the_error_stream(
+    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    said, errors = capfd.readouterr()
+    assert said == ""
+    assert errors.startswith("loopscope: ") and says in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "options"),
+    [
+        ([], None, []),
+        (["--server.port", "8600"], None, ["--server.port", "8600"]),
+        (["app"], None, []),
+        (["app", "--server.port", "8600"], None, ["--server.port", "8600"]),
+        (["app", "Music/Loops"], Path("Music/Loops"), []),
+        (["app", "Music/Loops", "--server.port=8600"], Path("Music/Loops"), ["--server.port=8600"]),
+    ],
+)
+def test_the_app_gets_its_folder_and_streamlit_its_options(
+    arguments: list[str], folder: Path | None, options: list[str], studio: Path, served: list[object]
+) -> None:
+    assert main(arguments) == 0
+    assert served == [(folder, options)]
+
+
+def test_a_new_tab_shows_the_folder_that_the_command_named_once(
+    studio: Path, monkeypatch: pytest.MonkeyPatch, loopscope_home: Path
+) -> None:
+    walks: list[object] = []
+    monkeypatch.setattr("loopscope.ui.views.library.start_walk", lambda *given, **options: walks.append(given))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(studio))
+    at = start()
+    assert not at.exception and state_of(at).project.folder == studio
+    at.run()
+    assert len(walks) == 1, "only once: the next folder is the user's to choose"
+
+
+def test_a_stranger_does_not_get_the_folder_that_the_command_named(
+    studio: Path, monkeypatch: pytest.MonkeyPatch, loopscope_home: Path
+) -> None:
+    monkeypatch.setattr("loopscope.ui.state.owner", lambda: "browser:" + 32 * "x")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(studio))
+    at = start()
+    assert not at.exception and not state_of(at).project.id
+
+
+def test_without_the_app_one_sentence_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app_command, "NEEDED", "no_such_module")
+    assert main([]) == 2
+    assert "pip install 'loopscope[app]'" in capfd.readouterr().err
+
+
+def test_doctor_says_what_is_wrong_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], loopscope_home: Path
+) -> None:
+    assert main(["doctor"]) == 0
+    assert "torch" in capfd.readouterr().out
+    (loopscope_home / "data" / "loopscope.sqlite3").unlink()
+    (loopscope_home / "data" / "loopscope.sqlite3").mkdir()
+    assert main(["doctor", "--json"]) == 1
+    report = json.loads(capfd.readouterr().out)
+    assert not report["ok"] and [one["what"] for one in report["findings"] if not one["ok"]] == ["Database"]
+
+
+def test_click_prints_an_example_a_line() -> None:
+    """Without the mark that keeps its lines a list of examples is set as one paragraph."""
+    for name, command in commands.commands.items():
+        shown = command.get_help(click.Context(command, info_name=f"loopscope {name}"))
+        for example in (example for of, example in EXAMPLES if of == name):
+            assert re.search(rf"^ +{re.escape(example)}$", shown, re.MULTILINE), shown

@@ -1,0 +1,346 @@
+"""`loopscope check`: what it says of a pack in every format, what makes it fail, what was accepted, and its rules."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree
+
+import jsonschema
+import numpy as np
+import pytest
+import soundfile as sf
+
+from loopscope.cli import check as check_command
+from loopscope.cli.main import main
+from loopscope.config import paths
+from loopscope.detection.saved import save_model
+from loopscope.errors import DataError
+from loopscope.exports.findings import sarif_bytes
+from loopscope.faults.check import version
+from loopscope.faults.limits import LIMITS, changed_limits
+from loopscope.packs import rules as rules_module
+from loopscope.packs.check import Listener, check_folder
+from loopscope.packs.rules import Rules, read_rules
+from loopscope.progress import Progress
+from tests.golden.clips import plucked
+from tests.tiny import Tiny
+
+RATE = 22050
+SCHEMA = Path(__file__).with_name("schemas") / "sarif-2.1.0-rtm.5.json"  # of the npm package @microsoft/jest-sarif, MIT
+ODD_NAMES = (b"caf\xe9 120bpm.wav", b"two\nlines \x1b[31m.wav", b"50% #1?.wav", "Zürich ♪.wav".encode(), b"-c.wav")
+LINE = re.compile(rb"(?P<path>.+?):(?P<seconds>\d+\.\d{3}:)? (?P<kind>[a-z_]+): (?P<said>.+)")
+
+
+def clipped(seed: int = 0) -> np.ndarray:
+    return np.clip(8 * plucked(1.0, RATE, seed=seed), -0.97, 0.97)
+
+
+def steady(seed: int) -> np.ndarray:
+    """Nothing that a check minds: a soft tone that repeats without a seam."""
+    t = np.arange(RATE) / RATE
+    return (0.2 * np.sin(2 * np.pi * (110 + 10 * seed) * t)).astype(np.float32)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """Two sounds in order, one clipped, one that is no sound."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    for seed in range(2):
+        sf.write(folder / f"Tone_{seed}.wav", steady(seed), RATE)
+    sf.write(folder / "Hot_120bpm.wav", clipped(), RATE)
+    (folder / "broken.wav").write_bytes(b"")
+    return folder
+
+
+def checked(capfdbinary: pytest.CaptureFixture[bytes], *arguments: object) -> tuple[int, bytes]:
+    """Exit status and standard output; nothing may be on the error stream."""
+    status = main(["check", *map(str, arguments)])
+    said, errors = capfdbinary.readouterr()
+    assert errors == b"", errors.decode()
+    return status, said
+
+
+def kinds(said: bytes) -> list[str]:
+    lines = [LINE.fullmatch(line) for line in said.splitlines()]
+    assert all(lines), said
+    return [line["kind"].decode() for line in lines if line]
+
+
+def test_a_line_a_finding_and_the_status(pack: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    status, said = checked(capfdbinary, pack)
+    assert status == 1 and kinds(said) == ["clipping", "unreadable"]
+    first, second = said.splitlines()
+    assert first.startswith(os.fsencode(pack / "Hot_120bpm.wav:0.0")) and b"clipped" in first
+    assert second == os.fsencode(pack / "broken.wav: unreadable: The file is empty (0 bytes).")
+    assert checked(capfdbinary, pack, "--ignore", "clipping,unreadable") == (0, b"")
+    assert kinds(checked(capfdbinary, pack, "--select", "clipping")[1]) == ["clipping"]
+
+
+def test_suspicions_fail_only_where_that_is_asked_for(pack: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    only = (pack, "--select", "clipping")
+    rules = pack / "loopscope.toml"
+    rules.write_text("[limits.clipping]\nfault = 500\n", encoding="utf-8")
+    status, said = checked(capfdbinary, *only, "--config", rules)
+    assert status == 0 and b": clipping: Perhaps: " in said
+    assert checked(capfdbinary, *only, "--config", rules, "--fail-on", "suspect")[0] == 1
+    assert checked(capfdbinary, *only)[0] == 1, "the limits of one pack are not those of the next check"
+
+
+def test_notes_are_shown_where_they_are_asked_for_and_never_fail(
+    pack: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (pack / "broken.wav").unlink()
+    sf.write(pack / "Hot_120bpm.wav", steady(0), RATE)  # a copy
+    assert checked(capfdbinary, pack) == (0, b"")
+    for asked in (["--notes"], ["--select", "duplicate"]):
+        status, said = checked(capfdbinary, pack, *asked, "--fail-on", "suspect")
+        assert status == 0 and kinds(said).count("duplicate") == 2, "each file of the two is told"
+
+
+def test_any_name_survives_in_every_format(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for number, name in enumerate(ODD_NAMES):
+        sf.write(os.fsencode(tmp_path) + b"/" + name, clipped(number), RATE)
+    rooted = {os.fsencode(tmp_path) + b"/" + name for name in ODD_NAMES}
+    only = (tmp_path, "--select", "clipping", "--fail-on", "suspect")
+
+    _, text = checked(capfdbinary, *only)
+    shown = {path.replace(b"\n", rb"\x0a").replace(b"\x1b", rb"\x1b") for path in rooted}
+    assert {re.sub(rb":\d+\.\d{3}: clipping: .*", b"", line) for line in text.splitlines()} == shown
+
+    rows = json.loads(checked(capfdbinary, *only, "--json")[1])["findings"]
+    said = [row["path"] for row in rows]
+    from_uri = {unquote_to_bytes(path.removeprefix("file://")) for path in said if path.startswith("file://")}
+    assert from_uri | {path.encode() for path in said if not path.startswith("file://")} == rooted
+
+    log = json.loads(checked(capfdbinary, *only, "--format", "sarif")[1])
+    jsonschema.validate(log, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    run = log["runs"][0]
+    places = [result["locations"][0]["physicalLocation"]["artifactLocation"] for result in run["results"]]
+    tops = [run["originalUriBaseIds"][place["uriBaseId"]]["uri"].removeprefix("file://") for place in places]
+    assert {unquote_to_bytes(top + place["uri"]) for top, place in zip(tops, places, strict=True)} == rooted
+
+    suite = ElementTree.fromstring(checked(capfdbinary, *only, "--format", "junit")[1])
+    cases = list(suite.iter("testcase"))
+    assert {os.fsencode(tmp_path) + b"/" + unquote_to_bytes(case.attrib["file"]) for case in cases} == rooted
+    assert all(case.find("failure") is not None for case in cases)
+    assert suite.attrib["tests"] == suite.attrib["failures"] == str(len(ODD_NAMES))
+
+
+def test_sarif_is_valid_and_says_what_the_lines_say(pack: Path) -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    report = check_folder(pack, Rules(notes=True))
+    log = json.loads(sarif_bytes(report))
+    jsonschema.validate(log, schema)
+    (run,) = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [rules[result["ruleIndex"]] for result in run["results"]] == [one.kind for one in report.findings]
+    levels = {"fault": "error", "suspect": "warning", "note": "note"}
+    assert [result["level"] for result in run["results"]] == [levels[one.level] for one in report.findings]
+    prints = [result["partialFingerprints"]["loopAndKind/v1"] for result in run["results"]]
+    assert len(set(prints)) == len({(one.loop_id or one.path, one.kind) for one in report.findings})
+    run["results"][0]["level"] = "fault"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(log, schema)
+
+
+def test_a_file_takes_the_result_whole(pack: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    out = tmp_path / "out" / "findings.json"
+    assert checked(capfdbinary, pack, "--json", "--out", out) == (1, b"")
+    assert json.loads(out.read_bytes())["failed"]
+    (tmp_path / "file").touch()
+    assert main(["check", str(pack), "--out", str(tmp_path / "file" / "below")]) == 2
+    assert b"loopscope: Could not write" in capfdbinary.readouterr()[1]
+
+
+def test_what_was_accepted_is_not_told_again_until_it_is_worse(
+    pack: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    baseline = tmp_path / "accepted.json"
+    assert checked(capfdbinary, pack, "--write-baseline", baseline) == (0, b"")
+    assert checked(capfdbinary, pack, "--baseline", baseline) == (0, b"")
+    assert json.loads(checked(capfdbinary, pack, "--baseline", baseline, "--json")[1])["accepted"] == 2
+
+    (pack / "Hot_120bpm.wav").rename(pack / "Hotter_120bpm.wav")
+    assert checked(capfdbinary, pack, "--baseline", baseline)[0] == 0, "it is the same sound"
+    sf.write(pack / "New.wav", clipped(1), RATE)
+    status, said = checked(capfdbinary, pack, "--baseline", baseline)
+    assert status == 1 and said.count(b"\n") == 1 and b"New.wav" in said
+
+    lines = json.loads(baseline.read_bytes())
+    for line in lines["accepted"]:
+        line["level"] = "suspect"
+    baseline.write_text(json.dumps(lines), encoding="utf-8")
+    assert checked(capfdbinary, pack, "--baseline", baseline)[1].count(b"\n") == 3, "they are faults by now"
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"loopscope-baseline": 1}', b"\xff", b"[" * 100_000])
+def test_a_baseline_that_is_none_is_one_sentence(
+    content: bytes, pack: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    baseline = tmp_path / "accepted.json"
+    baseline.write_bytes(content)
+    assert main(["check", str(pack), "--baseline", str(baseline)]) == 2
+    assert main(["check", str(pack), "--baseline", str(tmp_path / "none.json")]) == 2
+    said, errors = capfd.readouterr()
+    assert said == "" and "is no baseline of loopscope" in errors and "cannot be read" in errors
+    assert errors.count("\n") == 2
+
+
+def test_a_pack_is_held_to_its_own_rules(pack: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    sf.write(pack / "Tone_0.wav", steady(0), 44100, subtype="PCM_24")
+    rules = pack / "loopscope.toml"
+    rules.write_text(
+        "select = ['expected_sample_rate', 'expected_bit_depth', 'expected_tempo', 'expected_name',"
+        " 'expected_loudness']\n"
+        "[expected]\nsample-rate = [44100, 48000]\nbit-depth = 24\ntempo = [60, 100]\n"
+        "name = '[A-Z][a-z]+_[0-9]\\.wav'\nloudness = [-30, -10]\n",
+        encoding="utf-8",
+    )
+    status, said = checked(capfdbinary, pack, "--config", rules)
+    found = {(Path(os.fsdecode(line.partition(b":")[0])).name, kinds(line)[0]) for line in said.splitlines()}
+    assert status == 1
+    assert found == {
+        *(("Tone_1.wav", f"expected_{what}") for what in ("sample_rate", "bit_depth")),
+        *(("Hot_120bpm.wav", f"expected_{what}") for what in ("sample_rate", "bit_depth", "tempo", "name", "loudness")),
+    }
+    assert b"22050 Hz, expected is 44100 or 48000 Hz." in said and b"16 bits, expected is 24 bits." in said
+    assert b"120 BPM by its name, expected is 60 to 100 BPM." in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fail-on = 'all'", "fail-on has 'all'"),
+        ("ignore = ['hiss']", "no kind of finding 'hiss'"),
+        ("ignore = 'hum'", "no list of texts"),
+        ("surprise = 1", "the file has 'surprise'"),
+        ("[expected]\npitch = 440", "[expected] has 'pitch'"),
+        ("[expected]\ntempo = [120, 60]", "no [lowest, highest]"),
+        ("[expected]\ntempo = 120", "no [lowest, highest]"),
+        ("[expected]\nloudness = [nan, nan]", "no [lowest, highest]"),
+        ("[expected]\nsample-rate = '44100'", "no whole number"),
+        ("[expected]\nsample-rate = true", "no whole number"),
+        ("[expected]\nname = '('", "missing )"),
+        ("[limits]\nhum = 3", "no table"),
+        ("[limits.hiss]\nfault = 3", "[limits] has 'hiss'"),
+        ("[limits.hum]\ncertain = 3", "[limits.hum] has 'certain'"),
+        ("[limits.hum]\nfault = '3'", "where numbers are due"),
+        ("[limits.hum]\nfault = 1", "give the fault the larger one"),
+        ("notes = 1", "no true or false"),
+        ("baseline = 1", "no text"),
+        ("not toml", "Expected '='"),
+    ],
+)
+def test_wrong_rules_are_one_sentence(text: str, says: str, pack: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rules = pack / "loopscope.toml"
+    rules.write_text(text, encoding="utf-8")
+    assert main(["check", str(pack), "--config", str(rules)]) == 2
+    said, errors = capfd.readouterr()
+    assert said == "" and says in errors and errors.count("\n") == 1, errors
+
+
+def test_the_example_of_the_rules_can_be_used(tmp_path: Path) -> None:
+    example = tmp_path / "loopscope.toml"
+    text = (rules_module.__doc__ or "").partition("\n\n")[2]
+    example.write_text(re.sub("^    ", "", text, flags=re.MULTILINE), encoding="utf-8")
+    rules = read_rules(example)
+    assert rules.fail_on == "suspect" and rules.baseline == tmp_path / "accepted.json" and rules.notes
+    assert rules.ignore == {"hum", "silence"} and rules.limits == {"clipping": {"fault": 16}}
+    assert rules.expected.name is not None and rules.expected.name.fullmatch("Bass_120_dry.wav")
+
+
+def test_other_limits_hold_inside_the_block_only() -> None:
+    before, usual = version(), dict(LIMITS)
+    with changed_limits({"clipping": {"suspect": 5.0, "fault": 40.0}}):
+        limit = LIMITS["clipping"]
+        assert (limit.strength(5.0), limit.strength(40.0), limit.strength(1e9)) == (0.25, 0.5, 1.0)
+        assert version() != before, "reports by other limits are no reports by these"
+    assert usual == LIMITS
+    with pytest.raises(DataError), changed_limits({"clipping": {"suspect": 5.0}, "hum": {"fault": 0.0}}):
+        pass
+    assert usual == LIMITS
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Path:
+    folder = tmp_path / "crowd"
+    folder.mkdir()
+    for seed in range(24):
+        sf.write(folder / f"{seed:02d}.wav", 0.3 * plucked(0.5, RATE, seed=seed), RATE)
+    return folder
+
+
+def test_what_stands_out_by_a_model_fails_where_that_is_asked_for(
+    crowd: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    from loopscope.analysis.pipeline import fit_detector
+    from loopscope.embeddings import embed_library
+    from loopscope.library import scan_folder
+
+    embeddings = embed_library(scan_folder(crowd), Tiny())
+    detector = fit_detector(embeddings, "knn").detector
+    save_model(detector, "house sound", {})
+    sf.write(crowd / "odd.wav", 0.9 * np.random.default_rng(0).normal(size=RATE).clip(-1, 1), RATE)
+    asked: list[str] = []
+    monkeypatch.setattr("loopscope.packs.check.load_encoder", lambda name, **_: asked.append(name) or Tiny())
+    by_model = (crowd, "--select", "outlier", "--model", "house sound")
+    status, said = checked(capfdbinary, *by_model)
+    assert status == 0 and b"odd.wav: outlier: Stands out most." in said, "faults alone fail it"
+    assert checked(capfdbinary, *by_model, "--fail-on", "outlier")[0] == 1
+    assert main(["check", str(crowd), "--fail-on", "outlier", "--model", "no such model"]) == 2
+    assert b"'no such model'; choose one of loopscope models (house sound)" in capfdbinary.readouterr()[1]
+    report = check_folder(
+        crowd, Rules(fail_on="outlier", ignore=frozenset({"cut"})), listener=Listener("auto", detector)
+    )
+    assert report.failed and any(one.kind == "outlier" and one.path.endswith("odd.wav") for one in report.findings)
+
+
+def test_ctrl_c_keeps_what_was_finished(
+    crowd: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("loopscope.faults.check.BATCH", 4)
+
+    @contextmanager
+    def interrupting() -> Iterator[object]:
+        def on_progress(report: Progress) -> None:
+            if report.stage == "Checking for faults" and report.done >= 8:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield on_progress
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(check_command, "shown_progress", interrupting)
+        assert main(["check", str(crowd)]) == 130
+    said, errors = capfd.readouterr()
+    assert said == "" and errors.startswith("loopscope: ") and "kept" in errors and errors.count("\n") == 1
+    assert signal.getsignal(signal.SIGINT) == before
+    with sqlite3.connect(paths().database) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert 8 <= database.execute("SELECT count(*) FROM faults").fetchone()[0] < 24
+    assert main(["check", str(crowd)]) in (0, 1)
+
+
+def test_rules_given_beside_a_file_are_joined_with_it(pack: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    rules = pack / "loopscope.toml"
+    rules.write_text("ignore = ['unreadable']\nfail-on = 'suspect'\n", encoding="utf-8")
+    assert kinds(checked(capfdbinary, pack, "--config", rules)[1]) == ["clipping"]
+    assert checked(capfdbinary, pack, "--config", rules, "--ignore", "clipping") == (0, b"")
+    assert replace(read_rules(rules), fail_on="fault") == Rules(ignore=frozenset({"unreadable"}))
+
+
+def test_a_folder_without_sounds_is_in_order_and_none_is_an_error(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert checked(capfdbinary, tmp_path) == (0, b"")
+    assert main(["check", str(tmp_path / "none")]) == 2
+    assert main(["check", str(tmp_path), "--ignore", "hiss"]) == 2
+    assert capfdbinary.readouterr()[1].count(b"\n") == 2
