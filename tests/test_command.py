@@ -85,6 +85,21 @@ def test_every_example_of_the_help_runs(
             json.loads(said)
 
 
+def test_every_command_in_the_readme_runs(
+    studio: Path, served: list[object], quick: None, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", readme, re.DOTALL)
+    lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
+    examples = [line for line in lines if line.split()[:1] == ["loopscope"]]
+    assert len(examples) > 5 and f"build/loopscope-{__version__}-py3" in readme
+    (rules,) = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    Path("loopscope.toml").write_text(rules, encoding="utf-8")
+    for example in examples:
+        assert main(words(example)) in (0, 1), example
+        assert capfdbinary.readouterr()[1] == b"", example
+
+
 def test_help_and_version_load_nothing_large() -> None:
     look = "import sys; from loopscope.cli.main import main; main(sys.argv[1:2]); "
     look += "print([name for name in sys.argv[2:] if name in sys.modules])"

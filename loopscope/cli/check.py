@@ -18,6 +18,20 @@ FAILED = 1
 path_type = click.Path(path_type=Path)
 
 
+def _list_kinds(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
+    """Every kind of finding with its limits, and the end of the command."""
+    if not asked:
+        return
+    from loopscope.faults import LIMITS
+    from loopscope.packs.findings import KINDS
+
+    for kind, title in KINDS.items():
+        limit = LIMITS.get(kind)
+        measured = f" (suspect from {limit.suspect:g}, fault from {limit.fault:g} {limit.unit})" if limit else ""
+        click.echo(f"{kind}: {title}{measured}")
+    ctx.exit()
+
+
 @click.command()
 @click.argument("folder")
 @click.option(
@@ -32,6 +46,7 @@ path_type = click.Path(path_type=Path)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--out", type=path_type, metavar="FILE", help="Write there instead of to standard output.")
+@click.option("--list-kinds", is_flag=True, is_eager=True, expose_value=False, callback=_list_kinds, help="Name them.")
 @click.option("--encoder", default="auto", show_default=True, help="For outliers: who listens.")
 @click.option("--model", metavar="NAME", help="For outliers: a saved model, instead of learning from FOLDER.")
 @click.pass_context
@@ -58,6 +73,7 @@ def check(
     \b
     Examples:
       loopscope check ~/Music/Loops
+      loopscope check --list-kinds
       loopscope check ~/Music/Loops --fail-on suspect --ignore silence,off_level
       loopscope check ~/Music/Loops --config loopscope.toml
       loopscope check ~/Music/Loops --write-baseline accepted.json
