@@ -22,6 +22,7 @@ from loopscope.packs.findings import KINDS, Finding, Level, uri_in
 SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 SARIF_LEVELS: dict[Level, str] = {"fault": "error", "suspect": "warning", "outlier": "warning", "note": "note"}
 FOLDER = "FOLDER"
+_STEERING = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and of ends of lines
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -95,9 +96,6 @@ def junit_bytes(report: PackReport) -> bytes:
 def in_line(text: str) -> str:
     """Text on one line that steers no terminal: control characters as `\\xNN`; what is no UTF-8 stays surrogates."""
     return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) in _STEERING else sign for sign in text)
-
-
-_STEERING = frozenset({"Cc", "Zl", "Zp"})
 
 
 def _line(finding: Finding, root: Path, folder: str) -> str:

@@ -6,11 +6,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from loopscope.analysis.pipeline import fit_detector, score_library, score_table
+from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library, score_table
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.detection.base import BaseDetector
-from loopscope.embeddings import embed_library
+from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, load_encoder
+from loopscope.errors import Cancelled
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.limits import changed_limits
 from loopscope.library import Library, scan_folder
@@ -109,16 +110,19 @@ class _Run:
         embeddings = embed_library(library, loaded, self.store, *watched)
         yield from findings_of(library, add_near_duplicates(faults, library, embeddings, *watched))
         model = self.listener.model
-        scored = (
-            fit_detector(embeddings, on_epoch=self.on_epoch, should_stop=self.should_stop)
-            if model is None
-            else score_library(embeddings, model)
-        )
+        scored = self._trained(embeddings) if model is None else score_library(embeddings, model)
         for row in score_table(library.loops, scored).to_dict("records"):
             if row["is_anomaly"]:
                 said = percentile_in_words(row["percentile"], row["rank"])
                 strength = row["percentile"] / 100
                 yield Finding(row["path"], row["loop_id"], OUTLIER, "outlier", said, strength=strength)
+
+    def _trained(self, embeddings: EmbeddingSet) -> ScoredLoops:
+        """A model of these loops, whole: an unfinished one would call others outliers."""
+        scored = fit_detector(embeddings, on_epoch=self.on_epoch, should_stop=self.should_stop)
+        if scored.detector.unfinished:
+            raise Cancelled("The training was stopped; embeddings and findings are kept.")
+        return scored
 
 
 def _is_wanted(finding: Finding, rules: Rules) -> bool:
