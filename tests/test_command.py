@@ -20,6 +20,9 @@ from loopscope.analysis.pipeline import fit_detector
 from loopscope.cli import app as app_command
 from loopscope.cli.main import commands, main
 from loopscope.config import FOLDER_VARIABLE
+from loopscope.detection.saved import save_model
+from loopscope.embeddings import embed_library
+from loopscope.library import scan_folder
 from tests.golden.clips import plucked
 from tests.test_pages import start, state_of
 from tests.tiny import Tiny
@@ -57,10 +60,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path | None, list[str]
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The encoder and the detector cost nothing."""
-    monkeypatch.setattr("loopscope.packs.check.load_encoder", lambda name, **_: Tiny())
-    monkeypatch.setattr("loopscope.packs.check.fit_detector", partial(fit_detector, detector="knn"))
+def quick(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder and the detector cost nothing, and there is a saved model."""
+    for module in ("packs.check", "analysis.pipeline", "encoders.base"):
+        monkeypatch.setattr(f"loopscope.{module}.load_encoder", lambda name, **_: Tiny())
+    knn = partial(fit_detector, detector="knn")
+    monkeypatch.setattr("loopscope.packs.check.fit_detector", knn)
+    monkeypatch.setattr(
+        "loopscope.analysis.pipeline.fit_detector", lambda loops, *named, **options: knn(loops, **options)
+    )
+    save_model(knn(embed_library(scan_folder(studio), Tiny())).detector, "house", {})
 
 
 def words(example: str) -> list[str]:

@@ -16,6 +16,7 @@ DISTRIBUTION_OF = {"sklearn": "scikit-learn"}
 OWN = {"app", "benchmarks", "loopscope", "mutants", "pages", "tests"}
 RUN_NOT_IMPORTED = {
     "torchlibrosa": "the files of laion-clap that encoders/htsat.py loads import it",
+    "pyarrow": "pandas writes Parquet with it",
     "httpx2": "starlette's TestClient imports it",
     "pytest-timeout": "pytest's option timeout",
     "pytest-xdist": "pytest's option -n",

@@ -242,6 +242,8 @@ def analyse_folder(
     preset: str = "robust",
     seed: int = 0,
     *,
+    model: BaseDetector | None = None,
+    engine: str = "threads",
     percentile: float = DEFAULT_PERCENTILE,
     store: Store | None = None,
     on_progress: ProgressCallback = ignore_progress,
@@ -251,7 +253,8 @@ def analyse_folder(
     """Scans, embeds, checks, trains and ranks a folder of loops, as the app does.
 
     `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
-    `registry.make_detector`. Without a `store` the user's database is used, so that a second call embeds nothing anew.
+    `registry.make_detector`, where no fitted `model` is given to score with; `engine`: see `embed_library`. Without a
+    `store` the user's database is used, so that a second call embeds nothing anew.
     Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
     """
     with nullcontext(store) if store is not None else Store.default() as opened:
@@ -262,10 +265,14 @@ def analyse_folder(
                 "choose another folder."
             )
         loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
-        embeddings = embed_library(library, loaded, store=opened, on_progress=on_progress, should_stop=should_stop)
+        embeddings = embed_library(library, loaded, opened, on_progress, should_stop, engine)
         checked = check_library(library, opened, on_progress, should_stop)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
-    scored = fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+    scored = (
+        fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+        if model is None
+        else score_library(embeddings, model)
+    )
     return Analysis(
         library=library,
         embeddings=embeddings,

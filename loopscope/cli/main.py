@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import click
 
 from loopscope import __version__
+from loopscope.cli.analyse import analyse, score
 from loopscope.cli.app import app
 from loopscope.cli.check import check
 from loopscope.cli.doctor import doctor
+from loopscope.cli.embed import embed
 from loopscope.cli.models import models
+from loopscope.cli.similar import similar
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.files import display_name
 
@@ -38,7 +41,7 @@ def commands() -> None:
     """
 
 
-for command in (app, check, models, doctor):
+for command in (app, analyse, check, score, similar, embed, models, doctor):
     commands.add_command(command)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 from loopscope.config import n_cores
 from loopscope.embeddings.clips import STOPPED, BatchResult, Clip, batches_of, embed_batch
 from loopscope.encoders.base import Encoder
-from loopscope.errors import Cancelled, EncoderError
+from loopscope.errors import Cancelled, EncoderError, first_line
 from loopscope.progress import StopCheck
 from loopscope.threads import one_thread
+
+CONNECT_S = 10
 
 
 def embed_clips_on_cluster(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck) -> Iterator[BatchResult]:
@@ -37,6 +39,20 @@ def embed_clips_on_cluster(clips: Sequence[Clip], encoder: Encoder, should_stop:
             ) from None
         finally:
             client.cancel(list(waiting))
+
+
+@contextmanager
+def connected_to(address: str) -> Iterator[None]:
+    """The cluster whose scheduler answers there is the one in force while the block runs. Raises EncoderError."""
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise EncoderError(
+            f"No Dask cluster answers at {address} ({first_line(error)}); start its scheduler."
+        ) from None
+    with client:
+        yield
 
 
 def _embed_on_worker(clips: Sequence[Clip], encoder: Encoder) -> BatchResult:

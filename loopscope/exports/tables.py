@@ -1,10 +1,11 @@
-"""Tables as CSV for spreadsheets, as JSON for programs and as M3U8 for players.
+"""Tables as CSV for spreadsheets, as JSON and Parquet for programs, as HTML to look at and as M3U8 for players.
 
 A spreadsheet takes a cell that begins with = + - @ for a formula, whoever named the file. Such text gets an apostrophe
 in front, as does text that begins with one, so that exactly one can be taken away again. Numbers stay numbers.
 A path that is not valid UTF-8 is written as its file:// URI, which holds the bytes.
 """
 
+import html
 import json
 import math
 from collections.abc import Mapping
@@ -50,6 +51,32 @@ def json_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = 
 def record_bytes(record: Mapping[str, Any]) -> bytes:
     """One JSON object of names, texts, numbers, lists and objects; what is missing as in `json_bytes`."""
     return json.dumps(_json_value(record), ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """The table as Parquet, every column kept; texts as in CSV, without the apostrophe, tuples as lists."""
+    full = {str(name): table[name].map(_json_value) if _holds_text(table[name]) else table[name] for name in table}
+    content: bytes = pd.DataFrame(full).to_parquet(None, engine="pyarrow", index=False)
+    return content
+
+
+def html_bytes(table: pd.DataFrame, title: str) -> bytes:
+    """A page that needs no network: the title and the table, texts escaped."""
+    texts = {name: table[name].map(_json_value) if _holds_text(table[name]) else table[name] for name in table}
+    rows = pd.DataFrame(texts).to_html(index=False, escape=True, border=0, na_rep="", float_format="{:.4g}".format)
+    shown = html.escape(display_name(title))
+    return _PAGE.format(title=shown, rows=rows).encode()
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px system-ui, sans-serif; margin: 2rem; color-scheme: light dark }}
+table {{ border-collapse: collapse }} th, td {{ padding: .3rem .8rem; text-align: left; vertical-align: top }}
+tr:nth-child(even) {{ background: color-mix(in srgb, currentColor 6%, transparent) }}
+</style></head><body><h1>{title}</h1>
+{rows}
+</body></html>
+"""
 
 
 def m3u8_bytes(table: pd.DataFrame) -> bytes:

@@ -6,7 +6,7 @@ share it; paths are absolute and exact (invalid UTF-8 as surrogates, in columns 
 """
 
 from loopscope.library.changes import Changes, changes_between
-from loopscope.library.scan import scan_folder
+from loopscope.library.scan import scan_file, scan_folder
 from loopscope.library.statistics import library_statistics
 from loopscope.library.subfolders import list_subfolders
 from loopscope.library.tables import LOOP_COLUMNS, Library
@@ -19,6 +19,7 @@ __all__ = [
     "changes_between",
     "library_statistics",
     "list_subfolders",
+    "scan_file",
     "scan_folder",
     "suffixes_below",
 ]

@@ -58,6 +58,17 @@ def scan_folder(
     return library
 
 
+def scan_file(file: str | os.PathLike[str]) -> Library:
+    """A library of this one file. Raises AudioError with the reason where it is no loop."""
+    path = Path(file).expanduser().resolve()
+    with InspectionPool(1) as pool:
+        ((_, found),) = pool.inspect_all([UserFile(str(path), str(path.parent))])
+    if not isinstance(found, Inspection):
+        raise found
+    key = FileKey(str(path), found.info.size_bytes, found.info.mtime_ns)
+    return make_library(path.parent, {key: _row(found)}, {})
+
+
 def reader_version() -> str:
     """The code whose judgement of files the store remembers; another version looks again."""
     return f"{RULES}/{soundfile.__libsndfile_version__}"

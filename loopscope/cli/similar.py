@@ -1,0 +1,59 @@
+"""`loopscope similar`: more loops like one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loopscope.cli.output import json_option, print_json, print_line, shown_progress, stopped_by_interrupt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--in", "folder", metavar="FOLDER", help="Where to look; by default the folder that FILE lies in.")
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("--encoder", default="auto", show_default=True)
+@json_option
+def similar(file: Path, folder: str | None, count: int, encoder: str, as_json: bool) -> None:
+    """Lists the loops that sound most like FILE, with their cosine distance (0: the same direction, up to 2).
+
+    \b
+    Examples:
+      loopscope similar ~/Music/Loops/Bass_90bpm.wav
+      loopscope similar ~/Music/Loops/Bass_90bpm.wav --in ~/Music -n 3 --encoder aisfx --json
+    """
+    rows = _nearest(file, folder or str(file.expanduser().resolve().parent), count, encoder)
+    if as_json:
+        print_json({"file": str(file), "rows": rows.to_dict("records")})
+        return
+    for row in rows.to_dict("records"):
+        print_line(f"{row['path']}: {row['distance']:.4f}")
+
+
+def _nearest(file: Path, folder: str, count: int, encoder: str) -> "pd.DataFrame":
+    """path, name, loop_id and distance of the nearest loops, nearest first; FILE itself and its copies left out."""
+    import numpy as np
+
+    from loopscope.embeddings import embed_library
+    from loopscope.embeddings.neighbours import nearest_to
+    from loopscope.encoders.base import load_encoder
+    from loopscope.errors import DataError
+    from loopscope.library import scan_file, scan_folder
+    from loopscope.store import Store
+
+    asked = scan_file(file)
+    with stopped_by_interrupt() as should_stop, shown_progress() as show, Store.default() as store:
+        library = scan_folder(folder, store, show, should_stop)
+        loaded = load_encoder(encoder, on_progress=show)
+        query = embed_library(asked, loaded, store, should_stop=should_stop)
+        if not query.loop_ids:
+            raise DataError(str(query.rejected["reason"].iloc[0]))
+        found = embed_library(library, loaded, store, show, should_stop)
+    others = np.array([loop_id != query.loop_ids[0] for loop_id in found.loop_ids], dtype=np.bool_)
+    rows, distances = nearest_to(query.X, found.X, count, others)
+    near = [found.loop_ids[row] for row in rows[0]]
+    table = library.unique.set_index("loop_id").loc[near, ["path", "name"]].reset_index()
+    return table.assign(distance=distances[0].astype(float))[["path", "name", "loop_id", "distance"]]
