@@ -6,7 +6,7 @@ PORT ?= 8501
 PYTEST_ARGS ?=
 TOOLS := $(CURDIR)/build/mutants
 
-.PHONY: install run test check check-js format bench mutants screenshots lock wheel clean
+.PHONY: install run test check check-js format bench fit mutants screenshots lock wheel clean
 
 install: $(VENV)/.weights
 
@@ -44,6 +44,10 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# Learns the weights of the ears again from the labelled loops, and writes them into the package.
+fit: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.fit_hearing
 
 # Would the tests notice a line that is wrong? Tries what changed; MUTANT_ARGS=all tries all, MUTANT_ARGS="files" one.
 mutants: $(VENV)/.dev $(TOOLS)/.made

@@ -25,7 +25,8 @@ from tests.styles import MUSIC, RATE, notes, vinyl
 from tests.test_faults_of_files import OF_FILES
 
 MUSICAL = {"note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter"}  # see test_faults_of_music
-ELSEWHERE = MUSICAL | set(OF_FILES)
+OF_NAMES = {"other_tempo"}  # see test_hearing
+ELSEWHERE = MUSICAL | OF_NAMES | set(OF_FILES)
 
 
 def quality_checks(x: np.ndarray, rate: int = RATE) -> dict[str, str]:

@@ -22,7 +22,7 @@ from loopscope.library import scan_folder
 from loopscope.store import Store
 from tests.styles import BPM, RATE, STYLES, placed, tone
 
-MUSICAL = ("note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter")
+MUSICAL = ("note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter", "other_tempo")
 SCALE = (0, 300, 700, 500, 1000, 700, 1200, 300, 500, 0, 700, 1000, 300, 700, 500, 1200)
 
 

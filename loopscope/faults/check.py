@@ -31,7 +31,7 @@ from loopscope.store.parsing import is_number
 from loopscope.user_files import FilePath
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 8  # raise it whenever a check would find or say something else of the same file
+CHECKS_REVISION = 9  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}  # by the coding
 BATCH = 64  # files between two writes to the store

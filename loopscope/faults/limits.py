@@ -68,6 +68,7 @@ LIMITS: dict[str, Limit] = {
     "bit_depth": Limit("Padded bit depth", "bits", 4, 12, 23, "16 bits in 24 leave 8 unused", informs=True),
     "silence": Limit("Silence at an edge", "s", 0.1, 1, 10, "a tenth of a second is heard as late", informs=True),
     "off_level": Limit("Off the folder's level", "dB", 9, 15, 30, "beyond twice the folder's own spread", informs=True),
+    "other_tempo": Limit("Another tempo than named", "log odds", 3, 5, 9, "20 times likelier", informs=True),
 }
 
 # Kinds whose evidence is there for another reason where one of the others speaks.

@@ -28,6 +28,7 @@ from loopscope.faults.limits import LIMITS, SILENCED_BY
 from loopscope.faults.music.grid import measure_off_grid
 from loopscope.faults.music.reversal import measure_reversal
 from loopscope.faults.music.stutter import measure_stutter
+from loopscope.faults.music.tempo import measure_other_tempo
 from loopscope.faults.music.tuning import measure_drift, measure_note_out_of_tune, measure_tuning
 from loopscope.faults.noise import measure_noise
 from loopscope.faults.seams import SEAM_S, measure_seam, measure_spectral_seam
@@ -61,6 +62,7 @@ CHECKS: tuple[Check, ...] = (
     Check("bit_depth", measure_bit_depth, "all"),
     Check("silence", measure_silence, "first"),
     Check("off_level", measure_loudest, "folder"),
+    Check("other_tempo", measure_other_tempo, "first"),
 )
 IN_FIRST_BLOCK = ("first", "folder")
 BLOCK_S = 60.0

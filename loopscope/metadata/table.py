@@ -22,7 +22,7 @@ from loopscope.user_files import UserFile
 
 FIELDS = ("instrument", "genre", "bpm", "key")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
-TEMPO_KEY_VERSION = "heard-1"  # raise it whenever `estimate_from_audio` would find something else in the same file
+TEMPO_KEY_VERSION = "heard-2"  # raise it whenever `estimate_from_audio` would find something else in the same file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
 Estimate = dict[str, Any]  # bpm and key as in TempoAndKey

@@ -5,18 +5,16 @@ nothing is said.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.music.onsets import Onsets, find_onsets
+from loopscope.hearing.grid import FARTHEST_S, GRIDS
 
 MIN_ONSETS = 6
-SWINGS = (0.54, 0.58, 0.62, 0.667)  # of a pair, where its second half begins
 SHIFTS_S = np.arange(-0.030, 0.0301, 0.006)  # a whole loop early or late is cut so, and an attack takes time
-FARTHEST_S = 0.06  # one stray attack counts no more than this
 WORST_S = 0.025  # beyond it an attack is named
 MOST_NAMED = 12
 BEATS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # of a loop whose name tells no tempo
@@ -69,7 +67,7 @@ def fit_grid(onsets: Onsets, tempo_bpm: float) -> Fit:
     strength = onsets.rises_db / onsets.rises_db.sum()
     best = Fit(np.inf, np.zeros(len(onsets)))
     place = (onsets.times_s - SHIFTS_S[:, None]) % beat_s  # (shifts, n)
-    for grid in _grids():
+    for grid in GRIDS:
         lines = np.append(grid, 1.0) * beat_s
         late = place[..., None] - lines
         nearest = np.abs(late).argmin(axis=-1)
@@ -79,14 +77,3 @@ def fit_grid(onsets: Onsets, tempo_bpm: float) -> Fit:
         if costs[shift] < best.cost:
             best = Fit(float(costs[shift]), late[shift])
     return best
-
-
-@lru_cache(maxsize=1)
-def _grids() -> tuple[Float, ...]:
-    """Places within one beat: straight sixteenths, swung eighths and sixteenths, triplets."""
-    swung = [
-        np.array(lines)
-        for swing in SWINGS
-        for lines in ((0, swing / 2, 0.5, 0.5 + swing / 2), (0, swing / 2, swing, (1 + swing) / 2))
-    ]
-    return (np.arange(4) / 4, *swung, np.arange(6) / 6)

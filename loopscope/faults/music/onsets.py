@@ -1,73 +1,18 @@
-"""Attacks of a loop, from a mel spectrogram with a frame every 6 ms."""
-
-from dataclasses import dataclass
-from functools import lru_cache
-
-import numpy as np
+"""Attacks of a block and the levels they are found in, in its loudest channel."""
 
 from loopscope.arrays import Float
 from loopscope.faults.base import Signal
-from loopscope.late import late
+from loopscope.hearing import onsets
+from loopscope.hearing.onsets import Onsets, hop_s
 
-fft = late("scipy.fft")
-ndimage = late("scipy.ndimage")
-filters = late("librosa.filters")
-
-FRAME_S = 0.0464  # two periods of the lowest bass, whose single pulses are no attacks
-HOP_S = 0.0058
-N_MELS = 40
-CHUNK = 512  # frames transformed at once, which bounds memory
-RANGE_DB = 60.0
-RISE_FRAMES = 3  # 17 ms
-APART_FRAMES = 11  # between two attacks: ±29 ms
-MIN_SHARE = 0.12  # of the strongest attack
-MIN_RISE_DB = 3.0  # mean over the bands; what swells or beats rises less
-
-
-@dataclass(frozen=True)
-class Onsets:
-    """`times_s` (n,) ascending within the block, `rises_db` (n,) how far the bands rise on average in 17 ms."""
-
-    times_s: Float
-    rises_db: Float
-
-    def __len__(self) -> int:
-        return len(self.times_s)
+__all__ = ["Onsets", "find_onsets", "hop_s", "mel_levels"]
 
 
 def mel_levels(signal: Signal) -> Float:
-    """(frames, N_MELS) dB of the loudest channel, at most RANGE_DB below its loudest place."""
-    size, hop = int(FRAME_S * signal.sample_rate), round(HOP_S * signal.sample_rate)
-    size += size % 2
-    x = np.pad(signal.main, (size // 2, size // 2))  # frames are centred on their time
-    frames = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
-    window, bands = np.hanning(size).astype(np.float32), _bands(signal.sample_rate, size)
-    power = np.empty((len(frames), N_MELS), np.float32)
-    for first in range(0, len(frames), CHUNK):
-        spectra = fft.rfft(frames[first : first + CHUNK] * window, axis=1)
-        power[first : first + CHUNK] = (spectra.real**2 + spectra.imag**2) @ bands
-    level = 10 * np.log10(power + 1e-12)
-    return np.asarray(np.maximum(level, level.max(initial=-np.inf) - RANGE_DB))
-
-
-def hop_s(sample_rate: int) -> float:
-    """Seconds between two frames, a whole number of samples."""
-    return round(HOP_S * sample_rate) / sample_rate
+    """See `hearing.onsets.mel_levels`."""
+    return onsets.mel_levels(signal.main, signal.sample_rate)
 
 
 def find_onsets(signal: Signal) -> Onsets:
-    """Peaks of the rise over 17 ms."""
-    level = signal.once(mel_levels)
-    rise = np.maximum(level[RISE_FRAMES:] - level[:-RISE_FRAMES], 0).mean(axis=1)
-    rise = ndimage.uniform_filter1d(np.pad(rise, (RISE_FRAMES - 1, 1)), 3)
-    highest = float(rise.max(initial=0.0))
-    is_onset = (rise == ndimage.maximum_filter1d(rise, APART_FRAMES)) & (rise > max(MIN_SHARE * highest, MIN_RISE_DB))
-    frames = np.flatnonzero(is_onset)
-    return Onsets(frames * hop_s(signal.sample_rate), rise[frames])
-
-
-@lru_cache(maxsize=8)
-def _bands(sample_rate: int, size: int) -> Float:
-    """(size // 2 + 1, N_MELS) weights."""
-    highest = min(sample_rate / 2, 11025.0)
-    return np.asarray(filters.mel(sr=sample_rate, n_fft=size, n_mels=N_MELS, fmax=highest).T, dtype=np.float32)
+    """See `hearing.onsets.find_onsets`; times are within the block."""
+    return onsets.find_onsets(signal.once(mel_levels), signal.sample_rate)

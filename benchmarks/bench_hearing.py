@@ -1,0 +1,157 @@
+"""Tempo by ear, and names that contradict it, on labelled loops: every loop judged by weights learnt without it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.choices import Example, learn
+from benchmarks.data import bench_folder
+from benchmarks.hearing import (
+    PENALTY,
+    RIGHT,
+    Heard,
+    cut_anywhere,
+    faster,
+    heard_loops,
+    named_rightly,
+    repeated,
+    ringing_off,
+    tempo_example,
+    variations,
+)
+from loopscope.faults.limits import LIMITS
+from loopscope.faults.music.tempo import odds_of_another
+from loopscope.hearing.choice import Choice
+from loopscope.hearing.tempo import SHOWN_FROM, weigh_tempi
+
+FOLDS = 5
+SEEDS = (0, 1)
+LEVELS = (0.0, 0.5, 0.6, 0.7, SHOWN_FROM, 0.8, 0.9)
+NAMES = 8  # wrong ones made up for each loop
+SLOWEST, FASTEST = 60, 190  # of made-up names
+SAME_OCTAVE = 0.03  # of an octave: nearer to the tempo, its half or double a name is not wrong enough
+SILENT_DB, END_FRAMES = -45.0, 9
+VARIATIONS: dict[str, Callable[[Heard, np.random.Generator], Heard | None]] = {
+    "cut anywhere": cut_anywhere,
+    "with a tail added": ringing_off,
+    "at another speed, so of no whole tempo": lambda loop, rng: faster(loop, rng.uniform(0.93, 1.07)),
+    "twice in a row": lambda loop, rng: repeated(loop, 2),
+}
+
+
+class Answer(NamedTuple):
+    """What was heard of one loop: whether it is right, and how likely it was said to be."""
+
+    loop: Heard
+    right: bool
+    probability: float
+
+
+def run() -> str:
+    """The section, or why there is none."""
+    folder = bench_folder()
+    if folder is None:
+        return "## Ears\n\nNot run: the labelled loops are not here (set LOOPSCOPE_BENCH).\n"
+    loops = heard_loops(folder, named_rightly(pd.read_csv(folder / "labels.csv")))
+    examples = [[tempo_example(variation, weight) for variation, weight in variations(loop)] for loop in loops]
+    judged = [(choice, loop) for seed in SEEDS for choice, own in _folds(loops, examples, seed) for loop in own]
+    answers = [_answer(choice, loop) for choice, loop in judged]
+    text = (
+        f"{len(loops)} loops whose names are true, {len(SEEDS)} × {FOLDS} folds by file: every loop is judged by "
+        "weights that were learnt without it and its variations. Right: within 1 %. Shown from a probability of "
+        f"{SHOWN_FROM:g} on."
+    )
+    parts = ["## Ears", text, _by_confidence(answers), _by_group(answers), _varied(judged), _names(judged)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _folds(loops: list[Heard], examples: list[list[Example]], seed: int) -> Iterator[tuple[Choice, list[Heard]]]:
+    """A choice learnt without some loops, and these."""
+    fold = np.random.default_rng(seed).permutation(len(loops)) % FOLDS
+    for left_out in range(FOLDS):
+        others = [example for i in np.flatnonzero(fold != left_out) for example in examples[i]]
+        yield learn(others, PENALTY, may_be_none=True), [loops[i] for i in np.flatnonzero(fold == left_out)]
+
+
+def _answer(choice: Choice, loop: Heard) -> Answer:
+    bpm, probability = weigh_tempi(loop.rhythm, choice).best
+    return Answer(loop, abs(bpm / loop.bpm - 1) <= RIGHT, probability)
+
+
+def _by_confidence(answers: list[Answer]) -> str:
+    rows = [(f"> {level:g}" if level else "all", *_counts(answers, level)) for level in LEVELS]
+    return "Tempo by probability:\n\n" + _table(("probability", "given", "right of given", "right of all"), rows)
+
+
+def _by_group(answers: list[Answer]) -> str:
+    groups = {instrument: [a for a in answers if a.loop.instrument == instrument] for instrument in ("bass", "guitar")}
+    groups["ends in silence"] = [a for a in answers if _ends_in_silence(a.loop)]
+    groups["does not"] = [a for a in answers if not _ends_in_silence(a.loop)]
+    rows = [
+        (name, len(own) // len(SEEDS), *_counts(own, SHOWN_FROM), _counts(own, 0.0)[1]) for name, own in groups.items()
+    ]
+    header = ("loops", "count", "shown", "right of shown", "shown and right of all", "likeliest right")
+    return "Where shown:\n\n" + _table(header, rows)
+
+
+def _varied(judged: Sequence[tuple[Choice, Heard]]) -> str:
+    """What happens to loops that no name promises whole bars of."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, vary in VARIATIONS.items():
+        varied = [(choice, vary(loop, rng)) for choice, loop in judged]
+        answers = [_answer(choice, loop) for choice, loop in varied if loop is not None]
+        rows.append((name, *_counts(answers, SHOWN_FROM)))
+    return "The same loops, changed:\n\n" + _table(
+        ("changed", "shown", "right of shown", "shown and right of all"), rows
+    )
+
+
+def _names(judged: Sequence[tuple[Choice, Heard]]) -> str:
+    """Made-up wrong names and true ones, as the check "other_tempo" judges them."""
+    rng = np.random.default_rng(0)
+    groups: dict[str, list[tuple[bool, bool]]] = {"all": [], "ends in silence": [], "does not": [], "cut anywhere": []}
+    for choice, loop in judged:
+        end = "ends in silence" if _ends_in_silence(loop) else "does not"
+        for variation, names in ((loop, ("all", end)), (cut_anywhere(loop, rng), ("cut anywhere",))):
+            if variation is not None:
+                for name in names:
+                    groups[name] += _false_and_found(choice, variation, rng)
+    rows = [(name, *(f"{np.mean(column):.1%}" for column in zip(*own, strict=True))) for name, own in groups.items()]
+    header = ("loops", "true names called false", "wrong names found")
+    return f"Names against sound, {NAMES} wrong tempi made up for each loop:\n\n" + _table(header, rows)
+
+
+def _false_and_found(choice: Choice, loop: Heard, rng: np.random.Generator) -> list[tuple[bool, bool]]:
+    """Whether the true name of a loop is contradicted, beside whether each of some wrong ones is."""
+    tempi, limit = weigh_tempi(loop.rhythm, choice), LIMITS["other_tempo"].suspect
+    false, *found = (
+        odds_of_another(tempi, loop.rhythm.onsets, named)[0] > limit
+        for named in (loop.bpm, *_wrong_names(loop.bpm, rng))
+    )
+    return [(false, one) for one in found]
+
+
+def _wrong_names(bpm: float, rng: np.random.Generator) -> list[float]:
+    """Tempi that are neither `bpm` nor its half or double."""
+    tempi = rng.integers(SLOWEST, FASTEST, 4 * NAMES)
+    octaves = np.abs(np.log2(tempi / bpm))
+    return [float(tempo) for tempo in tempi[np.minimum(octaves, np.abs(octaves - 1)) > SAME_OCTAVE][:NAMES]]
+
+
+def _ends_in_silence(loop: Heard) -> bool:
+    level = loop.rhythm.level
+    return bool(level[-END_FRAMES:].mean(axis=1).max() <= level.max() + SILENT_DB)
+
+
+def _counts(answers: list[Answer], level: float) -> tuple[str, str, str]:
+    given = [answer.right for answer in answers if answer.probability > level]
+    right = f"{np.mean(given):.3f}" if given else "–"
+    return f"{len(given) / len(answers):.3f}", right, f"{sum(given) / len(answers):.3f}"
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

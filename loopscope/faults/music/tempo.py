@@ -1,0 +1,51 @@
+"""Another tempo than its name says: length and attacks fit one, and the named one neither as likely nor as well.
+
+Half and double tempo sound alike and are never held against a name. A loop that was cut anywhere fits no tempo by its
+length; its attacks still lie on the grid of its own, and then nothing is said.
+"""
+
+import numpy as np
+
+from loopscope.faults.base import NOTHING, Measurement, Signal
+from loopscope.faults.music.onsets import find_onsets, hop_s, mel_levels
+from loopscope.hearing.grid import misfits
+from loopscope.hearing.onsets import Onsets, Rhythm
+from loopscope.hearing.tempo import Tempi, weigh_tempi
+
+OCTAVES = (0.5, 1.0, 2.0)
+APART = 0.015  # relative; nearer, a name is no other tempo but inexact
+LIKELY = 0.2  # probability of the other tempo, where all the rest is shared by a dozen
+LEAST = 1e-4  # of the named one: a candidate that was not thought of is not impossible
+AS_WELL = 0.02  # of the gap between the grid's lines
+
+
+def measure_other_tempo(signal: Signal) -> Measurement:
+    """Score: logarithm of how many times likelier the other tempo is."""
+    if not signal.tempo_bpm:
+        return NOTHING
+    level, onsets = signal.once(mel_levels), signal.once(find_onsets)
+    tempi = weigh_tempi(Rhythm(level, hop_s(signal.sample_rate), onsets, signal.duration_s))
+    score, other = odds_of_another(tempi, onsets, signal.tempo_bpm)
+    return Measurement(
+        score,
+        sentence=f"Its name says {signal.tempo_bpm:g} BPM; its length and its attacks fit {other:g} BPM.",
+        brief=f"{other:g} BPM, not {signal.tempo_bpm:g}",
+    )
+
+
+def odds_of_another(tempi: Tempi, onsets: Onsets, named_bpm: float) -> tuple[float, float]:
+    """How many times likelier than the named tempo another is, as a logarithm, and that tempo; zeros if none is.
+
+    None is the named tempo's half or double, nor one that is hardly likely or fits the onsets no better.
+    """
+    off = [np.abs(tempi.bpm / (octave * named_bpm) - 1) for octave in OCTAVES]
+    apart = np.min(off, axis=0) > APART
+    other, probability = Tempi(tempi.bpm[apart], tempi.probability[apart]).best
+    if probability < LIKELY:
+        return 0.0, 0.0
+    (cost, cost_of_other), _ = misfits(
+        onsets.times_s, onsets.rises_db / onsets.rises_db.sum(), np.array([named_bpm, other])
+    )
+    if cost < cost_of_other - AS_WELL:
+        return 0.0, 0.0
+    return float(np.log(probability / (tempi.of(named_bpm) + LEAST))), other
