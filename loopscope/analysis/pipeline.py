@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.projection import Projection, project
+from loopscope.analysis.shown import overview_html
 from loopscope.analysis.triage import triage_loops, with_triage
 from loopscope.arrays import Bool, Float
 from loopscope.config import DEFAULT_PERCENTILE
@@ -127,6 +128,9 @@ class Analysis:
     def detector(self) -> BaseDetector:
         """The fitted detector."""
         return self.scored.detector
+
+    def _repr_html_(self) -> str:
+        return overview_html(self.table, self.rejected, self.faults)
 
 
 def fit_detector(
