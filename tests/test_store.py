@@ -180,6 +180,7 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
         assert row_counts(store) == {
             "files": 0,
             "embeddings": 0,
+            "patches": 0,
             "faults": 0,
             "measurements": 0,
             "marks": 1,

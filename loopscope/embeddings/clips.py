@@ -1,7 +1,7 @@
 """The unit of work: one loop with the files that hold it, read and made ready for the network."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from io import FileIO
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopscope.audio.streaming import resampled_length, stream
 from loopscope.defects import Defect, attempt
-from loopscope.encoders.base import Encoder, Samples, StagedEncoder
+from loopscope.encoders.base import Encoder, PatchEncoder, Patches, PatchMaker, Samples, StagedEncoder
 from loopscope.errors import AudioError, Cancelled, EncoderError
 from loopscope.library import Library
 from loopscope.progress import StopCheck, never_stop
@@ -51,12 +51,16 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchResult:
-    """`n_clips` finished loops: row i of X (n, n_features) belongs to `loop_ids[i]`; the others were rejected."""
+    """`n_clips` finished loops: row i of X (n, n_features) belongs to `loop_ids[i]`; the others were rejected.
+
+    `patches` has an array (n_patches, n_values) for each of them where the encoder gives patches, else it is empty.
+    """
 
     loop_ids: tuple[str, ...]
     X: NDArray[np.float32]
     rejections: tuple[Rejection, ...]
     n_clips: int
+    patches: tuple[Patches, ...] = ()
 
 
 def clips_of(library: Library) -> list[Clip]:
@@ -83,42 +87,49 @@ def embed_batch(clips: Sequence[Clip], encoder: Encoder, should_stop: StopCheck 
     found = [_features_of(clip, encoder, should_stop) for clip in clips]
     rejections = [rejection for _, of_clip in found for rejection in of_clip]
     ready = [clip for clip, (features, _) in zip(clips, found, strict=True) if features is not None]
-    X, failed = _vectors([features for features, _ in found if features is not None], encoder)
+    X, patches, failed = _heard([features for features, _ in found if features is not None], encoder)
     rejections += [Rejection(ready[row].files[0].path, _failure(defect)) for row, defect in failed.items()]
     ready = [clip for row, clip in enumerate(ready) if row not in failed]
     finite = np.logical_and.reduce(np.isfinite(X), axis=1)
+    for row, of_loop in enumerate(patches):
+        finite[row] &= np.isfinite(of_loop).all()
     for clip, is_finite in zip(ready, finite, strict=True):
         if not is_finite:
             reason = "The encoder's output is not finite; the sound may hold extreme values."
             rejections.append(Rejection(clip.files[0].path, reason))
     kept = tuple(clip.loop_id for clip, is_finite in zip(ready, finite, strict=True) if is_finite)
-    return BatchResult(kept, X[finite], tuple(rejections), len(clips))
+    kept_patches = tuple(of_loop for of_loop, is_finite in zip(patches, finite, strict=False) if is_finite)
+    return BatchResult(kept, X[finite], tuple(rejections), len(clips), kept_patches)
 
 
-def _vectors(inputs: Sequence[Any], encoder: Encoder) -> tuple[Samples, dict[int, Defect]]:
-    """The network's rows of all `inputs` but those that meet a defect, and these by position.
+def _heard(inputs: Sequence[Any], encoder: Encoder) -> tuple[Samples, list[Patches], dict[int, Defect]]:
+    """The network's rows and patches of all `inputs` but those that meet a defect, and these by position.
 
     Where the batch fails as a whole, each goes through the network by itself, to tell who it is.
     """
-    network: Callable[[Sequence[Any]], Samples] = (
-        encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed
-    )
-    if not inputs:
-        return np.empty((0, encoder.n_features), np.float32), {}
 
-    def rows_of(some: Sequence[Any]) -> Samples:
-        X = network(some)
+    def heard(some: Sequence[Any]) -> tuple[Samples, list[Patches]]:
+        X, patches = _through(some, encoder)
         if X.shape != (len(some), encoder.n_features):
             raise ValueError(f"{X.shape} came out for {len(some)} loops of {encoder.n_features} values")
-        return X
+        return X, patches
 
-    together = attempt("embedding a batch", lambda: rows_of(inputs))
+    if not inputs:
+        return np.empty((0, encoder.n_features), np.float32), [], {}
+    together = attempt("embedding a batch", lambda: heard(inputs))
     if not isinstance(together, Defect):
-        return together, {}
-    alone = [attempt("embedding", partial(rows_of, [features])) for features in inputs]
+        return *together, {}
+    alone = [attempt("embedding", partial(heard, [features])) for features in inputs]
     failed = {row: found for row, found in enumerate(alone) if isinstance(found, Defect)}
-    rows = [found for found in alone if not isinstance(found, Defect)]
-    return np.concatenate(rows) if rows else np.empty((0, encoder.n_features), np.float32), failed
+    good = [found for found in alone if not isinstance(found, Defect)]
+    X = np.concatenate([rows for rows, _ in good]) if good else np.empty((0, encoder.n_features), np.float32)
+    return X, [of_loop for _, patches in good for of_loop in patches], failed
+
+
+def _through(inputs: Sequence[Any], encoder: Encoder) -> tuple[Samples, list[Patches]]:
+    if isinstance(encoder, PatchEncoder):
+        return encoder.hear(inputs)
+    return (encoder.forward if isinstance(encoder, StagedEncoder) else encoder.embed)(inputs), []
 
 
 def _failure(defect: Defect) -> str:
@@ -153,11 +164,19 @@ def _open_unchanged(file: ClipFile) -> FileIO:
 
 def _features(file: ClipFile, encoder: Encoder, should_stop: StopCheck) -> Any:
     with _open_unchanged(file) as sound:
-        pieces = _stoppable(stream(sound, encoder.sample_rate), should_stop)
         if not isinstance(encoder, StagedEncoder):
-            return np.concatenate(list(pieces))
-        n_samples = resampled_length(round(file.duration_s * file.sample_rate), file.sample_rate, encoder.sample_rate)
-        return encoder.prepare(pieces, n_samples)
+            return np.concatenate(list(_stoppable(stream(sound, encoder.sample_rate), should_stop)))
+        own = _prepared(sound, file, encoder, should_stop)
+        if not isinstance(encoder, PatchEncoder) or encoder.companion is None:
+            return own
+        sound.seek(0)
+        return own, _prepared(sound, file, encoder.companion, should_stop)
+
+
+def _prepared(sound: FileIO, file: ClipFile, encoder: StagedEncoder | PatchMaker, should_stop: StopCheck) -> Any:
+    pieces = _stoppable(stream(sound, encoder.sample_rate), should_stop)
+    n_samples = resampled_length(round(file.duration_s * file.sample_rate), file.sample_rate, encoder.sample_rate)
+    return encoder.prepare(pieces, n_samples)
 
 
 def _stoppable(pieces: Iterator[Samples], should_stop: StopCheck) -> Iterator[Samples]:

@@ -5,13 +5,18 @@ Conventions: a waveform is (n_samples,) float32 mono at the encoder's own sample
 the numbers depend on (encoder, version of the front end, weights, and the precision where it shows), so that
 embeddings of two encoders are never mixed. A new encoder is one module with a loading function and one line of
 `ENCODERS`.
+
+Patches are what an early layer of a network hears in each tenth of a second, beside the one embedding of the whole:
+(n_patches, n_values) float16 of a clip, in the order of time; patch i begins at i · patch_seconds, and a clip shorter
+than that has one. They lie along axes that belong to the encoder, not to a library: the same sound has the same patches
+wherever it is. `patch_id` names all that they depend on, so that patches of two makers are never mixed.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +33,7 @@ AUTO = "auto"
 PREFERRED, OFFLINE = "clap-fusion", "aisfx"
 
 Samples = NDArray[np.float32]
+Patches = NDArray[np.float16]
 
 
 class Encoder(Protocol):
@@ -59,6 +65,46 @@ class StagedEncoder(Encoder, Protocol):
 
     def forward(self, features: Sequence["Tensor"]) -> Samples:
         """(n, n_features) of n clips that went through `prepare`."""
+        ...
+
+
+@runtime_checkable
+class PatchMaker(Protocol):
+    """What hears inside a clip; `prepare` as in `StagedEncoder`."""
+
+    sample_rate: int
+    patch_id: str
+    patch_seconds: float
+    n_patch_values: int
+
+    def prepare(self, pieces: Iterable[Samples], n_samples: int) -> "Tensor":
+        """What the network needs of one clip."""
+        ...
+
+    def listen(self, features: Sequence["Tensor"]) -> list[Patches]:
+        """The patches of clips that went through `prepare`; neither company nor order changes them."""
+        ...
+
+
+@runtime_checkable
+class PatchEncoder(StagedEncoder, Protocol):
+    """An encoder that gives patches beside its embeddings.
+
+    They are its own, made in the same pass of the network, or those of its `companion`, which then reads each clip too:
+    features are pairs of what the two prepared.
+    """
+
+    companion: PatchMaker | None
+    patch_id: str
+    patch_seconds: float
+    n_patch_values: int
+
+    def hear(self, features: Sequence[Any]) -> tuple[Samples, list[Patches]]:
+        """Embeddings (n, n_features), those of `forward`, and the patches of each clip."""
+        ...
+
+    def patches(self, waveform: Samples) -> tuple[Patches, float]:
+        """The patches of one waveform (n_samples,) at `sample_rate`, and the seconds from one to the next."""
         ...
 
 

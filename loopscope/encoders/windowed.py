@@ -25,7 +25,10 @@ class FrontEnd(Protocol):
     sample_rate: int
 
     def features(self, pieces: Iterable[Tensor], n_samples: int) -> Tensor:
-        """(n_views, n_frames, n_mels) float32 of one clip of `n_samples` that arrives in pieces of (n,) samples."""
+        """(n_views, n_frames, n_mels) float32 of one clip of `n_samples` that arrives in pieces of (n,) samples.
+
+        Or what the encoder makes views of.
+        """
         ...
 
 
@@ -55,7 +58,8 @@ class WindowedEncoder:
         self.weights_sha256 = weights_sha256
         self._front_end = front_end
         self._pooling = pooling
-        probe = torch.cat([self.prepare([sound], len(sound)) for sound in _probe_sounds(self.sample_rate)])
+        sounds = _probe_sounds(self.sample_rate)
+        probe = torch.cat([self._views(self.prepare([sound], len(sound))) for sound in sounds])
         self._runtime = Runtime(make_network, probe, precision)
         self.batch_size = BATCH_SIZE if self._runtime.device.type == "cpu" else ACCELERATED_BATCH_SIZE
         self.encoder_id = f"{name}-{weights_sha256[:12]}{self._runtime.tag}"
@@ -70,7 +74,7 @@ class WindowedEncoder:
         return self.forward([self.prepare([waveform], len(waveform)) for waveform in waveforms])
 
     def prepare(self, pieces: Iterable[Samples], n_samples: int) -> Tensor:
-        """The views of one clip, (n_views, n_frames, n_mels), on the processor. May run in several threads."""
+        """What the front end makes of one clip, on the processor. May run in several threads."""
         if n_samples < 1:
             raise EncoderError("A waveform is empty; leave this file out.")
         with torch.inference_mode():
@@ -83,9 +87,14 @@ class WindowedEncoder:
         with torch.inference_mode():
             return self._pooled(features).float().cpu().numpy()
 
+    def _views(self, features: Tensor) -> Tensor:
+        """(n_views, n_frames, n_mels) of what the front end made of one clip; most make views themselves."""
+        return features
+
     def _pooled(self, features: Sequence[Tensor]) -> Tensor:
-        embedded = self._runtime.run(torch.cat(list(features)), MAX_VIEWS)
-        clips = torch.split(embedded, [len(views) for views in features])
+        views = list(map(self._views, features))
+        embedded = self._runtime.run(torch.cat(views), MAX_VIEWS)
+        clips = torch.split(embedded, list(map(len, views)))
         return torch.stack([rows.amax(0) if self._pooling == "max" else rows.mean(0) for rows in clips])
 
 

@@ -8,16 +8,19 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from loopscope.errors import DataError
 from loopscope.store.records import MARK_NAMES, FileRow, Mark, ProjectRow
 
 VECTOR = np.dtype("<f4")
+PATCHES = np.dtype("<f2")
 UNREADABLE: Final = object()  # None is a value that JSON has
+Number = TypeVar("Number", np.float16, np.float32)
 LARGEST = 1e300  # JSON has integers that no float can hold
 _FILE_KINDS = (str, str, float, int, int, str, str, str)  # of FileRow's fields
 
@@ -55,12 +58,35 @@ def vector(checksum: Any, blob: Any) -> npt.NDArray[np.float32] | None:
     return values if np.isfinite(values).all() else None
 
 
-def of_one_length(vectors: Mapping[str, npt.NDArray[np.float32] | None]) -> dict[str, npt.NDArray[np.float32]]:
-    """The vectors that are there and as long as most: an encoder makes no other."""
-    there = {loop_id: values for loop_id, values in vectors.items() if values is not None}
-    lengths = Counter(map(len, there.values()))
+def patches_of(checksum: Any, n_values: Any, blob: Any) -> npt.NDArray[np.float16] | None:
+    """(n_patches, n_values) float16, None where it does not match its checksum or is no such array of numbers."""
+    if not isinstance(blob, bytes) or zlib.crc32(blob) != checksum or type(n_values) is not int or n_values < 1:
+        return None
+    if not blob or len(blob) % (n_values * PATCHES.itemsize):
+        return None
+    values = np.frombuffer(blob, PATCHES).astype(np.float16).reshape(-1, n_values)
+    return values if np.isfinite(values).all() else None
+
+
+def patch_rows(
+    loop_ids: Sequence[str], patch_id: str | None, patches: Sequence[npt.NDArray[np.float16]]
+) -> list[tuple[Any, ...]]:
+    """The rows that `patches_of` reads, one for each loop; none without a `patch_id`. Raises DataError."""
+    if patch_id is None:
+        return []
+    if len(patches) != len(loop_ids) or not all(of.ndim == 2 and of.size and np.isfinite(of).all() for of in patches):
+        raise DataError(f"{len(patches)} arrays of patches do not fit {len(loop_ids)} loops; give each finite ones.")
+    blobs = [np.ascontiguousarray(of, dtype=PATCHES).tobytes() for of in patches]
+    rows = zip(loop_ids, blobs, patches, strict=True)
+    return [(patch_id, loop_id, zlib.crc32(blob), of.shape[1], blob) for loop_id, blob, of in rows]
+
+
+def of_one_length(arrays: Mapping[str, npt.NDArray[Number] | None]) -> dict[str, npt.NDArray[Number]]:
+    """The vectors that are there and as long as most, or patches with as many values: an encoder makes no other."""
+    there = {loop_id: values for loop_id, values in arrays.items() if values is not None}
+    lengths = Counter(values.shape[-1] for values in there.values())
     usual = max(lengths, key=lengths.__getitem__, default=0)
-    return {loop_id: values for loop_id, values in there.items() if len(values) == usual and usual}
+    return {loop_id: values for loop_id, values in there.items() if values.shape[-1] == usual and usual}
 
 
 def mark_of(values: tuple[Any, ...]) -> Mark:

@@ -1,8 +1,8 @@
 """The tables and how older databases become the present one.
 
 `MIGRATIONS[i]` takes a database from version i to i + 1; the version is SQLite's own `user_version`. Migrations are
-only ever appended. Files, embeddings, faults and measurements can be computed again; marks, settings and projects
-cannot, and are saved from a damaged database where they can still be read.
+only ever appended. Files, embeddings, patches, faults and measurements can be computed again; marks, settings and
+projects cannot, and are saved from a damaged database where they can still be read.
 """
 
 import sqlite3
@@ -70,6 +70,16 @@ MIGRATIONS = (
         PRIMARY KEY (project_id, path)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE patches (
+        patch_id TEXT NOT NULL,
+        loop_id TEXT NOT NULL,
+        checksum INTEGER NOT NULL,
+        n_values INTEGER NOT NULL,
+        patches BLOB NOT NULL,
+        UNIQUE (patch_id, loop_id)
+    );
+    """,
 )
 VERSION = len(MIGRATIONS)
 IRREPLACEABLE = {
@@ -78,7 +88,7 @@ IRREPLACEABLE = {
     "projects": ("project_id", "owner", "folder", "name", "opened_at", "state"),
 }
 NEWEST = {"marks": "updated_at", "projects": "opened_at"}  # which of two rows with one key holds
-RECOMPUTABLE = ("files", "embeddings", "faults", "measurements")
+RECOMPUTABLE = ("files", "embeddings", "patches", "faults", "measurements")
 COMPACT = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")  # VACUUM writes through the log, which then needs emptying
 
 

@@ -28,6 +28,8 @@ from loopscope.store.parsing import (
     json_value,
     mark_of,
     of_one_length,
+    patch_rows,
+    patches_of,
     project_row,
     vector,
 )
@@ -105,8 +107,18 @@ class Store:
         )
         return of_one_length({loop_id: vector(checksum, blob) for loop_id, checksum, blob in found})
 
-    def put_embeddings(self, loop_ids: Sequence[str], encoder_id: str, X: npt.NDArray[np.float32]) -> None:
-        """Remember embeddings: row i of X (n_loops, n_features) belongs to loop_ids[i]. Raises DataError."""
+    def put_embeddings(
+        self,
+        loop_ids: Sequence[str],
+        encoder_id: str,
+        X: npt.NDArray[np.float32],
+        patch_id: str | None = None,
+        patches: Sequence[npt.NDArray[np.float16]] = (),
+    ) -> None:
+        """Remember embeddings: row i of X (n_loops, n_features) belongs to loop_ids[i], and so do `patches`, if any.
+
+        Raises DataError.
+        """
         vectors = np.ascontiguousarray(X, dtype=VECTOR)
         if vectors.ndim != 2 or len(vectors) != len(loop_ids):
             raise DataError(
@@ -119,8 +131,18 @@ class Store:
             (
                 "INSERT OR REPLACE INTO embeddings (encoder_id, loop_id, checksum, vector) VALUES (?, ?, ?, ?)",
                 [(encoder_id, loop_id, zlib.crc32(blob), blob) for loop_id, blob in zip(loop_ids, blobs, strict=True)],
-            )
+            ),
+            ("INSERT OR REPLACE INTO patches VALUES (?, ?, ?, ?, ?)", patch_rows(loop_ids, patch_id, patches)),
         )
+
+    def get_patches(self, loop_ids: Iterable[str], patch_id: str) -> dict[str, npt.NDArray[np.float16]]:
+        """The known patches of one maker, (n_patches, n_values) float16 each, by loop_id."""
+        found = self._database.rows_in(
+            "SELECT loop_id, checksum, n_values, patches FROM patches WHERE patch_id = ? AND loop_id IN ({marks})",
+            (patch_id,),
+            sorted(set(loop_ids)),
+        )
+        return of_one_length({row[0]: patches_of(*row[1:]) for row in found})
 
     def memory(self, table: ReportTable, version: str, fits: Fits) -> Memory[Any]:
         """Where the reports of this version last; `version` names what was looked for and how."""
@@ -244,12 +266,15 @@ class Store:
         )
 
     def clear_cache(self) -> None:
-        """Forget what can be computed again (files, embeddings, faults, measurements); marks and settings stay."""
+        """Forget what can be computed again: all but marks, settings and projects."""
         self._database.script([*(f"DELETE FROM {table}" for table in RECOMPUTABLE), *COMPACT])
 
     def clear_embeddings(self, encoder_id: str) -> None:
-        """Forget the embeddings of one encoder."""
-        self._database.write(("DELETE FROM embeddings WHERE encoder_id = ?", [(encoder_id,)]))
+        """Forget the embeddings of one encoder, and the patches that it made."""
+        self._database.write(
+            ("DELETE FROM embeddings WHERE encoder_id = ?", [(encoder_id,)]),
+            ("DELETE FROM patches WHERE instr(patch_id, ? || '-patches-') = 1", [(encoder_id,)]),
+        )
         self._database.script(COMPACT)
 
     def embeddings_by_encoder(self) -> dict[str, int]:
