@@ -1,6 +1,7 @@
 """Decoding is exact where the format is, a part is a part of the whole, and everything else is a reason."""
 
 import os
+import signal
 import subprocess
 import time
 import tracemalloc
@@ -475,6 +476,23 @@ def test_a_child_that_never_comes_up_is_no_file_s_fault(tmp_path: Path, monkeypa
     monkeypatch.setattr(isolation.sys, "executable", str(tmp_path / "nowhere"))
     with pytest.raises(LibraryError, match="cannot be started"), InspectionPool(1) as pool:
         list(pool.inspect_all([str(path)]))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_child_that_is_told_to_end_is_no_file_s_fault(name: str, tmp_path: Path) -> None:
+    """Ctrl-C once left a file behind as one that crashes the decoder, for good."""
+    path = str(written(tmp_path / "a.wav", stereo(0.1)))
+    worker = InspectionWorker()
+    try:
+        found = worker.inspect(path)
+        process = worker._process
+        assert process is not None and os.getpgid(process.pid) != os.getpgid(0), "a terminal's Ctrl-C is for us alone"
+        process.send_signal(getattr(signal, name))
+        process.wait(10)
+        assert isinstance(worker.inspect(path), TransientAudioError)
+        assert worker.inspect(path) == found, "another child takes its place"
+    finally:
+        worker.close()
 
 
 def test_modules_beside_the_working_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,8 @@ from loopscope.user_files import FilePath, UserFile
 
 SECONDS_A_FILE = 60.0
 QUEUED_A_WORKER = 8
+# Signals that say nothing of the file: a system short of memory, Ctrl-C or a service manager that ends all it started.
+KILLED = {int(getattr(signal, name)) for name in ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 STOP_CHECK_S = 0.25  # how late a stop is noticed while a slow file is decoded
 
 Result = Inspection | AudioError
@@ -74,7 +76,7 @@ class InspectionWorker:
             self._process = None
         if code == -getattr(signal, "SIGALRM", 0):
             return AudioError(f"Decoding took longer than {self._seconds:.0f} s and was given up.")
-        if code == -getattr(signal, "SIGKILL", 0):  # by a system short of memory, or by the user
+        if -code in KILLED:
             return TransientAudioError("Decoding was killed; scan the folder again.")
         return AudioError(f"The decoder crashed on this file (status {code}).")
 
@@ -129,6 +131,7 @@ def _start(seconds: float) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             encoding="ascii",
+            process_group=0,  # Ctrl-C is for us alone: we end the process once what it found is kept
             env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     except OSError as error:
