@@ -9,7 +9,8 @@ import numpy as np
 import soundfile
 
 from loopscope.faults.base import Fault
-from loopscope.faults.check import StoredReport, tempi_of, version
+from loopscope.faults.check import tempi_of, version
+from loopscope.faults.file_report import StoredReport
 from loopscope.library import Library
 from loopscope.store import Store
 

@@ -13,7 +13,7 @@ from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder
 from loopscope.store import Store
-from loopscope.ui.projects.walking import MODELS_KEPT
+from loopscope.ui.projects.models import MODELS_KEPT
 
 DETECTORS = ("pca", "knn", "mahalanobis")
 WARMING, ROUNDS, SPAN = MODELS_KEPT, 14, 5  # until as many models are held as a project keeps, memory grows

@@ -47,6 +47,11 @@ class Measured(Generic[Result]):
     n_computed: int
 
 
+def n_workers() -> int:
+    """How many loops are measured at once."""
+    return min(n_cores(), MAX_WORKERS)
+
+
 def ignore_results(results: Mapping[str, Any]) -> None:
     """Default callback."""
 
@@ -89,7 +94,7 @@ def measure_loops(
         except DataError as error:  # of a loop that is not what the measurement needs
             return Defect(str(error).rstrip("."))
 
-    with ThreadPoolExecutor(min(n_cores(), MAX_WORKERS), thread_name_prefix="measure") as pool:
+    with ThreadPoolExecutor(n_workers(), thread_name_prefix="measure") as pool:
         for batch in _batches(missing, batch_size):
             fresh: dict[str, Result] = {}
             try:

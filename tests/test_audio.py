@@ -17,11 +17,12 @@ import pytest
 import soundfile
 
 from loopscope import config
-from loopscope.audio import TransientAudioError, content_hash, decode, inspect_file, isolation, playable, probe
+from loopscope.audio import TransientAudioError, content_hash, decode, inspect_file, playable, probe
 from loopscope.audio.containers import identify
 from loopscope.audio.inspection import Inspection
 from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.audio.streaming import resampled_length, stream
+from loopscope.children import child
 from loopscope.errors import AudioError, LibraryError
 from loopscope.files import PART_PREFIX
 
@@ -417,8 +418,9 @@ def test_text_never_reaches_a_fallback_decoder(tmp_path: Path, monkeypatch: pyte
 # --- inspection in child processes
 
 DANGEROUS_CHILD = """
-import os, sys, time
+import os, time
 from loopscope.audio import isolation_worker as worker
+from loopscope.children import run
 careful = worker.inspect_file
 def inspect(path):
     name = os.path.basename(path)
@@ -430,19 +432,19 @@ def inspect(path):
         raise MemoryError
     return careful(path)
 worker.inspect_file = inspect
-worker.main(float(sys.argv[1]))
+run.serve(worker.answer_to)
 """
 
 
 @contextmanager
 def dangerous_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    real = isolation.subprocess.Popen
+    real = child.subprocess.Popen
 
     def start(command: list[str], **options: object) -> object:
-        return real([command[0], "-c", DANGEROUS_CHILD, command[-1]], **options)
+        return real([command[0], "-c", DANGEROUS_CHILD], **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(isolation.subprocess, "Popen", start)
+        patch.setattr(child.subprocess, "Popen", start)
         yield
 
 
@@ -470,10 +472,10 @@ def test_a_stop_does_not_wait_for_a_hanging_file(tmp_path: Path, monkeypatch: py
 
 def test_a_child_that_never_comes_up_is_no_file_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "a.wav", stereo(0.1))
-    monkeypatch.setattr(isolation.sys, "executable", "/bin/false")
+    monkeypatch.setattr(child.sys, "executable", "/bin/false")
     with pytest.raises(LibraryError, match="ended while starting"), InspectionPool(1) as pool:
         list(pool.inspect_all([str(path)]))
-    monkeypatch.setattr(isolation.sys, "executable", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(child.sys, "executable", str(tmp_path / "nowhere"))
     with pytest.raises(LibraryError, match="cannot be started"), InspectionPool(1) as pool:
         list(pool.inspect_all([str(path)]))
 

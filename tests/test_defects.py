@@ -19,9 +19,9 @@ from loopscope.batches import measure_loops
 from loopscope.embeddings import clips, embed_library
 from loopscope.errors import Cancelled
 from loopscope.faults import check as fault_library
-from loopscope.faults import check_library, fault_scores, registry
+from loopscope.faults import check_library, fault_scores, file_report, registry
 from loopscope.faults.base import Measurement, Signal
-from loopscope.faults.check import check_file
+from loopscope.faults.file_report import check_file
 from loopscope.library import Library, scan_folder
 from loopscope.metadata import bars, table
 from loopscope.metadata.collect import measure_metadata
@@ -138,14 +138,14 @@ def test_scores_for_ranking_put_what_failed_last(monkeypatch: pytest.MonkeyPatch
 
 def test_a_defect_outside_the_checks_is_a_finding_too(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = library.path_of(id_of(library, ODD))
-    blocks_of = fault_library.blocks_of
+    blocks_of = file_report.blocks_of
 
     def broken(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal]:
         if os.fspath(path) == str(odd):
             raise ZeroDivisionError("division by zero")
         return blocks_of(path, tempo_bpm)
 
-    monkeypatch.setattr(fault_library, "blocks_of", broken)
+    monkeypatch.setattr(file_report, "blocks_of", broken)
     found = check_library(library)
     assert found[found["kind"] == "check_failed"]["sentence"].tolist() == [
         "Checking for faults failed: ZeroDivisionError, division by zero."

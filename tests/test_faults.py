@@ -15,8 +15,9 @@ from loopscope.errors import Cancelled, DataError
 from loopscope.faults import LIMITS, add_near_duplicates, check_library, fault_scores, faults_frame, find_faults
 from loopscope.faults import check as fault_library
 from loopscope.faults.base import Measurement, in_percent
-from loopscope.faults.check import FAULT_COLUMNS, check_file
+from loopscope.faults.check import FAULT_COLUMNS
 from loopscope.faults.duplicates import near_duplicate_rows
+from loopscope.faults.file_report import check_file
 from loopscope.faults.registry import BLOCK_S, CHECKS, judge
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress

@@ -12,7 +12,7 @@ from loopscope.analysis.triage import triage_loops
 from loopscope.faults import LIMITS, check_library, faults_frame
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.bit_depth import measure_bit_depth
-from loopscope.faults.check import check_file
+from loopscope.faults.file_report import check_file
 from loopscope.faults.levels import compare_levels
 from loopscope.faults.registry import CHECKS, judge, split
 from loopscope.faults.true_peak import measure_true_peak

@@ -11,7 +11,7 @@ from benchmarks.planting import backwards, detuned_in_part, drifting, jittered, 
 from loopscope.analysis.triage import triage_loops
 from loopscope.demo import plan_takes, render_take
 from loopscope.faults import check as fault_library
-from loopscope.faults import check_library, find_faults
+from loopscope.faults import check_library, file_report, find_faults
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.check import known_faults
 from loopscope.faults.folders import compare_in_folders
@@ -220,7 +220,7 @@ def test_a_library_knows_its_odd_tuning_again_without_reading_a_file(
     odd = library.unique.set_index("name")["loop_id"]["take 4.wav"]
     with Store(tmp_path / "store.sqlite3") as store:
         first = check_library(library, store)
-        monkeypatch.setattr(fault_library, "blocks_of", lambda *_args: pytest.fail("a file was read again"))
+        monkeypatch.setattr(file_report, "blocks_of", lambda *_args: pytest.fail("a file was read again"))
         again = known_faults(library, store)
     for table in (first, again):
         assert set(table.loc[table["kind"] == "off_tuning", "loop_id"]) == {odd}

@@ -24,18 +24,12 @@ from loopscope.config import DEFAULT_PERCENTILE, paths
 from loopscope.progress import EpochReport
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects import walking
+from loopscope.ui.projects.models import keep_model, models_folder, project_folder
 from loopscope.ui.projects.project import LOCAL, Project
 from loopscope.ui.projects.registry import ProjectRegistry
 from loopscope.ui.projects.stopped import keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import (
-    WALK,
-    keep_model,
-    models_folder,
-    project_folder,
-    start_training,
-    start_walk,
-)
+from loopscope.ui.projects.walking import WALK, start_training, start_walk
 from loopscope.ui.server import visitors
 from tests.golden.clips import plucked
 

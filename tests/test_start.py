@@ -17,8 +17,9 @@ from loopscope.config import paths
 from loopscope.detection.registry import make_detector
 from loopscope.store import Store
 from loopscope.ui.projects import walking
+from loopscope.ui.projects.models import keep_model
 from loopscope.ui.projects.registry import ProjectRegistry
-from loopscope.ui.projects.walking import keep_model, start_walk
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.server.visitors import LOCAL
 from tests.golden.clips import plucked
 

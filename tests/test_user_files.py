@@ -23,7 +23,7 @@ from loopscope.embeddings import embed_library
 from loopscope.errors import AudioError, ExportError
 from loopscope.exports import execute, plan_copy
 from loopscope.faults import check_library
-from loopscope.faults.check import check_file
+from loopscope.faults.file_report import check_file
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_metadata

@@ -1,4 +1,4 @@
-"""The whole walk as one piece of work that can be watched: scan → embed, with the checks beside it → train.
+"""The whole walk as one piece of work that can be watched: scan → embed → train, with the checks beside the last two.
 
 Conventions: everything is called from the walk's own thread, or for checks from one beside it. What was computed before
 is taken from the store, so a walk that was stopped or killed goes on where it was, and one over a known folder computes
@@ -6,8 +6,9 @@ only what is new. `Progress` says where the walk stands as a whole (`step`, `sha
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -23,7 +24,8 @@ from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
 from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, Report, faults_frame, is_report, known_faults
+from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
+from loopscope.faults.file_report import Report, is_report
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import MetadataTable, known_metadata
 from loopscope.progress import (
@@ -42,7 +44,6 @@ from loopscope.wording import counted
 
 LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
 OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
-CHECKING = 0.2  # share of the checks in what embedding and checks cost together
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,11 @@ class WalkEvents:
     def on_checked(self, fresh: Mapping[str, Report]) -> None:
         """Findings of some more loops."""
 
-    def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
-        """All embeddings and findings."""
+    def on_embeddings(self, embeddings: EmbeddingSet) -> None:
+        """All embeddings."""
+
+    def on_faults(self, faults: pd.DataFrame) -> None:
+        """All findings, or as many as there will be."""
 
     def on_remark(self, sentence: str) -> None:
         """What is to be said of the model that is trained next."""
@@ -144,9 +148,14 @@ class _Walk:
     ) -> None:
         self.plan, self.store, self.events, self.load = plan, store, events, load
         self.on_progress, self.on_epoch, self.should_stop = on_progress, on_epoch, should_stop
-        stages = {"scan": "scan", "embed": f"embed {plan.encoder}", "train": f"train {plan.detector} {plan.preset}"}
+        stages = {
+            "scan": "scan",
+            "embed": f"embed {plan.encoder}",
+            "train": f"train {plan.detector} {plan.preset}",
+            "check": "check",
+        }
         self.forecast = Forecast(stages, known_costs(store))
-        self.shares = {"embedding": 0.0, "checks": 0.0}
+        self.waits_for_checks = False
 
     def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool, train: bool) -> None:
         library = self._scan(folder)
@@ -156,14 +165,18 @@ class _Walk:
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             self.events.on_restored(stored, score_library(stored, fitted))
         if not compute:
-            self.events.on_embeddings(stored, known_faults(library, self.store))
+            self.events.on_embeddings(stored)
+            self.events.on_faults(known_faults(library, self.store))
             return
-        embeddings = self._embed_and_check(library, stored)
-        if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
-            if embeddings is not stored:
-                self.events.on_model(score_library(embeddings, fitted), trained=False)
-        elif train and is_enough(embeddings.X):
-            self._train(embeddings)
+        with self._checks_beside(library) as checked:
+            embeddings = self._embed(library, stored)
+            if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
+                if embeddings is not stored:
+                    self.events.on_model(score_library(embeddings, fitted), trained=False)
+            elif train and is_enough(embeddings.X) and not self._train(embeddings):
+                self.events.on_faults(known_faults(library, self.store))
+                return
+            self._await_checks(checked, library, embeddings, n_new=len(embeddings.loop_ids) - len(stored.loop_ids))
 
     def _scan(self, folder: str | Path) -> Library:
         self.forecast.begin("scan")
@@ -181,27 +194,38 @@ class _Walk:
         X = np.stack([found[loop_id] for loop_id in kept]) if kept else np.empty((0, 1), np.float32)
         return EmbeddingSet(kept, X, encoder_id)
 
-    def _embed_and_check(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
-        self.forecast.begin("embed")
-        over = Event()  # where embedding fails, the checks need not go on
+    @contextmanager
+    def _checks_beside(self, library: Library) -> Iterator[Future[pd.DataFrame]]:
+        """The findings to come, from a thread beside the walk's own; whoever leaves before them ends them."""
+        over = Event()
 
         def stopped() -> bool:
             return over.is_set() or self.should_stop()
 
         with ThreadPoolExecutor(1, thread_name_prefix="checks") as beside:
-            checked = beside.submit(
-                check_library, library, self.store, self._check_progress, stopped, self.events.on_checked
-            )
             try:
-                embeddings = self._embedded(library, stored)
-                faults = checked.result()
+                yield beside.submit(
+                    check_library, library, self.store, self._check_progress, stopped, self.events.on_checked
+                )
             finally:
                 over.set()
-        faults = self._with_near_duplicates(faults, library, embeddings)
-        self.events.on_embeddings(embeddings, faults)
-        n_computed = len(embeddings.loop_ids) - len(stored.loop_ids)
-        keep_costs(self.store, self.forecast.learnt(n_computed))
+
+    def _embed(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
+        self.forecast.begin("embed")
+        embeddings = self._embedded(library, stored)
+        self.events.on_embeddings(embeddings)
+        keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids) - len(stored.loop_ids)))
         return embeddings
+
+    def _await_checks(
+        self, checked: Future[pd.DataFrame], library: Library, embeddings: EmbeddingSet, n_new: int
+    ) -> None:
+        """What is left of the checks when nothing else is; `n_new` loops were not known before."""
+        self.forecast.begin("check")
+        self.waits_for_checks = True
+        faults = checked.result()
+        self.events.on_faults(self._with_near_duplicates(faults, library, embeddings))
+        keep_costs(self.store, self.forecast.learnt(n_new))
 
     def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         if len(stored.loop_ids) == len(library.unique):
@@ -210,7 +234,7 @@ class _Walk:
         encoder = self.load(self.plan.encoder_name, self.plan.weights_file, self._stage_progress)
         self.events.on_encoder(encoder)
         return embed_library(
-            library, encoder, self.store, self._embed_progress, self.should_stop, on_embedded=self.events.on_embedded
+            library, encoder, self.store, self._stage_progress, self.should_stop, on_embedded=self.events.on_embedded
         )
 
     def _with_near_duplicates(self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet) -> pd.DataFrame:
@@ -228,7 +252,8 @@ class _Walk:
         rows = known[OF_ALL]
         return pd.concat([faults, faults_frame(rows)], ignore_index=True) if rows else faults
 
-    def _train(self, embeddings: EmbeddingSet) -> None:
+    def _train(self, embeddings: EmbeddingSet) -> bool:
+        """Whether it came to its end."""
         self.forecast.begin("train")
         self._say(Progress("Training", 0, 0, message="preparing"), 0.0)
         plan, (learnt_from, subset) = self.plan, self._learnt_from(embeddings)
@@ -236,10 +261,11 @@ class _Walk:
         trained = train_detector(learnt_from, *recipe, on_epoch=self._on_epoch, should_stop=self.should_stop)
         if isinstance(trained, StoppedTraining):
             self.events.on_stopped(trained)
-            return
+            return False
         _ = trained.projection  # here rather than when a page opens
         self.events.on_model(trained, trained=True)
         keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids)))
+        return True
 
     def _learnt_from(self, embeddings: EmbeddingSet) -> tuple[EmbeddingSet, str]:
         """The part that the plan names and its name, or everything where that is too little to learn from."""
@@ -256,17 +282,10 @@ class _Walk:
     def _stage_progress(self, report: Progress) -> None:
         self._say(report, report.done / report.total if report.total else 0.0)
 
-    def _embed_progress(self, report: Progress) -> None:
-        self.shares["embedding"] = report.done / max(report.total, 1)
-        self._say(report, self._embedding_share())
-
     def _check_progress(self, report: Progress) -> None:
-        self.shares["checks"] = report.done / max(report.total, 1)
-        if self.shares["embedding"] >= 1.0:
-            self._say(report, self._embedding_share())
-
-    def _embedding_share(self) -> float:
-        return (1 - CHECKING) * self.shares["embedding"] + CHECKING * self.shares["checks"]
+        """Said by a thread of their own, so only once the walk has nothing else to say."""
+        if self.waits_for_checks:
+            self._stage_progress(report)
 
     def _on_epoch(self, report: EpochReport) -> None:
         self.on_epoch(report)

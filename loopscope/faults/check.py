@@ -10,46 +10,32 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from contextlib import contextmanager
+from typing import Any
 
 import pandas as pd
 
-from loopscope import audio
-from loopscope.audio.readers import open_regular
-from loopscope.batches import Memory, ignore_results, measure_loops
+from loopscope.batches import Memory, ignore_results, measure_loops, n_workers
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults.base import CHECK_FAILED, Fault, Signal, decibels, is_finding
+from loopscope.faults.apart import checking_apart
+from loopscope.faults.base import CHECK_FAILED, Fault
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
+from loopscope.faults.file_report import Report, StoredReport, is_stored_report, report_of
 from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
-from loopscope.faults.registry import BLOCK_S, OVERLAP_S, failed_check, judge, measure_blocks, to_compare
+from loopscope.faults.registry import failed_check
 from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
-from loopscope.store.parsing import is_number
-from loopscope.user_files import FilePath
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
 CHECKS_REVISION = 9  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
-INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}  # by the coding
 BATCH = 64  # files between two writes to the store
+FEWEST_APART = 64  # files that are worth the second in which child processes start
 
 log = logging.getLogger(__name__)
-
-Report = list[dict[str, Any]]  # the findings of one file, strongest first
-
-
-class StoredReport(TypedDict):
-    """What is kept of one file: its findings at the tempo that its name told, and what it brings to comparisons.
-
-    A file that is renamed to another tempo is checked again; who its neighbours are matters to no stored report.
-    """
-
-    tempo_bpm: float | None
-    findings: Report
-    values: dict[str, float]
 
 
 def check_library(
@@ -69,16 +55,17 @@ def check_library(
     started = time.monotonic()
     files = {loop_id: library.file_of(loop_id) for loop_id in library.unique["loop_id"]}
     tempi = tempi_of(library)
-    checked = measure_loops(
-        files,
-        lambda loop_id: _stored_report(files[loop_id], tempi[loop_id]),
-        STAGE,
-        None if store is None else _of_what_was_checked(store, tempi),
-        on_progress,
-        should_stop,
-        BATCH,
-        lambda fresh: on_reports({loop_id: stored["findings"] for loop_id, stored in fresh.items()}),
-    )
+    with _checking(library, should_stop) as check:
+        checked = measure_loops(
+            files,
+            lambda loop_id: check(loop_id, tempi[loop_id]),
+            STAGE,
+            None if store is None else _of_what_was_checked(store, tempi),
+            on_progress,
+            should_stop,
+            BATCH,
+            lambda fresh: on_reports({loop_id: stored["findings"] for loop_id, stored in fresh.items()}),
+        )
     unread = {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
     unchecked = {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
     rows = rows_of(_compared(checked.results, library) | unread | unchecked, files)
@@ -119,26 +106,6 @@ def add_near_duplicates(
     return pd.concat([findings, faults_frame(rows)], ignore_index=True) if rows else findings
 
 
-def check_file(path: FilePath, tempo_bpm: float | None = None) -> tuple[Fault, ...]:
-    """Findings in one file, strongest first; a minute of it at a time in memory. Raises AudioError with the reason.
-
-    `tempo_bpm`: beats per minute where they are known.
-    """
-    return judge(measure_blocks(blocks_of(path, tempo_bpm)))
-
-
-def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal]:
-    """The file in blocks of a minute that overlap by a tenth of a second, all channels, at its own rate."""
-    with open_regular(path) as file:
-        header = audio.probe(file)
-        bits = INTEGER_BITS.get(header.subtype)
-        start_s = 0.0
-        while start_s == 0.0 or start_s < header.duration_s - OVERLAP_S:
-            part = audio.decode(file, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits)
-            start_s += BLOCK_S
-
-
 def tempi_of(library: Library) -> dict[str, float | None]:
     """By loop_id the tempo that names tell, None where they do not."""
     names = read_names(library.unique)
@@ -156,11 +123,6 @@ def rows_of(reports: Mapping[str, Report], loop_ids: Iterable[str]) -> list[dict
     return [{"loop_id": loop_id, **row} for loop_id in loop_ids for row in reports.get(loop_id, ())]
 
 
-def is_report(found: Any) -> bool:
-    """Whether something read from the store is a list of findings."""
-    return isinstance(found, list) and all(map(is_finding, found))
-
-
 def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a table with FAULT_COLUMNS, times as tuples of float; also when there are none."""
     table = pd.DataFrame(rows, columns=list(FAULT_COLUMNS))
@@ -168,31 +130,15 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"strength": "float64", "times": "object"})
 
 
-def _stored_report(path: FilePath, tempo_bpm: float | None) -> StoredReport:
-    """What is kept of one file. Raises AudioError with the reason."""
-    peak = 0.0
-
-    def watched() -> Iterator[Signal]:
-        nonlocal peak
-        for block in blocks_of(path, tempo_bpm):
-            peak = max(peak, block.peak)
-            yield block
-
-    measured = measure_blocks(watched())
-    return {
-        "tempo_bpm": tempo_bpm,
-        "findings": [fault.row for fault in judge(measured)],
-        "values": to_compare(measured) | ({"peak": float(decibels(peak))} if peak else {}),
-    }
-
-
-def _is_stored_report(found: Any) -> bool:
-    """Whether something read from the store is what `_stored_report` makes."""
-    if not isinstance(found, dict) or found.keys() != StoredReport.__annotations__.keys():
-        return False
-    tempo_bpm, findings, values = (found[name] for name in StoredReport.__annotations__)
-    are_values = isinstance(values, dict) and all(map(is_number, values.values()))
-    return (tempo_bpm is None or is_number(tempo_bpm)) and is_report(findings) and are_values
+@contextmanager
+def _checking(library: Library, should_stop: StopCheck) -> Iterator[Callable[[str, float | None], StoredReport]]:
+    """Makes the report of a loop at a tempo: many of them in processes of their own."""
+    if len(library.unique) < FEWEST_APART:
+        yield lambda loop_id, tempo_bpm: report_of(library.file_of(loop_id), tempo_bpm)
+        return
+    seconds = dict(zip(library.unique["loop_id"], library.unique["duration_s"], strict=True))
+    with checking_apart(STAGE, n_workers(), should_stop) as check:
+        yield lambda loop_id, tempo_bpm: check(library.file_of(loop_id), tempo_bpm, float(seconds[loop_id]))
 
 
 def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str, Report]:
@@ -204,7 +150,7 @@ def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str
 
 def _of_what_was_checked(store: Store, tempi: Mapping[str, float | None]) -> Memory[StoredReport]:
     """Reports of loops that every check has seen at their present tempo; the others are checked again next time."""
-    kept: Memory[StoredReport] = store.memory("faults", version(), _is_stored_report)
+    kept: Memory[StoredReport] = store.memory("faults", version(), is_stored_report)
 
     def recall(loop_ids: Collection[str]) -> dict[str, StoredReport]:
         found = kept.recall(loop_ids)

@@ -67,8 +67,11 @@ class Ended(WalkEvents):
     def on_library(self, library: Library, metadata: MetadataTable) -> None:
         self.library, self.metadata = library, metadata
 
-    def on_embeddings(self, embeddings: EmbeddingSet, faults: pd.DataFrame) -> None:
-        self.embeddings, self.faults = embeddings, faults
+    def on_embeddings(self, embeddings: EmbeddingSet) -> None:
+        self.embeddings = embeddings
+
+    def on_faults(self, faults: pd.DataFrame) -> None:
+        self.faults = faults
 
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
         self.scored = scored

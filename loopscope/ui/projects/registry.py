@@ -15,8 +15,9 @@ import streamlit as st
 from loopscope.analysis.walk import Plan
 from loopscope.config import paths
 from loopscope.store import ProjectRow, Store
+from loopscope.ui.projects.models import forget_files
 from loopscope.ui.projects.project import Project
-from loopscope.ui.projects.walking import forget_files, start_walk
+from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.server.home import HomeClaim, own_address
 from loopscope.ui.server.lifespan import call_at_end
 

@@ -1,8 +1,8 @@
 """A training that was stopped: its unfinished model is scored when the user keeps it, and not before."""
 
+from loopscope.ui.projects.models import keep_model
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import keep_model
 
 KEEP = "keep"
 

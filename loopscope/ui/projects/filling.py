@@ -1,0 +1,192 @@
+"""What a walk finds goes into its project as it comes, whatever page is open."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library
+from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.subsets import in_subset, loops_of
+from loopscope.analysis.walk import WalkEvents
+from loopscope.detection.base import BaseDetector
+from loopscope.detection.saved import load_model
+from loopscope.embeddings import EmbeddingSet
+from loopscope.encoders.base import Encoder, Samples
+from loopscope.errors import ModelError
+from loopscope.faults.check import faults_frame, rows_of
+from loopscope.faults.file_report import Report
+from loopscope.library import Library
+from loopscope.library.changes import changes_between
+from loopscope.metadata.collect import MetadataTable
+from loopscope.store import Store
+from loopscope.ui.projects.contents import EncoderNote
+from loopscope.ui.projects.models import offer_stopped, take_model
+from loopscope.ui.projects.project import Project
+
+FILL_S = 2.0  # between two states of the provisional ranking
+FAULTS_S = 5.0  # between two states of the findings beside a ranking that is complete
+PATIENCE = 10.0  # as many times as long as it took to make the last one
+
+
+class Filling(WalkEvents):
+    """Puts what a walk finds into the project, the provisional ranking at most every FILL_S."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self.project, self.store = project, store
+        self.label = ""  # of the model that is restored first
+        self.remark = ""
+        self.vectors: dict[str, Samples] = {}
+        self.reports: dict[str, Report] = {}
+        self.encoder_id = ""
+        self.is_embedded = False
+        self.due = 0.0
+
+    def restore(self) -> BaseDetector | None:
+        """A model of the whole folder to go on with: the one in view, else the newest that can be read."""
+        known = self.project.memory
+        whole = [label for label, saved in known.models.items() if not saved.subset]
+        for label in sorted(reversed(whole), key=lambda label: label != known.active):
+            try:
+                detector = load_model(known.models[label].path, check=False)
+            except ModelError as error:
+                self.project.say(str(error))
+                continue
+            self.label = label
+            return detector
+        return None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model to come, if only of a part of the folder."""
+        return any(Path(saved.path).is_dir() for saved in self.project.memory.models.values())
+
+    def restore_others(self) -> None:
+        """The project's other models, the one in view among them where it is of a part of the folder."""
+        embeddings = self.project.contents.embeddings
+        for label, saved in self.project.memory.models.items():
+            if embeddings is None or label in self.project.contents.models:
+                continue
+            try:
+                detector = load_model(saved.path, check=False)
+                chosen = embeddings.select(self._of_subset(detector, saved.subset)) if saved.subset else embeddings
+                scored = replace(score_library(chosen, detector), subset=saved.subset)
+            except ModelError as error:
+                self.project.say(str(error))
+                continue
+            self.project.add_model(label, scored, in_view=label == self.project.active, restored=True)
+        present = list(self.project.contents.models)
+        if present and self.project.active not in present:  # it could not be read
+            self.project.show_model(self.label or present[-1])
+
+    def _of_subset(self, detector: BaseDetector, subset: str) -> list[str]:
+        """The loops it was fitted on that are still there, and those that have come to its subset since."""
+        now = self.project.contents
+        if now.library is None or now.metadata is None or now.embeddings is None:
+            return []
+        present = loops_of(now.library, now.metadata.table, now.embeddings.loop_ids)
+        known = {*detector.loop_ids_, *in_subset(present, subset)}
+        return [loop_id for loop_id in now.embeddings.loop_ids if loop_id in known]
+
+    def on_library(self, library: Library, metadata: MetadataTable) -> None:
+        """Lists the loops; says what is new since the last walk."""
+        project = self.project
+        known = self.store.get_project_files(project.id)
+        changes = changes_between(known, library) if known else None
+        project.update(library=library, metadata=metadata, changes=changes)
+        project.remember(n_loops=len(library.unique))
+
+    def on_encoder(self, encoder: Encoder) -> None:
+        """Keeps who makes the numbers."""
+        self.encoder_id = encoder.encoder_id
+        note, plan = self.project.memory.encoder, self.project.memory.plan
+        if note is None or note.encoder_id != encoder.encoder_id:
+            note = EncoderNote(encoder.encoder_id, encoder.description, encoder.notice)
+            self.project.drop_embeddings()
+        self.project.update(encoder=note)
+        self.project.remember(encoder=note, plan=replace(plan, encoder_id=note.encoder_id))
+
+    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
+        """The folder as it was left."""
+        self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder)
+        self._show(scored)
+
+    def on_embedded(self, fresh: Mapping[str, Samples]) -> None:
+        """Ranks what is there so far."""
+        self.vectors |= fresh
+        self._fill()
+
+    def on_checked(self, fresh: Mapping[str, Report]) -> None:
+        """Takes findings as they come; they are shown with the next ranking, or beside the one that is complete."""
+        self.reports |= fresh
+        if self.is_embedded and time.monotonic() > self.due:
+            self._show_faults()
+
+    def on_embeddings(self, embeddings: EmbeddingSet) -> None:
+        """Everything that the detectors need."""
+        library = self.project.contents.library
+        ranked = None if self.project.contents.models else provisional_ranking(embeddings)
+        encoder = self.project.contents.encoder or self.project.memory.encoder
+        self.project.update(
+            redraw=ranked is not None,  # else nothing looks different until the findings or the new scores come
+            embeddings=embeddings,
+            faults=self._faults_so_far(),
+            provisional=ranked,
+            encoder=encoder,
+        )
+        self.is_embedded = True
+        if library is not None and self.project.memory.standing != "stopped":  # else what is new waits
+            files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
+            self.store.put_project_files(self.project.id, files)
+
+    def on_faults(self, faults: pd.DataFrame) -> None:
+        """What the checks and comparisons found."""
+        self.project.update(faults=faults)
+
+    def on_remark(self, sentence: str) -> None:
+        """Said with the news of the model."""
+        self.remark = sentence
+
+    def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
+        """The ranking to stay."""
+        if trained:
+            take_model(self.project, self.project.memory.plan.label, scored, self.remark)
+        else:
+            self._show(scored)
+
+    def on_stopped(self, stopped: StoppedTraining) -> None:
+        """Offered, not kept."""
+        offer_stopped(self.project, self.project.memory.plan.label, stopped)
+
+    def _show(self, scored: ScoredLoops) -> None:
+        models = {**self.project.contents.models, self.label: scored}
+        self.project.update(models=models, provisional=None)
+        if self.project.active not in self.project.memory.models:
+            self.project.show_model(self.label)
+        elif self.project.active in models:
+            self.project.show_model(self.project.active)
+
+    def _fill(self) -> None:
+        library, now = self.project.contents.library, time.monotonic()
+        if library is None or now < self.due or self.project.contents.models:
+            return
+        ids = tuple(loop_id for loop_id in library.unique["loop_id"] if loop_id in self.vectors)
+        embeddings = EmbeddingSet(ids, np.stack([self.vectors[loop_id] for loop_id in ids]), self.encoder_id)
+        ranked = provisional_ranking(embeddings)
+        self.project.update(redraw=False, embeddings=embeddings, faults=self._faults_so_far(), provisional=ranked)
+        self.due = time.monotonic() + max(FILL_S, PATIENCE * (time.monotonic() - now))
+
+    def _show_faults(self) -> None:
+        """Findings so far beside a ranking that stays. The explorer fills in; pages are drawn anew with the last."""
+        now = time.monotonic()
+        self.project.update(redraw=False, faults=self._faults_so_far())
+        self.due = time.monotonic() + max(FAULTS_S, PATIENCE * (time.monotonic() - now))
+
+    def _faults_so_far(self) -> pd.DataFrame | None:
+        library = self.project.contents.library
+        if library is None:
+            return None
+        return faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
