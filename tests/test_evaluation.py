@@ -1,6 +1,8 @@
 """Metrics on rankings made by hand, labels joined on loop_id, both protocols."""
 
 import doctest
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from loopscope.detection.evaluation import (
     summarise,
 )
 from loopscope.errors import DataError
+from loopscope.user_files import UserFile
 
 
 def test_the_examples_in_the_documentation_hold():
@@ -104,6 +107,20 @@ def test_unusable_labels_are_one_sentence(tmp_path, text, message):
     file = tmp_path / "labels.csv"
     file.write_text(text)
     with pytest.raises(DataError, match=message):
+        read_labels(file)
+
+
+def test_labels_that_lead_out_of_the_folder_or_never_end_are_refused(tmp_path):
+    (tmp_path / "outside.csv").write_text("path,label\na,normal\n")
+    folder = tmp_path / "loops"
+    folder.mkdir()
+    file = UserFile(str(folder / "labels.csv"), str(folder))
+    Path(file).symlink_to(tmp_path / "outside.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_labels(file)
+    Path(file).unlink()
+    os.mkfifo(file)  # whoever opens it waits for a writer that never comes
+    with pytest.raises(DataError, match="cannot be read"):
         read_labels(file)
 
 

@@ -6,6 +6,7 @@ precision and recall; precision at k the share of anomalies among the k highest,
 given.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from loopscope.arrays import Float, Int
 from loopscope.detection.registry import detector_names, make_detector
 from loopscope.errors import DataError
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.user_files import FilePath, open_user_file
 from loopscope.wording import counted
 
 ALL = "all"  # the category of rows that count every anomaly
@@ -143,24 +145,25 @@ def _clean(data: LabelledSet, name: str, preset: str, seed: int) -> tuple[Any, A
     return data.labels[test], detector.anomaly_scores(data.X[test]), data.categories[test], detector.report_.seconds
 
 
-def read_labels(file: str | Path) -> pd.DataFrame:
+def read_labels(file: FilePath) -> pd.DataFrame:
     """A labels file as path (relative, with forward slashes), label (0 or 1), category ("" where there is none).
 
     Columns needed: path, label ("normal" or "anomaly", or 0 and 1); category is optional. Raises DataError.
     """
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        with open_user_file(file) as opened:
+            table = pd.read_csv(opened, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"The labels in {file} cannot be read ({error}); pass a CSV file with path and label."
+            f"The labels in {os.fspath(file)} cannot be read ({error}); pass a CSV file with path and label."
         ) from error
     missing = {"path", "label"} - set(table.columns)
     if missing:
-        raise DataError(f"The labels in {file} have no column {' and '.join(sorted(missing))}; add it.")
+        raise DataError(f"The labels in {os.fspath(file)} have no column {' and '.join(sorted(missing))}; add it.")
     words = table["label"].str.strip().str.lower()
     unknown = sorted(set(words) - set(LABEL_WORDS))
     if unknown:
-        raise DataError(f"The labels in {file} contain {unknown[0]!r}; write normal or anomaly.")
+        raise DataError(f"The labels in {os.fspath(file)} contain {unknown[0]!r}; write normal or anomaly.")
     labels = words.map(LABEL_WORDS).astype(int)
     category = table["category"] if "category" in table.columns else pd.Series("", index=table.index)
     return pd.DataFrame({"path": table["path"].str.replace("\\", "/"), "label": labels, "category": category})

@@ -14,7 +14,7 @@ from loopscope.ui.explain.selected import Selected, selected_loop
 from loopscope.ui.explain.sound import show_sound, signal_findings
 from loopscope.ui.state import SessionState
 
-BADGES = {FAULTY: ("Faulty", "orange"), INTERESTING: ("Interesting", "blue"), NORMAL: ("Normal", "gray")}
+BADGES = {FAULTY: ("Faulty", "violet"), INTERESTING: ("Interesting", "orange"), NORMAL: ("Normal", "gray")}
 DETAILS = "explain-details"
 
 

@@ -18,6 +18,7 @@ from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.projects.tasks import Task, TaskBoard
 from loopscope.ui.state import SessionState
+from loopscope.user_files import UserFile
 from loopscope.wording import counted
 
 KIND = "evaluate"
@@ -70,7 +71,13 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
 def _labelled(library: Library, embeddings: EmbeddingSet) -> LabelledSet:
     file = library.root / LABELS_FILE
     if file.is_file():
-        return label_loops(library.loops, library.root, read_labels(file), embeddings.loop_ids, embeddings.X)
+        return label_loops(
+            library.loops,
+            library.root,
+            read_labels(UserFile(str(file), str(library.root))),
+            embeddings.loop_ids,
+            embeddings.X,
+        )
     marks = {loop_id: mark.mark for loop_id, mark in store().get_marks(embeddings.loop_ids).items()}
     if not any(mark == "quarantine" for mark in marks.values()) or not any(
         m in {"keep", "love"} for m in marks.values()
