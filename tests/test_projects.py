@@ -262,6 +262,7 @@ def victim(home: Path, folder: Path, stage: str, reached: ProcessEvent) -> None:
 
     def hang_after_some() -> None:
         if tiny.n_embedded >= 8:
+            until(n_stored, "what was embedded is kept")  # by another thread than this one
             hang()
 
     def hang_then_fit(*arguments: Any, **more: Any) -> ScoredLoops | StoppedTraining:
