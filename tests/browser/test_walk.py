@@ -251,9 +251,15 @@ def listen(page: Page, library: dict[str, str]) -> None:
 
 def hear_music_that_is_wrong(page: Page) -> None:
     """Takes out of tune and off the grid are among the first ten, with the reason; what has places is marked there."""
-    wait_until(lambda: "off the grid" in page.locator(".ls-ranking").inner_text(), "the checks are done", 60)
-    first = [row.inner_text() for row in page.locator(".ls-option").all()[:10]]
-    assert any("cents" in row for row in first) and any("ms off the grid" in row for row in first), first
+    expect(page.locator(".ls-task")).to_be_hidden(timeout=LONG)  # the checks are done
+
+    def first_ten() -> list[str]:
+        return [row.inner_text() for row in page.locator(".ls-option").all()[:10]]
+
+    wait_until(
+        lambda: all(any(sign in row for row in first_ten()) for sign in ("cents", "ms off the grid")),
+        f"both are among the first ten: {first_ten()}",
+    )
     page.locator(".ls-option", has_text="ms off the grid").first.click()
     panel = page.locator(".st-key-explain")
     expect(panel.get_by_label(re.compile("with [1-9]\\d* fault marks"))).to_be_visible(timeout=LONG)
