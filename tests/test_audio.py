@@ -487,7 +487,7 @@ def test_a_child_that_is_told_to_end_is_no_file_s_fault(name: str, tmp_path: Pat
     worker = InspectionWorker()
     try:
         found = worker.inspect(path)
-        process = worker._process
+        process = worker._child._process
         assert process is not None and os.getpgid(process.pid) != os.getpgid(0), "a terminal's Ctrl-C is for us alone"
         process.send_signal(getattr(signal, name))
         process.wait(10)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from loopscope.audio.loudness import measure_file
 from loopscope.batches import measure_loops
-from loopscope.faults.check import INTEGER_BITS
+from loopscope.faults.file_report import INTEGER_BITS
 from loopscope.library import Library
 from loopscope.metadata import read_names
 from loopscope.packs.findings import Finding
