@@ -58,7 +58,7 @@ def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatc
     assert by_name.loc["untitled.wav", "bpm"] in (60, 120)
     assert by_name.loc["Bass_120_Em.wav", "n_bars"] == 4
     assert by_name.loc["untitled.wav", "loop_structure"] > 0.9 > by_name.loc["Bass_120_Em.wav", "loop_structure"]
-    assert {report.stage for report in reports} == {"Listening for tempo and key", "Comparing bars"}
+    assert {report.stage for report in reports} == {"Reading tags", "Listening for tempo and key", "Comparing bars"}
     assert all(report.done <= report.total for report in reports)
     monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
     monkeypatch.setattr(bars, "structure_of_file", refuse)

@@ -7,16 +7,19 @@ much sound data the header announces beyond the end of the file: libsndfile read
 Sources: RIFF/WAVE (Microsoft 1991), EBU Tech 3306 (RF64), AIFF 1.3 (Apple 1989), RFC 3533 (Ogg), RFC 9639 (FLAC).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Literal
 
 from loopscope.errors import AudioError
 
 HEAD_BYTES = 4096
 MAX_CHUNKS = 4096  # a walk over chunks ends here, however small and many the chunks of a hostile file are
+LARGEST_SIZE = 1 << 62
 STREAMED_SIZE = 0x7FFFF000  # sizes from here up are placeholders of programs that could not seek back
 OGG_TAIL_BYTES = 65536 + 512  # the longest Ogg page is 65307 bytes
 OGG_END_OF_STREAM = 0x04
+
+Order = Literal["big", "little", "caf"]  # of a chunk's size: 32 bits and padding to even places, in CAF 64 bits
 
 _W64_MAGIC = b"riff\x2e\x91\xcf\x11"
 _PREFIXES = (
@@ -127,17 +130,26 @@ def _group(file: BinaryIO) -> bytes:
     return file.read(4)
 
 
-def _missing_in_chunks(file: BinaryIO, size_bytes: int, wanted: bytes, order: Literal["big", "little"]) -> int:
-    position = 12
+def chunks(file: BinaryIO, position: int, order: Order) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place of the content and announced size of each chunk from a position on, to where the walk must end."""
+    header_size = 12 if order == "caf" else 8
     for _ in range(MAX_CHUNKS):
         file.seek(position)
-        header = file.read(8)
-        if len(header) < 8:
-            return 0
-        size = int.from_bytes(header[4:], order)
-        if header[:4] == wanted:
-            return 0 if size >= STREAMED_SIZE else max(0, size - (size_bytes - position - 8))
-        position += 8 + size + size % 2
+        header = file.read(header_size)
+        if len(header) < header_size:
+            return
+        size = int.from_bytes(header[4:], "little" if order == "little" else "big")
+        if size >= LARGEST_SIZE:  # minus one in CAF; no place to seek to
+            return
+        position += header_size
+        yield header[:4], position, size
+        position += size if order == "caf" else size + size % 2
+
+
+def _missing_in_chunks(file: BinaryIO, size_bytes: int, wanted: bytes, order: Order) -> int:
+    for name, position, size in chunks(file, 12, order):
+        if name == wanted:
+            return 0 if size >= STREAMED_SIZE else max(0, size - (size_bytes - position))
     return 0
 
 

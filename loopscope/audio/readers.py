@@ -7,7 +7,7 @@ never holds more than `BLOCK_SAMPLES` numbers, whatever the header says. Whateve
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import FileIO
 from typing import Protocol
@@ -169,13 +169,18 @@ def open_regular(path: FilePath) -> FileIO:
         raise TransientAudioError(f"The file cannot be opened: {_why(error)}.") from error
 
 
+def opened(source: Source) -> AbstractContextManager[FileIO]:
+    """The open file that it is or names; left open where it was. Raises TransientAudioError."""
+    return nullcontext(source) if isinstance(source, FileIO) else open_regular(source)
+
+
 @contextmanager
 def open_reader(source: Source) -> Iterator[Reader]:
     """Open a sound file, or read one that is open from its beginning, wherever it stands, and leave it open.
 
     Raises AudioError with the reason if it is none, is broken, too short or too long.
     """
-    with nullcontext(source) if isinstance(source, FileIO) else open_regular(source) as file:
+    with opened(source) as file:
         status = os.fstat(file.fileno())
         try:
             file.seek(0)

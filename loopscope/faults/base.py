@@ -102,6 +102,7 @@ class Signal:
 
     `tempo_bpm`: beats per minute as the file's name tells them, None where it does not.
     `bits`: of an integer sample in the file, None where they are unknown or no integers.
+    `tagged_bpm`: beats per minute as the file's tags tell them.
     """
 
     samples: Float
@@ -109,6 +110,7 @@ class Signal:
     start_s: float = 0.0
     tempo_bpm: float | None = None
     bits: int | None = None
+    tagged_bpm: float | None = None
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, make: Callable[["Signal"], Made]) -> Made:

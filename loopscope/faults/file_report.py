@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 from loopscope import audio
 from loopscope.audio.readers import open_regular
+from loopscope.audio.tags import read_tags
 from loopscope.faults.base import Fault, Signal, decibels, is_finding
 from loopscope.faults.registry import BLOCK_S, OVERLAP_S, judge, measure_blocks, to_compare
 from loopscope.store.parsing import is_number
@@ -39,10 +40,11 @@ def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal
     with open_regular(path) as file:
         header = audio.probe(file)
         bits = INTEGER_BITS.get(header.subtype)
+        tagged_bpm = read_tags(file, header).bpm
         start_s = 0.0
         while start_s == 0.0 or start_s < header.duration_s - OVERLAP_S:
             part = audio.decode(file, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits)
+            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits, tagged_bpm)
             start_s += BLOCK_S
 
 

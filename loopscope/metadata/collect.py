@@ -1,8 +1,8 @@
 """What is known of every file beside its score: instrument, genre, tempo, key with their sources, and whether it loops.
 
-Names are read at once; what is measured (tempo and key where names do not say them, bars compared at the tempo) is a
-long task whose results stay in the store by loop_id. Columns: METADATA_COLUMNS, n_bars and loop_structure (mean
-correlation of different bars, -1 to 1, NaN where unknown); one row per file.
+Names are read at once; what is measured (the files' own tags, tempo and key by ear where neither they nor names say
+them, bars compared at the tempo) is a long task whose results stay in the store by loop_id. Columns: METADATA_COLUMNS,
+n_bars and loop_structure (mean correlation of different bars, -1 to 1, NaN where unknown); one row per file.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ import pandas as pd
 
 from loopscope.metadata import fill_from_audio, fill_from_store, read_names
 from loopscope.metadata.bars import known_structures, structure_scores
+from loopscope.metadata.table import with_tags
+from loopscope.metadata.tags import files_of, known_tags, measure_tags
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
@@ -33,9 +35,11 @@ class MetadataTable:
 
 def known_metadata(loops: pd.DataFrame, store: Store) -> MetadataTable:
     """What names say of `loops` (as in Library.loops) and what was measured before; opens no file."""
-    filled, without_tempo_key = fill_from_store(read_names(loops), store)
+    tags = known_tags(loops["loop_id"], store)
+    filled, without_tempo_key = fill_from_store(with_tags(read_names(loops), tags), store)
     structures, without_bars = known_structures(filled, store)
-    return MetadataTable(_joined(filled, structures), without_tempo_key | without_bars)
+    unread = frozenset(loops["loop_id"]) - frozenset(tags)
+    return MetadataTable(_joined(filled, structures), unread | without_tempo_key | without_bars)
 
 
 def measure_metadata(
@@ -49,7 +53,8 @@ def measure_metadata(
 
     No file that leads out of `root` (with links resolved) is opened.
     """
-    filled = fill_from_audio(read_names(loops), store, on_progress, should_stop, root)
+    tags = measure_tags(files_of(loops, root), store, on_progress, should_stop)
+    filled = fill_from_audio(with_tags(read_names(loops), tags), store, on_progress, should_stop, root)
     return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop, root)))
 
 

@@ -1,7 +1,9 @@
 """Names and sounds of a library as a table: what, and where each value comes from.
 
 Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, and a `*_source` for each of the four:
-"name", "folder", "audio", or "" where nothing is known. One row per file, since copies may have different names.
+"file" (its tags), "name", "folder", "audio" (by ear), or "" where nothing is known. Of tempo and key the first of these
+holds that says something, and what each says stands in `bpm_file`, `bpm_name` (or folder), `bpm_audio`, and so for the
+key. One row per file, since copies may have different names.
 """
 
 import os
@@ -12,16 +14,19 @@ from typing import Any
 
 import pandas as pd
 
+from loopscope.audio.tags import FileTags
 from loopscope.batches import measure_loops
 from loopscope.metadata.names import NameMetadata, merge, parse_name
+from loopscope.metadata.tags import files_of, key_of
 from loopscope.metadata.tempo_key import estimate_from_audio
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
-from loopscope.user_files import UserFile
 
 FIELDS = ("instrument", "genre", "bpm", "key")
-METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS))
+HEARD = ("bpm", "key")  # said by files and by the ear too
+SAID = tuple(f"{field}_{source}" for field in HEARD for source in ("file", "name", "audio"))
+METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID)
 TEMPO_KEY_VERSION = "heard-2"  # raise it whenever `estimate_from_audio` would find something else in the same file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
@@ -37,6 +42,17 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
     return _frame(rows)
 
 
+def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame:
+    """`names` (as from `read_names`) with what the files' tags say, by loop_id, which goes before names."""
+    rows = _rows(names)
+    for row in rows:
+        own = tags.get(row["loop_id"], FileTags())
+        for field, value in (("bpm", own.bpm), ("key", key_of(own))):
+            if value is not None:
+                row |= {field: value, f"{field}_source": "file", f"{field}_file": value}
+    return _frame(rows)
+
+
 def fill_from_audio(
     names: pd.DataFrame,
     store: Store,
@@ -44,14 +60,13 @@ def fill_from_audio(
     should_stop: StopCheck = never_stop,
     root: Path | None = None,
 ) -> pd.DataFrame:
-    """`names` (as from `read_names`) with tempo and key by ear where they are unknown.
+    """`names` (as from `read_names` or `with_tags`) with tempo and key by ear where they are unknown.
 
     No file that leads out of `root` is opened, and no loop is listened to twice: a stopped run goes on where it was. A
     file that cannot be read keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when
     `should_stop` says so.
     """
-    top = None if root is None else str(root)
-    gaps = {loop_id: UserFile(path, top) for loop_id, path in _gaps(names).items()}
+    gaps = files_of(_gaps(names), root)
     measured = measure_loops(
         gaps,
         lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),
@@ -66,8 +81,8 @@ def fill_from_audio(
 def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
     """`names` with what was estimated before, and the loops with gaps that nobody has listened to yet."""
     gaps = _gaps(names)
-    estimates = store.get_reports("measurements", gaps, TEMPO_KEY_VERSION, _is_estimate)
-    return _with_estimates(names, estimates), frozenset(gaps) - frozenset(estimates)
+    estimates = store.get_reports("measurements", gaps["loop_id"], TEMPO_KEY_VERSION, _is_estimate)
+    return _with_estimates(names, estimates), frozenset(gaps["loop_id"]) - frozenset(estimates)
 
 
 def _is_estimate(found: Any) -> bool:
@@ -78,15 +93,17 @@ def _is_estimate(found: Any) -> bool:
     return (bpm is None or is_number(bpm)) and (key is None or isinstance(key, str))
 
 
-def _gaps(names: pd.DataFrame) -> dict[str, str]:
-    """loop_id -> path of the loops whose tempo or key is unknown."""
-    unknown = names[(names["bpm_source"] == "") | (names["key_source"] == "")].drop_duplicates("loop_id")
-    return dict(zip(unknown["loop_id"], unknown["path"], strict=True))
+def _gaps(names: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose tempo or key is unknown."""
+    return names[(names["bpm_source"] == "") | (names["key_source"] == "")]
 
 
 def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
-    rows = [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
-    return _frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in rows])
+    return _frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in _rows(names)])
+
+
+def _rows(names: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
@@ -96,7 +113,7 @@ def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
     for field in FIELDS:
         known = "folder" if getattr(own, field) is None else "name"
         row[f"{field}_source"] = "" if row[field] is None else known
-    return row
+    return row | {f"{field}_name": row[field] for field in HEARD}
 
 
 @lru_cache(CACHED_NAMES)
@@ -118,14 +135,16 @@ def _filled(row: Mapping[str, Any], estimate: Estimate) -> dict[str, Any]:
     """What an estimate adds to a row."""
     new: dict[str, Any] = {}
     for field, value in estimate.items():
-        if value is not None and not row[f"{field}_source"]:
-            new |= {field: value, f"{field}_source": "audio"}
+        if value is not None:
+            new[f"{field}_audio"] = value
+            new |= {} if row[f"{field}_source"] else {field: value, f"{field}_source": "audio"}
     return new
 
 
 def _frame(rows: Sequence[dict[Any, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype="object") for name in METADATA_COLUMNS},
+        {name: pd.Series([row.get(name) for row in rows], dtype="object") for name in METADATA_COLUMNS},
     )
     texts = {f"{field}_source": "str" for field in FIELDS}
-    return table.astype({"loop_id": "str", "bpm": "float64", **texts})
+    numbers = {name: "float64" for name in METADATA_COLUMNS if name.startswith("bpm") and name not in texts}
+    return table.astype({"loop_id": "str", **numbers, **texts})

@@ -1,6 +1,6 @@
-"""Another tempo than its name says: length and attacks fit one, and the named one neither as likely nor as well.
+"""Another tempo than its name or tags say: length and attacks fit one, the one said is unlikely and fits no better.
 
-Half and double tempo sound alike and are never held against a name. A loop that was cut anywhere fits no tempo by its
+Half and double tempo sound alike and are never held against them. A loop that was cut anywhere fits no tempo by its
 length; its attacks still lie on the grid of its own, and then nothing is said.
 """
 
@@ -20,17 +20,22 @@ AS_WELL = 0.02  # of the gap between the grid's lines
 
 
 def measure_other_tempo(signal: Signal) -> Measurement:
-    """Score: logarithm of how many times likelier the other tempo is."""
-    if not signal.tempo_bpm:
+    """Score: logarithm of how many times likelier the other tempo is, of what its name or its tags say."""
+    said: dict[float, str] = {}
+    for bpm, who in ((signal.tagged_bpm, "tags say"), (signal.tempo_bpm, "name says")):
+        if bpm:
+            said[bpm] = f"{who.split()[0]} and its tags say" if bpm in said else who
+    if not said:
         return NOTHING
     level, onsets = signal.once(mel_levels), signal.once(find_onsets)
     tempi = weigh_tempi(Rhythm(level, hop_s(signal.sample_rate), onsets, signal.duration_s))
-    score, other = odds_of_another(tempi, onsets, signal.tempo_bpm)
-    return Measurement(
-        score,
-        sentence=f"Its name says {signal.tempo_bpm:g} BPM; its length and its attacks fit {other:g} BPM.",
-        brief=f"{other:g} BPM, not {signal.tempo_bpm:g}",
-    )
+    found = []
+    for bpm, who in said.items():
+        score, other = odds_of_another(tempi, onsets, bpm)
+        if other:
+            sentence = f"Its {who} {bpm:g} BPM; its length and its attacks fit {other:g} BPM."
+            found.append(Measurement(score, sentence=sentence, brief=f"{other:g} BPM, not {bpm:g}"))
+    return max(found, key=lambda one: one.score, default=NOTHING)
 
 
 def odds_of_another(tempi: Tempi, onsets: Onsets, named_bpm: float) -> tuple[float, float]:

@@ -15,13 +15,14 @@ from loopscope.files import display_name
 from loopscope.library import Library
 from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_metadata
+from loopscope.metadata.table import HEARD
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.note import note_field
 
-SOURCES = {"name": "from its name", "folder": "from its folder", "audio": "by ear"}
+SOURCES = {"file": "from its tags", "name": "from its name", "folder": "from its folder", "audio": "by ear"}
 LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
 
 
@@ -62,12 +63,24 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
 
 
 def metadata_in_words(known: "pd.Series[Any]") -> str:
-    """One sentence: each field with its source, or that nothing is known."""
+    """One sentence: each field with its source and what others say of it, or that nothing is known."""
     said = []
     for field, words in (("bpm", "{:g} BPM"), ("key", "key {}"), ("instrument", "{}"), ("genre", "{}")):
-        if known[f"{field}_source"]:
-            said.append(f"{words.format(known[field])} ({SOURCES[known[f'{field}_source']]})")
+        if source := known[f"{field}_source"]:
+            others = _others(known, field) if field in HEARD else []
+            said.append(f"{words.format(known[field])} ({'; '.join([SOURCES[source], *others])})")
     return plain(", ".join(said) or "Neither its name nor its sound says tempo, key, instrument or genre") + "."
+
+
+def _others(known: "pd.Series[Any]", field: str) -> list[str]:
+    """What other sources say that is not the value that holds, such as "97 from its name"."""
+    values = {source: known[f"{field}_{source}"] for source in ("file", "name", "audio")}
+    shown = "{:g} {}" if field == "bpm" else "{} {}"
+    return [
+        shown.format(value, SOURCES[source])
+        for source, value in values.items()
+        if not pd.isna(value) and value != known[field]
+    ]
 
 
 def note_and_path(library: Library, loop_id: str) -> None:

@@ -184,7 +184,7 @@ def _what_names_say(known: pd.DataFrame) -> None:
                     describe=f"{title} of the {n:,} loops of {len(known):,} where they are known.",
                 )
     if present:
-        st.caption("From file and folder names; tempo and key also by ear once the Explore page has listened.")
+        st.caption("From file and folder names; tempo and key also from tags and by ear, once Explore has listened.")
     else:
         st.caption("The names tell no instrument, genre, tempo or key.")
 
