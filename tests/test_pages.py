@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library
+from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, fit_detector, score_library, train_detector
 from loopscope.analysis.report import KindCount
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.config import paths
@@ -24,12 +25,16 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders import aisfx
 from loopscope.encoders.base import Encoder
 from loopscope.faults import add_near_duplicates, check_library
+from loopscope.faults.check import STAGE as CHECKING
 from loopscope.library import Library, scan_folder
+from loopscope.progress import EpochReport, Progress
 from loopscope.store import Store
 from loopscope.ui.components import printable
 from loopscope.ui.explorer.view import display_order, explorer_view
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.tasks import Task
+from loopscope.ui.projects.walking import TRAIN, WALK
 from loopscope.ui.server.media import media_registry
 from loopscope.ui.state import SessionState
 from loopscope.ui.views import library as library_view
@@ -444,6 +449,52 @@ def test_a_model_is_trained_again_on_its_own_part(walked: Walked) -> None:
     model = state_of(at).model
     assert model is not None and model.subset == "instrument guitar" and model.detector.name == "knn"
     assert len(model.scores) == 9 and not model.is_new.any()
+
+
+def test_another_model_can_be_trained_while_only_the_checks_of_the_walk_go_on(walked: Walked) -> None:
+    at = trained(walked)
+    project = state_of(at).project
+    has_model, checks, over = threading.Event(), threading.Event(), threading.Event()
+
+    def walk_on(task: Task) -> None:
+        task.on_progress(Progress("Training", 1, 2))
+        has_model.wait(60)
+        task.on_progress(Progress(CHECKING, 1, 2))
+        checks.set()
+        over.wait(60)
+
+    project.tasks.start(WALK, "Analysing", walk_on)
+    at.run()
+    assert at.button(key="train-start").disabled, "the walk trains"
+    has_model.set()
+    assert checks.wait(60)
+    at.selectbox(key="detector-name").set_value("knn").run()
+    assert not at.button(key="train-start").disabled, "only the checks go on"
+    at.button(key="train-start").click().run()
+    training = project.tasks.get(TRAIN)
+    while training is None or training.running:
+        time.sleep(0.05)
+    assert project.tasks.running(WALK) and project.active == "knn · robust · seed 0"
+    over.set()
+    finish_tasks(at)
+
+
+def test_a_stopped_training_is_kept_or_discarded_by_its_button(walked: Walked) -> None:
+    at = trained(walked)
+    project = state_of(at).project
+    epochs: list[EpochReport] = []
+    stopped = train_detector(walked.embeddings, "AE", on_epoch=epochs.append, should_stop=lambda: len(epochs) > 1)
+    assert isinstance(stopped, StoppedTraining)
+    known = list(project.contents.models)
+    for key, kept in (("drop-stopped", known), ("keep-stopped", [*known, "AE (unfinished)"])):
+        project.update(stopped=("AE", stopped))
+        at.run()
+        assert "AE was stopped and is not kept" in texts(at)
+        at.button(key=key).click().run()
+        finish_tasks(at)
+        assert not at.exception
+        assert list(project.contents.models) == kept
+        assert "was stopped and is not kept" not in texts(at)
 
 
 def test_a_saved_model_scores_the_same_loops_again_and_can_be_deleted(walked: Walked) -> None:

@@ -10,6 +10,7 @@ from loopscope.analysis.walk import Plan, walk
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import Cancelled
+from loopscope.faults.check import STAGE as CHECKING
 from loopscope.files import display_name
 from loopscope.progress import ProgressCallback
 from loopscope.store import Store
@@ -74,6 +75,13 @@ def start_walk(
     if compute:
         project.remember(standing="running")
     return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work)
+
+
+def only_checks_run(project: Project) -> bool:
+    """Whether the walk has nothing left to do but the checks: its model is there, and another may be trained."""
+    task = project.tasks.get(WALK)
+    said = task.progress if task is not None and task.running else None
+    return said is not None and said.stage == CHECKING and bool(project.contents.models)
 
 
 def start_training(project: Project, store: Store, embeddings: EmbeddingSet, plan: Plan, subset: str = "") -> Task:

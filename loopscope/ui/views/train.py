@@ -9,7 +9,7 @@ from loopscope.library import Library
 from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
 from loopscope.ui.projects.stopped import KEEP, keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import TRAIN, WALK, start_training
+from loopscope.ui.projects.walking import TRAIN, WALK, only_checks_run, start_training
 from loopscope.ui.state import SessionState, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.report import CURVES, show_report
@@ -23,7 +23,8 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
     tasks = state.project.tasks
     for kind in (WALK, TRAIN, KEEP):
         ended(kind)
-    running = next((kind for kind in (TRAIN, WALK, KEEP) if tasks.running(kind)), None)
+    kinds = (TRAIN, KEEP) if only_checks_run(state.project) else (TRAIN, WALK, KEEP)
+    running = next((kind for kind in kinds if tasks.running(kind)), None)
     show_provenance()
     if not tasks.running(KEEP):
         _offer_stopped(state)
