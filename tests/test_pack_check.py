@@ -130,6 +130,7 @@ def test_any_name_survives_in_every_format(tmp_path: Path, capfdbinary: pytest.C
     suite = ElementTree.fromstring(checked(capfdbinary, *only, "--format", "junit")[1])
     cases = list(suite.iter("testcase"))
     assert {os.fsencode(tmp_path) + b"/" + unquote_to_bytes(case.attrib["file"]) for case in cases} == rooted
+    assert {case.attrib["name"] for case in cases} >= {r"caf\xe9 120bpm.wav", "Zürich ♪.wav"}
     assert all(case.find("failure") is not None for case in cases)
     assert suite.attrib["tests"] == suite.attrib["failures"] == str(len(ODD_NAMES))
 
