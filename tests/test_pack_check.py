@@ -145,6 +145,9 @@ def test_sarif_is_valid_and_says_what_the_lines_say(pack: Path) -> None:
     assert [rules[result["ruleIndex"]] for result in run["results"]] == [one.kind for one in report.findings]
     levels = {"fault": "error", "suspect": "warning", "note": "note"}
     assert [result["level"] for result in run["results"]] == [levels[one.level] for one in report.findings]
+    regions = [result["locations"][0]["physicalLocation"].get("region") for result in run["results"]]
+    sizes = [Path(one.path).stat().st_size for one in report.findings]
+    assert regions == [{"byteOffset": 0, "byteLength": size} if size else None for size in sizes]
     prints = [result["partialFingerprints"]["loopAndKind/v1"] for result in run["results"]]
     assert len(set(prints)) == len({(one.loop_id or one.path, one.kind) for one in report.findings})
     run["results"][0]["level"] = "fault"

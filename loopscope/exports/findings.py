@@ -49,9 +49,10 @@ def findings_json(report: PackReport) -> bytes:
 
 
 def sarif_bytes(report: PackReport) -> bytes:
-    """A SARIF 2.1.0 log with one run. A sound has no lines, so places in time are properties of a result."""
+    """A SARIF 2.1.0 log with one run. A sound has no lines: a result is about the whole file and has its seconds."""
     kinds = sorted({one.kind for one in report.findings})
-    root = report.library.root
+    root, loops = report.library.root, report.library.loops
+    sizes = dict(zip(loops["path"], loops["size_bytes"].tolist(), strict=True))
     driver = {
         "name": "loopscope",
         "version": __version__,
@@ -62,7 +63,7 @@ def sarif_bytes(report: PackReport) -> bytes:
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {FOLDER: {"uri": f"{root.as_uri().rstrip('/')}/"}},
-        "results": [_result(one, kinds.index(one.kind), root) for one in report.findings],
+        "results": [_result(one, kinds.index(one.kind), root, sizes.get(one.path)) for one in report.findings],
     }
     return record_bytes({"$schema": SARIF, "version": "2.1.0", "runs": [run]})
 
@@ -110,7 +111,8 @@ def _record(finding: Finding) -> dict[str, Any]:
 
 
 def _rule(kind: str) -> dict[str, Any]:
-    rule: dict[str, Any] = {"id": kind, "shortDescription": {"text": KINDS[kind]}}
+    name = kind.title().replace("_", "")
+    rule: dict[str, Any] = {"id": kind, "name": name, "shortDescription": {"text": KINDS[kind]}}
     if kind in LIMITS:
         limit = LIMITS[kind]
         text = f"Suspected from {limit.suspect:g} {limit.unit}, sure from {limit.fault:g}. {limit.source}."
@@ -118,15 +120,16 @@ def _rule(kind: str) -> dict[str, Any]:
     return rule
 
 
-def _result(finding: Finding, rule: int, root: Path) -> dict[str, Any]:
+def _result(finding: Finding, rule: int, root: Path, n_bytes: int | None) -> dict[str, Any]:
     uri = uri_in(finding.path, root)
+    region = {} if n_bytes is None else {"region": {"byteOffset": 0, "byteLength": n_bytes}}
     known_by = hashlib.sha256(f"{finding.loop_id or uri} {finding.kind}".encode()).hexdigest()
     return {
         "ruleId": finding.kind,
         "ruleIndex": rule,
         "level": SARIF_LEVELS[finding.level],
         "message": {"text": display_name(finding.said)},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": FOLDER}}}],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri, "uriBaseId": FOLDER}, **region}}],
         "partialFingerprints": {"loopAndKind/v1": known_by},
         "properties": {"seconds": finding.times_s, "strength": finding.strength, "level": finding.level},
     }
