@@ -7,7 +7,7 @@ import pytest
 
 from loopscope.checkpoints import AISFX, load_weights
 from loopscope.encoders.aisfx import SAMPLE_RATE, load, make
-from loopscope.encoders.base import ENCODERS
+from loopscope.encoders.catalogue import ENCODERS
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.errors import EncoderError
 from tests.golden.clips import plucked

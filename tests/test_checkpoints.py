@@ -33,7 +33,8 @@ from loopscope.checkpoints import (
     load_weights,
 )
 from loopscope.checkpoints.__main__ import main
-from loopscope.encoders.base import ENCODERS, load_encoder
+from loopscope.encoders.base import load_encoder
+from loopscope.encoders.catalogue import ENCODERS
 from loopscope.errors import EncoderError, WeightsError
 from loopscope.files import file_sha256
 from loopscope.progress import Progress

@@ -26,7 +26,7 @@ def test_every_linked_file_exists() -> None:
 
 def test_every_encoder_and_detector_is_named() -> None:
     from loopscope.detection.registry import detector_info, detector_names
-    from loopscope.encoders.base import ENCODERS
+    from loopscope.encoders.catalogue import ENCODERS
 
     assert all(f"`{info.name}`" in README for info in ENCODERS)
     titles = {name: name if detector_info(name).is_deep else detector_info(name).title for name in detector_names()}

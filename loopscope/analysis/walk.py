@@ -22,7 +22,8 @@ from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_libr
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import AUTO, ENCODERS, Encoder, Samples, load_encoder
+from loopscope.encoders.base import Encoder, Samples, load_encoder
+from loopscope.encoders.catalogue import AUTO, known_encoders
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
 from loopscope.faults.file_report import Report, is_report
@@ -64,8 +65,10 @@ class Plan:
     @property
     def encoder_name(self) -> str:
         """The encoder to load: what "auto" came to the last time, so that a folder that grew stays comparable."""
-        earlier = (info.name for info in ENCODERS if self.encoder_id.startswith(f"{info.name}-"))
-        return next(earlier, AUTO) if self.encoder == AUTO else self.encoder
+        if self.encoder != AUTO or not self.encoder_id:
+            return self.encoder
+        earlier = (info.name for info in known_encoders() if self.encoder_id.startswith(f"{info.name}-"))
+        return next(earlier, AUTO)
 
     @property
     def label(self) -> str:

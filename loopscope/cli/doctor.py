@@ -81,9 +81,10 @@ def _audio() -> Finding:
 
 def _weights() -> list[Finding]:
     """Of every encoder; those that are not here can be fetched, which needs the network."""
-    from loopscope.encoders.base import ENCODERS
+    from loopscope.encoders.catalogue import known_encoders, plugins
 
-    return [Finding(f"Weights of {it.name}", True, "here" if it.ready else "to be fetched") for it in ENCODERS]
+    own = [Finding(f"Weights of {it.name}", True, "here" if it.ready else "to be fetched") for it in known_encoders()]
+    return own + [Finding("Encoder plug-in", False, sentence) for sentence in plugins().refused]
 
 
 def _database() -> Finding:

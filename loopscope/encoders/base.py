@@ -4,7 +4,7 @@ Conventions: a waveform is (n_samples,) float32 mono at the encoder's own sample
 (n, n_features) float32, one row per waveform in the order given, not normalised. `encoder_id` names everything that
 the numbers depend on (encoder, version of the front end, weights, and the precision where it shows), so that
 embeddings of two encoders are never mixed. A new encoder is one module with a loading function and one line of
-`ENCODERS`.
+`catalogue.ENCODERS`, or a package of its own with an entry point (see `catalogue`).
 
 Patches are what an early layer of a network hears in each tenth of a second, beside the one embedding of the whole:
 (n_patches, n_values) float16 of a clip, in the order of time; patch i begins at i · patch_seconds, and a clip shorter
@@ -13,7 +13,6 @@ wherever it is. `patch_id` names all that they depend on, so that patches of two
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -22,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopscope import checkpoints
+from loopscope.defects import Defect, attempt
+from loopscope.encoders.catalogue import AUTO, ENCODERS, EncoderInfo, known_encoders
 from loopscope.errors import EncoderError, WeightsError
 from loopscope.late import importing
 from loopscope.progress import ProgressCallback, ignore_progress
@@ -29,7 +30,6 @@ from loopscope.progress import ProgressCallback, ignore_progress
 if TYPE_CHECKING:
     from torch import Tensor
 
-AUTO = "auto"
 PREFERRED, OFFLINE = "clap-fusion", "aisfx"
 
 Samples = NDArray[np.float32]
@@ -108,40 +108,13 @@ class PatchEncoder(StagedEncoder, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class EncoderInfo:
-    """An encoder one can choose: `loader` of `loopscope.encoders.<module>` takes (weights_file, on_progress)."""
-
-    name: str
-    title: str
-    n_features: int
-    licence: str
-    module: str
-    loader: str = "load"
-
-    @property
-    def ready(self) -> bool:
-        """Whether its weights are on this machine, or it needs none."""
-        checkpoint = checkpoints.CHECKPOINTS.get(self.name)
-        return checkpoint is None or checkpoints.is_ready(checkpoint)
-
-
-_CLAP_LICENCE = "laion-clap CC0 1.0; the weights as their hub page says"
-ENCODERS = (
-    EncoderInfo(
-        "clap-fusion", "CLAP with feature fusion (HTSAT-tiny, any sound)", 768, _CLAP_LICENCE, "clap", "load_fusion"
-    ),
-    EncoderInfo("clap-music", "CLAP for music (HTSAT-base)", 1024, _CLAP_LICENCE, "clap", "load_music"),
-    EncoderInfo("aisfx", "aiSFX (sound effects, works offline)", 512, "CC BY 4.0, Ma and Lerch 2022", "aisfx"),
-)
-
-
 def encoder_info(name: str) -> EncoderInfo:
     """What is known of an encoder. Raises `EncoderError` for an unknown name."""
-    for info in ENCODERS:
-        if info.name == name:
-            return info
-    known = ", ".join(info.name for info in ENCODERS)
+    own = {info.name: info for info in ENCODERS}  # without a look at other packages
+    found = own.get(name) or next((info for info in known_encoders() if info.name == name), None)
+    if found is not None:
+        return found
+    known = ", ".join(info.name for info in known_encoders())
     raise EncoderError(f'There is no encoder "{name}"; choose one of {AUTO}, {known}.')
 
 
@@ -173,7 +146,22 @@ def _load_best(on_progress: ProgressCallback) -> Encoder:
 
 def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallback) -> Encoder:
     info = encoder_info(name)
+    if info in ENCODERS:
+        return _loaded(info, weights_file, on_progress)
+    encoder = attempt(f"loading the encoder {name}", lambda: _loaded(info, weights_file, on_progress))
+    if isinstance(encoder, Defect):
+        raise EncoderError(f"The encoder {name} cannot be loaded ({encoder.reason}); update or remove its package.")
+    if not encoder.encoder_id.startswith(f"{name}-"):
+        raise EncoderError(
+            f"The encoder {name} calls itself {encoder.encoder_id!a:.80}, which must begin with {name}-; update or "
+            "remove its package."
+        )
+    return encoder
+
+
+def _loaded(info: EncoderInfo, weights_file: str | Path | None, on_progress: ProgressCallback) -> Encoder:
+    module, _, function = info.loader.partition(":")
     with importing:
-        module = import_module(f"loopscope.encoders.{info.module}")
-    encoder: Encoder = getattr(module, info.loader)(weights_file, on_progress)
+        found = import_module(module)
+    encoder: Encoder = getattr(found, function)(weights_file, on_progress)
     return encoder

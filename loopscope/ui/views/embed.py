@@ -7,7 +7,7 @@ import streamlit as st
 from loopscope.allowed_folders import allowed_place
 from loopscope.analysis.pipeline import left_out
 from loopscope.embeddings import EmbeddingSet
-from loopscope.encoders.base import AUTO, ENCODERS
+from loopscope.encoders.catalogue import AUTO, known_encoders, plugins
 from loopscope.files import is_file
 from loopscope.library import Library
 from loopscope.ui.components import ended, figures_row, next_step, plain, show_notice, show_task
@@ -22,15 +22,19 @@ CLAP = "clap"  # begins the names of the encoders that take a checkpoint of the 
 
 def choose_encoder() -> str:
     """The encoder's name; for CLAP a weights file of the user's may be chosen too, see `checked_weights`."""
-    known = {info.name: info for info in ENCODERS}
+    known = {info.name: info for info in known_encoders()}
     titles = {AUTO: "Automatic: CLAP where its weights are at hand, else aiSFX"}
-    titles |= {name: f"{info.title}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()}
+    titles |= {
+        name: f"{plain(info.title)}{'' if info.ready else ' (weights not here yet)'}" for name, info in known.items()
+    }
     recall({"encoder-name": AUTO})
     name = st.radio("Encoder", list(titles), format_func=titles.__getitem__, key="encoder-name")
     remember("encoder-name")
     if name in known:
         info = known[name]
         st.caption(f"{info.n_features} numbers per loop · {plain(info.licence)}")
+    for sentence in plugins().refused:
+        st.caption(plain(sentence))
     if name.startswith(CLAP):
         recall({"weights-file": ""})
         session().choices["weights-file"] = st.text_input(

@@ -1,0 +1,98 @@
+"""The encoders one can choose: those of loopscope, and those of other packages that are installed here.
+
+A package brings an encoder by an entry point of the group `loopscope.encoders` that names an `EncoderInfo` of its own.
+`encoders.conformance` says whether the encoder keeps the contract.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+
+from loopscope import checkpoints
+from loopscope.defects import Defect, attempt
+from loopscope.late import importing
+
+AUTO = "auto"
+GROUP = "loopscope.encoders"
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")  # it begins encoder ids, which are kept for years
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """An encoder one can choose. `loader` is "package.module:function", which takes (weights_file, on_progress)."""
+
+    name: str
+    title: str
+    n_features: int
+    licence: str
+    loader: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether its weights are on this machine, or it needs none of ours."""
+        checkpoint = checkpoints.CHECKPOINTS.get(self.name)
+        return checkpoint is None or checkpoints.is_ready(checkpoint)
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """What other packages bring: encoders, and one sentence for each that cannot be used."""
+
+    encoders: tuple[EncoderInfo, ...]
+    refused: tuple[str, ...]
+
+
+_CLAP_LICENCE = "laion-clap CC0 1.0; the weights as their hub page says"
+ENCODERS = (
+    EncoderInfo(
+        "clap-fusion",
+        "CLAP with feature fusion (HTSAT-tiny, any sound)",
+        768,
+        _CLAP_LICENCE,
+        "loopscope.encoders.clap:load_fusion",
+    ),
+    EncoderInfo("clap-music", "CLAP for music (HTSAT-base)", 1024, _CLAP_LICENCE, "loopscope.encoders.clap:load_music"),
+    EncoderInfo(
+        "aisfx",
+        "aiSFX (sound effects, works offline)",
+        512,
+        "CC BY 4.0, Ma and Lerch 2022",
+        "loopscope.encoders.aisfx:load",
+    ),
+)
+
+
+def known_encoders() -> tuple[EncoderInfo, ...]:
+    """All that can be chosen, our own first."""
+    return (*ENCODERS, *plugins().encoders)
+
+
+@lru_cache(maxsize=1)
+def plugins() -> Plugins:
+    """What is installed here, looked up once; a package that does not keep to the rules costs nobody else anything."""
+    found: dict[str, EncoderInfo] = {}
+    refused = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        info = _info_of(entry, {AUTO, *found, *(own.name for own in ENCODERS)})
+        if isinstance(info, EncoderInfo):
+            found[info.name] = info
+        else:
+            package = entry.dist.name if entry.dist is not None else entry.value
+            refused.append(f"The encoder {entry.name!a} of the package {package} cannot be used: {info}.")
+    return Plugins(tuple(found.values()), tuple(refused))
+
+
+def _info_of(entry: EntryPoint, taken: set[str]) -> EncoderInfo | str:
+    """What the entry point names, or why that is no encoder for us."""
+    with importing:
+        info = attempt("finding an encoder", entry.load)
+    if isinstance(info, Defect):
+        return info.reason
+    if not isinstance(info, EncoderInfo):
+        return f"{entry.value} is a {type(info).__name__}, not an EncoderInfo"
+    if info.name != entry.name or not _NAME.fullmatch(info.name):
+        return "its name must be that of its entry point, in small letters, digits, dots and hyphens"
+    if info.name in taken:
+        return "another encoder has this name"
+    return info
