@@ -89,6 +89,7 @@ interface ExplorerData {
   acknowledged: number;
   height: number;
   provisional?: boolean;
+  taught?: string; // names what marks teach, "" without marks
   project?: string; // id, "" where there is none
   view?: unknown; // what view-state.js saved last for this project
 }
@@ -184,6 +185,10 @@ type Points = {
   modified?: Float64Array;
 } & Record<`code:${string}`, Int32Array> &
   Record<`value:${string}`, Float32Array>;
+
+/** What marks teach, row by row: ranks of "Listen first", by how much the evidence moved, the row of the marked loop that
+ * moved it most (−1: none, −2: one that is not in the table). */
+type Lesson = { name: string; listen: Int32Array; shift: Float32Array; because: Int32Array };
 type Matrix = Float32Array & { shape: number[] };
 
 // The part of Plotly that is used. Traces and layouts are plain objects of hundreds of optional keys: `any`.

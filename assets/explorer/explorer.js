@@ -3,6 +3,7 @@
 
 import { Adoption } from "./adoption.js";
 import { AudioEngine } from "./audio-engine.js";
+import { Lessons } from "./lessons.js";
 import { Loops } from "./loops.js";
 import { Addresses, fetchArrays, fetchJson, loadPlotly } from "./transport.js";
 import { askedAt } from "./view-state.js";
@@ -28,6 +29,7 @@ export class Explorer {
     this.ending = new AbortController();
     const { signal } = this.ending;
     this.adoption = new Adoption(this, signal);
+    this.lessons = new Lessons(this, signal);
     const hear = (/** @type {DocumentEventMap["loopscope:pulse"]} */ { detail }) =>
       detail.explorer && detail.explorer.project === this.component.data.project && this.#offer(detail.explorer);
     document.addEventListener("loopscope:pulse", hear, { signal });
@@ -68,6 +70,7 @@ export class Explorer {
     this.root.dataset.complete = "true";
     this.root.dataset.version = this.version;
     this.opened = true;
+    this.lessons.open(views);
     this.#offer(this.newest);
   }
 
@@ -75,6 +78,7 @@ export class Explorer {
   async fetch(version) {
     const loops = await this.#listed(version);
     await this.#complete(loops, version);
+    await this.lessons.prepare(loops, version);
     return loops;
   }
 
@@ -90,6 +94,12 @@ export class Explorer {
     const said = { version, provisional, heardFor: this.component.data.version };
     await this.views?.adopt(loops, said, /** @type {PlotlyLibrary} */ (this.plotly));
     this.root.dataset.version = version;
+    this.lessons.renew();
+  }
+
+  /** What marks teach, by the name that Python gave it. @param {string} name @param {string} version @returns {Promise<Lesson>} */
+  async lesson(name, version) {
+    return { name, ...(await fetchArrays(this.#at(version), name)) };
   }
 
   /** New data, of this version or of another of the project, or a new theme. @param {Component<ExplorerData>} component */
@@ -100,6 +110,7 @@ export class Explorer {
     this.addresses.token = data.token;
     this.views?.update(component);
     const changed = data.version !== before.version || data.provisional !== before.provisional;
+    if (this.opened) this.lessons.offer();
     if (changed) this.#offer({ version: data.version, provisional: Boolean(data.provisional) });
   }
 

@@ -3,10 +3,12 @@
 import { BADGES, reasonOf } from "./badges.js";
 import { h, icon } from "./dom.js";
 import * as format from "./format.js";
+import { movedOf } from "./lessons.js";
 
 export class ListRow {
   constructor() {
     this.row = -1;
+    this.listens = false; // whether the list stands in the order of listening
     /** @type {Mark | null} */
     this.drawn = null; // the mark
     this.rank = h("span", { class: "ls-rank" });
@@ -36,13 +38,20 @@ export class ListRow {
     );
   }
 
-  /** Say all there is to say of a row now. @param {Session} session @param {number} row @param {boolean} ranked with rank and score */
-  fill(session, row, ranked) {
+  /**
+   * Say all there is to say of a row now.
+   * @param {Session} session
+   * @param {number} row
+   * @param {boolean} ranked with rank and score
+   * @param {boolean} listens with what marks made of its place
+   */
+  fill(session, row, ranked, listens) {
     const { loops } = session;
     const { element } = this;
     const [id, mark, scored] = [loops.ids[row], session.markOf(row), loops.hasScore(row)];
     const pending = session.isPending(id);
     this.row = row;
+    this.listens = listens;
     element.dataset.row = String(row);
     element.title = pending ? `Mark not saved yet · ${loops.pathOf(row)}` : loops.pathOf(row);
     element.ariaSelected = String(row === session.selected);
@@ -67,7 +76,8 @@ export class ListRow {
     const badge = session.badgeOf(this.row);
     if (this.element.dataset.badge !== badge) this.element.dataset.badge = badge;
     write(this.badge, BADGES[badge]);
-    write(this.reason, reasonOf(session, this.row));
+    const moved = this.listens ? movedOf(session, this.row) : "";
+    write(this.reason, [moved, reasonOf(session, this.row)].filter(Boolean).join(" · "));
   }
 
   /** @param {Mark | null} mark @param {boolean} pending */

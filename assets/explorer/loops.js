@@ -2,6 +2,7 @@
 // ascending: row n−1 is the most anomalous, and the flagged loops are the rows from a cut to the end.
 
 import * as format from "./format.js";
+import { heldRanks } from "./orders.js";
 
 const MOST_NEAR = 256; // answers kept
 const IQR_OF_NORMAL = 1.349; // standard deviations
@@ -32,6 +33,9 @@ export class Loops {
     this.faults = points.faults ?? new Int32Array(this.ids.length); // bit sets over the kinds: sure, unsure
     this.suspicions = points.suspicions ?? new Int32Array(this.ids.length);
     this.listen = points.listen ?? Int32Array.from(this.ids, (_, row) => this.ids.length - row); // 1 = hear it first
+    this.untaught = this.listen; // the same without marks
+    /** @type {Lesson | null} what marks made of it */
+    this.lesson = null;
     this.modified = points.modified ?? new Float64Array(this.ids.length); // seconds since 1970
     this.n = this.ids.length;
     this.title = table.title ?? "";
@@ -52,6 +56,12 @@ export class Loops {
   /** @param {{ latents: Matrix }} arrays */
   addLatents(arrays) {
     this.latents = arrays.latents;
+  }
+
+  /** Go by what marks teach, null: without them. @param {Lesson | null} lesson @param {(row: number) => boolean} stays where it is */
+  teach(lesson, stays) {
+    this.lesson = lesson;
+    this.listen = lesson ? heldRanks(this.listen, lesson.listen, stays) : this.untaught;
   }
 
   /**

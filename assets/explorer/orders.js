@@ -38,7 +38,7 @@ const VALUES = {
   },
 };
 
-/** @type {WeakMap<Loops, Map<string, Int32Array>>} sorted once */
+/** @type {WeakMap<Int32Array, Map<string, Int32Array>>} sorted once, for one order "Listen first" */
 const kept = new WeakMap();
 
 /** The order that a mode names, and whether it is turned round. @param {string} mode */
@@ -59,8 +59,8 @@ export function modeOfToday(mode) {
 
 /** All rows in the order of a mode that does not depend on threshold or selection. @param {string} mode @param {Loops} loops */
 export function rowsBy(mode, loops) {
-  const orders = kept.get(loops) ?? new Map();
-  kept.set(loops, orders);
+  const orders = kept.get(loops.listen) ?? new Map();
+  kept.set(loops.listen, orders);
   const rows = orders.get(mode) ?? sorted(mode, loops);
   orders.set(mode, rows);
   return rows;
@@ -81,6 +81,32 @@ function sorted(mode, loops) {
   rows.set(known);
   rows.set(unknown, known.length);
   return rows;
+}
+
+/**
+ * Ranks by row (1 = first) as they are taught, but rows that stay keep those of now.
+ * @param {Int32Array} now
+ * @param {Int32Array} taught
+ * @param {(row: number) => boolean} stays
+ */
+export function heldRanks(now, taught, stays) {
+  const rows = new Int32Array(taught.length);
+  const ranks = new Int32Array(taught.length);
+  const taken = new Uint8Array(taught.length + 1);
+  for (let row = 0; row < taught.length; row += 1) {
+    rows[taught[row] - 1] = row;
+    if (!stays(row)) continue;
+    ranks[row] = now[row];
+    taken[now[row]] = 1;
+  }
+  let rank = 1;
+  for (const row of rows) {
+    if (ranks[row]) continue;
+    while (taken[rank]) rank += 1;
+    ranks[row] = rank;
+    rank += 1;
+  }
+  return ranks;
 }
 
 /** Where each text stands among all of them, from 0: numbers in it by their size, case and accents left aside. @param {string[]} texts */

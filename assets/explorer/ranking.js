@@ -152,6 +152,15 @@ export class Ranking {
     this.top = this.scroller.scrollTop;
   }
 
+  /** The order of listening is another one, on the same loops. */
+  reorder() {
+    if (this.mode !== "listen") return;
+    const [anchor, before] = [this.anchor.take(), this.rows];
+    this.#take();
+    this.anchor.hold(anchor ? this.#placeOf(Array.from(before), anchor.place) : -1, anchor?.y ?? 0);
+    this.#render();
+  }
+
   /** Take the rows anew. */
   refill() {
     this.#take();
@@ -273,7 +282,7 @@ export class Ranking {
   /** The option with what there is to say of its row now. @param {ListRow} option @param {number} place in the list */
   #drawn(option, place) {
     const { element } = option;
-    option.fill(this.session, this.rows[place], this.ranked);
+    option.fill(this.session, this.rows[place], this.ranked, this.mode === "listen");
     element.id = `${this.prefix}-${place}`;
     element.style.top = `${this.anchor.above + place * this.anchor.row}px`;
     element.ariaPosInSet = String(place + 1);

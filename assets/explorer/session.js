@@ -20,6 +20,7 @@ export class Session extends EventTarget {
     this.focus = new Focus(loops, this.marks, (row) => this.badgeOf(row), this.notes);
     this.theme = /** @type {Theme} */ ({}); // read before anything is drawn
     this.autoplay = true;
+    this.learns = true; // whether marks move other loops in the list
     this.percentile = this.threshold = this.cut = 0;
     this.#place(percentile);
   }

@@ -14,6 +14,7 @@ const MOST_NAMED = 100;
  * @property {string} mode of the list
  * @property {string | null} top id of the loop on top of the list
  * @property {boolean | undefined} autoplay
+ * @property {boolean} learns whether marks move other loops in the list
  * @property {boolean | null} log axis of the histogram
  * @property {number[] | null} axes of the scatter
  * @property {string} model whose figures were zoomed
@@ -44,6 +45,7 @@ export function readView(view) {
     mode: textOf(known.mode),
     top: textOf(known.top) || null,
     autoplay: typeof known.autoplay === "boolean" ? known.autoplay : undefined,
+    learns: known.learns !== false,
     log: typeof known.log === "boolean" ? known.log : null,
     axes: isPair(known.axes) && known.axes.every(isCount) ? known.axes : null,
     model: textOf(known.model),
@@ -82,12 +84,13 @@ const modelOf = (version) => version.split("-")[0];
 
 /** What the user set, as JSON can hold it. @param {Views} views @param {SavedView["named"]} named */
 export function viewOf({ session, filters, ranking, histogram, scatter, heatmap }, named) {
-  const { focus, autoplay, loops } = session;
+  const { focus, autoplay, learns, loops } = session;
   return {
     ...filtersOf(focus, filters.search.value),
     mode: ranking.mode,
     top: ranking.topId,
     autoplay,
+    learns,
     log: histogram.wanted,
     axes: scatter.wanted,
     model: modelOf(session.version),

@@ -37,6 +37,7 @@ export class Views {
     this.session = session;
     const saved = newestView(component.data);
     session.autoplay = saved.autoplay ?? recall("autoplay", true);
+    session.learns = saved.learns;
     session.theme = applyTheme(root);
     this.wire = new Wire(session, component);
     const onHover = (/** @type {number} */ row) => this.player.prefetch(row);

@@ -108,6 +108,7 @@ def explorer(
             "selected": selected,
             "marks": dict(marks or {}),
             "notes": list(notes),
+            "taught": view.lessons.name if view.lessons is not None else "",
             "acknowledged": max(_serial(commit) for commit in commits.values()),
             "provisional": provisional,
             "project": project,

@@ -12,6 +12,7 @@ each gzipped:
   in seconds since the epoch. What the view does not know of is left out.
 - `latents`: what only the heatmap needs; asked for after the first drawing.
 - `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
+- `taught-<digest>`: what marks teach (`lessons`), made when it is asked for.
 
 A blob of arrays is a little-endian uint32 with the length of a JSON header, the header, and the arrays one after the
 other, each beginning at a multiple of 8 bytes. The header maps a name to dtype, shape and offset (from the end of the
@@ -29,6 +30,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from loopscope.analysis.triage import TITLES
+from loopscope.ui.explorer import lessons
+from loopscope.ui.explorer.lessons import Lessons
 from loopscope.ui.explorer.view import ExplorerView
 
 Array = NDArray[Any]
@@ -48,14 +51,22 @@ _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would
 
 
 class PackedView(Mapping[str, bytes]):
-    """The blobs by name. Those of `near` are made anew at each request and not counted among the rest."""
+    """The blobs by name. Those of `near` and `taught` are made when they are asked for, and not counted."""
 
-    def __init__(self, blobs: Mapping[str, bytes], near: Callable[[int], Array] | None, n_loops: int) -> None:
-        self._blobs, self._near, self._n_loops = blobs, near, n_loops
+    def __init__(
+        self,
+        blobs: Mapping[str, bytes],
+        near: Callable[[int], Array] | None,
+        taught: Callable[[str], Mapping[str, Array]] | None,
+        n_loops: int,
+    ) -> None:
+        self._blobs, self._near, self._taught, self._n_loops = blobs, near, taught, n_loops
 
     def __getitem__(self, name: str) -> bytes:
         if name in self._blobs:
             return self._blobs[name]
+        if name.startswith(lessons.PREFIX) and self._taught is not None:
+            return gzip.compress(pack_arrays(self._taught(name)), _LEVEL_FLOATS, mtime=0)
         asked = _NEAR.fullmatch(name)
         if self._near is None or asked is None or int(asked["row"]) >= self._n_loops:
             raise KeyError(name)
@@ -105,7 +116,8 @@ def pack_view(view: ExplorerView) -> PackedView:
         "points": gzip.compress(pack_arrays(points), _LEVEL_FLOATS, mtime=0),
         "latents": gzip.compress(pack_arrays(latents), _LEVEL_FLOATS, mtime=0),
     }
-    return PackedView(blobs, _in_display_order(view.neighbours, order), len(order))
+    taught = None if view.lessons is None else _in_display_rows(view.lessons, order)
+    return PackedView(blobs, _in_display_order(view.neighbours, order), taught, len(order))
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -151,6 +163,22 @@ def _in_display_order(neighbours: Callable[[int], Array] | None, order: Array) -
     """The same question and answer in row numbers of the display order."""
     if neighbours is None:
         return None
+    position = _positions(order)
+    return lambda row: position[neighbours(int(order[row]))]
+
+
+def _in_display_rows(taught: Lessons, order: Array) -> Callable[[str], Mapping[str, Array]]:
+    """A lesson by name, its rows in the display order."""
+    position = np.append(_positions(order), np.int32(-1))  # the last is that of -1
+
+    def named(name: str) -> Mapping[str, Array]:
+        arrays = {kind: values[order] for kind, values in taught.arrays(name).items()}
+        return arrays | {"because": position[arrays["because"]]}
+
+    return named
+
+
+def _positions(order: Array) -> Array:
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
-    return lambda row: position[neighbours(int(order[row]))]
+    return position

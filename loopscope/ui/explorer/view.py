@@ -18,7 +18,8 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import DataError
 from loopscope.faults import faults_frame
-from loopscope.ui.components import printable_table
+from loopscope.ui.components import printable_table, store
+from loopscope.ui.explorer.lessons import Lessons
 from loopscope.ui.projects.contents import Contents
 from loopscope.ui.projects.project import Project
 
@@ -41,6 +42,7 @@ class ExplorerView:
         score.
     neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
         threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
+    lessons: what marks teach about the order of listening; None where they teach nothing.
     """
 
     version: str
@@ -51,6 +53,7 @@ class ExplorerView:
     latents: Float
     reference_scores: Float
     neighbours: Callable[[int], Int] | None = None
+    lessons: Lessons | None = None
 
     def __post_init__(self) -> None:
         n = len(self.loops)
@@ -120,16 +123,23 @@ def _made(version: str, contents: Contents, label: str) -> ExplorerView:
     loops = loops.assign(split=loops["split"].fillna("train"), new=_new(loops["split"]), percentile=percentiles)
     rows = pd.Series(np.arange(len(scored.scores)), index=scored.scores["loop_id"]).reindex(loops["loop_id"])
     encoder = contents.encoder.description.partition(",")[0] if contents.encoder else ""
+    loops = triage_loops(loops, faults)
     return ExplorerView(
         version=version,
         title=" · ".join(filter(None, [label or "Provisional: nearest-neighbour distance", encoder])),
-        loops=triage_loops(loops, faults),
+        loops=loops,
         coordinates=_placed(scored.projection.coordinates, rows),
         explained_variance=scored.projection.explained_variance,
         latents=_placed(scored.latents, rows),
         reference_scores=scored.reference_scores,
         neighbours=None if contents.embeddings is None else _neighbours(contents.embeddings, loops["loop_id"]),
+        lessons=None if contents.embeddings is None else Lessons(loops, contents.embeddings, _marks),
     )
+
+
+def _marks() -> dict[str, str]:
+    """All there are."""
+    return {loop_id: kept.mark for loop_id, kept in store().get_marks().items() if kept.mark}
 
 
 def _placed(values: Float, rows: "pd.Series[float]") -> Float:

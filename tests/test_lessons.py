@@ -1,0 +1,102 @@
+"""What the browser is told of marks: by name, in the rows of the view, and of the present marks alone."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from loopscope.analysis.triage import triage_loops
+from loopscope.embeddings import EmbeddingSet
+from loopscope.faults import faults_frame
+from loopscope.ui.explorer.lessons import Lessons
+from loopscope.ui.explorer.packing import PackedView, pack_view
+from loopscope.ui.explorer.view import ExplorerView
+
+N = 40
+
+
+def view_of(marks: dict[str, str]) -> ExplorerView:
+    """Loops in clusters of ten; `marks` may change later."""
+    rng = np.random.default_rng(0)
+    X = (np.repeat(rng.normal(size=(4, 8)), 10, axis=0) + 0.1 * rng.normal(size=(N, 8))).astype(np.float32)
+    ids, scores = tuple(f"loop{i}" for i in range(N)), rng.permutation(N).astype(float)
+    known = {"loop_id": ids, "name": ids, "folder": "", "duration_s": 1.0, "score": scores, "split": "train"}
+    loops = triage_loops(pd.DataFrame(known).assign(percentile=scores / N * 100), faults_frame([]))
+    lessons = Lessons(loops, EmbeddingSet(ids, X, "made up"), lambda: marks)
+    return ExplorerView("v-1", "made up", loops, X, np.ones(8), X, np.sort(scores), lessons=lessons)
+
+
+def arrays_in(blob: bytes) -> dict[str, np.ndarray]:
+    data = gzip.decompress(blob)
+    start = 4 + int.from_bytes(data[:4], "little")
+    kinds = {"i4": np.int32, "f4": np.float32}
+    return {
+        name: np.frombuffer(data, kinds[it["dtype"]], it["shape"][0], start + it["offset"])
+        for name, it in json.loads(data[4:start]).items()
+    }
+
+
+def named(packed: PackedView) -> list[str]:
+    ids: list[str] = json.loads(gzip.decompress(packed["table"]))["ids"]
+    return ids
+
+
+def test_the_lesson_that_travels_is_that_of_the_view_in_its_own_rows() -> None:
+    marks = {"loop3": "quarantine", "loop25": "keep", "another folder's": "keep"}
+    view = view_of(marks)
+    assert view.lessons is not None
+    packed, taught = pack_view(view), view.lessons.taught()
+    told, ids = arrays_in(packed[view.lessons.name]), named(packed)
+    row_of = {loop_id: row for row, loop_id in enumerate(view.loops["loop_id"])}
+    for row, loop_id in enumerate(ids):
+        place = row_of[loop_id]
+        assert told["listen"][row] == taught.ranks[place]
+        assert told["shift"][row] == np.float32(taught.shift[place])
+        expected = taught.marked[taught.because[place]] if taught.because[place] >= 0 else None
+        assert (ids[told["because"][row]] if told["because"][row] >= 0 else None) == expected
+    like = [ids[row] for row in np.flatnonzero(told["because"] == ids.index("loop3"))]
+    assert set(like) == {f"loop{i}" for i in range(10)}
+
+
+def test_a_lesson_is_named_by_the_marks_on_the_loops_of_the_view() -> None:
+    marks: dict[str, str] = {}
+    view = view_of(marks)
+    assert view.lessons is not None
+    assert view.lessons.name == ""
+    marks["another folder's"] = "keep"
+    assert view.lessons.name == ""
+    marks["loop1"] = "keep"
+    first = view.lessons.name
+    assert first.startswith("taught-")
+    marks["loop2"] = "quarantine"
+    second = view.lessons.name
+    marks["loop2"] = "keep"
+    assert len({"", first, second, view.lessons.name}) == 4
+    del marks["loop2"]
+    assert view.lessons.name == first
+
+
+def test_only_the_lesson_of_the_present_marks_can_be_had() -> None:
+    marks = {"loop1": "keep"}
+    view = view_of(marks)
+    assert view.lessons is not None
+    packed, name = pack_view(view), view.lessons.name
+    assert packed.get(name) is not None and view.lessons.known() is not None
+    marks["loop2"] = "keep"
+    assert packed.get(name) is None and view.lessons.known() is None
+    for unknown in ("taught-", "taught-0", "", "near-0"):
+        with pytest.raises(KeyError):
+            packed[unknown]
+    assert name not in list(packed)
+
+
+def test_a_lesson_is_made_once_and_anew_after_every_mark() -> None:
+    marks = {"loop1": "keep"}
+    lessons = view_of(marks).lessons
+    assert lessons is not None and lessons.known() is None
+    taught = lessons.taught()
+    assert lessons.taught() is taught is lessons.known()
+    marks["loop1"] = "love"
+    assert lessons.taught() is not taught
