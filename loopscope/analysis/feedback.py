@@ -24,6 +24,7 @@ from loopscope.arrays import Float, Int
 
 WANTED = {"keep": 0.0, "quarantine": 1.0, "love": 1.0}  # evidence that a mark asks for
 QUARANTINE = "quarantine"
+SAID = {"keep": "kept", "quarantine": "quarantined", "love": "loved"}
 NOISE = 0.15  # variance of what a mark says
 NOTICED = 0.01  # a smaller shift of the evidence is not worth a reason
 ALIKE = 0.5  # of what a mark says of its own loop: below, nobody hears why
@@ -139,6 +140,18 @@ class Feedback:
             return self._elsewhere[loop_id]
         detector, fault = float(self._detector[row]), float(self._faults[row])
         return 1 - (1 - detector) * (1 - fault) if mark == QUARANTINE else detector
+
+
+def moved_in_words(taught: Taught, row: int, before: int, like: str, mark: str | None) -> str:
+    """How far marks moved a loop from its rank `before`, and because of which; "" where only others moved.
+
+    `like`: name of the loop that moved it, "" where that is of another folder; `mark`: the mark on it.
+    """
+    after, shift = int(taught.ranks[row]), taught.shift[row]
+    if mark not in SAID or after == before or (after < before) != (shift > 0):
+        return ""
+    way, of = "up" if after < before else "down", like or "a loop of the model's library"
+    return f"Your marks moved it {way} from place {before:,} to {after:,}: it sounds like {of}, which you {SAID[mark]}."
 
 
 def _sum(kernels: Sequence[Kernel], rows: Int | slice, others: Int) -> Float:

@@ -18,11 +18,12 @@ BADGES = {FAULTY: ("Faulty", "violet"), INTERESTING: ("Interesting", "orange"), 
 DETAILS = "explain-details"
 
 
-def explain(state: SessionState, library: Library, table: pd.DataFrame, *, has_explorer: bool) -> None:
+def explain(state: SessionState, library: Library, table: pd.DataFrame, *, has_explorer: bool, moved: str = "") -> None:
     """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run.
 
-    `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare and says the name. What
-    only a researcher reads is one level below, and computed when it is opened.
+    `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare and says the name.
+    `moved`: what the user's marks made of its place. What only a researcher reads is one level below, and computed when
+    it is opened.
     """
     with st.container(key="explain"):
         loop_id, scored = state.selected, state.ranking
@@ -39,6 +40,8 @@ def explain(state: SessionState, library: Library, table: pd.DataFrame, *, has_e
             st.caption("This loop has no score: it was not embedded, or is not part of this model.")
         else:
             score_in_words(scored, chosen, table, state.percentile)
+        if moved:
+            st.caption(plain(moved))
         show_sound(state, library, loop_id)
         if scored is not None and chosen is not None:
             _beside(library, scored, chosen, table, has_explorer)

@@ -20,6 +20,7 @@ from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
 from loopscope.ui.views.known_projects import show_changes
+from loopscope.ui.views.lessons import why_moved
 from loopscope.ui.views.packs import show_chosen, show_pack
 from loopscope.ui.views.plain import plain_view
 from loopscope.ui.views.takeaway import takeaway
@@ -131,7 +132,7 @@ def _view(library: Library, kind: str) -> None:
         with desk():
             _linked(state)
             table, threshold = _table(state, library)
-            explain(state, library, table, has_explorer=True)
+            explain(state, library, table, has_explorer=True, moved=why_moved(state))
     else:
         if state.ranking is not None:
             plain_view(state, library, state.active, state.ranking)

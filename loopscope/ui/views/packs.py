@@ -4,12 +4,13 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.collections import CollectionDifference, difference_from_library
+from loopscope.analysis.feedback import QUARANTINE
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.subsets import FOLDER, INSTRUMENT
 from loopscope.detection.base import is_enough
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.figures.scores import new_among_old, score_histogram
-from loopscope.ui.components import plain
+from loopscope.ui.components import plain, store
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.state import SessionState, kept, session
@@ -111,7 +112,9 @@ def show_among_old(scored: ScoredLoops) -> None:
 def pack_in_words(state: SessionState, label: str, scored: ScoredLoops) -> str:
     """That the new loops differ as a whole from the model's library, where most of them stand out; else nothing."""
     embeddings = state.embeddings
-    if embeddings is None or not scored.is_new.any():
+    new = scored.scores["loop_id"][scored.is_new]
+    quarantined = [mark.mark == QUARANTINE for mark in store().get_marks(new).values()]
+    if embeddings is None or len(new) == sum(quarantined):  # none, or those that a training left out
         return ""
 
     def make() -> CollectionDifference | None:

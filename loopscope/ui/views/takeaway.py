@@ -18,6 +18,7 @@ from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.copies import copies
+from loopscope.ui.views.lessons import in_taught_order
 from loopscope.ui.widgets.downloads import Download, downloads
 from loopscope.ui.widgets.paging import show_table
 from loopscope.wording import counted
@@ -29,6 +30,7 @@ EMPTY = {
 }
 COLUMNS = [
     "triage_rank",
+    "rank_unmarked",
     "name",
     "folder",
     "triage",
@@ -52,6 +54,7 @@ COLUMNS = [
 ]
 FORMATS = {
     "triage_rank": st.column_config.NumberColumn("listen", help="Detector and signal checks joined; 1 = first."),
+    "rank_unmarked": st.column_config.NumberColumn("without marks", help="The place in that order without your marks."),
     "triage": st.column_config.TextColumn("badge"),
     "reason": st.column_config.TextColumn(width="large"),
     "score": st.column_config.NumberColumn(format="%.4g", width=90),
@@ -79,7 +82,8 @@ def takeaway(state: SessionState, library: Library, table: pd.DataFrame, thresho
     remember("takeaway-open")
     if section.open:
         with section:
-            _lists(state, library, _with_marks(_whole(state, library, table, threshold)), threshold)
+            whole = in_taught_order(state, _whole(state, library, table, threshold))
+            _lists(state, library, _with_marks(whole), threshold)
 
 
 def _lists(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> None:

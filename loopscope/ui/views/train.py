@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from loopscope.analysis.feedback import QUARANTINE
 from loopscope.analysis.walk import Plan
+from loopscope.detection.base import is_enough
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
 from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
+from loopscope.ui.projects.retraining import start_training_without
 from loopscope.ui.projects.stopped import KEEP, keep_stopped
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK, only_checks_run, start_training
@@ -15,6 +18,7 @@ from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.report import CURVES, show_report
 from loopscope.ui.views.saved_models import saved_models
 from loopscope.ui.views.subset_choice import choose_subset
+from loopscope.wording import counted
 
 
 def train_step(library: Library, embeddings: EmbeddingSet) -> None:
@@ -31,10 +35,12 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
     with st.container(border=True):
         name, preset, seed = choose_detector()
         subset, chosen = choose_subset(state, library, embeddings)
-        if st.button("Train", type="primary", disabled=running is not None, key="train-start"):
-            plan = Plan(detector=name, preset=preset, seed=seed)
-            start_training(state.project, store(), chosen, plan, subset)
-            st.rerun()
+        plan = Plan(detector=name, preset=preset, seed=seed)
+        with st.container(horizontal=True):
+            if st.button("Train", type="primary", disabled=running is not None, key="train-start"):
+                start_training(state.project, store(), chosen, plan, subset)
+                st.rerun()
+            _offer_without_quarantined(state, chosen, plan, subset, running is not None)
     if running is not None:
         label, body = ("Stop" if running == TRAIN else "Cancel"), (None if running == KEEP else live_curves)
         show_task(running, cancel_label=label, body=body)
@@ -42,6 +48,21 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
         show_report(state, state.active, state.model)
     if running is None:
         saved_models(state, library, embeddings)
+
+
+def _offer_without_quarantined(
+    state: SessionState, embeddings: EmbeddingSet, plan: Plan, subset: str, is_busy: bool
+) -> None:
+    """What the user took out is not what is normal."""
+    marks = store().get_marks(embeddings.loop_ids)
+    quarantined = {loop_id for loop_id, mark in marks.items() if mark.mark == QUARANTINE}
+    rest = [row for row, loop_id in enumerate(embeddings.loop_ids) if loop_id not in quarantined]
+    if not quarantined or not is_enough(embeddings.X[rest]):
+        return
+    said = f"Train without {counted(len(quarantined), 'quarantined loop')}"
+    if st.button(said, disabled=is_busy, key="train-without", help="They are scored too, as loops it never heard."):
+        start_training_without(state.project, embeddings, plan, subset, quarantined)
+        st.rerun()
 
 
 def _offer_stopped(state: SessionState) -> None:
