@@ -49,7 +49,7 @@ class Planted:
 def run() -> str:
     """The section of the report."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row for planted in _libraries(Path(folder)) for row in _rows(planted)]
+        rows = [row for planted in planted_libraries(Path(folder)) for row in _rows(planted)]
     lines = [HEADER, tuple("---" for _ in HEADER), *rows]
     table = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
     text = (
@@ -60,7 +60,8 @@ def run() -> str:
     return f"## The first {FIRST} loops to listen to\n\n{text}\n\n{table}\n"
 
 
-def _libraries(folder: Path) -> Iterator[Planted]:
+def planted_libraries(folder: Path) -> Iterator[Planted]:
+    """The labelled folders that are on this machine, and the demo library, which is made in `folder`."""
     bench = bench_folder()
     if bench is not None:
         labels = pd.read_csv(bench / "labels.csv")

@@ -6,7 +6,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-from loopscope.analysis.feedback import NOISE, Feedback, Taught, learn
+from loopscope.analysis.feedback import NOISE, Feedback, Taught, learn, moved_in_words
 from loopscope.analysis.resemblance import RadialKernel, Resemblance, embedding_kernel, resemblance_of, scaled
 from loopscope.analysis.triage import triage_loops
 from loopscope.embeddings import EmbeddingSet
@@ -225,3 +225,17 @@ def test_few_or_equal_loops_have_a_kernel_too(X: np.ndarray) -> None:
 def test_coordinates_are_in_median_distances_and_unknown_loops_stay_unknown() -> None:
     placed = np.array([[0.0], [10.0], [np.nan], [20.0]], np.float32)
     np.testing.assert_allclose(scaled(placed, reach=0.5), [[0], [2], [np.nan], [4]])
+
+
+def test_a_move_is_said_with_its_places_and_its_reason_where_the_marks_made_it() -> None:
+    none, ranks = np.array([-1, -1]), np.array([2, 9])
+    taught = Taught(ranks, np.zeros(2), np.zeros(2), np.array([0.3, -0.3]), ("there",), none)
+    assert moved_in_words(taught, 0, 1200, "kick.wav", "quarantine") == (
+        "Your marks moved it up from place 1,200 to 2: it sounds like kick.wav, which you quarantined."
+    )
+    assert moved_in_words(taught, 1, 4, "", "keep") == (
+        "Your marks moved it down from place 4 to 9: it sounds like a loop of the model's library, which you kept."
+    )
+    assert moved_in_words(taught, 0, 2, "kick.wav", "quarantine") == "", "it stands where it stood"
+    assert moved_in_words(taught, 0, 1, "kick.wav", "quarantine") == "", "others rose more"
+    assert moved_in_words(taught, 0, 9, "kick.wav", None) == "", "the mark has just been taken back"

@@ -316,6 +316,48 @@ def test_the_selected_loop_is_explained_and_a_hostile_name_stays_text(walked: Wa
     assert "<img src=x" not in texts(at).replace("\\<img", ""), "names are escaped before they reach Markdown"
 
 
+def test_why_says_how_far_marks_moved_a_loop_and_which(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    view = explorer_view(state_of(at).project, state_of(at).seen, MODEL)
+    ids, names = list(view.loops["loop_id"]), list(view.loops["name"])
+    with Store.default() as store:
+        for name in ("Bass_110_Em.wav", "Bass_112_Em.wav"):
+            store.set_mark(ids[names.index(name)], "quarantine")
+    assert view.lessons is not None
+    taught, before = view.lessons.taught(), view.loops["triage_rank"].to_numpy()  # as the browser would have asked
+    row = int(np.flatnonzero((taught.because >= 0) & (taught.ranks < before) & ~np.isin(ids, taught.marked))[0])
+    state_of(at).selected = ids[row]
+    at.run()
+    assert not at.exception
+    like = names[ids.index(taught.marked[taught.because[row]])]
+    said = (
+        f"Your marks moved it up from place {before[row]} to {taught.ranks[row]}: it sounds like {like}, which you quar"
+    )
+    assert said in texts(at).replace("\\", "")
+    state_of(at).project.remember(view={"learns": False})
+    at.run()
+    assert "Your marks moved" not in texts(at)
+
+
+def test_what_is_quarantined_is_left_out_of_a_training_in_one_click_and_scored_as_new(walked: Walked) -> None:
+    at = trained(walked)
+    assert "train-without" not in [button.key for button in at.button]
+    out = list(walked.embeddings.loop_ids[:3])
+    with Store.default() as store:
+        store.set_marks(dict.fromkeys(out, "quarantine"))
+    at.selectbox(key="detector-name").set_value("pca").run()
+    at.button(key="train-without").click().run()
+    finish_tasks(at)
+    state = state_of(at)
+    assert state.active == f"{MODEL} · without 3 quarantined loops"
+    assert state.model is not None
+    assert not set(out) & set(state.model.detector.loop_ids_)
+    assert sorted(state.model.scores["loop_id"]) == sorted(walked.embeddings.loop_ids)
+    assert set(state.model.scores["loop_id"][state.model.is_new]) == set(out)
+    at.switch_page("pages/explore.py").run()
+    assert not at.exception and "differs from" not in texts(at)
+
+
 def test_a_note_stays_with_the_sound_and_goes_into_the_table(walked: Walked) -> None:
     at = trained(walked)
     library = state_of(at).library
@@ -609,7 +651,19 @@ def test_every_list_can_be_taken_away_as_it_stands_on_the_screen(walked: Walked)
         assert sorted(rows["path"]) == sorted(map(printable, files["path"]))
     listen = take(at, "Listen first")
     assert listen["triage_rank"].is_monotonic_increasing and NORMAL not in set(listen["triage"])
-    assert len(take(at, "All")) == N_FILES
+    everything = take(at, "All")
+    assert len(everything) == N_FILES
+    lessons = explorer_view(state_of(at).project, state_of(at).seen, MODEL).lessons
+    assert lessons is not None
+    shown = explorer_view(state_of(at).project, state_of(at).seen, MODEL).loops
+    rank = dict(zip(map(printable, shown["name"]), lessons.taught().ranks, strict=True))
+    of_copy = rank["Bass_101_Em.wav"]
+    assert everything["triage_rank"].tolist() == [rank.get(name, of_copy) for name in everything["name"]]
+    assert (everything["triage_rank"] != everything["rank_unmarked"]).any(), "marks moved some"
+    state_of(at).project.remember(view={"learns": False})  # the switch of the list
+    unmoved = take(at, "All")
+    assert "rank_unmarked" not in unmoved
+    assert unmoved["triage_rank"].tolist() == everything["rank_unmarked"].tolist()
 
 
 def test_the_groups_in_a_list_follow_the_threshold_and_the_order_does_not(walked: Walked) -> None:

@@ -176,6 +176,45 @@ def test_similar_loops_are_the_nearest_embeddings(page: Page, app: str) -> None:
         wait_until_plays(page, expected)
     page.keyboard.press("ArrowLeft")
     wait_until_plays(page, order[2])
+    marks_move_what_sounds_alike(page, X, ids)
+
+
+def marks_move_what_sounds_alike(page: Page, X: np.ndarray, ids: list[str]) -> None:
+    """Three loops are quarantined: others like them rise, until the switch or the marks are taken back."""
+    distances = np.square(X[:, None] - X).sum(axis=-1)
+    nearest = [ids[i] for i in np.argsort(distances[np.sort(distances)[:, 1:7].mean(axis=1).argmin()])[:7]]
+    marked, alike = nearest[:3], nearest[3:]
+
+    def places() -> list[int]:
+        told = f"ids => ids.map((id) => {EXPLORER}.views.ranking.rows.indexOf({EXPLORER}.loops.row(id)))"
+        found: list[int] = page.evaluate(told, alike)
+        return found
+
+    def mark_them() -> None:
+        for loop_id in marked:
+            page.evaluate(f"id => {EXPLORER}.session.audition({EXPLORER}.loops.row(id))", loop_id)
+            page.keyboard.press("q")
+
+    before = places()
+    mark_them()
+    under_the_hand = page.evaluate(f"{EXPLORER}.views.ranking.place")
+    wait_until(lambda: np.less(places(), before).all(), "loops like the marked ones rise", 30)
+    assert page.evaluate(f"{EXPLORER}.views.ranking.place") == under_the_hand, "what is marked stays where it stands"
+    page.evaluate(f"id => {EXPLORER}.session.audition({EXPLORER}.loops.row(id))", alike[0])
+    expect(page.locator(".ls-option[aria-selected=true] .ls-reason")).to_contain_text(
+        re.compile(r"up \d+: sounds like")
+    )
+    expect(page.locator(".st-key-explain")).to_contain_text(
+        re.compile(r"moved it up from place \d+ to \d+: it sounds like loop\d+\.wav, which you quarantined"),
+        timeout=SLOW,
+    )
+    page.get_by_role("button", name="With marks").click()
+    wait_until(lambda: places() == before, "the order without marks")
+    page.get_by_role("button", name="With marks").click()
+    wait_until(lambda: np.less(places(), before).all(), "and with them")
+    mark_them()  # again: taken back
+    wait_until(lambda: places() == before, "nothing is left of them", 30)
+    expect(page.get_by_role("button", name="With marks")).to_have_count(0)
 
 
 def test_compare_shows_every_model_and_plays_what_is_clicked(page: Page, app: str) -> None:
