@@ -73,12 +73,20 @@ def test_what_sounds_like_a_marked_loop_moves_the_way_of_the_mark() -> None:
     table = table_of([60.0, 70.0, 65.0, 75.0, 80.0])
     resemblance = alike(0, 0.5, FAR, FAR + 0.5, 2 * FAR)
     quarantined = Feedback(table, resemblance).taught({"loop0": "quarantine"})
-    assert quarantined.shift[1] > 0.2
-    assert quarantined.ranks.tolist() == [1, 2, 5, 4, 3]  # before: 5 3 4 2 1
+    assert quarantined.shift[0] > quarantined.shift[1] > 0.005
+    assert table["triage_rank"].tolist() == [5, 3, 4, 2, 1] and quarantined.ranks.tolist() == [4, 2, 5, 3, 1]
     kept = Feedback(table, resemblance).taught({"loop4": "keep", "loop3": "keep"})
-    assert kept.shift[3] < -0.02 and kept.shift[2] < -0.01
-    assert kept.ranks[4] > table["triage_rank"][4]
+    assert kept.shift[3] < kept.shift[2] < 0 == round(kept.shift[1], 9)
     assert Feedback(table, resemblance).taught({"loop0": "love"}).shift[1] == quarantined.shift[1]
+
+
+def test_the_more_marks_the_more_each_of_them_weighs() -> None:
+    """The same two loops: marks elsewhere are trust in the one beside them."""
+    table = table_of([50.0] * 100)
+    resemblance = alike(0, 0, *(FAR * i for i in range(1, 99)))
+    marks = {f"loop{i}": "quarantine" for i in range(1, 100)}
+    moved = [Feedback(table, resemblance).taught(dict(list(marks.items())[:m])).shift[0] for m in (1, 5, 20, 60, 99)]
+    assert moved == sorted(moved) and moved[0] < 0.03 * moved[3] * 2 and 0.2 < moved[3] < moved[4] < 0.4
 
 
 def test_far_from_all_marks_nothing_changes() -> None:
@@ -97,13 +105,13 @@ def test_far_from_all_marks_nothing_changes() -> None:
     np.testing.assert_array_equal(np.argsort(far_before), np.argsort(far_after))
 
 
-def test_one_mark_moves_no_loop_by_more_than_two_fifths_of_what_it_asks_for() -> None:
+def test_a_first_mark_moves_no_loop_by_more_than_a_hundredth_part_of_what_it_asks_for() -> None:
     table, resemblance, _ = many(1)
     for loop_id, mark in (("loop5", "keep"), ("loop6", "quarantine"), ("loop7", "love")):
         taught = Feedback(table, resemblance).taught({loop_id: mark})
         row = int(loop_id[4:])
         asked = abs((0 if mark == "keep" else 1) - table["detector_evidence"][row])
-        assert np.abs(taught.shift).max() <= 0.4 * asked + 1e-6
+        assert np.abs(taught.shift).max() <= 0.011 * asked
         assert np.abs(taught.shift).argmax() == row
 
 
@@ -118,9 +126,9 @@ def test_contradictory_marks_on_equal_loops_meet_in_the_middle() -> None:
             "quarantine": {"loop0": "quarantine"},
         }.items()
     }
-    assert shift["keep"] < shift["both"] < shift["quarantine"]
-    evidence = table["detector_evidence"][0]
-    assert evidence + shift["both"] == pytest.approx((0.2 * 0.5 + NOISE * evidence) / (0.2 + NOISE), abs=1e-6)
+    evidence, K = table["detector_evidence"][0], 0.1 * 2 / 62
+    assert shift["keep"] < 0 < shift["quarantine"]
+    assert evidence + shift["both"] == pytest.approx((K + NOISE * evidence) / (2 * K + NOISE), abs=1e-6)
 
 
 def test_many_equal_loops_with_any_marks_stay_finite() -> None:
@@ -134,8 +142,8 @@ def test_many_equal_loops_with_any_marks_stay_finite() -> None:
 def test_a_fault_explains_a_quarantine_away_and_teaches_nothing_of_the_sound() -> None:
     broken = Feedback(table_of([50.0, 50.0], {"loop0": 1.0}), alike(0, 0)).taught({"loop0": "quarantine"})
     odd = Feedback(table_of([50.0, 50.0]), alike(0, 0)).taught({"loop0": "quarantine"})
-    assert abs(broken.shift[1]) < 1e-6
-    assert odd.shift[1] > 0.3
+    assert abs(broken.shift[1]) < 1e-9
+    assert odd.shift[1] > 0.005
 
 
 @pytest.mark.parametrize("mark", ["keep", "love"])
@@ -165,7 +173,7 @@ def test_marks_on_loops_elsewhere_teach_where_the_model_knows_them() -> None:
     marks = {"there": "quarantine"}
     taught = Feedback(table, resemblance, {"there": 0.1}).taught(marks)
     assert taught.marked == ("there",) and taught.because.tolist() == [0, -1]
-    assert taught.shift[0] > 0.2 and taught.ranks.tolist() == [1, 2]
+    assert taught.shift[0] > 0.005 > taught.shift[1]
     assert Feedback(table, resemblance).taught(marks).marked == ()
 
 

@@ -15,8 +15,10 @@ import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
+from loopscope.analysis.feedback import Feedback
 from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, fit_detector, score_library, train_detector
 from loopscope.analysis.report import KindCount
+from loopscope.analysis.resemblance import resemblance_of
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
@@ -320,12 +322,17 @@ def test_why_says_how_far_marks_moved_a_loop_and_which(walked: Walked) -> None:
     at = trained(walked, "explore")
     view = explorer_view(state_of(at).project, state_of(at).seen, MODEL)
     ids, names = list(view.loops["loop_id"]), list(view.loops["name"])
+    before, feedback = view.loops["triage_rank"].to_numpy(), Feedback(view.loops, resemblance_of(walked.embeddings))
+    marked, row = next(
+        (loop_id, row)
+        for loop_id in ids
+        for row in np.flatnonzero(feedback.taught({loop_id: "quarantine"}).ranks < before)
+        if feedback.taught({loop_id: "quarantine"}).because[row] == 0 and ids[row] != loop_id
+    )
     with Store.default() as store:
-        for name in ("Bass_110_Em.wav", "Bass_112_Em.wav"):
-            store.set_mark(ids[names.index(name)], "quarantine")
+        store.set_mark(marked, "quarantine")
     assert view.lessons is not None
-    taught, before = view.lessons.taught(), view.loops["triage_rank"].to_numpy()  # as the browser would have asked
-    row = int(np.flatnonzero((taught.because >= 0) & (taught.ranks < before) & ~np.isin(ids, taught.marked))[0])
+    taught = view.lessons.taught()  # as the browser would have asked for it
     state_of(at).selected = ids[row]
     at.run()
     assert not at.exception

@@ -5,6 +5,9 @@ A mark says how unusual its loop is; the difference to the evidence is spread ov
 
     p = p0 + K (K + noise · I)^-1 (y - p0)
 
+The first marks lie at the top of a list and say little of the rest of it, so K grows with their number m, as m / (m + 60):
+at once at full weight, they made the order of the unmarked worse (docs/EXPERIMENTS.md).
+
 "quarantine" and "love" ask for evidence 1, "keep" for 0. A quarantined loop in which the checks found a fault asks only
 for what the fault does not explain: a click teaches nothing of the sound around it. Where a loop was kept or loved,
 faults found in itself count no longer. Faults of other loops count as before, whatever was marked.
@@ -26,7 +29,8 @@ WANTED = {"keep": 0.0, "quarantine": 1.0, "love": 1.0}  # evidence that a mark a
 QUARANTINE = "quarantine"
 SAID = {"keep": "kept", "quarantine": "quarantined", "love": "loved"}
 NOISE = 0.15  # variance of what a mark says
-NOTICED = 0.01  # a smaller shift of the evidence is not worth a reason
+HALF_TRUSTED = 60  # marks, at which they have half of their full weight
+NOTICED = 0.004  # a smaller shift of the evidence is not worth a reason
 ALIKE = 0.5  # of what a mark says of its own loop: below, nobody hears why
 BLOCK_ROWS = 2048  # whose values stay in the processor's cache
 
@@ -60,15 +64,15 @@ class Taught:
     because: Int
 
 
-def learn(kernels: Sequence[Kernel], n_loops: int, rows: Int, residuals: Float) -> Lesson:
+def learn(kernels: Sequence[Kernel], n_loops: int, rows: Int, residuals: Float, trust: float = 1.0) -> Lesson:
     """What marks on `rows` (m,), each another, teach of all loops; `residuals` (m,): evidence asked for less that there
-    is. Memory does not grow with n · m.
+    is; the kernels count `trust` times. Memory does not grow with n · m.
     """
     shift, because = np.zeros(n_loops), np.full(n_loops, -1)
     if not len(rows):
         return Lesson(shift, because)
     K = _sum(kernels, rows, rows).astype(np.float64)
-    weights = np.linalg.solve(K + NOISE * np.eye(len(rows)), residuals).astype(np.float32)
+    weights = (trust * np.linalg.solve(trust * K + NOISE * np.eye(len(rows)), residuals)).astype(np.float32)
     speaking = np.where(np.sign(weights) == np.sign(residuals), weights, 0)  # others only correct their neighbours
     for start in range(0, n_loops, BLOCK_ROWS):
         block = slice(start, min(start + BLOCK_ROWS, n_loops))
@@ -131,7 +135,7 @@ class Feedback:
     def _lesson(self, marked: Sequence[str], marks: Mapping[str, str]) -> Lesson:
         rows = np.array([self._kernel_row[loop_id] for loop_id in marked], np.int64)
         left = np.array([WANTED[marks[loop_id]] - self._explained(loop_id, marks[loop_id]) for loop_id in marked])
-        return learn(self._kernels, len(self._kernel_row), rows, left)
+        return learn(self._kernels, len(self._kernel_row), rows, left, len(rows) / (len(rows) + HALF_TRUSTED))
 
     def _explained(self, loop_id: str, mark: str) -> float:
         """How much of what a mark asks for is known."""

@@ -200,12 +200,13 @@ def marks_move_what_sounds_alike(page: Page, X: np.ndarray, ids: list[str]) -> N
     under_the_hand = page.evaluate(f"{EXPLORER}.views.ranking.place")
     wait_until(lambda: np.less(places(), before).all(), "loops like the marked ones rise", 30)
     assert page.evaluate(f"{EXPLORER}.views.ranking.place") == under_the_hand, "what is marked stays where it stands"
-    page.evaluate(f"id => {EXPLORER}.session.audition({EXPLORER}.loops.row(id))", alike[0])
+    with_reason = f"ids => ids.find((id) => {EXPLORER}.loops.lesson.because[{EXPLORER}.loops.row(id)] >= 0)"
+    page.evaluate(f"id => {EXPLORER}.session.audition({EXPLORER}.loops.row(id))", page.evaluate(with_reason, alike))
     expect(page.locator(".ls-option[aria-selected=true] .ls-reason")).to_contain_text(
         re.compile(r"up \d+: sounds like")
     )
     expect(page.locator(".st-key-explain")).to_contain_text(
-        re.compile(r"moved it up from place \d+ to \d+: it sounds like loop\d+\.wav, which you quarantined"),
+        re.compile(r"moved it up from place \d+ to \d+: it sounds like \S+, which you quarantined"),
         timeout=SLOW,
     )
     page.get_by_role("button", name="With marks").click()
