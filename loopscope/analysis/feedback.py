@@ -5,8 +5,8 @@ A mark says how unusual its loop is; the difference to the evidence is spread ov
 
     p = p0 + K (K + noise · I)^-1 (y - p0)
 
-The first marks lie at the top of a list and say little of the rest of it, so K grows with their number m, as m / (m + 60):
-at once at full weight, they made the order of the unmarked worse (docs/EXPERIMENTS.md).
+The first marks lie at the top of a list and say little of the rest of it, so K grows with their number m, as
+m / (m + 60): at once at full weight they made the order of the unmarked worse (docs/EXPERIMENTS.md).
 
 "quarantine" and "love" ask for evidence 1, "keep" for 0. A quarantined loop in which the checks found a fault asks only
 for what the fault does not explain: a click teaches nothing of the sound around it. Where a loop was kept or loved,
