@@ -10,7 +10,7 @@ import pytest
 from loopscope.analysis.triage import triage_loops
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults import faults_frame
-from loopscope.ui.explorer.lessons import Lessons
+from loopscope.ui.explorer.lessons import MOST_NAMED, Lessons, Named
 from loopscope.ui.explorer.packing import PackedView, pack_view
 from loopscope.ui.explorer.view import ExplorerView
 
@@ -78,18 +78,31 @@ def test_a_lesson_is_named_by_the_marks_on_the_loops_of_the_view() -> None:
     assert view.lessons.name == first
 
 
-def test_only_the_lesson_of_the_present_marks_can_be_had() -> None:
+def test_a_lesson_that_was_named_can_be_had_though_marks_go_on() -> None:
+    """The browser asks for it a moment later; refused, it would write an error on its console."""
     marks = {"loop1": "keep"}
     view = view_of(marks)
     assert view.lessons is not None
     packed, name = pack_view(view), view.lessons.name
-    assert packed.get(name) is not None and view.lessons.known() is not None
+    first = packed[name]
+    assert view.lessons.known() is not None
     marks["loop2"] = "keep"
-    assert packed.get(name) is None and view.lessons.known() is None
+    assert view.lessons.known() is None, "that of the present marks is not made yet"
+    assert packed[view.lessons.name] != first == packed[name]
+    assert pack_view(view_of(marks))[name] == first, "nor does another version of the view refuse it"
     for unknown in ("taught-", "taught-0", "", "near-0"):
         with pytest.raises(KeyError):
             packed[unknown]
     assert name not in list(packed)
+
+
+def test_only_the_last_names_are_remembered() -> None:
+    known = Named()
+    names = [known.name({"loop": str(i)}) for i in range(MOST_NAMED + 1)]
+    assert known.marks(names[-1]) == {"loop": str(MOST_NAMED)}
+    with pytest.raises(KeyError):
+        known.marks(names[0])
+    assert known.name({}) == ""
 
 
 def test_a_lesson_is_made_once_and_anew_after_every_mark() -> None:

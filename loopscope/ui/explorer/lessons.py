@@ -1,18 +1,21 @@
 """What marks teach about the loops of one view, for the browser and for the lists that are taken away.
 
 A lesson is made when it is asked for, on the server's threads: no rerun waits for it. Its name is a digest of the marks
-that it is made of, so that the browser may keep it; only that of the present marks can be had.
+that it is made of, so that the browser may keep it. One that was named a moment ago can be had though marks go on: who
+asks for it has not heard of the next one yet.
 """
 
 import hashlib
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
 from loopscope.analysis.feedback import WANTED, Feedback, Taught
@@ -20,6 +23,39 @@ from loopscope.analysis.resemblance import resemblance_of
 from loopscope.embeddings import EmbeddingSet
 
 PREFIX = "taught-"
+MOST_NAMED = 64
+
+
+class Named:
+    """The marks behind the last names, for all tabs and views."""
+
+    def __init__(self) -> None:
+        self._marks: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def name(self, marks: Mapping[str, str]) -> str:
+        """A digest of the marks, "" for none."""
+        if not marks:
+            return ""
+        said = json.dumps(sorted(marks.items())).encode()
+        name = PREFIX + hashlib.blake2b(said, digest_size=8).hexdigest()
+        with self._lock:
+            self._marks[name] = marks
+            self._marks.move_to_end(name)
+            while len(self._marks) > MOST_NAMED:
+                self._marks.popitem(last=False)
+        return name
+
+    def marks(self, name: str) -> Mapping[str, str]:
+        """What a name stands for. Raises KeyError for one that was not given, or long ago."""
+        with self._lock:
+            return self._marks[name]
+
+
+@st.cache_resource(show_spinner=False)
+def named() -> Named:
+    """Those of this process."""
+    return Named()
 
 
 class Lessons:
@@ -33,12 +69,14 @@ class Lessons:
     @property
     def name(self) -> str:
         """Names what the present marks teach; "" where no loop of the view is marked."""
-        return _name_of(self._marks())
+        return named().name(self._marks())
 
-    def taught(self) -> Taught:
-        """What the present marks teach; the first time takes a second at 50,000 loops."""
-        marks = self._marks()
-        name = _name_of(marks)
+    def taught(self, name: str | None = None) -> Taught:
+        """What marks teach, the present ones or those that the name stands for; the first time takes a second at 50,000
+        loops. Raises KeyError for an unknown name.
+        """
+        name = self.name if name is None else name
+        marks = named().marks(name) if name else {}
         with self._lock:
             if self._made is None or self._made[0] != name:
                 self._made = name, self._feedback.taught(marks)
@@ -51,11 +89,9 @@ class Lessons:
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """A lesson by name: `listen` (n,) ranks, `shift` (n,) of the evidence, `because` (n,) row of the marked loop
-        that moved it most, -1 where none did. Raises KeyError unless it is that of the present marks.
+        that moved it most, -1 where none did. Raises KeyError for an unknown name.
         """
-        if not name or name != self.name:
-            raise KeyError(name)
-        taught = self.taught()
+        taught = self.taught(name)
         row_of = pd.Index(self._loops["loop_id"])
         rows = np.append(row_of.get_indexer(pd.Index(taught.marked)), -1)  # the last is that of -1
         return {
@@ -75,8 +111,3 @@ class Lessons:
     @cached_property
     def _feedback(self) -> Feedback:
         return Feedback(self._loops, resemblance_of(self._embeddings))
-
-
-def _name_of(marks: Mapping[str, str]) -> str:
-    said = json.dumps(sorted(marks.items())).encode()
-    return PREFIX + hashlib.blake2b(said, digest_size=8).hexdigest() if marks else ""

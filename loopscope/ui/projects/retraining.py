@@ -7,9 +7,10 @@ from loopscope.analysis.pipeline import StoppedTraining, score_library, train_de
 from loopscope.analysis.walk import Plan
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled
+from loopscope.ui.projects.models import offer_stopped, take_model
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import TRAIN, offer_stopped, take_model
+from loopscope.ui.projects.walking import TRAIN
 from loopscope.wording import counted
 
 
