@@ -167,6 +167,11 @@ def test_dc_offset_is_measured() -> None:
 def test_an_inverted_channel_is_found_and_double_mono_is_fine() -> None:
     x = notes()
     assert quality_checks(np.stack([x, -x]))["stereo_phase"] == "fault"
+    for seed in range(20):  # in other bits than the left one: rounding may leave less than nothing in mono
+        noise = np.random.default_rng(seed).standard_normal(5_000).astype(np.float32) / 5
+        right = -(np.round(noise * 32_767) / 32_767).astype(np.float32)
+        (fault,) = [found for found in find_faults(np.stack([noise, right]), RATE) if found.kind == "stereo_phase"]
+        assert "nan" not in fault.sentence + fault.brief
     assert quality_checks(np.stack([x, x])) == {"false_stereo": "suspect"}
 
 

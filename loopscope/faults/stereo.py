@@ -26,7 +26,8 @@ def measure_stereo_phase(signal: Signal) -> Measurement:
     if power.min() < (DEAD_RATIO**2) * power.max() or power.max() < MIN_LEVEL**2:
         return Measurement(-1.0)
     correlation = cross / float(np.sqrt(power[0] * power[1]))
-    loss = 10 * np.log10((power.sum() + 2 * cross) / (2 * power.sum()) + 1e-9)
+    left_in_mono = max(power.sum() + 2 * cross, 0.0) / (2 * power.sum())  # rounding takes it below nothing
+    loss = 10 * np.log10(left_in_mono + 1e-9)
     sentence = f"Left and right correlate at {correlation:+.2f}: in mono {-loss:.0f} dB are lost."
     excuse = _excuse(signal) if -correlation >= LIMITS["stereo_phase"].suspect else ""
     return Measurement(-correlation, (), sentence, f"loses {-loss:.0f} dB in mono", excuse)
