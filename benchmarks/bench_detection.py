@@ -112,7 +112,7 @@ def _auroc_table(runs: pd.DataFrame, tasks: list[Task]) -> str:
         mean = np.mean([cell.mean() for cell in cells])
         label = name if preset == "robust" else f"{name}, preset paper"
         rows.append([label, *(f"{cell.mean():.3f} ± {cell.std(ddof=0):.3f}" for cell in cells), f"{mean:.3f}"])
-    return _markdown(["detector", *(task.title for task in tasks), "mean"], rows)
+    return markdown(["detector", *(task.title for task in tasks), "mean"], rows)
 
 
 def _margins(runs: pd.DataFrame, tasks: list[Task]) -> str:
@@ -122,7 +122,7 @@ def _margins(runs: pd.DataFrame, tasks: list[Task]) -> str:
     for name in ("AEwRES", "AE"):
         margins = [means[task.title, name] - max(means[task.title, b] for b in BASELINES) for task in tasks]
         rows.append([f"{name} - best baseline", *(f"{margin:+.3f}" for margin in margins), f"{np.mean(margins):+.3f}"])
-    return _markdown(["margin", *(task.title for task in tasks), "mean"], rows)
+    return markdown(["margin", *(task.title for task in tasks), "mean"], rows)
 
 
 def _category_table(runs: pd.DataFrame) -> str:
@@ -132,7 +132,7 @@ def _category_table(runs: pd.DataFrame) -> str:
         return ""
     wide = chosen.pivot_table(index="category", columns="detector", values="auroc")[list(detector_names())]
     rows = [[str(category), *(f"{value:.2f}" for value in wide.loc[category])] for category in wide.index]
-    return _markdown(["category", *wide.columns], rows)
+    return markdown(["category", *wide.columns], rows)
 
 
 def _guard_table(tasks: list[Task]) -> str:
@@ -155,7 +155,7 @@ def _guard_table(tasks: list[Task]) -> str:
         "model", "spread kept", "collapsed", "effective rank", "variance lost with / without skips",
         "agreement with pretrained", "agreement over seeds", "held-out exceedance (nominal 5 %)",
     ]  # fmt: skip
-    return _markdown(titles, rows)
+    return markdown(titles, rows)
 
 
 def _seed_agreement(name: str, preset: str, data: LabelledSet) -> str:
@@ -183,9 +183,10 @@ def _time_table() -> str:
             report = make_detector(name).fit(X).report_
             seconds = f"{time.perf_counter() - start:.0f} s"
             rows.append([name, f"{n} x {n_features}", seconds, str(report.epochs)])
-    return _markdown(["robust detector", "embeddings", "training", "epochs shown"], rows)
+    return markdown(["robust detector", "embeddings", "training", "epochs shown"], rows)
 
 
-def _markdown(titles: list[str], rows: list[list[str]]) -> str:
+def markdown(titles: list[str], rows: list[list[str]]) -> str:
+    """A table."""
     lines = [" | ".join(titles), " | ".join(["---"] * len(titles)), *(" | ".join(row) for row in rows)]
     return "\n".join(f"| {line} |" for line in lines)

@@ -26,6 +26,12 @@ MEANING: Mapping[str, tuple[str, str]] = {
         "Distance to its neighbours, common traits evened out",
         "the same once what all loops share counts for less",
     ),
+    ScorePart.PATCH_DISTANCE: ("Oddest moments", "how far they are from any moment of other loops"),
+    ScorePart.PATCH_SPHERE: (
+        "Oddest moments, distance to the centre",
+        "how far the encoder puts them from the centre of what is normal in a moment",
+    ),
+    ScorePart.PATCH_RECONSTRUCTION: ("Oddest moments, reconstruction error", "how badly the autoencoder rebuilds them"),
 }
 DEGREES = ((99.0, "very unusual"), (95.0, "unusual"), (80.0, "a little unusual"), (-np.inf, "typical"))
 STEADY = ((2.0, "steady"), (10.0, "fairly steady"), (np.inf, "unsteady"))  # spread of the percentiles

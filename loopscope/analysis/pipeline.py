@@ -20,10 +20,10 @@ from loopscope.analysis.triage import triage_loops, with_triage
 from loopscope.arrays import Bool, Float
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
-from loopscope.detection.registry import make_detector
+from loopscope.detection.registry import LOCAL, make_detector
 from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_at
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, load_encoder
+from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import DataError
 from loopscope.faults import add_near_duplicates, check_library, faults_frame
 from loopscope.library import Library, scan_folder
@@ -168,6 +168,7 @@ def train_detector(
         encoder_id=embeddings.encoder_id,
         on_epoch=on_epoch,
         should_stop=should_stop,
+        patches=embeddings.patches,
     )
     return StoppedTraining(model, subset) if model.unfinished else _scored_by(model, subset)
 
@@ -197,8 +198,11 @@ def score_library(embeddings: EmbeddingSet, detector: BaseDetector) -> ScoredLoo
     scores[known], split[known] = detector.scores_[rows[known]], detector.split_[rows[known]]
     latents[known] = detector.latents_[rows[known]]
     if new.any():
-        scores[new] = detector.anomaly_scores(embeddings.X[new], embeddings.encoder_id)
-        latents[new] = detector.latents(embeddings.X[new])
+        X, heard = embeddings.X[new], embeddings.patches
+        ids = [embeddings.loop_ids[row] for row in np.flatnonzero(new)]
+        patches = heard.select(ids) if heard is not None else None
+        scores[new] = detector.anomaly_scores(X, embeddings.encoder_id, patches)
+        latents[new] = detector.latents(X, patches=patches)
     n_new, seconds = int(new.sum()), time.monotonic() - started
     log.info("score: %d loops with a fitted %s, %d of them new, %.2f s", len(rows), detector.name, n_new, seconds)
     table = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": scores, "split": split.astype(str)})
@@ -257,9 +261,10 @@ def analyse_folder(
     """Scans, embeds, checks, trains and ranks a folder of loops, as the app does.
 
     `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
-    `registry.make_detector`, where no fitted `model` is given to score with; `engine`: see `embed_library`. Without a
-    `store` the user's database is used, so that a second call embeds nothing anew.
-    Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
+    `registry.make_detector` ("local" of AE and AEwRES hears inside the loops), where no fitted `model` is given to
+    score with; `engine`: see `embed_library`. Without a `store` the user's database is used, so that a second call
+    embeds nothing anew. Raises `LoopscopeError` subclasses, each with one sentence; files that cannot be used are
+    listed in `.rejected`.
     """
     with nullcontext(store) if store is not None else Store.default() as opened:
         library = scan_folder(folder, store=opened, on_progress=on_progress, should_stop=should_stop)
@@ -269,7 +274,9 @@ def analyse_folder(
                 "choose another folder."
             )
         loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
-        embeddings = embed_library(library, loaded, opened, on_progress, should_stop, engine)
+        if inside := (preset if model is None else model.preset) == LOCAL:
+            loaded = hearing_inside(loaded)
+        embeddings = embed_library(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
         checked = check_library(library, opened, on_progress, should_stop)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
     scored = (

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored
-from loopscope.detection.judging import Rows, checked_ids, judged
+from loopscope.detection.judging import Rows, checked_ids, finite, judged, require_variety
 from loopscope.detection.pieces import counted_steps
+from loopscope.embeddings.patch_set import PatchSet
 from loopscope.errors import DataError, ModelError
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.threads import one_thread
@@ -166,19 +167,22 @@ class BaseDetector(ABC):
         encoder_id: str | None = None,
         on_epoch: EpochCallback = ignore_epoch,
         should_stop: StopCheck = never_stop,
+        patches: PatchSet | None = None,
     ) -> Self:
         """Learn what is normal in X, (n_loops, n_features). `loop_ids` and `encoder_id` are kept with the model.
 
-        Raises DataError for input that cannot be learnt from. `should_stop` is asked every few seconds: before there is
-        anything to keep Cancelled is raised and the detector is unfitted; after an epoch what was learnt until then is
-        kept and the detector is usable, but nothing is scored before it is asked for (`unfinished`, `finish`).
+        `patches` of the same loops in the same order are used by detectors that hear inside them. Raises DataError
+        for input that cannot be learnt from. `should_stop` is asked every few seconds: before there is anything to keep
+        Cancelled is raised and the detector is unfitted; after an epoch what was learnt until then is kept and the
+        detector is usable, but nothing is scored before it is asked for (`unfinished`, `finish`).
         """
         X = check_embeddings(X)
         ids = checked_ids(loop_ids, len(X))
         order, groups = content_order(X)
-        _require_variety(len(X), int(groups.max()) + 1 if len(X) else 0)
+        require_variety(len(X), int(groups.max()) + 1 if len(X) else 0, MIN_LOOPS)
         start = time.perf_counter()
         self._fitted = self._unscored = None  # what an earlier fit left does not go with what a stopped one leaves
+        self._hear(patches, order)
         rows = Rows(X[order], groups, order, ids, encoder_id)
         with one_thread():
             learnt = self._fit(rows.X, groups, on_epoch, should_stop)
@@ -225,25 +229,30 @@ class BaseDetector(ABC):
         self._fitted = fitted
         self._restore(state)
 
-    def anomaly_scores(self, X: object, encoder_id: str | None = None) -> Float:
+    def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
         """Scores of loops that were not trained on, (n,) float64, higher = more anomalous.
 
         Raises ModelError when `encoder_id` or the number of features is not that of the embeddings fitted on, and
-        where the model is damaged so that what it gives is no number.
+        where the model is damaged so that what it gives is no number. `patches` as in `fit`.
         """
-        return _numbers(self._scores(self._check_new(X, encoder_id)).astype(np.float64))
+        return finite(self._scores(self._check_new(X, encoder_id)).astype(np.float64))
 
-    def latents(self, X: object, encoder_id: str | None = None) -> Float:
+    def latents(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
         """Where the loops lie in the space that the figures show, (n, d) float32."""
-        return _numbers(self._latents(self._check_new(X, encoder_id)).astype(np.float32))
+        return finite(self._latents(self._check_new(X, encoder_id)).astype(np.float32))
 
-    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
+    def component_scores(
+        self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None
+    ) -> dict[str, Float]:
         """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
         return {name: self.anomaly_scores(X, encoder_id) for name in self.components_}
 
     def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""
         return np.empty((0, len(self._check_new(X, encoder_id))))
+
+    def made_up_patches(self, n: int) -> PatchSet | None:  # noqa: B027 (there are none)
+        """Patches of n loops that nobody played, to try the detector with; None where it hears none."""
 
     def require_encoder(self, encoder_id: str | None, n_features: int) -> None:
         """Raise ModelError unless the model was fitted on embeddings of this encoder (None: unknown) and this size."""
@@ -264,6 +273,12 @@ class BaseDetector(ABC):
         self.require_encoder(encoder_id, checked.shape[1])
         return checked
 
+    def _hear(self, patches: PatchSet | None, order: Int) -> None:  # noqa: B027 (no duty)
+        """Take the patches of the rows that are fitted next, whose canonical order this is; most detectors have none.
+
+        Raises DataError where they are needed.
+        """
+
     @abstractmethod
     def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted | Unscored:
         """Fit on rows in canonical order; `groups` (n,) numbers the equal rows, which no split may part (see
@@ -283,17 +298,3 @@ class BaseDetector(ABC):
     @abstractmethod
     def _restore(self, state: Arrays) -> None:
         """The reverse of `state`, which may be anybody's: nothing is built before its shapes are known to be right."""
-
-
-def _numbers(values: Float) -> Float:
-    if not np.isfinite(values).all():
-        raise ModelError("The model gives values that are no numbers; train it again.")
-    return values
-
-
-def _require_variety(n: int, n_distinct: int) -> None:
-    if n_distinct < MIN_LOOPS:
-        raise DataError(
-            f"{n_distinct} different embeddings among {n} loops are too few to learn what is normal; "
-            f"choose a folder with at least {MIN_LOOPS} different loops."
-        )

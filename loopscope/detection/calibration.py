@@ -7,6 +7,7 @@ typical in every part.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +30,11 @@ def median_and_scale(values: Float) -> tuple[float, float]:
     return centre, max(MAD_TO_DEVIATION * float(np.median(np.abs(values - centre))), NARROWEST)
 
 
-def fuse(parts: Mapping[str, Float]) -> Float:
+def fuse(parts: Mapping[str, Float], weights: Mapping[Any, float] | None = None) -> Float:
     """Mean over calibrated parts of log2(1 + exp(z)): nearly linear above typical, nearly 0 below. Shapes are kept.
 
     A loop that is odd in one part only still stands out; one that is a little less than typical is not rewarded.
     """
-    mean: Float = np.mean([np.logaddexp(0, z) for z in parts.values()], axis=0) / np.log(2)
+    counts = None if weights is None else [weights[name] for name in parts]
+    mean: Float = np.average([np.logaddexp(0, z) for z in parts.values()], axis=0, weights=counts) / np.log(2)
     return mean

@@ -12,7 +12,7 @@ from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.collection import collection_of
 from loopscope.detection.fitted import FitReport, Fitted
 from loopscope.detection.quality import warnings_for
-from loopscope.errors import DataError
+from loopscope.errors import DataError, ModelError
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,22 @@ def checked_ids(loop_ids: Sequence[str] | None, n: int) -> tuple[str, ...]:
     if len(set(ids)) != n:
         raise DataError(f"{n - len(set(ids))} of {n} loop ids are repeated; pass every loop once.")
     return ids
+
+
+def require_variety(n: int, n_distinct: int, least: int) -> None:
+    """Raises DataError where so many different rows among n are too few."""
+    if n_distinct < least:
+        raise DataError(
+            f"{n_distinct} different embeddings among {n} loops are too few to learn what is normal; "
+            f"choose a folder with at least {least} different loops."
+        )
+
+
+def finite(values: Float) -> Float:
+    """What a model gives. Raises ModelError where that is no number."""
+    if not np.isfinite(values).all():
+        raise ModelError("The model gives values that are no numbers; train it again.")
+    return values
 
 
 def judged(fitted: Fitted, rows: Rows, seconds: float) -> Fitted:

@@ -14,6 +14,7 @@ import numpy as np
 
 from loopscope.arrays import Float
 from loopscope.late import late
+from loopscope.progress import PHASES
 
 stats = late("scipy.stats")
 
@@ -24,6 +25,8 @@ GOOD_RECONSTRUCTION = 0.5  # share of the variance lost at most by a decoder tha
 MIN_AGREEMENT_PRETRAINED = 0.3
 MIN_AGREEMENT_SEEDS = 0.5
 MAX_EXCEEDANCE = 0.15  # of held-out loops above the 95th percentile of the training scores (nominal 0.05)
+MAX_GAP = 1.5  # times the loss of training rows: more on rows held out is learnt by heart
+ADDED_NOTHING, NO_GAIN = 0.99, 0.05  # rank agreement with the linear start, share of the held-out loss that was saved
 MIN_CHANCE = 0.01  # with few loops held out, that many above the threshold may be mere chance
 NOT_FINE_TUNED = "training ended before fine-tuning, so there is nothing to compare with"
 UNTUNED = ("spread_after", "agreement_with_pretrained")  # measures that say what fine-tuning did
@@ -110,7 +113,9 @@ def quality_checks(measures: Mapping[str, float]) -> tuple[QualityCheck, ...]:
     could pass by: such checks are left out. One that applies but has no figure is among them as missing.
     """
     judges = (
-        (_spread, _rank, _bypass, _pretrained, _seeds, _exceedance) if "spread_before" in measures else (_exceedance,)
+        (_spread, _rank, _bypass, _pretrained, _seeds, _curves, _linear, _exceedance)
+        if "spread_before" in measures
+        else (_exceedance,)
     )
     judged = [judge(measures) for judge in judges]
     return tuple(check for check in judged if check is not None)
@@ -209,6 +214,43 @@ def _seeds(m: Mapping[str, float]) -> QualityCheck:
         "or trust only the top of the list.",
         why="the model was trained once, so no second training confirms its ranking; preset robust trains twice",
     )
+
+
+def _curves(m: Mapping[str, float]) -> QualityCheck | None:
+    """Of models that say how their losses went; each phase ends where that of held-out rows was lowest."""
+    phases = [phase for phase in PHASES if f"{phase}_loss_start" in m]
+    if not phases:
+        return None
+    title, limit = "Held-out loss, start → end (training)", f"below its start, at most {MAX_GAP:g} × training"
+    figures = [[m[f"{phase}_loss_{which}"] for which in ("start", "held_out", "training")] for phase in phases]
+    value = ", ".join(f"{start:.2g} → {end:.2g} ({training:.2g})" for start, end, training in figures)
+    falls = all(end < start for start, end, _ in figures)
+    passed = falls and all(end <= MAX_GAP * training for _, end, training in figures)
+    sentence = (
+        f"What was learnt holds for loops that were not learnt from: their loss fell in every phase, {value}."
+        if passed
+        else f"Loops that were not learnt from are rebuilt worse than others: held-out loss {value}; more loops help."
+        if falls
+        else f"Nothing was learnt that holds for other loops: the loss of those held out did not fall, {value}."
+    )
+    return _judged(title, value, limit, passed, sentence)
+
+
+def _linear(m: Mapping[str, float]) -> QualityCheck | None:
+    """Of networks that begin as PCA and Mahalanobis distance."""
+    if "agreement_with_linear" not in m:
+        return None
+    title = "Networks beside their linear start"
+    limit = f"rank agreement below {ADDED_NOTHING:g}, or {NO_GAIN:.0%} less loss"
+    agreement = _figure(m, "agreement_with_linear")
+    start, end = m.get("pretrain_loss_start", np.nan), m.get("pretrain_loss_held_out", np.nan)
+    if agreement is None or not start > 0:
+        return _missing(title, limit, "the scores of the held-out loops are no numbers")
+    gain = 1 - end / start
+    passed = agreement < ADDED_NOTHING or gain >= NO_GAIN
+    did = f"the networks changed the ranking by ρ = {agreement:.2f}, and held-out loss by {-gain:+.0%}"
+    sentence = f"Beside their linear start {did}." if passed else f"The networks add nothing to PCA: {did}."
+    return _judged(title, f"ρ {agreement:.2f}, loss {-gain:+.0%}", limit, passed, sentence)
 
 
 def _agreement(value: float | None, title: str, least: float, *, good: str, bad: str, why: str) -> QualityCheck:

@@ -15,6 +15,7 @@ from loopscope.errors import DataError
 from loopscope.late import importing
 
 PRESETS = ("robust", "paper")
+LOCAL = "local"  # of deep detectors: hears inside the loops; not on the pages yet
 Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 
 
@@ -22,7 +23,7 @@ Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 class DetectorInfo:
     """A detector by name: its title, what its score is in one phrase, and how to make it for each preset it has.
 
-    `is_deep`: it trains networks, epoch by epoch.
+    `is_deep`: it trains networks, epoch by epoch, and has the preset LOCAL too.
     """
 
     name: str
@@ -30,12 +31,19 @@ class DetectorInfo:
     score: str
     is_deep: bool
     presets: Mapping[str, Maker]
+    local: Maker | None = None
 
 
 def _robust(residual: bool, *named: Any, **options: Any) -> BaseDetector:
     with importing:
         from loopscope.detection.robust_detector import RobustDetector
     return RobustDetector(residual, *named, **options)
+
+
+def _local(residual: bool, *named: Any, **options: Any) -> BaseDetector:
+    with importing:
+        from loopscope.detection.local_detector import LocalDetector
+    return LocalDetector(residual, *named, **options)
 
 
 def _paper(residual: bool, *named: Any, **options: Any) -> BaseDetector:
@@ -52,7 +60,7 @@ def _from_scikit_learn(learn: str, *named: Any, **options: Any) -> BaseDetector:
 
 def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
     presets: Mapping[str, Maker] = {"robust": partial(_robust, residual), "paper": partial(_paper, residual)}
-    return DetectorInfo(name, title, score, True, presets)
+    return DetectorInfo(name, title, score, True, presets, partial(_local, residual))
 
 
 def _baseline(name: str, title: str, score: str, learn: str) -> DetectorInfo:
@@ -95,7 +103,8 @@ def make_detector(name: str, preset: str = "robust", seed: int = 0, **options: A
 
     Raises DataError for an unknown name, preset or option.
     """
-    presets = detector_info(name).presets
+    info = detector_info(name)
+    presets = {**info.presets, LOCAL: info.local} if info.local else info.presets
     if preset not in presets:
         raise DataError(f"There is no preset named {preset!r}; choose one of {', '.join(presets)}.")
     try:

@@ -15,6 +15,7 @@ from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Arrays, Fitted
 from loopscope.detection.registry import detector_info, make_detector
+from loopscope.embeddings.patch_set import PatchSet
 from loopscope.errors import DataError, ModelError
 from loopscope.progress import EpochCallback, StopCheck
 
@@ -49,7 +50,8 @@ class RestoredDetector(BaseDetector):
         """The detector itself, built anew. Raises one of DAMAGES where the state is not its own."""
         detector = make_detector(self.name, self.preset, self.seed, **self.options)
         detector.restore(self.fitted, self._state)
-        own, width = self.fitted.latents.shape[1], detector.latents(np.zeros((1, self.fitted.n_features))).shape[1]
+        nothing, own = np.zeros((1, self.fitted.n_features)), self.fitted.latents.shape[1]
+        width = detector.latents(nothing, patches=detector.made_up_patches(1)).shape[1]
         if own != width:
             raise ValueError(f"the latents have {own} dimensions where the model gives {width}")
         return detector
@@ -66,13 +68,27 @@ class RestoredDetector(BaseDetector):
         """That of the detector."""
         return self._whole.centre_
 
-    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
+    def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
         """Those of the detector."""
-        return self._whole.component_scores(X, encoder_id)
+        return self._whole.anomaly_scores(X, encoder_id, patches)
+
+    def latents(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
+        """Those of the detector."""
+        return self._whole.latents(X, encoder_id, patches)
+
+    def component_scores(
+        self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None
+    ) -> dict[str, Float]:
+        """Those of the detector."""
+        return self._whole.component_scores(X, encoder_id, patches)
 
     def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """Those of the detector."""
         return self._whole.repeat_scores(X, encoder_id)
+
+    def made_up_patches(self, n: int) -> PatchSet | None:
+        """Those of the detector."""
+        return self._whole.made_up_patches(n)
 
     def state(self) -> Arrays:
         """As it was saved."""

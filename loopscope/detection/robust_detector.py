@@ -25,6 +25,7 @@ from loopscope.detection.pieces import Step, no_steps
 from loopscope.detection.quality import is_collapsed, mean_agreement, without_fine_tuning
 from loopscope.detection.robust_members import CHUNK, CrossFittedMembers
 from loopscope.detection.robust_training import RobustPreset, TrainedRepeats, new_members, train_repeats
+from loopscope.embeddings.patch_set import PatchSet
 from loopscope.progress import EpochCallback, StopCheck
 
 CALIBRATION = ("locations", "scales", "density_calibration")
@@ -67,7 +68,9 @@ class RobustDetector(BaseDetector):
         n_steps = 2 * len(trained.trainings) * -(-len(X) // CHUNK)
         return score(no_steps) if trained.complete else Unscored(stopped_sentence(trained.history), n_steps, score)
 
-    def component_scores(self, X: object, encoder_id: str | None = None) -> dict[str, Float]:
+    def component_scores(
+        self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None
+    ) -> dict[str, Float]:
         """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
         return self._parts(self._check_new(X, encoder_id))
 

@@ -89,7 +89,8 @@ def state_from(arrays: Arrays) -> Arrays:
 
 def probe_scores(detector: BaseDetector) -> Float:
     """Scores of made-up embeddings, (4,): a loaded model must give those of the saved one."""
-    return detector.anomaly_scores(np.random.default_rng(0).normal(size=(4, detector.fitted.n_features)))
+    X = np.random.default_rng(0).normal(size=(4, detector.fitted.n_features))
+    return detector.anomaly_scores(X, patches=detector.made_up_patches(4))
 
 
 def up_to_date(card: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:

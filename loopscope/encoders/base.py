@@ -131,6 +131,25 @@ def load_encoder(
     return _load(name, weights_file, on_progress)
 
 
+def hearing_inside(encoder: Encoder) -> PatchEncoder:
+    """The encoder with patches beside its embeddings: its own where it makes any, else those of aiSFX.
+
+    Raises `EncoderError` for an encoder that does not work in stages, `WeightsError` where aiSFX cannot be had.
+    """
+    if isinstance(encoder, PatchEncoder):
+        return encoder
+    if not isinstance(encoder, StagedEncoder):
+        raise EncoderError(
+            f"The encoder {encoder.encoder_id} makes no patches; choose aisfx or a detector without them."
+        )
+    companion = _load(OFFLINE, None, ignore_progress)
+    assert isinstance(companion, PatchMaker)
+    with importing:
+        module = import_module("loopscope.encoders.companion")
+    both: PatchEncoder = module.WithCompanion(encoder, companion)
+    return both
+
+
 def _load_best(on_progress: ProgressCallback) -> Encoder:
     if encoder_info(PREFERRED).ready or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
         try:

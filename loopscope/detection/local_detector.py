@@ -1,0 +1,261 @@
+"""Preset "local": how odd a loop is inside, moment by moment, and as a whole.
+
+Conventions: every part is a robust z-score (0 is typical). Three are made of curves over the loop's patches, by their
+highest value and the mean of their highest 30 %: the distance to patches of other loops (`patch_bank`), the distance to
+the centre of a Deep SVDD on patches, and what its autoencoder cannot rebuild (`linear_training`). Two are the local
+densities of the loop's embedding, which together count half as much as one of the others. A fitted loop is scored by
+the member that did not learn from it, and never compared with itself; a new one is scored by the mean over the members.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers
+from loopscope.detection.calibration import fuse, log_part, median_and_scale
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
+from loopscope.detection.inside import numbers_of, of_patches, summits, worst_patches
+from loopscope.detection.judging import finite
+from loopscope.detection.linear_members import LinearMembers
+from loopscope.detection.linear_training import LinearPreset, LinearTraining, train
+from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
+from loopscope.detection.networks import filled
+from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS
+from loopscope.detection.patch_bank import LARGEST_BANK, PER_LOOP, PatchBank
+from loopscope.detection.pieces import Step, no_steps
+from loopscope.detection.quality import is_collapsed
+from loopscope.embeddings.patch_set import PatchSet
+from loopscope.encoders.base import Patches
+from loopscope.errors import DataError, ModelError
+from loopscope.progress import EpochCallback, StopCheck
+
+N_FOLDS = 5
+TRIMMED = 0.1  # share of the oddest loops that nothing is learnt from
+DENSITY_NEIGHBOURS = 10
+LARGEST_SAMPLE = 40_000  # patches that the networks learn from
+CHUNK = 4096
+WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25)
+LONGEST_ID = 1_000
+N_RAW = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
+UNHEARD = "This detector hears inside the loops: give the patches of each, from an embedding with patches."
+
+
+class LocalDetector(BaseDetector):
+    """Networks residual or not; `options` are fields of `LinearPreset`."""
+
+    def __init__(self, residual: bool, name: str, preset: str = "local", seed: int = 0, **options: Any) -> None:
+        super().__init__(name, preset, seed, options)
+        self.residual = residual
+        self.settings = LinearPreset(**options)
+        self._density = LocalDensity(DENSITY_NEIGHBOURS)
+
+    @property
+    def centre_(self) -> Float:
+        """c in the space of `latents_`, (32,)."""
+        return self._members.centre[0, 0].numpy()
+
+    def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
+        """As of every detector; `patches` are needed. Raises ModelError where they are another maker's."""
+        return fuse(self.component_scores(X, encoder_id, patches), WEIGHTS)
+
+    def component_scores(
+        self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None
+    ) -> dict[str, Float]:
+        """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
+        rows = self._check_new(X, encoder_id)
+        heard = self._check_heard(patches, len(rows))
+        curves = np.vstack([log_part(self.curve(heard))[None], self._deep(heard)])
+        parts = self._calibrated(curves, heard, self._density.scores(rows))
+        return {name: finite(part) for name, part in parts.items()}
+
+    def latents(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
+        """The latents of each loop's oddest moments by the first member, (n, 32) float32."""
+        rows = self._check_new(X, encoder_id)
+        heard = self._check_heard(patches, len(rows))
+        return finite(self._latents_of(heard, self.curve(heard)))
+
+    def curve(self, heard: PatchSet) -> Float:
+        """How odd each moment is: distance of every patch to those of other loops, (n_patches,), 1 is typical.
+
+        A loop that the bank holds is not compared with itself. Some milliseconds a loop.
+        """
+        return self._bank.distances(heard.values, of_patches(numbers_of(heard), heard.starts)) / self._typical
+
+    def made_up_patches(self, n: int) -> PatchSet:
+        """One patch each of n loops."""
+        values = np.random.default_rng(0).normal(size=(n, self._bank.patches.shape[2])).astype(np.float16)
+        return PatchSet(tuple(map(str, range(n))), values, np.arange(n + 1), self.patch_id, 0.0)
+
+    def _hear(self, patches: PatchSet | None, order: Int) -> None:
+        if patches is None or len(patches.loop_ids) != len(order):
+            raise DataError(UNHEARD)
+        self._heard = patches.select([patches.loop_ids[row] for row in order])
+
+    def _fit(self, X: Float, groups: Int, on_epoch: EpochCallback, should_stop: StopCheck) -> Fitted | Unscored:
+        heard, rng = self._heard, np.random.default_rng(self.seed)
+        del self._heard  # the loops' patches are not the model's
+        numbers = numbers_of(heard)
+        self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
+        self.patch_id = heard.patch_id
+        distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
+        self._typical = float(np.median(distance))
+        oddest = summits(distance, heard.starts).mean(axis=0)
+        isolated = most_isolated(X, groups, TRIMMED, should_stop=should_stop)
+        density = self._density.fit_scores(X, groups, isolated, should_stop)
+        folds = fold_numbers(groups, N_FOLDS, rng)
+        trained = self._train(heard, folds, oddest <= np.quantile(oddest, 1 - TRIMMED), rng, on_epoch, should_stop)
+
+        def score(step: Step) -> Fitted:
+            deep = self._out_of_fold(heard, folds, step)
+            curves = np.vstack([log_part(distance / self._typical)[None], deep])
+            parts = self._calibrated(curves, heard, density, fit=True)
+            latents = self._latents_of(heard, curves[0])
+            return Fitted(fuse(parts, WEIGHTS), folds == 0, latents, _report(self._members, trained), parts)
+
+        n_steps = -(-len(heard.values) // (CHUNK * N_FOLDS))
+        return score(no_steps) if trained.complete else Unscored(stopped_sentence(trained.history), n_steps, score)
+
+    def _train(
+        self,
+        heard: PatchSet,
+        folds: Int,
+        inliers: Bool,
+        rng: np.random.Generator,
+        on_epoch: EpochCallback,
+        should_stop: StopCheck,
+    ) -> LinearTraining:
+        rows = np.flatnonzero(of_patches(inliers, heard.starts))
+        rows = np.sort(rng.permutation(rows)[:LARGEST_SAMPLE])
+        values, n_members = heard.values[rows].astype(np.float32), int(folds.max()) + 1
+        held_out = of_patches(folds, heard.starts)[rows] == np.arange(n_members)[:, None]
+        generator = torch.Generator().manual_seed(self.seed)
+        self._members = self._made(n_members, values.shape[1], generator)
+        return train(self._members, values, ~held_out, held_out, self.settings, generator, on_epoch, should_stop)
+
+    def _made(self, n_members: int, n_values: int, generator: torch.Generator) -> LinearMembers:
+        preset = self.settings
+        k = min(preset.k, n_values)
+        return LinearMembers(n_members, n_values, k, preset.layer_sizes, self.residual, preset.skip_dropout, generator)
+
+    def _deep(self, heard: PatchSet) -> Float:
+        """Logarithms of the deep curves, each centred as it was fitted, mean over the members, (2, n_patches)."""
+        pieces = (heard.values[start : start + CHUNK] for start in range(0, len(heard.values), CHUNK))
+        centred: Float = (self._log_deep(pieces) - self._locations[:, :, None]).mean(axis=0)
+        return centred
+
+    def _out_of_fold(self, heard: PatchSet, folds: Int, step: Step) -> Float:
+        """(2, n_patches): each patch by the member that did not hear its loop, centred on what that did not hear."""
+        fold = of_patches(folds, heard.starts)
+        rows = [np.flatnonzero(fold == member) for member in range(int(folds.max()) + 1)]
+        padded = np.stack([np.resize(own, max(map(len, rows))) for own in rows])
+        pieces = (heard.values[padded[:, at : at + CHUNK]] for at in range(0, padded.shape[1], CHUNK))
+        logs = self._log_deep(pieces, step)
+        self._locations = np.array([np.median(of[:, : len(own)], axis=1) for of, own in zip(logs, rows, strict=True)])
+        out = np.empty((2, len(fold)))
+        for own, of, location in zip(rows, logs, self._locations, strict=True):
+            out[:, own] = of[:, : len(own)] - location[:, None]
+        return out
+
+    def _log_deep(self, pieces: Iterable[Patches], step: Step = no_steps) -> Float:
+        """(n_members, 2, n) of pieces (m, n_values), or (n_members, m, n_values) with rows of each member's own."""
+        found = []
+        with torch.inference_mode():
+            for piece in pieces:
+                step()
+                found.append(self._members.scores(torch.from_numpy(piece.astype(np.float32))))
+        return log_part(torch.cat(found, dim=2).numpy())
+
+    def _latents_of(self, heard: PatchSet, curve: Float) -> Float:
+        with torch.inference_mode():
+            white, _ = self._members.views(torch.from_numpy(worst_patches(heard, curve)))
+            return self._members.latents(white)[0].numpy()
+
+    def _calibrated(
+        self, curves: Float, heard: PatchSet, density: Mapping[str, Float], fit: bool = False
+    ) -> dict[str, Float]:
+        """The parts of logarithms of curves, (3, n_patches), and of raw densities."""
+        peaks = [log_part(summits(np.exp(curve), heard.starts)) for curve in curves]
+        raw = np.vstack([*peaks, *(log_part(part)[None] for part in density.values())])
+        if fit:
+            self._calibration = np.array([median_and_scale(values) for values in raw])
+        z = (raw - self._calibration[:, :1]) / self._calibration[:, 1:]
+        n_curves = 2 * len(curves)
+        inside = z[:n_curves].reshape(len(curves), 2, -1).mean(axis=1)
+        return dict(zip((*PATCH_PARTS, *DENSITY_PARTS), (*inside, *z[n_curves:]), strict=True))
+
+    def _check_heard(self, patches: PatchSet | None, n: int) -> PatchSet:
+        if patches is None or len(patches.loop_ids) != n:
+            raise ModelError(UNHEARD)
+        if patches.patch_id != self.patch_id or patches.values.shape[1] != self._bank.patches.shape[2]:
+            raise ModelError(f"The model was fitted on other patches than {patches.patch_id}; train it again.")
+        return patches
+
+    def _scores(self, X: Float) -> Float:
+        raise ModelError(UNHEARD)
+
+    def _latents(self, X: Float) -> Float:
+        raise ModelError(UNHEARD)
+
+    def state(self) -> Arrays:
+        """The networks, the bank, the calibration, and the rows that neighbours are among."""
+        weights = {f"members.{name}": tensor.numpy() for name, tensor in self._members.state_dict().items()}
+        return {
+            **weights,
+            "bank": self._bank.patches,
+            "bank_numbers": self._bank.owner,
+            "typical": np.array([self._typical]),
+            "patch_id": np.frombuffer(self.patch_id.encode(), np.uint8).astype(np.int64),
+            "locations": self._locations,
+            "calibration": self._calibration,
+            "reference": self._density.reference,
+        }
+
+    def _restore(self, state: Arrays) -> None:
+        """Nothing is built before the shapes are known to be right."""
+        bank, reference, locations = state["bank"], check_embeddings(state["reference"]), state["locations"]
+        n_loops, n_members = len(bank), len(locations)
+        shapes = {
+            "bank": (n_loops, PER_LOOP, bank.shape[-1]),
+            "bank_numbers": (n_loops,),
+            "typical": (1,),
+            "locations": (n_members, 2),
+            "calibration": (N_RAW, 2),
+        }
+        for name, shape in shapes.items():
+            if state[name].shape != shape:
+                raise ValueError(f"{name} has the shape {state[name].shape} instead of {shape}")
+        if not 2 <= n_loops <= LARGEST_BANK or not 1 <= n_members <= N_FOLDS or not bank.shape[2]:
+            raise ValueError(f"there are {n_loops} loops to compare with and {n_members} members")
+        if not 2 <= len(reference) <= LARGEST_REFERENCE or reference.shape[1] != self.fitted.n_features:
+            raise ValueError(f"neighbours cannot be sought among rows of shape {reference.shape}")
+        if min(state["calibration"][:, 1].min(), state["typical"][0]) <= 0:
+            raise ValueError("the scores have no scale")
+        own = {name.removeprefix("members."): array for name, array in state.items() if name.startswith("members.")}
+        generator = torch.Generator().manual_seed(self.seed)
+        self._members = filled(lambda: self._made(n_members, bank.shape[2], generator), own)
+        self._bank = PatchBank(bank.astype(np.float32), state["bank_numbers"].astype(np.int64))
+        self._typical, self.patch_id = float(state["typical"][0]), _text(state["patch_id"])
+        self._locations, self._calibration = locations, state["calibration"]
+        self._density.fit(reference)
+
+
+def _text(codes: Int) -> str:
+    """Of the bytes of UTF-8, (n,); raises ValueError for anything else."""
+    if codes.ndim != 1 or len(codes) > LONGEST_ID or not ((codes >= 0) & (codes < 256)).all():
+        raise ValueError("the name of the patches is no text")
+    return codes.astype(np.uint8).tobytes().decode()
+
+
+def _report(members: LinearMembers, trained: LinearTraining) -> FitReport:
+    measures = trained.measures(members)
+    fine_tuned = "spread_after" in measures
+    return FitReport(
+        history=trained.history,
+        collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
+        warnings=() if trained.complete else (stopped_sentence(trained.history),),
+        measures=measures,
+        complete=trained.complete,
+    )

@@ -1,0 +1,195 @@
+"""Preset local: a moment that no other loop has is found, said where it is, judged by what did not learn from it."""
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from loopscope.analysis.pipeline import analyse_folder
+from loopscope.detection.inside import numbers_of, summits, worst_patches
+from loopscope.detection.local_detector import LocalDetector
+from loopscope.detection.parts import PATCH_PARTS
+from loopscope.detection.patch_bank import N_NEAREST, PatchBank
+from loopscope.detection.quality import quality_checks
+from loopscope.detection.registry import make_detector
+from loopscope.detection.saved import load_model, save_model
+from loopscope.embeddings.patch_set import PatchSet
+from loopscope.errors import Cancelled, DataError, ModelError
+from loopscope.store import Store
+from tests.golden.clips import plucked
+
+N, ODD, AT = 60, 7, 13  # loops; the one with an odd moment, and where
+FAST = {"steps": 40, "steps_shown": 10, "batch_size": 64, "layer_sizes": (16, 8)}
+
+
+def heard(n: int = N, seed: int = 0, odd: bool = True) -> PatchSet:
+    """Loops that go through the same few sounds; one of them has a moment of its own."""
+    rng, sounds = np.random.default_rng(seed), np.random.default_rng(99).normal(size=(5, 12))
+    of_loop = {}
+    for row in range(n):
+        values = sounds[rng.integers(5, size=rng.integers(20, 40))]
+        of_loop[f"{seed}-{row}"] = (values + 0.2 * rng.normal(size=values.shape)).astype(np.float16)
+    if odd:
+        of_loop[f"{seed}-{ODD}"][AT] += np.float16(4) * np.random.default_rng(5).normal(size=12).astype(np.float16)
+    return PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
+
+
+def embeddings(n: int = N, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed + 50).normal(size=(n, 6)).astype(np.float32)
+
+
+@functools.cache
+def fitted() -> LocalDetector:
+    detector = make_detector("AEwRES", "local", 0, **FAST)
+    detector.fit(embeddings(), heard().loop_ids, "clap", patches=heard())
+    assert isinstance(detector, LocalDetector)
+    return detector
+
+
+def test_a_moment_that_no_other_loop_has_is_found_where_it_is() -> None:
+    detector, own = fitted(), heard()
+    for part in PATCH_PARTS:
+        assert detector.components_[part].argmax() == ODD
+    assert detector.scores_.argmax() == ODD
+    curve = detector.curve(own)
+    start, stop = own.starts[ODD : ODD + 2]
+    assert curve[start:stop].argmax() == AT
+    assert curve[start:stop].max() > 2
+    assert np.median(curve) == pytest.approx(1, rel=0.05)
+    away = own.of(own.loop_ids[ODD])[AT].astype(np.float32)
+    nearest = np.linalg.norm(worst_patches(own, curve) - away, axis=1).argmin()
+    assert nearest == ODD
+    np.testing.assert_allclose(detector.curve(own.select([own.loop_ids[ODD]])), curve[start:stop], rtol=1e-4)
+
+
+def test_the_order_of_loops_changes_nothing_and_the_seed_is_all_there_is_of_chance() -> None:
+    order, own = np.random.default_rng(1).permutation(N), heard()
+    shuffled = own.select([own.loop_ids[row] for row in order])
+    again = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings()[order], patches=shuffled)
+    np.testing.assert_allclose(again.scores_, fitted().scores_[order], rtol=1e-6)
+    np.testing.assert_allclose(again.latents_, fitted().latents_[order], rtol=1e-4, atol=1e-5)
+
+
+def test_new_loops_are_scored_alike_alone_and_together() -> None:
+    new, X = heard(12, seed=3), embeddings(12, seed=3)
+    together = fitted().anomaly_scores(X, "clap", new)
+    assert together.argmax() == ODD
+    alone = [fitted().anomaly_scores(X[i : i + 1], "clap", new.select([new.loop_ids[i]]))[0] for i in range(12)]
+    np.testing.assert_allclose(alone, together, rtol=1e-4)
+    assert fitted().latents(X, patches=new).shape == (12, fitted().latents_.shape[1])
+    assert list(fitted().component_scores(X, patches=new)) == list(fitted().components_)
+
+
+def test_a_copy_does_not_vouch_for_its_twin() -> None:
+    """Two loops that sound the same, odd moment included, are as odd as one."""
+    own = heard()
+    copies = {loop_id: own.of(loop_id) for loop_id in own.loop_ids} | {"copy": own.of(own.loop_ids[ODD])}
+    with_copy = PatchSet.gathered(copies, list(copies), own.patch_id, own.patch_seconds)
+    X = np.vstack([embeddings(), embeddings()[ODD]])
+    detector = make_detector("AE", "local", 0, **FAST).fit(X, patches=with_copy)
+    assert set(np.argsort(-detector.components_[PATCH_PARTS[0]])[:2]) == {ODD, N}
+    assert detector.scores_[ODD] == pytest.approx(detector.scores_[N])
+
+
+def test_neighbours_are_counted_by_loops() -> None:
+    """One loop full of a sound is one neighbour, however many patches it has."""
+    sounds = np.zeros((8, 40, 2), np.float32)
+    sounds[:, :, 0] = np.arange(8)[:, None]
+    starts = 40 * np.arange(9)
+    bank = PatchBank.of(sounds.reshape(-1, 2), starts, np.arange(8), np.random.default_rng(0))
+    distances = bank.distances(np.zeros((2, 2), np.float32), np.array([0, -1]))
+    assert distances[0] == pytest.approx(np.mean(np.arange(1, N_NEAREST + 1)), abs=1e-3)
+    assert distances[1] == pytest.approx(np.mean(np.arange(N_NEAREST)), abs=1e-3)
+
+
+def test_sounds_are_told_apart_by_what_is_heard_and_summits_by_loop() -> None:
+    own = heard(4, odd=False)
+    twice = PatchSet.gathered({"a": own.of("0-0"), "b": own.of("0-1"), "c": own.of("0-0")}, ["a", "b", "c"], "p", 0.1)
+    numbers = numbers_of(twice)
+    assert numbers[0] == numbers[2] != numbers[1]
+    highest, mean_of_high = summits(np.array([1.0, 3, 2, 0, 0, 0, 0, 0, 0, 0, 5]), np.array([0, 10, 11]))
+    assert highest.tolist() == [3, 5]
+    assert mean_of_high.tolist() == [2, 5]
+
+
+def test_the_quality_checks_say_how_losses_went_and_what_the_networks_added() -> None:
+    report = fitted().report_
+    assert {phase.phase for phase in report.history} == {"pretrain", "finetune"}
+    for phase in ("pretrain", "finetune"):
+        assert report.measures[f"{phase}_loss_held_out"] < report.measures[f"{phase}_loss_start"]
+    titles = {check.title: check for check in quality_checks(report.measures)}
+    assert "→" in titles["Held-out loss, start → end (training)"].value
+    assert "ρ" in titles["Networks beside their linear start"].value
+    untrained = make_detector("AE", "local", 0, **FAST | {"steps": 10, "learning_rate": 1e-9, "finetuning_rate": 1e-9})
+    said = " ".join(untrained.fit(embeddings(), patches=heard()).report_.warnings)
+    assert "add nothing to PCA" in said
+
+
+def test_what_is_saved_scores_the_same_and_nothing_else_is_let_in() -> None:
+    new, X, detector = heard(12, seed=3), embeddings(12, seed=3), fitted()
+    path = save_model(detector, "inside", {})
+    for check in (True, False):
+        loaded = load_model(path, check=check)
+        np.testing.assert_allclose(
+            loaded.anomaly_scores(X, "clap", new), detector.anomaly_scores(X, "clap", new), rtol=1e-5
+        )
+        np.testing.assert_array_equal(loaded.scores_, detector.scores_)
+        np.testing.assert_allclose(
+            loaded.latents(X, patches=new), detector.latents(X, patches=new), rtol=1e-4, atol=1e-5
+        )
+    for wrong in (
+        {"bank": np.zeros((400, 32, 12), np.float32)},
+        {"bank": np.zeros((60, 32, 10**4), np.float32)},
+        {"locations": np.zeros((50, 2))},
+        {"calibration": np.zeros((8, 2))},
+        {"patch_id": np.array([-1])},
+        {"reference": np.zeros((3, 5))},
+        {"members.encoder.0.weight": np.zeros((5, 12, 10**4), np.float32)},
+    ):
+        again = LocalDetector(True, "AEwRES", "local", 0, **FAST)
+        with pytest.raises((ValueError, RuntimeError, DataError)):
+            again.restore(detector.fitted, {**detector.state(), **wrong})
+
+
+def test_what_cannot_be_heard_is_said_in_one_sentence() -> None:
+    with pytest.raises(DataError, match="give the patches"):
+        make_detector("AEwRES", "local").fit(embeddings())
+    with pytest.raises(DataError, match="give the patches"):
+        make_detector("AEwRES", "local").fit(embeddings(), patches=heard(12))
+    with pytest.raises(ModelError, match="give the patches"):
+        fitted().anomaly_scores(embeddings())
+    with pytest.raises(ModelError, match="other patches than maker-2"):
+        fitted().anomaly_scores(embeddings(), patches=replace(heard(), patch_id="maker-2"))
+    with pytest.raises(DataError, match="no preset named 'local'"):
+        make_detector("knn", "local")
+
+
+def test_stop_is_heard() -> None:
+    with pytest.raises(Cancelled):
+        make_detector("AEwRES", "local", **FAST).fit(embeddings(), patches=heard(), should_stop=lambda: True)
+    seen: list[object] = []
+    stopped = make_detector("AEwRES", "local", **FAST)
+    stopped.fit(embeddings(), patches=heard(), on_epoch=seen.append, should_stop=lambda: len(seen) >= 2)
+    assert "stopped" in stopped.unfinished
+    assert not stopped.finish().report_.complete
+    assert len(stopped.scores_) == N
+    assert "stopped" in stopped.report_.warnings[0]
+
+
+@pytest.mark.usefixtures("aisfx_weights")
+def test_a_folder_is_heard_inside_and_its_model_hears_the_next(tmp_path: Path) -> None:
+    """Without a screen, from files to scores; with a saved model, which needs patches of the new loops too."""
+    for number in range(10):
+        soundfile.write(tmp_path / f"{number}.wav", plucked(1.0 + 0.1 * number, 22_050, seed=number), 22_050)
+    with Store(tmp_path / "store.sqlite3") as store:
+        first = analyse_folder(tmp_path, "aisfx", preset="local", store=store)
+        assert len(first.table) == 10
+        assert set(PATCH_PARTS) <= set(first.detector.components_)
+        model = load_model(save_model(first.detector, "inside", {}))
+        soundfile.write(tmp_path / "new.wav", plucked(1.3, 22_050, seed=77), 22_050)
+        second = analyse_folder(tmp_path, "aisfx", store=store, model=model)
+    assert second.scored.is_new.sum() == 1
+    assert np.isfinite(second.table["score"]).all()
