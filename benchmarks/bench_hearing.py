@@ -9,12 +9,15 @@ import pandas as pd
 from benchmarks.choices import Example, learn
 from benchmarks.data import bench_folder
 from benchmarks.hearing import (
+    KEY_PENALTY,
     PENALTY,
     RIGHT,
     Heard,
     cut_anywhere,
     faster,
     heard_loops,
+    key_example,
+    key_number,
     named_rightly,
     repeated,
     ringing_off,
@@ -24,6 +27,7 @@ from benchmarks.hearing import (
 from loopscope.faults.limits import LIMITS
 from loopscope.faults.music.tempo import odds_of_another
 from loopscope.hearing.choice import Choice
+from loopscope.hearing.key import KEY_FROM, TONIC_FROM, key_name, weigh_keys
 from loopscope.hearing.tempo import SHOWN_FROM, weigh_tempi
 
 FOLDS = 5
@@ -63,16 +67,26 @@ def run() -> str:
         "weights that were learnt without it and its variations. Right: within 1 %. Shown from a probability of "
         f"{SHOWN_FROM:g} on."
     )
-    parts = ["## Ears", text, _by_confidence(answers), _by_group(answers), _varied(judged), _names(judged)]
+    parts = [
+        "## Ears",
+        text,
+        _by_confidence(answers),
+        _by_group(answers),
+        _varied(judged),
+        _names(judged),
+        _keys(loops),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def _folds(loops: list[Heard], examples: list[list[Example]], seed: int) -> Iterator[tuple[Choice, list[Heard]]]:
+def _folds(
+    loops: list[Heard], examples: list[list[Example]], seed: int, penalty: float = PENALTY, may_be_none: bool = True
+) -> Iterator[tuple[Choice, list[Heard]]]:
     """A choice learnt without some loops, and these."""
     fold = np.random.default_rng(seed).permutation(len(loops)) % FOLDS
     for left_out in range(FOLDS):
         others = [example for i in np.flatnonzero(fold != left_out) for example in examples[i]]
-        yield learn(others, PENALTY, may_be_none=True), [loops[i] for i in np.flatnonzero(fold == left_out)]
+        yield learn(others, penalty, may_be_none), [loops[i] for i in np.flatnonzero(fold == left_out)]
 
 
 def _answer(choice: Choice, loop: Heard) -> Answer:
@@ -144,6 +158,36 @@ def _wrong_names(bpm: float, rng: np.random.Generator) -> list[float]:
 def _ends_in_silence(loop: Heard) -> bool:
     level = loop.rhythm.level
     return bool(level[-END_FRAMES:].mean(axis=1).max() <= level.max() + SILENT_DB)
+
+
+def _keys(loops: list[Heard]) -> str:
+    """The key and its root alone, by probability and instrument, and what is taken for what."""
+    examples = [[key_example(loop)] for loop in loops]
+    judged = [
+        (weigh_keys(loop.notes, loop.rhythm.duration_s, choice), loop)
+        for seed in SEEDS
+        for choice, own in _folds(loops, examples, seed, KEY_PENALTY, may_be_none=False)
+        for loop in own
+    ]
+    keys = [Answer(loop, keys.best[0] == _spelt(loop.key), keys.best[1]) for keys, loop in judged]
+    tonics = [Answer(loop, keys.tonic[0] == _spelt(loop.key).removesuffix("m"), keys.tonic[1]) for keys, loop in judged]
+    rows = []
+    for name, answers, levels in (
+        ("key", keys, (0.0, 0.5, KEY_FROM, 0.7, 0.8)),
+        ("tonic", tonics, (0.0, TONIC_FROM, 0.8)),
+    ):
+        for level in levels:
+            split = [[a for a in answers if a.loop.instrument == instrument] for instrument in ("bass", "guitar")]
+            right = (_counts(own, level)[1] for own in split)
+            rows.append((name, f"> {level:g}" if level else "all", *_counts(answers, level), *right))
+    header = ("heard", "probability", "given", "right of given", "right of all", "of given: bass", "guitar")
+    parallel = np.mean([not key.right and tonic.right for key, tonic in zip(keys, tonics, strict=True)])
+    shown = f"Shown from {KEY_FROM:g} and {TONIC_FROM:g} on; {parallel:.0%} of all are heard in the other mode."
+    return f"Key by ear. {shown}\n\n" + _table(header, rows)
+
+
+def _spelt(key: str) -> str:
+    return key_name(key_number(key))
 
 
 def _counts(answers: list[Answer], level: float) -> tuple[str, str, str]:

@@ -14,12 +14,15 @@ import pandas as pd
 from benchmarks.choices import Example, learn
 from loopscope import audio
 from loopscope.hearing.choice import Choice
+from loopscope.hearing.key import ROOTS, key_features
+from loopscope.hearing.notes import Notes, find_notes, resampled
 from loopscope.hearing.onsets import RANGE_DB, Onsets, Rhythm, find_rhythm
 from loopscope.hearing.tempo import find_candidates, tempo_features
 
 RATE = 22050
 RIGHT = 0.01  # relative: within it a tempo is right
-PENALTY = 10.0
+PENALTY, KEY_PENALTY = 10.0, 5.0
+ENHARMONIC = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb"}
 OF_A_CUT, OF_A_TAIL, OF_REPEATS, OF_A_SPEED = 0.5, 0.4, 0.5, 0.2  # the weight of a variation
 SPEEDS = (0.93, 1.07)
 SHARES = (0.55, 0.97)  # of the loop, to be cut anywhere but after a whole beat
@@ -33,6 +36,7 @@ class Heard:
 
     rhythm: Rhythm
     bpm: float
+    notes: Notes
     key: str = ""
     instrument: str = ""
     name: str = ""
@@ -47,13 +51,30 @@ def heard_loops(folder: Path, labels: pd.DataFrame) -> list[Heard]:
 
 
 def hear(path: Path, bpm: float, key: str, instrument: str) -> Heard:
-    return Heard(find_rhythm(audio.decode(path, RATE).samples, RATE), bpm, key, instrument, path.name)
+    samples = audio.decode(path, RATE).samples
+    notes = find_notes(resampled(samples, RATE))
+    return Heard(find_rhythm(samples, RATE), bpm, notes, key, instrument, path.name)
 
 
 def learn_tempo(loops: list[Heard]) -> Choice:
     """The choice of tempo, from loops and their variations."""
     examples = [tempo_example(variation, weight) for loop in loops for variation, weight in variations(loop)]
     return learn(examples, PENALTY, may_be_none=True)
+
+
+def learn_key(loops: list[Heard]) -> Choice:
+    """The choice of key."""
+    return learn([key_example(loop) for loop in loops], KEY_PENALTY, may_be_none=False)
+
+
+def key_example(loop: Heard) -> Example:
+    return Example(key_features(loop.notes, loop.rhythm.duration_s), np.arange(24) == key_number(loop.key))
+
+
+def key_number(key: str) -> int:
+    """0 is C major, 12 C minor."""
+    root = key.removesuffix("m")
+    return ROOTS.index(ENHARMONIC.get(root, root)) + (12 if key.endswith("m") else 0)
 
 
 def tempo_example(loop: Heard, weight: float) -> Example:

@@ -13,6 +13,8 @@ from loopscope.faults import find_faults
 from loopscope.faults.limits import LIMITS
 from loopscope.hearing.choice import Choice, choice_of
 from loopscope.hearing.grid import misfits
+from loopscope.hearing.key import KEY_FROM, ROOTS, TONIC_FROM, Keys, key_features, key_name, piano_roll, weigh_keys
+from loopscope.hearing.notes import find_notes, resampled
 from loopscope.hearing.onsets import find_rhythm
 from loopscope.hearing.tempo import LONGEST_S, SHOWN_FROM, find_candidates, tempo_features, weigh_tempi
 from loopscope.metadata import estimate_from_audio
@@ -95,6 +97,67 @@ def test_attacks_fit_the_grid_they_lie_on() -> None:
     assert beyond[0] == 0 < beyond[1]
 
 
+# --- key
+
+MINOR, MAJOR = (0, 0, 3, 7, 8, 7, 3, 0, 5, 8, 7, 10, 0, 7, 3, 0), (0, 0, 4, 7, 9, 7, 4, 0, 5, 9, 7, 11, 0, 7, 4, 0)
+
+
+def riff(root: int, steps: tuple[int, ...], cents: float = 0.0) -> np.ndarray:
+    """(n,) eighths at 100 BPM, on semitones above a MIDI number."""
+    t = np.arange(int(0.3 * LOW_RATE)) / LOW_RATE
+    hz = [440 * 2 ** ((root + step - 69 + cents / 100) / 12) for step in steps]
+    envelope = np.exp(-4 * t) * np.clip((0.3 - t) / 0.02, 0, 1)
+    parts = [sum(np.sin(2 * np.pi * k * pitch * t) / k for k in range(1, 5)) * envelope for pitch in hz]
+    return (0.2 * np.concatenate(parts)).astype(np.float32)
+
+
+def keys_of(samples: np.ndarray, rate: int = LOW_RATE) -> Keys:
+    return weigh_keys(find_notes(resampled(samples, rate)), len(samples) / rate)
+
+
+@pytest.mark.parametrize("root", [40, 45, 50, 54, 57])
+@pytest.mark.parametrize(("steps", "mode"), [(MINOR, "m"), (MAJOR, "")])
+def test_a_riff_has_its_key(root: int, steps: tuple[int, ...], mode: str) -> None:
+    keys = keys_of(riff(root, steps))
+    assert keys.best[0] == ROOTS[root % 12] + mode
+    assert keys.best[1] > KEY_FROM
+    assert keys.tonic[0] == ROOTS[root % 12]
+    assert keys.tonic[1] > TONIC_FROM
+
+
+def test_a_whole_loop_out_of_tune_keeps_its_key() -> None:
+    assert keys_of(riff(45, MINOR, cents=40.0)).best[0] == "Am"
+
+
+def test_noise_and_what_has_no_steady_pitch_have_no_key() -> None:
+    noise = np.random.default_rng(0).standard_normal(4 * LOW_RATE).astype(np.float32)
+    for samples, rate in ((noise, LOW_RATE), (STYLES["drums"](), RATE), (STYLES["riser"](), RATE)):
+        keys = keys_of(samples, rate)
+        assert keys.best[1] < KEY_FROM
+        assert keys.tonic[1] < TONIC_FROM
+    for samples in (np.zeros(LOW_RATE, np.float32), np.zeros(1, np.float32), 0.5 * STYLES["vibrato"]()):
+        assert (keys_of(samples).best, keys_of(samples).tonic) == (("", 0.0), ("", 0.0))
+
+
+def test_the_roll_shows_each_pitch_where_it_sounds() -> None:
+    x = np.concatenate([riff(45, (0, 0, 0, 0)), riff(45, (7, 7, 7, 7))])
+    roll = piano_roll(find_notes(resampled(x, LOW_RATE)), len(x) / LOW_RATE)
+    assert roll.shape == (128, 10)
+    assert roll[:, :4].sum(axis=1).argmax() == 45
+    assert roll[:, 6:].sum(axis=1).argmax() == 52
+
+
+def test_a_transposed_riff_has_the_transposed_features() -> None:
+    low, high = (key_features(find_notes(resampled(riff(root, MINOR), LOW_RATE)), 4.8) for root in (45, 47))
+    for name, values in low.items():
+        moved = np.roll(values.reshape(2, 12), 2, axis=1).ravel()
+        np.testing.assert_allclose(high[name], moved, atol=0.1, err_msg=name)
+
+
+def test_keys_have_names() -> None:
+    assert [key_name(key) for key in (0, 6, 12, 23)] == ["C", "F#", "Cm", "Bm"]
+
+
 # --- names
 
 
@@ -130,6 +193,7 @@ def test_nothing_is_said_of_a_name_where_the_loop_was_cut(share: float) -> None:
 def test_the_weights_are_those_of_the_features() -> None:
     rhythm = find_rhythm(groove(93), LOW_RATE)
     assert set(choice_of("tempo").weights) == set(tempo_features(find_candidates(rhythm), rhythm))
+    assert set(choice_of("key").weights) == set(key_features(find_notes(resampled(riff(45, MINOR), LOW_RATE)), 4.8))
 
 
 def test_a_choice_adds_up_to_one_with_none() -> None:
@@ -157,7 +221,8 @@ def test_a_choice_is_learnt_from_examples() -> None:
 
 
 def test_variations_are_what_they_say() -> None:
-    loop = Heard(find_rhythm(groove(100), LOW_RATE), 100.0, "Am", "bass", "a.wav")
+    notes = find_notes(resampled(groove(100), LOW_RATE))
+    loop = Heard(find_rhythm(groove(100), LOW_RATE), 100.0, notes, "Am", "bass", "a.wav")
     cut = cut_anywhere(loop, np.random.default_rng(0))
     assert cut is not None
     beats = cut.rhythm.duration_s * cut.bpm / 60

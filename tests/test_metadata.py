@@ -143,6 +143,7 @@ def test_a_table_without_loops_has_its_columns() -> None:
         *("instrument", "genre", "bpm", "key"),
         *("instrument_source", "genre_source", "bpm_source", "key_source"),
         *("bpm_file", "bpm_name", "bpm_audio", "key_file", "key_name", "key_audio"),
+        "tonic_audio",
     ]
 
 

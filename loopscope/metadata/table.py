@@ -3,7 +3,7 @@
 Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, and a `*_source` for each of the four:
 "file" (its tags), "name", "folder", "audio" (by ear), or "" where nothing is known. Of tempo and key the first of these
 holds that says something, and what each says stands in `bpm_file`, `bpm_name` (or folder), `bpm_audio`, and so for the
-key. One row per file, since copies may have different names.
+key; `tonic_audio` is the root by ear, also where the mode is not clear. One row per file: copies may differ in name.
 """
 
 import os
@@ -26,11 +26,11 @@ from loopscope.store.parsing import is_number
 FIELDS = ("instrument", "genre", "bpm", "key")
 HEARD = ("bpm", "key")  # said by files and by the ear too
 SAID = tuple(f"{field}_{source}" for field in HEARD for source in ("file", "name", "audio"))
-METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID)
-TEMPO_KEY_VERSION = "heard-2"  # raise it whenever `estimate_from_audio` would find something else in the same file
+METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID, "tonic_audio")
+TEMPO_KEY_VERSION = "heard-3"  # raise it whenever `estimate_from_audio` would find something else in the same file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
-Estimate = dict[str, Any]  # bpm and key as in TempoAndKey
+Estimate = dict[str, Any]  # bpm, key and tonic as in TempoAndKey
 
 
 def read_names(loops: pd.DataFrame) -> pd.DataFrame:
@@ -87,10 +87,10 @@ def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, fr
 
 def _is_estimate(found: Any) -> bool:
     """Whether something read from the store is what `estimate_from_audio` finds."""
-    if not isinstance(found, dict) or found.keys() != {"bpm", "key"}:
+    if not isinstance(found, dict) or found.keys() != {"bpm", "key", "tonic"}:
         return False
-    bpm, key = found["bpm"], found["key"]
-    return (bpm is None or is_number(bpm)) and (key is None or isinstance(key, str))
+    bpm, *names = found["bpm"], found["key"], found["tonic"]
+    return (bpm is None or is_number(bpm)) and all(name is None or isinstance(name, str) for name in names)
 
 
 def _gaps(names: pd.DataFrame) -> pd.DataFrame:
@@ -133,8 +133,9 @@ def _of_folder_names(parent: str, folder: str) -> NameMetadata:
 
 def _filled(row: Mapping[str, Any], estimate: Estimate) -> dict[str, Any]:
     """What an estimate adds to a row."""
-    new: dict[str, Any] = {}
-    for field, value in estimate.items():
+    new: dict[str, Any] = {"tonic_audio": estimate.get("tonic")}
+    for field in HEARD:
+        value = estimate.get(field)
         if value is not None:
             new[f"{field}_audio"] = value
             new |= {} if row[f"{field}_source"] else {field: value, f"{field}_source": "audio"}

@@ -69,6 +69,8 @@ def metadata_in_words(known: "pd.Series[Any]") -> str:
         if source := known[f"{field}_source"]:
             others = _others(known, field) if field in HEARD else []
             said.append(f"{words.format(known[field])} ({'; '.join([SOURCES[source], *others])})")
+        elif field == "key" and not pd.isna(known["tonic_audio"]):
+            said.append(f"tonic {known['tonic_audio']}, mode unclear ({SOURCES['audio']})")
     return plain(", ".join(said) or "Neither its name nor its sound says tempo, key, instrument or genre") + "."
 
 
