@@ -131,3 +131,21 @@ def test_embed_writes_one_row_a_loop(folder: Path, tmp_path: Path, capfdbinary: 
     assert list(frame["loop_id"]) == list(embeddings.loop_ids) and set(frame["encoder_id"]) == {"tiny-1"}
     np.testing.assert_array_equal(np.stack(list(frame["embedding"])), embeddings.X)
     assert (record["loops"], record["features"], len(record["rejected"])) == (24, 16, 1)
+
+
+def test_a_cluster_is_named_by_its_address(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="the Dask engine is optional")
+    out = tmp_path / "embeddings.parquet"
+    one_worker = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(protocol="tcp", **one_worker) as cluster:
+        said(capfdbinary, "embed", folder, "--cluster", cluster.scheduler_address, "--out", out)
+        assert cluster.scheduler.transition_counter > 0, "it did the work"
+    here = embed_library(scan_folder(folder), Tiny())
+    np.testing.assert_array_equal(np.stack(list(pd.read_parquet(out)["embedding"])), here.X)
+    monkeypatch.setattr("loopscope.embeddings.cluster.CONNECT_S", 0.2)
+    assert main(["embed", str(folder), "--cluster", cluster.scheduler_address, "--out", str(out)]) == 2
+    nothing, errors = capfdbinary.readouterr()
+    assert nothing == b"" and errors.startswith(b"loopscope: No Dask cluster answers at tcp://")
+    assert errors.count(b"\n") == 1

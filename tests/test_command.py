@@ -119,7 +119,9 @@ def test_help_and_version_load_nothing_large() -> None:
         assert "loopscope" in done.stdout.splitlines()[0]
 
 
-def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_the_packages_and_that_of_its_tag(capfd: pytest.CaptureFixture[str]) -> None:
+    tags = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {tag for tag in tags.stdout.split() if re.match(r"v\d", tag)} <= {f"v{__version__}"}
     assert main(["--version"]) == 0
     assert capfd.readouterr().out == f"loopscope {__version__}\n"
     assert f"\n## {__version__} · " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), "it has its own heading"
