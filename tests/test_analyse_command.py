@@ -92,6 +92,15 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_computed(
     assert out == "" and "list.xls" in errors and ".parquet" in errors.replace(" parquet", ".parquet")
 
 
+@pytest.mark.parametrize("wrong", [("--encoder", "vggish"), ("--detector", "svm"), ("--preset", "loud")])
+def test_a_wrong_name_is_said_before_anything_is_computed(
+    wrong: tuple[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyse", str(tmp_path / "no folder"), *wrong]) == 2
+    out, errors = capfd.readouterr()
+    assert out == "" and wrong[1] in errors and "choose one of" in errors
+
+
 def test_score_is_by_the_saved_model(folder: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     detector = fit_detector(embed_library(scan_folder(folder), Tiny()), "knn").detector
     save_model(detector, "house", {})

@@ -34,16 +34,18 @@ percentile_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Rank the loops of a folder.")
 @click.argument("folder")
-@click.option("--encoder", default="auto", show_default=True)
-@click.option("--detector", default="AEwRES", show_default=True)
-@click.option("--preset", default="robust", show_default=True)
+@click.option("--encoder", default="auto", show_default=True, help="clap-fusion, clap-music, aisfx or auto.")
+@click.option(
+    "--detector", default="AEwRES", show_default=True, help="AE, AEwRES, isolation-forest, pca, knn or mahalanobis."
+)
+@click.option("--preset", default="robust", show_default=True, help="robust or paper.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--model", metavar="NAME", help="Score with a saved model instead of learning from FOLDER.")
 @percentile_option
 @click.option("--engine", type=click.Choice(["threads", "dask"]), default="threads", show_default=True)
-@click.option("--cluster", metavar="ADDRESS", help="Of the Dask scheduler; without it a cluster of this machine's own.")
+@click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, for the engine dask.")
 @out_option
 @json_option
 def analyse(
@@ -69,12 +71,13 @@ def analyse(
       loopscope analyse ~/Music/Loops --percentile 90 --out listen-first.m3u8
     """
     _check_ending(out)
+    _check_names(encoder, detector, preset)
     options = {"detector": detector, "preset": preset, "seed": seed, "percentile": percentile, "engine": engine}
     analysis = _analysed(folder, encoder, model, cluster, options)
     _tell(analysis, percentile, out, as_json)
 
 
-@click.command()
+@click.command(short_help="Rank a folder by a saved model.")
 @click.argument("folder")
 @click.option("--model", required=True, metavar="NAME", help="A saved model, by its name or folder.")
 @click.option("--encoder", default="auto", help="By default the one that the model learnt from.")
@@ -98,6 +101,16 @@ def _check_ending(out: Path | None) -> None:
     """Before anything is computed."""
     if out is not None and out.suffix.lstrip(".") not in FORMATS:
         raise ExportError(f"{out.name} has no ending that says how to write it; choose one of {', '.join(FORMATS)}.")
+
+
+def _check_names(encoder: str, detector: str, preset: str) -> None:
+    """Nobody embeds a folder for a detector that there is not. Raises EncoderError or DataError."""
+    from loopscope.detection.registry import make_detector
+    from loopscope.encoders.base import AUTO, encoder_info
+
+    if encoder != AUTO:
+        encoder_info(encoder)
+    make_detector(detector, preset)
 
 
 def _analysed(folder: str, encoder: str, model: str | None, cluster: str | None, options: dict[str, Any]) -> "Analysis":

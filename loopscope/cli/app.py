@@ -10,7 +10,10 @@ from loopscope.errors import LibraryError, LoopscopeError
 NEEDED = "streamlit"
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
+@click.command(
+    short_help="Open the app, on a folder if one is named.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
+)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def app(folder: Path | None, options: tuple[str, ...]) -> None:

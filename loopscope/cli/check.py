@@ -32,10 +32,10 @@ def _list_kinds(ctx: click.Context, option: click.Parameter, asked: bool) -> Non
     ctx.exit()
 
 
-@click.command()
+@click.command(short_help="Lint a sample pack.")
 @click.argument("folder")
 @click.option(
-    "--fail-on", type=click.Choice(["fault", "suspect", "outlier"]), help="What makes it exit with 1 (fault)."
+    "--fail-on", type=click.Choice(["fault", "suspect", "outlier"]), help="What makes it exit with 1.  [default: fault]"
 )
 @click.option("--select", multiple=True, metavar="KINDS", help="Only these kinds, joined by commas.")
 @click.option("--ignore", multiple=True, metavar="KINDS", help="Not these kinds.")
@@ -46,7 +46,14 @@ def _list_kinds(ctx: click.Context, option: click.Parameter, asked: bool) -> Non
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--out", type=path_type, metavar="FILE", help="Write there instead of to standard output.")
-@click.option("--list-kinds", is_flag=True, is_eager=True, expose_value=False, callback=_list_kinds, help="Name them.")
+@click.option(
+    "--list-kinds",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_kinds,
+    help="Name every kind, with limits.",
+)
 @click.option("--encoder", default="auto", show_default=True, help="For outliers: who listens.")
 @click.option("--model", metavar="NAME", help="For outliers: a saved model, instead of learning from FOLDER.")
 @click.pass_context

@@ -25,7 +25,7 @@ class Finding:
     found: str
 
 
-@click.command()
+@click.command(short_help="Look whether all that is needed is there.")
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:

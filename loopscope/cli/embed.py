@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 ENDING = ".parquet"
 
 
-@click.command()
+@click.command(short_help="Write the embeddings of a folder.")
 @click.argument("folder")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .parquet file.")
 @click.option("--encoder", default="auto", show_default=True)
 @click.option("--engine", type=click.Choice(["threads", "dask"]), default="threads", show_default=True)
-@click.option("--cluster", metavar="ADDRESS", help="Of the Dask scheduler; without it a cluster of this machine's own.")
+@click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, for the engine dask.")
 @json_option
 def embed(folder: str, out: Path, encoder: str, engine: str, cluster: str | None, as_json: bool) -> None:
     """Writes the embeddings of the loops in FOLDER: loop_id, path, name, encoder_id, embedding (a list of numbers).

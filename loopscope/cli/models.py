@@ -7,7 +7,7 @@ from loopscope.cli.output import json_option, print_json, print_line
 SHOWN = ("name", "detector", "preset", "n_loops", "encoder_id", "saved", "path")
 
 
-@click.command()
+@click.command(short_help="List the saved models.")
 @json_option
 def models(as_json: bool) -> None:
     """Lists the saved models, newest first; `score` and `check` take one by its name or folder.

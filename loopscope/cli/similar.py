@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@click.command()
+@click.command(short_help="List loops that sound like one.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--in", "folder", metavar="FOLDER", help="Where to look; by default the folder that FILE lies in.")
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
