@@ -17,6 +17,7 @@ from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import make_detector
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings.patch_set import PatchSet
+from loopscope.encoders.aisfx import load
 from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.store import Store
 from tests.golden.clips import plucked
@@ -182,14 +183,15 @@ def test_stop_is_heard() -> None:
 @pytest.mark.usefixtures("aisfx_weights")
 def test_a_folder_is_heard_inside_and_its_model_hears_the_next(tmp_path: Path) -> None:
     """Without a screen, from files to scores; with a saved model, which needs patches of the new loops too."""
+    encoder = load()  # once: its precision is found by a trial
     for number in range(10):
         soundfile.write(tmp_path / f"{number}.wav", plucked(1.0 + 0.1 * number, 22_050, seed=number), 22_050)
     with Store(tmp_path / "store.sqlite3") as store:
-        first = analyse_folder(tmp_path, "aisfx", preset="local", store=store)
+        first = analyse_folder(tmp_path, encoder, preset="local", store=store)
         assert len(first.table) == 10
         assert set(PATCH_PARTS) <= set(first.detector.components_)
         model = load_model(save_model(first.detector, "inside", {}))
         soundfile.write(tmp_path / "new.wav", plucked(1.3, 22_050, seed=77), 22_050)
-        second = analyse_folder(tmp_path, "aisfx", store=store, model=model)
+        second = analyse_folder(tmp_path, encoder, store=store, model=model)
     assert second.scored.is_new.sum() == 1
     assert np.isfinite(second.table["score"]).all()
