@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
@@ -21,7 +22,7 @@ from loopscope.cli import check as check_command
 from loopscope.cli.main import main
 from loopscope.config import paths
 from loopscope.detection.saved import save_model
-from loopscope.errors import DataError
+from loopscope.errors import DataError, EncoderError
 from loopscope.exports.findings import sarif_bytes
 from loopscope.faults.check import version
 from loopscope.faults.limits import LIMITS, changed_limits
@@ -305,6 +306,12 @@ def test_what_stands_out_by_a_model_fails_where_that_is_asked_for(
         crowd, Rules(fail_on="outlier", ignore=frozenset({"cut"})), listener=Listener("auto", detector)
     )
     assert report.failed and any(one.kind == "outlier" and one.path.endswith("odd.wav") for one in report.findings)
+
+
+def test_a_model_that_hears_inside_asks_the_encoder_for_that(crowd: Path) -> None:
+    model = SimpleNamespace(preset="local")
+    with pytest.raises(EncoderError, match="makes no patches"):
+        check_folder(crowd, Rules(fail_on="outlier"), listener=Listener(Tiny(), model))
 
 
 def test_ctrl_c_keeps_what_was_finished(

@@ -40,7 +40,7 @@ percentile_option = click.option(
 @click.option(
     "--detector", default="AEwRES", show_default=True, help="AE, AEwRES, isolation-forest, pca, knn or mahalanobis."
 )
-@click.option("--preset", default="robust", show_default=True, help="robust or paper.")
+@click.option("--preset", default="robust", show_default=True, help="robust, paper, or of AE and AEwRES local.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--model", metavar="NAME", help="Score with a saved model instead of learning from FOLDER.")
 @percentile_option
@@ -106,7 +106,8 @@ def _check_ending(out: Path | None) -> None:
 def _check_names(encoder: str, detector: str, preset: str) -> None:
     """Nobody embeds a folder for a detector that there is not. Raises EncoderError or DataError."""
     from loopscope.detection.registry import make_detector
-    from loopscope.encoders.base import AUTO, encoder_info
+    from loopscope.encoders.base import encoder_info
+    from loopscope.encoders.catalogue import AUTO
 
     if encoder != AUTO:
         encoder_info(encoder)

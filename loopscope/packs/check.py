@@ -6,11 +6,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library, score_table
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.detection.base import BaseDetector
+from loopscope.detection.registry import LOCAL
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, load_encoder
+from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import Cancelled
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.limits import changed_limits
@@ -99,16 +102,19 @@ class _Run:
         yield from left_out_findings(library.rejected)
         if library.loops.empty:
             return
-        watched = (self.on_progress, self.should_stop)
-        faults = check_library(library, self.store, *watched)
-        yield from unexpected(library, self.rules.expected, self.store, *watched)
-        if not self.rules.select & OF_EMBEDDINGS and self.rules.fail_on != OUTLIER:
+        faults = check_library(library, self.store, self.on_progress, self.should_stop)
+        yield from unexpected(library, self.rules.expected, self.store, self.on_progress, self.should_stop)
+        if self.rules.select & OF_EMBEDDINGS or self.rules.fail_on == OUTLIER:
+            yield from self._heard(library, faults)
+        else:
             yield from findings_of(library, faults)
-            return
-        encoder = self.listener.encoder
-        loaded = load_encoder(encoder, on_progress=self.on_progress) if isinstance(encoder, str) else encoder
-        embeddings = embed_library(library, loaded, self.store, *watched)
-        yield from findings_of(library, add_near_duplicates(faults, library, embeddings, *watched))
+
+    def _heard(self, library: Library, faults: pd.DataFrame) -> Iterator[Finding]:
+        """`faults` with what only embeddings tell: near duplicates and outliers."""
+        embeddings = self._embedded(library)
+        yield from findings_of(
+            library, add_near_duplicates(faults, library, embeddings, self.on_progress, self.should_stop)
+        )
         model = self.listener.model
         scored = self._trained(embeddings) if model is None else score_library(embeddings, model)
         for row in score_table(library.loops, scored).to_dict("records"):
@@ -116,6 +122,13 @@ class _Run:
                 said = percentile_in_words(row["percentile"], row["rank"])
                 strength = row["percentile"] / 100
                 yield Finding(row["path"], row["loop_id"], OUTLIER, "outlier", said, strength=strength)
+
+    def _embedded(self, library: Library) -> EmbeddingSet:
+        encoder, model = self.listener.encoder, self.listener.model
+        loaded = load_encoder(encoder, on_progress=self.on_progress) if isinstance(encoder, str) else encoder
+        if inside := model is not None and model.preset == LOCAL:
+            loaded = hearing_inside(loaded)
+        return embed_library(library, loaded, self.store, self.on_progress, self.should_stop, with_patches=inside)
 
     def _trained(self, embeddings: EmbeddingSet) -> ScoredLoops:
         """A model of these loops, whole: an unfinished one would call others outliers."""
