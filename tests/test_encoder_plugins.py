@@ -27,6 +27,9 @@ UPPER = EncoderInfo("Bands", "x", 8, "MIT", "their_encoder:load")
 TAKEN = EncoderInfo("aisfx", "x", 8, "MIT", "their_encoder:load")
 LIAR = EncoderInfo("liar", "x", 8, "MIT", "their_encoder:load")
 BROKEN = EncoderInfo("broken", "x", 8, "MIT", "their_encoder:nowhere")
+UNTITLED = EncoderInfo("untitled", None, 8, "MIT", "their_encoder:load")
+NOTHING = EncoderInfo("nothing", "x", 8, "MIT", "their_encoder:nothing")
+LONGER = EncoderInfo("bands-8-v2", "x", 8, "MIT", "their_encoder:load")
 NUMBER = 3
 
 class Bands:
@@ -44,6 +47,9 @@ class Bands:
 
 def load(weights_file, on_progress):
     return Bands()
+
+def nothing(weights_file, on_progress):
+    return None
 """
 ENTRIES = """[loopscope.encoders]
 bands-8 = their_encoder:INFO
@@ -52,6 +58,9 @@ aisfx = their_encoder:TAKEN
 liar = their_encoder:LIAR
 broken = their_encoder:BROKEN
 number = their_encoder:NUMBER
+untitled = their_encoder:UNTITLED
+nothing = their_encoder:NOTHING
+bands-8-v2 = their_encoder:LONGER
 gone = their_encoder.gone:INFO
 """
 
@@ -72,16 +81,26 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def test_what_a_package_brings_is_known_and_what_breaks_the_rules_is_said(installed: None) -> None:
-    assert [info.name for info in catalogue.known_encoders()][3:] == ["bands-8", "broken", "liar"]
+    assert [info.name for info in catalogue.known_encoders()][3:] == [
+        "bands-8",
+        "bands-8-v2",
+        "broken",
+        "liar",
+        "nothing",
+    ]
     said = "\n".join(catalogue.plugins().refused)
-    assert said.count("of the package their-encoder cannot be used: ") == 4
+    assert said.count("of the package their-encoder cannot be used: ") == 5
     assert "'aisfx'" in said and "another encoder has this name" in said
     assert "'Bands'" in said and "in small letters" in said
     assert "'number'" in said and "is a int, not an EncoderInfo" in said
+    assert "'untitled'" in said and "of another type" in said
     assert "'gone'" in said and "ModuleNotFoundError" in said
     assert encoder_info("aisfx").n_features == 512, "ours stays"
     assert load_encoder("bands-8").encoder_id == "bands-8-v1"
     assert Plan(encoder_id="bands-8-v1").encoder_name == "bands-8"
+    assert Plan(encoder_id="bands-8-v2-1").encoder_name == "bands-8-v2", "one name begins the other"
+    with pytest.raises(EncoderError, match="calls itself None, which must begin with nothing-"):
+        load_encoder("nothing")
     with pytest.raises(EncoderError, match="calls itself 'bands-8-v1', which must begin with liar-"):
         load_encoder("liar")
     with pytest.raises(EncoderError, match="broken cannot be loaded"):

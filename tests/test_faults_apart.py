@@ -14,6 +14,7 @@ from loopscope.errors import Cancelled
 from loopscope.faults import check as fault_library
 from loopscope.faults import check_library
 from loopscope.faults.base import CHECK_FAILED
+from loopscope.faults.limits import changed_limits
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
@@ -72,6 +73,9 @@ def test_children_find_what_is_found_here(tmp_path: Path, monkeypatch: pytest.Mo
     assert {"dropout", "unreadable"} <= set(found["kind"])
     monkeypatch.setattr(fault_library, "FEWEST_APART", 1_000)
     pd.testing.assert_frame_equal(found, check_library(library))
+    monkeypatch.setattr(fault_library, "FEWEST_APART", 1)
+    with changed_limits({"dropout": {"suspect": 1e6, "fault": 2e6}}):
+        assert "dropout" not in set(check_library(library)["kind"]), "they judge by the limits of here"
 
 
 def test_what_ends_a_child_or_a_check_costs_one_file(

@@ -304,6 +304,29 @@ def test_kill_9_in_each_stage_and_reopening_goes_on(
         assert scores_of(project) == expected, stage
 
 
+def test_findings_are_there_before_training_ends_and_stay_while_it_is_done_again(
+    folder: Path, tiny: Tiny, fits: Fits
+) -> None:
+    (folder / "copy.wav").write_bytes((folder / "000.wav").read_bytes())
+    known = registry()
+    project = known.create(LOCAL, folder, Plan(detector="AE"))
+    seen: list[set[str]] = []
+
+    def look() -> None:
+        until(lambda: "duplicate" in kinds(), "the checks end beside the training")
+        seen.append(kinds())
+
+    def kinds() -> set[str]:
+        faults = project.contents.faults
+        return set() if faults is None else set(faults["kind"])
+
+    fits.first = look
+    finish(start_walk(project, known.store))
+    fits.first = lambda: seen.append(kinds())
+    finish(start_walk(project, known.store, retrain=True))
+    assert len(seen) == 2 and seen[0] <= seen[1] == kinds()
+
+
 # Models.
 
 

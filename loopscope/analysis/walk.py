@@ -44,6 +44,7 @@ from loopscope.store import Store
 from loopscope.wording import counted
 
 LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
+STAGES = ("scan", "embed", "train", "check")
 OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
 
 
@@ -68,7 +69,7 @@ class Plan:
         if self.encoder != AUTO or not self.encoder_id:
             return self.encoder
         earlier = (info.name for info in known_encoders() if self.encoder_id.startswith(f"{info.name}-"))
-        return next(earlier, AUTO)
+        return max(earlier, key=len, default=AUTO)  # one name may begin another
 
     @property
     def label(self) -> str:
@@ -97,8 +98,8 @@ class WalkEvents:
     def on_embeddings(self, embeddings: EmbeddingSet) -> None:
         """All embeddings."""
 
-    def on_faults(self, faults: pd.DataFrame) -> None:
-        """All findings, or as many as there will be."""
+    def on_faults(self, faults: pd.DataFrame, *, complete: bool) -> None:
+        """All findings; from the checks' own thread first, not `complete` before near duplicates are among them."""
 
     def on_remark(self, sentence: str) -> None:
         """What is to be said of the model that is trained next."""
@@ -151,13 +152,8 @@ class _Walk:
     ) -> None:
         self.plan, self.store, self.events, self.load = plan, store, events, load
         self.on_progress, self.on_epoch, self.should_stop = on_progress, on_epoch, should_stop
-        stages = {
-            "scan": "scan",
-            "embed": f"embed {plan.encoder}",
-            "train": f"train {plan.detector} {plan.preset}",
-            "check": "check",
-        }
-        self.forecast = Forecast(stages, known_costs(store))
+        costs_by = ("scan", f"embed {plan.encoder}", f"train {plan.detector} {plan.preset}", "check")
+        self.forecast = Forecast(dict(zip(STAGES, costs_by, strict=True)), known_costs(store))
         self.waits_for_checks = False
 
     def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool, train: bool) -> None:
@@ -169,7 +165,7 @@ class _Walk:
             self.events.on_restored(stored, score_library(stored, fitted))
         if not compute:
             self.events.on_embeddings(stored)
-            self.events.on_faults(known_faults(library, self.store))
+            self.events.on_faults(known_faults(library, self.store), complete=True)
             return
         with self._checks_beside(library) as checked:
             embeddings = self._embed(library, stored)
@@ -177,7 +173,6 @@ class _Walk:
                 if embeddings is not stored:
                     self.events.on_model(score_library(embeddings, fitted), trained=False)
             elif train and is_enough(embeddings.X) and not self._train(embeddings):
-                self.events.on_faults(known_faults(library, self.store))
                 return
             self._await_checks(checked, library, embeddings, n_new=len(embeddings.loop_ids) - len(stored.loop_ids))
 
@@ -207,11 +202,14 @@ class _Walk:
 
         with ThreadPoolExecutor(1, thread_name_prefix="checks") as beside:
             try:
-                yield beside.submit(
-                    check_library, library, self.store, self._check_progress, stopped, self.events.on_checked
-                )
+                yield beside.submit(self._check, library, stopped)
             finally:
                 over.set()
+
+    def _check(self, library: Library, should_stop: StopCheck) -> pd.DataFrame:
+        faults = check_library(library, self.store, self._check_progress, should_stop, self.events.on_checked)
+        self.events.on_faults(faults, complete=False)
+        return faults
 
     def _embed(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         self.forecast.begin("embed")
@@ -226,8 +224,7 @@ class _Walk:
         """What is left of the checks when nothing else is; `n_new` loops were not known before."""
         self.forecast.begin("check")
         self.waits_for_checks = True
-        faults = checked.result()
-        self.events.on_faults(self._with_near_duplicates(faults, library, embeddings))
+        self.events.on_faults(self._with_near_duplicates(checked.result(), library, embeddings), complete=True)
         keep_costs(self.store, self.forecast.learnt(n_new))
 
     def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:

@@ -62,9 +62,13 @@ class Child:
         with self._starting:
             if self._closed:
                 return Death(None)
-            if self._process is None:
-                self._process = _start(self._module, self._niceness)
-            process = self._process
+            is_new = self._process is None
+            process = self._process = self._process or _started(self._module, self._niceness)
+        if is_new and not _is_up(process):  # asked without the lock: whoever closes does not wait for its imports
+            death = self._buried(process)
+            if death.was_closed:
+                return death
+            raise LibraryError(f"The process that checks files ended while starting (status {death.status}).")
         answer = _ask(process, [seconds, question])
         return self._buried(process) if answer is None else answer
 
@@ -84,11 +88,11 @@ class Child:
             return Death(None if self._closed else status)
 
 
-def _start(module: str, niceness: int) -> subprocess.Popen[str]:
+def _started(module: str, niceness: int) -> subprocess.Popen[str]:
     package_home = str(Path(loopscope.__file__).resolve().parents[1])
     search = os.pathsep.join(filter(None, (package_home, os.environ.get("PYTHONPATH"))))
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "loopscope.children.run", module, str(niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,11 +103,17 @@ def _start(module: str, niceness: int) -> subprocess.Popen[str]:
         )
     except OSError as error:
         raise LibraryError(f"The process that checks files cannot be started: {error.strerror}.") from error
-    if process.stdout is None or process.stdout.readline() != READY:
-        process.kill()
-        _reap(process)
-        raise LibraryError(f"The process that checks files ended while starting (status {process.returncode}).")
-    return process
+
+
+def _is_up(process: subprocess.Popen[str]) -> bool:
+    """Waits until the child says so; otherwise it is ended."""
+    try:
+        if process.stdout is not None and process.stdout.readline() == READY:
+            return True
+    except (OSError, ValueError):  # a stream that `close` closed
+        pass
+    process.kill()
+    return False
 
 
 def _ask(process: subprocess.Popen[str], asked: Any) -> Answer | None:

@@ -170,10 +170,11 @@ def _load(name: str, weights_file: str | Path | None, on_progress: ProgressCallb
     encoder = attempt(f"loading the encoder {name}", lambda: _loaded(info, weights_file, on_progress))
     if isinstance(encoder, Defect):
         raise EncoderError(f"The encoder {name} cannot be loaded ({encoder.reason}); update or remove its package.")
-    if not encoder.encoder_id.startswith(f"{name}-"):
+    called = getattr(encoder, "encoder_id", None)
+    if not isinstance(called, str) or not called.startswith(f"{name}-"):
         raise EncoderError(
-            f"The encoder {name} calls itself {encoder.encoder_id!a:.80}, which must begin with {name}-; update or "
-            "remove its package."
+            f"The encoder {name} calls itself {called!a:.80}, which must begin with {name}-; update or remove its "
+            "package."
         )
     return encoder
 

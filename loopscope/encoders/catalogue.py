@@ -91,6 +91,9 @@ def _info_of(entry: EntryPoint, taken: set[str]) -> EncoderInfo | str:
         return info.reason
     if not isinstance(info, EncoderInfo):
         return f"{entry.value} is a {type(info).__name__}, not an EncoderInfo"
+    texts = (info.name, info.title, info.licence, info.loader)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(info.n_features, int):
+        return "a field of its EncoderInfo is of another type than it must be"
     if info.name != entry.name or not _NAME.fullmatch(info.name):
         return "its name must be that of its entry point, in small letters, digits, dots and hyphens"
     if info.name in taken:

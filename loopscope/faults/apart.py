@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from loopscope.children.child import Answer, Child, Death
 from loopscope.errors import AudioError, Cancelled, DataError
 from loopscope.faults.file_report import StoredReport
+from loopscope.faults.limits import LIMITS
 from loopscope.progress import StopCheck
 from loopscope.user_files import UserFile
 
@@ -32,16 +33,24 @@ log = logging.getLogger(__name__)
 def checking_apart(stage: str, n_children: int, should_stop: StopCheck) -> Iterator[CheckFile]:
     """Gives `check(file, tempo_bpm, duration_s)`, to be called by at most `n_children` threads at once.
 
-    It raises AudioError for a file that cannot be read, DataError for one that the checks fail on or that brings its
-    process down, and Cancelled soon after `should_stop` says so. Children start when they are first asked.
+    The children judge by the limits in force here, and start when they are first asked. `check` raises AudioError for a
+    file that cannot be read, DataError for one that the checks fail on or that brings its process down, and Cancelled
+    soon after `should_stop` says so.
     """
+    limits = {kind: {"suspect": LIMITS[kind].suspect, "fault": LIMITS[kind].fault} for kind in LIMITS}
     children = [Child("loopscope.faults.child", NICENESS) for _ in range(n_children)]
     idle: SimpleQueue[Child] = SimpleQueue()
     for child in children:
         idle.put(child)
 
     def check(file: UserFile, tempo_bpm: float | None, duration_s: float) -> StoredReport:
-        question = {"path": os.fspath(file), "root": file.root, "tempo_bpm": tempo_bpm, "stage": stage}
+        question = {
+            "path": os.fspath(file),
+            "root": file.root,
+            "tempo_bpm": tempo_bpm,
+            "stage": stage,
+            "limits": limits,
+        }
         child = idle.get()
         try:
             answer = child.ask(question, SECONDS_A_FILE + SECONDS_A_SECOND * duration_s)
@@ -55,6 +64,9 @@ def checking_apart(stage: str, n_children: int, should_stop: StopCheck) -> Itera
         while not over.wait(STOP_CHECK_S):
             if should_stop():
                 break
+        close()
+
+    def close() -> None:
         for child in children:  # also one that is at work on a long file
             child.close()
 
@@ -65,6 +77,7 @@ def checking_apart(stage: str, n_children: int, should_stop: StopCheck) -> Itera
     finally:
         over.set()
         watching.join()
+        close()  # whatever ended the watch
 
 
 def _report_in(answer: Answer | Death, stage: str) -> StoredReport:

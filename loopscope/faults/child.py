@@ -8,6 +8,7 @@ from loopscope.children.run import MEMORY_BYTES
 from loopscope.defects import Defect, attempt
 from loopscope.errors import AudioError, DataError
 from loopscope.faults.file_report import report_of
+from loopscope.faults.limits import changed_limits
 from loopscope.user_files import UserFile
 
 
@@ -37,7 +38,8 @@ def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
     file = UserFile(question["path"], question["root"])
     answer: dict[str, Any]
     try:
-        report = attempt(question["stage"], lambda: report_of(file, question["tempo_bpm"]))
+        with changed_limits(question["limits"]):
+            report = attempt(question["stage"], lambda: report_of(file, question["tempo_bpm"]))
         answer = {"failed": report.reason} if isinstance(report, Defect) else {"report": report}
     except AudioError as error:
         answer = {"unreadable": str(error)}

@@ -70,7 +70,7 @@ class Ended(WalkEvents):
     def on_embeddings(self, embeddings: EmbeddingSet) -> None:
         self.embeddings = embeddings
 
-    def on_faults(self, faults: pd.DataFrame) -> None:
+    def on_faults(self, faults: pd.DataFrame, *, complete: bool) -> None:
         self.faults = faults
 
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:

@@ -1,9 +1,11 @@
 """What a walk finds goes into its project as it comes, whatever page is open."""
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +44,9 @@ class Filling(WalkEvents):
         self.vectors: dict[str, Samples] = {}
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
-        self.is_embedded = False
+        self.is_embedded, self.is_checked = False, False
+        self.is_first = project.contents.faults is None and not project.memory.models
+        self.lock = threading.Lock()
         self.due = 0.0
 
     def restore(self) -> BaseDetector | None:
@@ -123,28 +127,29 @@ class Filling(WalkEvents):
         """Takes findings as they come; they are shown with the next ranking, or beside the one that is complete."""
         self.reports |= fresh
         if self.is_embedded and time.monotonic() > self.due:
-            self._show_faults()
+            now = time.monotonic()
+            self._update(redraw=False)
+            self.due = time.monotonic() + max(FAULTS_S, PATIENCE * (time.monotonic() - now))
 
     def on_embeddings(self, embeddings: EmbeddingSet) -> None:
         """Everything that the detectors need."""
         library = self.project.contents.library
         ranked = None if self.project.contents.models else provisional_ranking(embeddings)
         encoder = self.project.contents.encoder or self.project.memory.encoder
-        self.project.update(
-            redraw=ranked is not None,  # else nothing looks different until the findings or the new scores come
-            embeddings=embeddings,
-            faults=self._faults_so_far(),
-            provisional=ranked,
-            encoder=encoder,
-        )
         self.is_embedded = True
+        redraw = ranked is not None  # else nothing looks different until the findings or the new scores come
+        self._update(redraw=redraw, embeddings=embeddings, provisional=ranked, encoder=encoder)
         if library is not None and self.project.memory.standing != "stopped":  # else what is new waits
             files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
             self.store.put_project_files(self.project.id, files)
 
-    def on_faults(self, faults: pd.DataFrame) -> None:
-        """What the checks and comparisons found."""
-        self.project.update(faults=faults)
+    def on_faults(self, faults: pd.DataFrame, *, complete: bool) -> None:
+        """What the checks and comparisons found; those of an earlier walk stay until all are there."""
+        if not (complete or self.is_first):
+            return
+        with self.lock:
+            self.is_checked = True
+            self.project.update(faults=faults)
 
     def on_remark(self, sentence: str) -> None:
         """Said with the news of the model."""
@@ -176,17 +181,14 @@ class Filling(WalkEvents):
         ids = tuple(loop_id for loop_id in library.unique["loop_id"] if loop_id in self.vectors)
         embeddings = EmbeddingSet(ids, np.stack([self.vectors[loop_id] for loop_id in ids]), self.encoder_id)
         ranked = provisional_ranking(embeddings)
-        self.project.update(redraw=False, embeddings=embeddings, faults=self._faults_so_far(), provisional=ranked)
+        self._update(redraw=False, embeddings=embeddings, provisional=ranked)
         self.due = time.monotonic() + max(FILL_S, PATIENCE * (time.monotonic() - now))
 
-    def _show_faults(self) -> None:
-        """Findings so far beside a ranking that stays. The explorer fills in; pages are drawn anew with the last."""
-        now = time.monotonic()
-        self.project.update(redraw=False, faults=self._faults_so_far())
-        self.due = time.monotonic() + max(FAULTS_S, PATIENCE * (time.monotonic() - now))
-
-    def _faults_so_far(self) -> pd.DataFrame | None:
+    def _update(self, *, redraw: bool, **changes: Any) -> None:
+        """Changes with the findings so far, of a first walk: what an earlier one found and compared stays until the
+        new findings are whole."""
         library = self.project.contents.library
-        if library is None:
-            return None
-        return faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
+        with self.lock:  # checks end in a thread of their own
+            if self.is_first and library is not None and not self.is_checked:
+                changes["faults"] = faults_frame(rows_of(dict(self.reports), library.unique["loop_id"]))
+            self.project.update(redraw=redraw, **changes)
