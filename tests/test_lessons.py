@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -10,21 +11,21 @@ import pytest
 from loopscope.analysis.triage import triage_loops
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults import faults_frame
-from loopscope.ui.explorer.lessons import MOST_NAMED, Lessons, Named
+from loopscope.ui.explorer.lessons import MOST_NAMED, NOWHERE, Elsewhere, Lessons, Named
 from loopscope.ui.explorer.packing import PackedView, pack_view
 from loopscope.ui.explorer.view import ExplorerView
 
 N = 40
 
 
-def view_of(marks: dict[str, str]) -> ExplorerView:
+def view_of(marks: dict[str, str], elsewhere: Elsewhere = NOWHERE) -> ExplorerView:
     """Loops in clusters of ten; `marks` may change later."""
     rng = np.random.default_rng(0)
     X = (np.repeat(rng.normal(size=(4, 8)), 10, axis=0) + 0.1 * rng.normal(size=(N, 8))).astype(np.float32)
     ids, scores = tuple(f"loop{i}" for i in range(N)), rng.permutation(N).astype(float)
     known = {"loop_id": ids, "name": ids, "folder": "", "duration_s": 1.0, "score": scores, "split": "train"}
     loops = triage_loops(pd.DataFrame(known).assign(percentile=scores / N * 100), faults_frame([]))
-    lessons = Lessons(loops, EmbeddingSet(ids, X, "made up"), lambda: marks)
+    lessons = Lessons(loops, EmbeddingSet(ids, X, "made up"), lambda: marks, elsewhere)
     return ExplorerView("v-1", "made up", loops, X, np.ones(8), X, np.sort(scores), lessons=lessons)
 
 
@@ -113,3 +114,23 @@ def test_a_lesson_is_made_once_and_anew_after_every_mark() -> None:
     assert lessons.taught() is taught is lessons.known()
     marks["loop1"] = "love"
     assert lessons.taught() is not taught
+
+
+def test_marks_on_the_library_of_the_model_carry_over_where_their_embeddings_are_known() -> None:
+    marks = {"there": "quarantine", "there too": "keep", "nobody's": "keep"}
+    asked: list[set[str]] = []
+
+    def vectors(loop_ids: Collection[str]) -> dict[str, np.ndarray]:
+        asked.append(set(loop_ids))
+        plain = view_of({})
+        return {"there": plain.latents[list(plain.loops["loop_id"]).index("loop12")]}
+
+    view = view_of(marks, Elsewhere({"there": 0.1, "there too": 0.2, "unmarked": 0.9}, vectors))
+    assert view.lessons is not None
+    told, ids = arrays_in(pack_view(view)[view.lessons.name]), named(pack_view(view))
+    assert view.lessons.taught().marked == ("there",)
+    assert {ids[row] for row in np.flatnonzero(told["because"] == -2)} == {f"loop{i}" for i in range(10, 20)}
+    assert set(told["because"]) == {-2, -1} and (told["shift"][told["because"] == -2] > 0).all()
+    marks["loop3"] = "keep"
+    view.lessons.taught()
+    assert asked == [{"there", "there too"}], "built once for the same marks elsewhere"

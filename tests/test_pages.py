@@ -628,6 +628,30 @@ def test_a_pack_says_what_stands_out_among_itself_and_against_another_library(wa
     assert not at.exception
 
 
+def test_marks_on_a_library_carry_over_to_a_pack_that_its_model_scores(walked: Walked) -> None:
+    _, other = guest(walked)
+    at = trained(walked, "explore")
+    loops = walked.library.unique
+    pack = replace(walked.library, loops=walked.library.loops[walked.library.loops["folder"] == "Guitar"])
+    guitars = walked.embeddings.select(list(other.scores["loop_id"]))
+    project = state_of(at).project
+    project.update(library=pack, embeddings=guitars, models={}, metadata=None)
+    label = project.add_model("Bass · knn (saved)", other)
+    bass = loops.loc[loops["folder"] == "Bass", "loop_id"].iloc[5]
+    with Store.default() as store:
+        store.set_mark(bass, "quarantine")
+        lessons = explorer_view(project, project.contents, label).lessons
+        assert lessons is not None and lessons.name, "the mark is known"
+        assert not lessons.taught().marked, "its embedding is not"
+        store.put_embeddings([bass], guitars.encoder_id, walked.embeddings.select([bass]).X)
+    project.update()
+    lessons = explorer_view(project, project.contents, label).lessons
+    assert lessons is not None and lessons.taught().marked == (bass,)
+    assert (lessons.taught().shift > 0).all()
+    at.run()
+    assert not at.exception
+
+
 def test_a_model_that_comes_while_explore_is_open_stays_in_view(walked: Walked) -> None:
     at = trained(walked, "explore")
     at.run()

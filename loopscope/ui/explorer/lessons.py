@@ -9,7 +9,8 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from loopscope.analysis.feedback import WANTED, Feedback, Taught
 from loopscope.analysis.resemblance import resemblance_of
+from loopscope.arrays import Float
 from loopscope.embeddings import EmbeddingSet
 
 PREFIX = "taught-"
@@ -58,12 +60,33 @@ def named() -> Named:
     return Named()
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """Loops that the model learnt from and the view does not show: those of its library, where it scores a pack.
+
+    `evidence` of the detector by loop_id; `vectors` gives the embeddings that are known of some of them.
+    """
+
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    vectors: Callable[[Collection[str]], Mapping[str, Float]] = lambda loop_ids: {}
+
+
+NOWHERE = Elsewhere()
+
+
 class Lessons:
     """`loops` is the table of an `ExplorerView`; `read` gives the mark of every loop there is, by loop_id."""
 
-    def __init__(self, loops: pd.DataFrame, embeddings: EmbeddingSet, read: Callable[[], Mapping[str, str]]) -> None:
-        self._loops, self._embeddings, self._read = loops, embeddings, read
+    def __init__(
+        self,
+        loops: pd.DataFrame,
+        embeddings: EmbeddingSet,
+        read: Callable[[], Mapping[str, str]],
+        elsewhere: Elsewhere = NOWHERE,
+    ) -> None:
+        self._loops, self._embeddings, self._read, self._elsewhere = loops, embeddings, read, elsewhere
         self._made: tuple[str, Taught] | None = None
+        self._built: tuple[frozenset[str], Feedback] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -79,7 +102,7 @@ class Lessons:
         marks = named().marks(name) if name else {}
         with self._lock:
             if self._made is None or self._made[0] != name:
-                self._made = name, self._feedback.taught(marks)
+                self._made = name, self._feedback(frozenset(marks) & self._elsewhere.evidence.keys()).taught(marks)
             return self._made[1]
 
     def known(self) -> Taught | None:
@@ -89,11 +112,12 @@ class Lessons:
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """A lesson by name: `listen` (n,) ranks, `shift` (n,) of the evidence, `because` (n,) row of the marked loop
-        that moved it most, -1 where none did. Raises KeyError for an unknown name.
+        that moved it most, -2 for one that the view does not show, -1 where none did. Raises KeyError for an unknown
+        name.
         """
         taught = self.taught(name)
-        row_of = pd.Index(self._loops["loop_id"])
-        rows = np.append(row_of.get_indexer(pd.Index(taught.marked)), -1)  # the last is that of -1
+        rows = pd.Index(self._loops["loop_id"]).get_indexer(pd.Index(taught.marked))
+        rows = np.append(np.where(rows < 0, -2, rows), -1)  # the last is that of -1
         return {
             "listen": taught.ranks.astype(np.int32),
             "shift": taught.shift.astype(np.float32),
@@ -101,13 +125,21 @@ class Lessons:
         }
 
     def _marks(self) -> dict[str, str]:
-        """Of the loops of the view."""
-        return {loop_id: mark for loop_id, mark in self._read().items() if loop_id in self._ids and mark in WANTED}
+        """Of the loops of the view and of the model's library."""
+        known = self._elsewhere.evidence
+        return {i: mark for i, mark in self._read().items() if mark in WANTED and (i in self._ids or i in known)}
 
     @cached_property
     def _ids(self) -> frozenset[str]:
         return frozenset(self._loops["loop_id"])
 
-    @cached_property
-    def _feedback(self) -> Feedback:
-        return Feedback(self._loops, resemblance_of(self._embeddings))
+    def _feedback(self, elsewhere: frozenset[str]) -> Feedback:
+        """With what is marked elsewhere, as far as its embeddings are known."""
+        if self._built is None or self._built[0] != elsewhere:
+            vectors = self._elsewhere.vectors(elsewhere) if elsewhere else {}
+            here = self._embeddings
+            X = np.vstack([here.X, *(vectors[i][None] for i in sorted(vectors))])
+            everything = EmbeddingSet((*here.loop_ids, *sorted(vectors)), X, here.encoder_id)
+            evidence = {i: self._elsewhere.evidence[i] for i in vectors}
+            self._built = elsewhere, Feedback(self._loops, resemblance_of(everything), evidence)
+        return self._built[1]

@@ -169,7 +169,7 @@ def _in_display_order(neighbours: Callable[[int], Array] | None, order: Array) -
 
 def _in_display_rows(taught: Lessons, order: Array) -> Callable[[str], Mapping[str, Array]]:
     """A lesson by name, its rows in the display order."""
-    position = np.append(_positions(order), np.int32(-1))  # the last is that of -1
+    position = np.append(_positions(order), np.array([-2, -1], np.int32))  # the last are those of -2 and -1
 
     def named(name: str) -> Mapping[str, Array]:
         arrays = {kind: values[order] for kind, values in taught.arrays(name).items()}

@@ -5,13 +5,15 @@ Conventions: one row per loop of the model, in the order of `ScoredLoops.scores`
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.triage import triage_loops
+from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.triage import detector_evidence, triage_loops
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.thresholds import percentile_of
 from loopscope.embeddings import EmbeddingSet
@@ -19,7 +21,7 @@ from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import DataError
 from loopscope.faults import faults_frame
 from loopscope.ui.components import printable_table, store
-from loopscope.ui.explorer.lessons import Lessons
+from loopscope.ui.explorer.lessons import Elsewhere, Lessons
 from loopscope.ui.projects.contents import Contents
 from loopscope.ui.projects.project import Project
 
@@ -133,8 +135,24 @@ def _made(version: str, contents: Contents, label: str) -> ExplorerView:
         latents=_placed(scored.latents, rows),
         reference_scores=scored.reference_scores,
         neighbours=None if contents.embeddings is None else _neighbours(contents.embeddings, loops["loop_id"]),
-        lessons=None if contents.embeddings is None else Lessons(loops, contents.embeddings, _marks),
+        lessons=None if contents.embeddings is None else _lessons(loops, contents.embeddings, scored),
     )
+
+
+def _lessons(loops: pd.DataFrame, embeddings: EmbeddingSet, scored: ScoredLoops) -> Lessons:
+    """Marks on the library of the model teach too: they carry over to a pack that it scores."""
+    detector, here = scored.detector, set(loops["loop_id"])
+    away = np.array([loop_id not in here for loop_id in detector.loop_ids_], dtype=bool)
+    if not away.any():
+        return Lessons(loops, embeddings, _marks)
+    ids = [loop_id for loop_id, is_away in zip(detector.loop_ids_, away, strict=True) if is_away]
+    evidence = detector_evidence(percentile_of(scored.reference_scores, detector.scores_[away]))
+    vectors = partial(_stored_vectors, encoder_id=embeddings.encoder_id)
+    return Lessons(loops, embeddings, _marks, Elsewhere(dict(zip(ids, evidence.tolist(), strict=True)), vectors))
+
+
+def _stored_vectors(loop_ids: Collection[str], encoder_id: str) -> Mapping[str, Float]:
+    return store().get_embeddings(sorted(loop_ids), encoder_id)
 
 
 def _marks() -> dict[str, str]:
