@@ -8,7 +8,7 @@ better or worse. Then how long one new order takes at 50,000 loops.
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,23 +52,23 @@ def run() -> str:
     return f"## What marks teach\n\n{text}\n\n{_markdown(titles, rows)}\n\n{_timing()}\n"
 
 
-def _rows(planted: Planted) -> Iterator[list[str]]:
+def _rows(planted: Planted) -> list[list[str]]:
     faults = {"score": faults_frame([]), "Listen first": check_library(planted.library)}
-    resemblance = resemblance_of(planted.embeddings)
-    for order, found in faults.items():
-        for seed in SEEDS:
-            scores = score_table(planted.library.unique, fit_detector(planted.embeddings, "AEwRES", seed=seed))
+    resemblance, rows = resemblance_of(planted.embeddings), []
+    for seed in SEEDS:
+        scores = score_table(planted.library.unique, fit_detector(planted.embeddings, "AEwRES", seed=seed))
+        for order, found in faults.items():
             triaged = triage_loops(scores, found)
             is_odd = (planted.category.loc[triaged["loop_id"]] != "").to_numpy()
             before = int(is_odd[np.argsort(triaged["triage_rank"].to_numpy())[:N_MARKS]].sum())
             after = simulate(triaged, resemblance, is_odd)
-            gain = f"{after.found / before - 1:+.0%}"
             changes = [f"{after.differences[n]:+.3f}" if n in after.differences else "–" for n in LOOKED_AT]
-            numbers = map(str, (len(triaged), is_odd.sum(), seed, before, after.found))
-            yield [planted.title, order, *numbers, gain, *changes]
+            numbers = [str(n) for n in (len(triaged), is_odd.sum(), seed, before, after.found)]
+            rows.append([planted.title, order, *numbers, f"{after.found / before - 1:+.0%}", *changes])
+    return sorted(rows)
 
 
-def simulate(triaged: pd.DataFrame, resemblance: Resemblance, is_odd: "np.ndarray") -> Run:
+def simulate(triaged: pd.DataFrame, resemblance: Resemblance, is_odd: np.ndarray) -> Run:
     """Marks what stands first, again and again; `is_odd` (n,) says what is quarantined, row by row of `triaged`."""
     feedback, ids = Feedback(triaged, resemblance), triaged["loop_id"].to_numpy()
     before, marks = triaged["triage_rank"].to_numpy(), dict[str, str]()

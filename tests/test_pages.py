@@ -628,6 +628,23 @@ def test_a_pack_says_what_stands_out_among_itself_and_against_another_library(wa
     assert not at.exception
 
 
+def test_the_threshold_that_marks_speak_for_is_offered_and_taken_only_when_asked(walked: Walked) -> None:
+    at = trained(walked, "compare")
+    assert "marked-threshold" not in [button.key for button in at.button]
+    scores = walked.scored.scores.sort_values("score")
+    with Store.default() as store:
+        store.set_marks(dict.fromkeys(scores["loop_id"].iloc[5:9], "keep"))
+        store.set_marks(dict.fromkeys(scores["loop_id"].iloc[-4:], "quarantine"))
+    at.run()
+    assert not at.exception
+    assert "Your 8 marks are parted best at a threshold of" in texts(at)
+    assert state_of(at).percentile == 95.0, "nothing is set unasked"
+    at.button(key="marked-threshold").click().run()
+    taken = threshold_at(walked.scored.reference_scores, state_of(at).percentile)
+    assert scores["score"].iloc[8] < taken < scores["score"].iloc[-4]
+    assert at.button(key="marked-threshold").disabled
+
+
 def test_marks_on_a_library_carry_over_to_a_pack_that_its_model_scores(walked: Walked) -> None:
     _, other = guest(walked)
     at = trained(walked, "explore")

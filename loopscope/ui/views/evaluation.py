@@ -18,6 +18,7 @@ from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.projects.tasks import Task, TaskBoard
 from loopscope.ui.state import SessionState
+from loopscope.ui.views.marked_threshold import offer_marked_threshold
 from loopscope.user_files import UserFile
 from loopscope.wording import counted
 
@@ -65,6 +66,7 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
     if data.remark:
         st.warning(plain(data.remark), icon=":material/warning:")
     _session_models(state, data)
+    offer_marked_threshold(state)
     _all_detectors(state.project.tasks, data)
 
 
