@@ -20,7 +20,6 @@ from loopscope.faults import LIMITS, check_library, find_faults
 from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.folders import COMPARISONS
 from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
-from loopscope.metadata import estimate_from_audio
 from tests.produced_styles import PRODUCED
 from tests.styles import BPM, RATE, STYLES
 
@@ -34,7 +33,6 @@ LABELLED = {  # by check, or by several together: the strongest of them
     ("off_grid", "stutter", "reversed"): "timing",
 }
 TARGETS = {"click": 0.97, "clipping": 0.97, "dropout": 0.95, "hum": 0.9, "noise": 0.9}
-CLASSES = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "Gb": 6, "G": 7, "Ab": 8, "A": 9, "Bb": 10, "B": 11}
 
 PLANTED_IN = 3  # every third normal loop
 Z = 1.96  # of a normal deviate, for intervals of 95 %
@@ -91,7 +89,6 @@ def run() -> str:
         f"{len(loops) / checking:.0f} loops/s checked, {len(loops) / decoding:.0f} loops/s decoded "
         f"({labels['duration_s'].mean():.1f} s a loop).",
         _triage(labels),
-        _listening(labels[normal]),
         _neighbours(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -238,29 +235,6 @@ def _triage(labels: pd.DataFrame) -> str:
     )
     text = "Triage against the detector alone, trained on the whole folder with its anomalies, all seven categories:"
     return f"{text}\n\n{_table(header, rows)}"
-
-
-def _key_class(key: str) -> tuple[int, bool]:
-    flat = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb"}
-    tonic = key.removesuffix("m")
-    return CLASSES[flat.get(tonic, tonic)], key.endswith("m")
-
-
-def _listening(labels: pd.DataFrame) -> str:
-    folder = bench_folder()
-    assert folder is not None
-    started = time.process_time()
-    heard = [estimate_from_audio(folder / path) for path in labels["path"]]
-    seconds = (time.process_time() - started) / len(heard)
-    tempo = [h.bpm / bpm if h.bpm else np.nan for h, bpm in zip(heard, labels["bpm"], strict=True)]
-    right = np.abs(np.array(tempo) - 1) < 0.01
-    octave = np.min([np.abs(np.array(tempo) * m - 1) for m in (0.5, 1, 2)], axis=0) < 0.01
-    keys = [_key_class(h.key) == _key_class(key) for h, key in zip(heard, labels["key"], strict=True) if h.key]
-    return (
-        f"Tempo and key by ear, {len(heard)} normal loops, {1000 * seconds:.0f} ms a loop: tempo given for "
-        f"{np.isfinite(tempo).mean():.0%}, right for {right.mean():.0%} of all (within 1 %), half or double allowed "
-        f"{octave.mean():.0%}; key given for {len(keys) / len(heard):.0%}, right for {np.mean(keys):.0%} of these."
-    )
 
 
 def _neighbours() -> str:

@@ -1,6 +1,8 @@
 """Tempo by ear, and names that contradict it, on labelled loops: every loop judged by weights learnt without it."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ from loopscope.faults.music.tempo import odds_of_another
 from loopscope.hearing.choice import Choice
 from loopscope.hearing.key import KEY_FROM, TONIC_FROM, key_name, weigh_keys
 from loopscope.hearing.tempo import SHOWN_FROM, weigh_tempi
+from loopscope.metadata import estimate_from_audio
 
 FOLDS = 5
 SEEDS = (0, 1)
@@ -58,7 +61,8 @@ def run() -> str:
     folder = bench_folder()
     if folder is None:
         return "## Ears\n\nNot run: the labelled loops are not here (set LOOPSCOPE_BENCH).\n"
-    loops = heard_loops(folder, named_rightly(pd.read_csv(folder / "labels.csv")))
+    labels = named_rightly(pd.read_csv(folder / "labels.csv"))
+    loops = heard_loops(folder, labels)
     examples = [[tempo_example(variation, weight) for variation, weight in variations(loop)] for loop in loops]
     judged = [(choice, loop) for seed in SEEDS for choice, own in _folds(loops, examples, seed) for loop in own]
     answers = [_answer(choice, loop) for choice, loop in judged]
@@ -67,16 +71,17 @@ def run() -> str:
         "weights that were learnt without it and its variations. Right: within 1 %. Shown from a probability of "
         f"{SHOWN_FROM:g} on."
     )
-    parts = [
-        "## Ears",
-        text,
-        _by_confidence(answers),
-        _by_group(answers),
-        _varied(judged),
-        _names(judged),
-        _keys(loops),
-    ]
-    return "\n\n".join(parts) + "\n"
+    tempo = (_by_confidence(answers), _by_group(answers), _varied(judged), _names(judged))
+    return "\n\n".join(["## Ears", text, *tempo, _keys(loops), _cost(folder, labels)]) + "\n"
+
+
+def _cost(folder: Path, labels: pd.DataFrame) -> str:
+    """Tempo and key of every loop as the app hears them, decoding included."""
+    started = time.process_time()
+    for path in labels["path"]:
+        estimate_from_audio(folder / path)
+    seconds = time.process_time() - started
+    return f"Cost: {5 * seconds / labels['duration_s'].sum():.3f} s of processor time for 5 s of sound, with decoding."
 
 
 def _folds(

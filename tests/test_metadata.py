@@ -143,7 +143,7 @@ def test_a_table_without_loops_has_its_columns() -> None:
         *("instrument", "genre", "bpm", "key"),
         *("instrument_source", "genre_source", "bpm_source", "key_source"),
         *("bpm_file", "bpm_name", "bpm_audio", "key_file", "key_name", "key_audio"),
-        "tonic_audio",
+        *("tonic_audio", "root_note", "loop_start_s", "loop_end_s"),
     ]
 
 
@@ -198,6 +198,7 @@ def test_audio_fills_only_what_names_leave_open(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite3") as store:
         filled = fill_from_audio(names, store).to_dict("records")
     assert (filled[0]["bpm"], filled[0]["key"], filled[0]["bpm_source"]) == (100, "Em", "name")
+    assert (filled[0]["bpm_audio"], filled[0]["key_audio"]) == (120, "Am"), "what is heard is kept beside it"
     assert (filled[1]["key"], filled[1]["key_source"], filled[1]["bpm_source"]) == ("Am", "audio", "audio")
     assert (filled[2]["key"], filled[2]["bpm_source"]) == (None, "")
 

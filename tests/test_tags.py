@@ -301,6 +301,8 @@ def test_the_file_goes_before_its_name_and_all_that_is_said_is_kept(loops: pd.Da
     assert rows.loc["untitled.mp3", ["bpm_file", "bpm_name", "key_name"]].tolist() == [128, 100, None]
     words = metadata_in_words(rows.loc["Bass_97_Em.wav"]).replace("\\", "")
     assert words.startswith("100 BPM (from its tags; 97 from its name), key Em (from its name)")
+    assert words.endswith("root note A3 (from its tags).")
+    assert rows["root_note"].dropna().tolist() == [57]
 
 
 def test_tags_that_were_read_are_not_read_again(loops: pd.DataFrame, tmp_path: Path) -> None:

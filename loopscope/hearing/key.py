@@ -62,6 +62,11 @@ def key_name(key: int) -> str:
     return ROOTS[key % 12] + ("m" if key >= 12 else "")
 
 
+def note_name(pitch: int) -> str:
+    """A MIDI number as musicians say it: 60 is "C4"."""
+    return f"{ROOTS[pitch % 12]}{pitch // 12 - 1}"
+
+
 def weigh_keys(notes: Notes, duration_s: float, choice: Choice | None = None) -> Keys:
     """Every key of a loop of `duration_s` with these notes."""
     return Keys((choice or choice_of("key")).probabilities(key_features(notes, duration_s)))

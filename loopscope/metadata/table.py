@@ -3,7 +3,8 @@
 Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, and a `*_source` for each of the four:
 "file" (its tags), "name", "folder", "audio" (by ear), or "" where nothing is known. Of tempo and key the first of these
 holds that says something, and what each says stands in `bpm_file`, `bpm_name` (or folder), `bpm_audio`, and so for the
-key; `tonic_audio` is the root by ear, also where the mode is not clear. One row per file: copies may differ in name.
+key; `tonic_audio` is the root by ear, also where the mode is not clear. `root_note` (MIDI) and `loop_start_s` to
+`loop_end_s` are what a sampler is told in the file. One row per file: copies may differ in name.
 """
 
 import os
@@ -26,7 +27,8 @@ from loopscope.store.parsing import is_number
 FIELDS = ("instrument", "genre", "bpm", "key")
 HEARD = ("bpm", "key")  # said by files and by the ear too
 SAID = tuple(f"{field}_{source}" for field in HEARD for source in ("file", "name", "audio"))
-METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID, "tonic_audio")
+BESIDE = ("tonic_audio", "root_note", "loop_start_s", "loop_end_s")
+METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID, *BESIDE)
 TEMPO_KEY_VERSION = "heard-3"  # raise it whenever `estimate_from_audio` would find something else in the same file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
@@ -50,6 +52,8 @@ def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame
         for field, value in (("bpm", own.bpm), ("key", key_of(own))):
             if value is not None:
                 row |= {field: value, f"{field}_source": "file", f"{field}_file": value}
+        start_s, end_s = own.loop_s or (None, None)
+        row |= {"root_note": own.root_note, "loop_start_s": start_s, "loop_end_s": end_s}
     return _frame(rows)
 
 
@@ -60,16 +64,16 @@ def fill_from_audio(
     should_stop: StopCheck = never_stop,
     root: Path | None = None,
 ) -> pd.DataFrame:
-    """`names` (as from `read_names` or `with_tags`) with tempo and key by ear where they are unknown.
+    """`names` (as from `read_names` or `with_tags`) with tempo and key by ear, which hold where nothing else is known.
 
     No file that leads out of `root` is opened, and no loop is listened to twice: a stopped run goes on where it was. A
     file that cannot be read keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when
     `should_stop` says so.
     """
-    gaps = files_of(_gaps(names), root)
+    files = files_of(names, root)
     measured = measure_loops(
-        gaps,
-        lambda loop_id: vars(estimate_from_audio(gaps[loop_id])),
+        files,
+        lambda loop_id: vars(estimate_from_audio(files[loop_id])),
         "Listening for tempo and key",
         store.memory("measurements", TEMPO_KEY_VERSION, _is_estimate),
         on_progress,
@@ -79,10 +83,9 @@ def fill_from_audio(
 
 
 def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
-    """`names` with what was estimated before, and the loops with gaps that nobody has listened to yet."""
-    gaps = _gaps(names)
-    estimates = store.get_reports("measurements", gaps["loop_id"], TEMPO_KEY_VERSION, _is_estimate)
-    return _with_estimates(names, estimates), frozenset(gaps["loop_id"]) - frozenset(estimates)
+    """`names` with what was estimated before, and the loops that nobody has listened to yet."""
+    estimates = store.get_reports("measurements", names["loop_id"], TEMPO_KEY_VERSION, _is_estimate)
+    return _with_estimates(names, estimates), frozenset(names["loop_id"]) - frozenset(estimates)
 
 
 def _is_estimate(found: Any) -> bool:
@@ -91,11 +94,6 @@ def _is_estimate(found: Any) -> bool:
         return False
     bpm, *names = found["bpm"], found["key"], found["tonic"]
     return (bpm is None or is_number(bpm)) and all(name is None or isinstance(name, str) for name in names)
-
-
-def _gaps(names: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose tempo or key is unknown."""
-    return names[(names["bpm_source"] == "") | (names["key_source"] == "")]
 
 
 def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
@@ -147,5 +145,5 @@ def _frame(rows: Sequence[dict[Any, Any]]) -> pd.DataFrame:
         {name: pd.Series([row.get(name) for row in rows], dtype="object") for name in METADATA_COLUMNS},
     )
     texts = {f"{field}_source": "str" for field in FIELDS}
-    numbers = {name: "float64" for name in METADATA_COLUMNS if name.startswith("bpm") and name not in texts}
+    numbers = dict.fromkeys(("bpm", "bpm_file", "bpm_name", "bpm_audio", *BESIDE[1:]), "float64")
     return table.astype({"loop_id": "str", **numbers, **texts})

@@ -12,6 +12,7 @@ import streamlit as st
 from loopscope.errors import AudioError
 from loopscope.figures.loop import bars_figure
 from loopscope.files import display_name
+from loopscope.hearing.key import note_name
 from loopscope.library import Library
 from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_metadata
@@ -71,6 +72,8 @@ def metadata_in_words(known: "pd.Series[Any]") -> str:
             said.append(f"{words.format(known[field])} ({'; '.join([SOURCES[source], *others])})")
         elif field == "key" and not pd.isna(known["tonic_audio"]):
             said.append(f"tonic {known['tonic_audio']}, mode unclear ({SOURCES['audio']})")
+    if not pd.isna(known["root_note"]):
+        said.append(f"root note {note_name(int(known['root_note']))} ({SOURCES['file']})")
     return plain(", ".join(said) or "Neither its name nor its sound says tempo, key, instrument or genre") + "."
 
 
