@@ -88,7 +88,8 @@ def test_a_lesson_that_was_named_can_be_had_though_marks_go_on() -> None:
     first = packed[name]
     assert view.lessons.known() is not None
     marks["loop2"] = "keep"
-    assert view.lessons.known() is None, "that of the present marks is not made yet"
+    known = view.lessons.known()
+    assert known is not None and known.marked == ("loop1", "loop2"), "a page that is drawn now says what holds now"
     assert packed[view.lessons.name] != first == packed[name]
     assert pack_view(view_of(marks))[name] == first, "nor does another version of the view refuse it"
     for unknown in ("taught-", "taught-0", "", "near-0"):

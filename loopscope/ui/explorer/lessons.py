@@ -106,9 +106,8 @@ class Lessons:
             return self._made[1]
 
     def known(self) -> Taught | None:
-        """The same where it was made already, which is to be had at once; else None."""
-        made = self._made
-        return made[1] if made is not None and made[0] == self.name else None
+        """The same where the browser had the loops prepared, so that it is to be had at once; else None."""
+        return self.taught() if self._built is not None else None
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """A lesson by name: `listen` (n,) ranks, `shift` (n,) of the evidence, `because` (n,) row of the marked loop

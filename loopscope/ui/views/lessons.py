@@ -11,7 +11,7 @@ from loopscope.ui.state import SessionState
 def why_moved(state: SessionState) -> str:
     """Why marks moved the selected loop in the order of listening; "" where they did not, or are not to.
 
-    Made of what the browser has asked for already: no click waits for it.
+    Said once the browser has asked for a lesson: no click waits for the second that the first one takes.
     """
     view, row = _view(state), -1
     if state.selected is not None and learns(state) and view.lessons is not None:
