@@ -18,7 +18,7 @@ N_VALUES = 48
 def main() -> None:
     """Writes the file anew."""
     encoder = make(load_weights(AISFX), precision="float32", with_axes=False)
-    heard = embed_library(scan_folder(make_demo_library()), encoder).patches
+    heard = embed_library(scan_folder(make_demo_library()), encoder, with_patches=True).patches
     assert heard is not None
     Axes.learnt_from(heard.values, N_VALUES).write(AXES)
 

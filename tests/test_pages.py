@@ -363,6 +363,7 @@ def test_what_is_quarantined_is_left_out_of_a_training_in_one_click_and_scored_a
     assert set(state.model.scores["loop_id"][state.model.is_new]) == set(out)
     at.switch_page("pages/explore.py").run()
     assert not at.exception and "differs from" not in texts(at)
+    assert "has not learnt from" not in texts(at), "nobody is urged to take them in again"
 
 
 def test_a_note_stays_with_the_sound_and_goes_into_the_table(walked: Walked) -> None:

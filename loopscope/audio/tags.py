@@ -160,6 +160,17 @@ def _of_tinytag(file: FileIO) -> FileTags:
     return FileTags(next(filter(None, tempi), None), next(keys, None))
 
 
+def _take_few(tag: TinyTag, field: str, value: str) -> None:
+    """In place of tinytag's own, which looks through all earlier values for each: a tag may hold a million."""
+    if field in WANTED and value:
+        values = tag.other.setdefault(field, [])
+        if len(values) < MOST_VALUES:
+            values.append(value)
+
+
+TinyTag._set_other_field = _take_few  # type: ignore[method-assign,assignment]  # pinned; a test counts
+
+
 class _Bounded(io.BufferedReader):
     """Reads no more at once than a long comment needs, whatever a file announces."""
 
@@ -208,4 +219,6 @@ def _note(number: int) -> int | None:
 LEAST = {b"acid": 24, b"smpl": 36, b"basc": 12, b"INST": 14, b"MARK": 2, b"uuid": 20, b"info": 4}  # bytes
 LARGEST_NUMBER = 1e6
 LONGEST_KEY = 32  # characters
+WANTED = {"bpm", "initial_key"}
+MOST_VALUES = 8
 _READERS = {"WAV": _of_wav, "RF64": _of_wav, "AIFF": _of_aiff, "CAF": _of_caf}

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from loopscope.analysis.feedback import QUARANTINE
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.config import app_folder
 from loopscope.store import ProjectRow
-from loopscope.ui.components import plain
+from loopscope.ui.components import plain, store
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_training
 from loopscope.ui.state import SessionState, may_open, open_project, session
@@ -57,8 +58,15 @@ def _train_again(state: SessionState, model: ScoredLoops | None) -> None:
 
 
 def _not_learnt(model: ScoredLoops | None) -> int:
-    """How many loops came after a model of this folder was trained; 0 for a model of another folder."""
-    return 0 if model is None or model.is_of_another_library else int(model.is_new.sum())
+    """How many loops came after a model of this folder was trained; 0 for a model of another folder.
+
+    What is quarantined is not among them: a training may have left it out on purpose.
+    """
+    if model is None or model.is_of_another_library:
+        return 0
+    new = list(model.scores["loop_id"][model.is_new])
+    quarantined = [mark.mark == QUARANTINE for mark in store().get_marks(new).values()] if new else []
+    return len(new) - sum(quarantined)
 
 
 def continue_cards() -> None:
