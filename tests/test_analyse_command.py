@@ -116,6 +116,25 @@ def test_score_is_by_the_saved_model(folder: Path, tmp_path: Path, capfdbinary: 
     assert b"There is no saved model 'other'" in capfdbinary.readouterr()[1]
 
 
+def test_a_model_is_meant_by_its_name_and_no_folder_of_the_user_is_moved(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    detector = fit_detector(embed_library(scan_folder(folder), Tiny()), "knn").detector
+    elsewhere = save_model(detector, "other", {}, tmp_path / "models of mine")
+    save_model(detector, "house", {})
+    own = tmp_path / "work" / "house"
+    own.mkdir(parents=True)
+    (own / "card.json").write_text("{}", encoding="utf-8")
+    monkeypatch.chdir(own.parent)
+    assert json.loads(said(capfdbinary, "score", folder, "--model", "house", "--json"))["detector"] == "knn"
+    assert json.loads(said(capfdbinary, "score", folder, "--model", elsewhere, "--json"))["detector"] == "knn"
+    assert main(["score", str(folder), "--model", "./house"]) == 2
+    assert b"The model house does not read" in capfdbinary.readouterr()[1]
+    assert main(["score", str(folder), "--model", ".."]) == 2
+    assert b"There is no saved model '..'" in capfdbinary.readouterr()[1]
+    assert [str(path.relative_to(own.parent)) for path in sorted(own.parent.rglob("*"))] == ["house", "house/card.json"]
+
+
 def test_similar_finds_the_nearest_and_not_the_file_itself(
     folder: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -24,9 +24,12 @@ from loopscope.config import paths
 from loopscope.detection.saved import save_model
 from loopscope.errors import DataError, EncoderError
 from loopscope.exports.findings import sarif_bytes
+from loopscope.faults import registry
+from loopscope.faults.base import Measurement, Signal
 from loopscope.faults.check import version
 from loopscope.faults.limits import LIMITS, changed_limits
 from loopscope.packs import rules as rules_module
+from loopscope.packs.baseline import write_baseline
 from loopscope.packs.check import Listener, check_folder
 from loopscope.packs.rules import Rules, read_rules
 from loopscope.progress import Progress
@@ -106,6 +109,31 @@ def test_notes_are_shown_where_they_are_asked_for_and_never_fail(
         assert status == 0 and kinds(said).count("duplicate") == 2, "each file of the two is told"
 
 
+def test_what_could_not_be_checked_is_told_and_is_neither_in_order_nor_accepted(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def measure(signal: Signal) -> Measurement:
+        raise ZeroDivisionError("of nobody's foreseeing")
+
+    checks = tuple(replace(one, measure=measure) if one.kind == "hum" else one for one in registry.CHECKS)
+    monkeypatch.setattr(registry, "CHECKS", checks)
+    monkeypatch.setattr("loopscope.packs.expected.measure_file", measure)
+    baseline, rules = tmp_path / "accepted.json", tmp_path / "loopscope.toml"
+    rules.write_text("[expected]\nloudness = [-70, 0]\n", encoding="utf-8")
+    only = (pack, "--config", rules, "--select", "dc_offset")
+    assert checked(capfdbinary, *only, "--write-baseline", baseline) == (2, b"")
+    status, said = checked(capfdbinary, *only, "--baseline", baseline)
+    assert (
+        status == 2 and kinds(said) == 6 * ["check_failed"] and said.count(b"Measuring loudness failed: ZeroDiv") == 3
+    )
+    log = json.loads(checked(capfdbinary, *only, "--format", "sarif")[1])
+    jsonschema.validate(log, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert not log["runs"][0]["invocations"][0]["executionSuccessful"]
+    suite = ElementTree.fromstring(checked(capfdbinary, pack, "--format", "junit")[1])
+    assert (suite.attrib["errors"], suite.attrib["failures"]) == ("3", "1")
+    assert checked(capfdbinary, *only, "--ignore", "check_failed") == (0, b"")
+
+
 def test_any_name_survives_in_every_format(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for number, name in enumerate(ODD_NAMES):
         sf.write(os.fsencode(tmp_path) + b"/" + name, clipped(number), RATE)
@@ -156,6 +184,13 @@ def test_sarif_is_valid_and_says_what_the_lines_say(pack: Path) -> None:
         jsonschema.validate(log, schema)
 
 
+def test_sarif_states_the_limits_of_the_rules(pack: Path) -> None:
+    report = check_folder(pack, Rules(limits={"clipping": {"suspect": 5.0, "fault": 11.5}}))
+    rules = json.loads(sarif_bytes(report))["runs"][0]["tool"]["driver"]["rules"]
+    (told,) = [rule["fullDescription"]["text"] for rule in rules if rule["id"] == "clipping"]
+    assert "Suspected from 5 " in told and "sure from 11.5." in told
+
+
 def test_a_file_takes_the_result_whole(pack: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     out = tmp_path / "out" / "findings.json"
     assert checked(capfdbinary, pack, "--json", "--out", out) == (1, b"")
@@ -186,7 +221,25 @@ def test_what_was_accepted_is_not_told_again_until_it_is_worse(
     assert checked(capfdbinary, pack, "--baseline", baseline)[1].count(b"\n") == 3, "they are faults by now"
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"loopscope-baseline": 1}', b"\xff", b"[" * 100_000])
+def test_of_what_was_accepted_twice_the_worse_counts(pack: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "accepted.json"
+    write_baseline(baseline, check_folder(pack).findings, pack)
+    rows = json.loads(baseline.read_bytes())
+    rows["accepted"] += [row | {"level": "suspect"} for row in rows["accepted"]]
+    baseline.write_text(json.dumps(rows), encoding="utf-8")
+    assert not check_folder(pack, Rules(baseline=baseline)).findings
+
+
+OF_NO_LEVEL = {"path": "a", "loop_id": "b", "kind": "hum", "level": ["fault"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"[]", b"{}", b'{"loopscope-baseline": 1}', b"\xff", b"[" * 100_000),
+        json.dumps({"loopscope-baseline": 1, "accepted": [OF_NO_LEVEL]}).encode(),
+    ],
+)
 def test_a_baseline_that_is_none_is_one_sentence(
     content: bytes, pack: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,6 +365,18 @@ def test_a_model_that_hears_inside_asks_the_encoder_for_that(crowd: Path) -> Non
     model = SimpleNamespace(preset="local")
     with pytest.raises(EncoderError, match="makes no patches"):
         check_folder(crowd, Rules(fail_on="outlier"), listener=Listener(Tiny(), model))
+
+
+def test_a_detector_is_trained_only_where_outliers_are_asked_for(crowd: Path) -> None:
+    """Fewer than 8 loops cannot train one, and copies are found without."""
+    for path in sorted(crowd.iterdir())[2:]:
+        path.unlink()
+    sf.write(crowd / "copy.wav", 0.6 * plucked(0.5, RATE, seed=0), RATE)
+    listener = Listener(Tiny())
+    report = check_folder(crowd, Rules(select=frozenset({"near_duplicate"})), listener=listener)
+    assert {one.kind for one in report.findings} == {"near_duplicate"}
+    ignoring = Rules(fail_on="outlier", ignore=frozenset({"outlier"}))
+    assert check_folder(crowd, ignoring, listener=listener) is not None
 
 
 def test_ctrl_c_keeps_what_was_finished(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loopscope.packs.rules import Rules
 
 FORMATS = ("text", "json", "sarif", "junit")
-FAILED = 1
+FAILED, UNCHECKED = 1, 2
 path_type = click.Path(path_type=Path)
 
 
@@ -74,8 +74,9 @@ def check(
 ) -> None:
     """Says what is wrong with the sounds in FOLDER, a line a finding: `path:seconds: kind: sentence`.
 
-    Exit status 0: nothing that --fail-on names; 1: something; 2: it could not be checked. `fault` is what the checks
-    are sure of, `suspect` also what they are not, `outlier` faults and loops that stand out from the others by ear.
+    Exit status 0: nothing that --fail-on names; 1: something; 2: something could not be checked (check_failed, which
+    no baseline takes). `fault` is what the checks are sure of, `suspect` also what they are not, `outlier` faults and
+    loops that stand out from the others by ear.
 
     \b
     Examples:
@@ -107,7 +108,9 @@ def check(
         write(write_baseline, report.findings, report.library.root)
     else:
         print_bytes(_written(report, folder, form), out)
-        ctx.exit(FAILED if report.failed else 0)
+    if report.unchecked:
+        ctx.exit(UNCHECKED)
+    ctx.exit(FAILED if report.failed and write_baseline is None else 0)
 
 
 def _kinds(options: tuple[str, ...]) -> list[str]:

@@ -4,19 +4,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopscope.errors import ModelError
+from loopscope.files import is_file
 
 if TYPE_CHECKING:
     from loopscope.detection.base import BaseDetector
 
 
 def saved_model(name: str) -> "BaseDetector":
-    """The newest model of that name, or the one in that folder. Raises ModelError."""
-    from loopscope.detection.saved import list_models, load_model
+    """The newest model of that name, else the one in that folder, where nothing is changed. Raises ModelError."""
+    from loopscope.detection.saved import CARD, list_models, load_model
 
-    if Path(name).is_dir():
-        return load_model(Path(name))
     models = list_models()
     named = models[models["name"] == name]
+    if named.empty and is_file(Path(name) / CARD):
+        return load_model(name, set_aside=False)
     if named.empty:
         known = ", ".join(dict.fromkeys(models["name"])) or "there is none yet"
         raise ModelError(f"There is no saved model {name!r}; choose one of loopscope models ({known}).")

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -73,8 +73,10 @@ def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any
     return place
 
 
-def load_model(path: str | Path, *, check: bool = True) -> BaseDetector:
+def load_model(path: str | Path, *, check: bool = True, set_aside: bool = True) -> BaseDetector:
     """A saved detector, ready to score. Raises ModelError; what does not read is set aside first (see `damaged`).
+
+    Unless `set_aside` nothing is moved: for a folder that the user named and that may be anything.
 
     Without `check` it is not asked whether it scores as it did when it was saved: its scores of the loops it was
     fitted on are at hand at once, and what new loops need is made when they come (`restored`).
@@ -82,11 +84,12 @@ def load_model(path: str | Path, *, check: bool = True) -> BaseDetector:
     path = Path(path)
     if not path.is_dir():
         raise ModelError(f"There is no saved model at {path}; choose one of the list.")
+    complain = partial(_set_aside if set_aside else _left_there, path)
     try:
-        detector, probe = _read(path, check)
+        detector, probe = _read(path, check, complain)
         now = saved_format.probe_scores(detector) if check else probe
     except DAMAGES as error:
-        raise ModelError(_set_aside(path, error)) from error
+        raise ModelError(complain(error)) from error
     if not np.allclose(now, probe, rtol=TOLERANCE, atol=TOLERANCE):
         raise ModelError(
             f"The model at {path} scores differently here than when saved (by {np.abs(now - probe).max():.1e}); "
@@ -146,8 +149,11 @@ def delete_model(path: str | Path) -> None:
         raise ModelError(f"The model at {path} was not deleted ({error.strerror}); delete that folder.") from error
 
 
-def _read(path: Path, check: bool) -> tuple[BaseDetector, Float]:
-    """The detector, only built to `check` it, and the scores of the probe when it was saved. Raises one of DAMAGES."""
+def _read(path: Path, check: bool, complain: Callable[[Exception], str]) -> tuple[BaseDetector, Float]:
+    """The detector, only built to `check` it, and the scores of the probe when it was saved. Raises one of DAMAGES.
+
+    `complain` is for what is found out later.
+    """
     card = _read_card(path)
     card, arrays = saved_format.up_to_date(card, _read_arrays(path / ARRAYS, card))
     check_card(card)
@@ -155,7 +161,7 @@ def _read(path: Path, check: bool) -> tuple[BaseDetector, Float]:
     detector = RestoredDetector(
         *(card["detector"], card["preset"], card["seed"], _options(card)),
         *(saved_format.fitted_from(card, arrays), saved_format.state_from(arrays)),
-        partial(_set_aside, path),
+        complain,
     )
     quality_checks(detector.report_.measures)  # that they can be told
     return (detector.whole() if check else detector), arrays[saved_format.PROBE]
@@ -186,7 +192,7 @@ def _read_arrays(file: Path, card: Mapping[str, Any]) -> Arrays:
 def _set_aside(path: Path, why: Exception) -> str:
     """Move a folder that does not read to `damaged/`, if that can be; returns the sentence for the user."""
     log.warning("A saved model does not read and was set aside.")
-    said = f"The model {display_name(path.name)} does not read ({_in_words(why):.500})"
+    said = _does_not_read(path, why)
     home = path.parent / DAMAGED
     try:
         home.mkdir(exist_ok=True)
@@ -198,6 +204,14 @@ def _set_aside(path: Path, why: Exception) -> str:
         (target / REASON).unlink(missing_ok=True)  # a pipe would wait for a reader
         (target / REASON).write_text(sentence, encoding="utf-8", errors="backslashreplace")
     return sentence
+
+
+def _left_there(path: Path, why: Exception) -> str:
+    return f"{_does_not_read(path, why)}; train it again."
+
+
+def _does_not_read(path: Path, why: Exception) -> str:
+    return f"The model {display_name(path.name)} does not read ({_in_words(why):.500})"
 
 
 def _in_words(error: Exception) -> str:

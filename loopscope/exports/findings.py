@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree  # written only, never read
@@ -15,12 +16,19 @@ from xml.etree import ElementTree  # written only, never read
 from loopscope import __version__
 from loopscope.exports.tables import record_bytes
 from loopscope.faults import LIMITS
+from loopscope.faults.limits import changed_limits
 from loopscope.files import display_name
 from loopscope.packs.check import PackReport
-from loopscope.packs.findings import KINDS, Finding, Level, uri_in
+from loopscope.packs.findings import KINDS, UNCHECKED, Finding, Level, uri_in
 
 SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-SARIF_LEVELS: dict[Level, str] = {"fault": "error", "suspect": "warning", "outlier": "warning", "note": "note"}
+SARIF_LEVELS: dict[Level, str] = {
+    "unchecked": "error",
+    "fault": "error",
+    "suspect": "warning",
+    "outlier": "warning",
+    "note": "note",
+}
 FOLDER = "FOLDER"
 _STEERING = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and of ends of lines
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -53,14 +61,12 @@ def sarif_bytes(report: PackReport) -> bytes:
     kinds = sorted({one.kind for one in report.findings})
     root, loops = report.library.root, report.library.loops
     sizes = dict(zip(loops["path"], loops["size_bytes"].tolist(), strict=True))
-    driver = {
-        "name": "loopscope",
-        "version": __version__,
-        "semanticVersion": __version__,
-        "rules": [_rule(kind) for kind in kinds],
-    }
+    with changed_limits(report.rules.limits):  # those it was checked by
+        rules = [_rule(kind) for kind in kinds]
+    driver = {"name": "loopscope", "version": __version__, "semanticVersion": __version__, "rules": rules}
     run = {
         "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": not report.unchecked}],
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {FOLDER: {"uri": f"{root.as_uri().rstrip('/')}/"}},
         "results": [_result(one, kinds.index(one.kind), root, sizes.get(one.path)) for one in report.findings],
@@ -69,14 +75,18 @@ def sarif_bytes(report: PackReport) -> bytes:
 
 
 def junit_bytes(report: PackReport) -> bytes:
-    """JUnit XML: a test case a file, which fails where one of its findings makes the pack fail."""
+    """JUnit XML: a test case a file: a failure where a finding makes the pack fail, an error where a check failed."""
     root = report.library.root
     paths = sorted([*report.library.loops["path"], *report.library.rejected["path"]], key=os.fsencode)
     of_file: dict[str, list[Finding]] = {path: [] for path in paths}
     for one in report.findings:
         of_file[one.path].append(one)
-    failing = {path: [one for one in found if report.fails(one)] for path, found in of_file.items()}
-    counts = {"tests": str(len(paths)), "failures": str(sum(map(bool, failing.values()))), "errors": "0"}
+    wrong = {
+        path: [one for one in found if one.level == UNCHECKED or report.fails(one)] for path, found in of_file.items()
+    }
+    tags = {path: "error" if found[0].level == UNCHECKED else "failure" for path, found in wrong.items() if found}
+    said = Counter(tags.values())
+    counts = {"tests": str(len(paths)), "failures": str(said["failure"]), "errors": str(said["error"])}
     top = ElementTree.Element("testsuites", {"name": "loopscope check", **counts})
     suite = ElementTree.SubElement(top, "testsuite", {"name": _xml_text(str(root)), **counts, "skipped": "0"})
     for path, found in of_file.items():
@@ -84,11 +94,11 @@ def junit_bytes(report: PackReport) -> bytes:
         case = ElementTree.SubElement(
             suite, "testcase", classname=_xml_text(place or "."), name=_xml_text(name), file=uri_in(path, root)
         )
-        if failing[path]:
-            main = failing[path][0]
-            failure = ElementTree.SubElement(case, "failure", type=main.kind, message=_xml_text(main.said))
-            failure.text = _xml_lines(failing[path])
-        if passing := [one for one in found if not report.fails(one)]:
+        if wrong[path]:
+            main = wrong[path][0]
+            element = ElementTree.SubElement(case, tags[path], type=main.kind, message=_xml_text(main.said))
+            element.text = _xml_lines(wrong[path])
+        if passing := [one for one in found if one not in wrong[path]]:
             ElementTree.SubElement(case, "system-out").text = _xml_lines(passing)
     ElementTree.indent(top)
     return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from loopscope.errors import DataError, ExportError
 from loopscope.files import display_name, read_small, written_whole
-from loopscope.packs.findings import WEIGHTS, Finding, uri_in
+from loopscope.packs.findings import UNCHECKED, WEIGHTS, Finding, uri_in
 
 FORMAT, NAME = 1, "loopscope-baseline"
 LARGEST_FILE = 2**28  # bytes: a million findings
@@ -19,8 +19,8 @@ Accepted = dict[tuple[str, str], int]  # (loop_id, or path of what is no loop; k
 
 
 def write_baseline(path: Path, findings: Iterable[Finding], root: Path) -> int:
-    """Accept these findings; returns how many lines were written. Raises ExportError."""
-    lines = sorted({_line(one, root) for one in findings})
+    """Accept these findings but failed checks; returns how many lines were written. Raises ExportError."""
+    lines = sorted({_line(one, root) for one in findings if one.level != UNCHECKED})
     rows = [dict(zip(("path", "loop_id", "kind", "level"), line, strict=True)) for line in lines]
     text = json.dumps({NAME: FORMAT, "accepted": rows}, indent=1)
     try:
@@ -41,11 +41,17 @@ def read_baseline(path: Path) -> Accepted:
         found = None
     if not isinstance(found, dict) or found.get(NAME) != FORMAT or not _are_lines(found.get("accepted")):
         raise DataError(f"{display_name(path)} is no baseline of loopscope; write one with --write-baseline.")
-    return {(row["loop_id"] or row["path"], row["kind"]): WEIGHTS[row["level"]] for row in found["accepted"]}
+    accepted: Accepted = {}
+    for row in found["accepted"]:
+        key = (row["loop_id"] or row["path"], row["kind"])
+        accepted[key] = max(WEIGHTS[row["level"]], accepted.get(key, 0))
+    return accepted
 
 
 def is_accepted(finding: Finding, accepted: Accepted, root: Path) -> bool:
-    """Whether it was accepted, and is not worse than then."""
+    """Whether it was accepted, and is not worse than then; a failed check never is."""
+    if finding.level == UNCHECKED:
+        return False
     weight = accepted.get((finding.loop_id or uri_in(finding.path, root), finding.kind))
     return weight is not None and WEIGHTS[finding.level] <= weight
 
@@ -57,7 +63,7 @@ def _line(finding: Finding, root: Path) -> tuple[str, str, str, str]:
 def _are_lines(rows: Any) -> bool:
     return isinstance(rows, list) and all(
         isinstance(row, dict)
-        and all(isinstance(row.get(name), str) for name in ("path", "loop_id", "kind"))
-        and row.get("level") in WEIGHTS
+        and all(isinstance(row.get(name), str) for name in ("path", "loop_id", "kind", "level"))
+        and row["level"] in WEIGHTS
         for row in rows
     )

@@ -20,7 +20,7 @@ from loopscope.faults.limits import changed_limits
 from loopscope.library import Library, scan_folder
 from loopscope.packs.baseline import is_accepted, read_baseline
 from loopscope.packs.expected import unexpected
-from loopscope.packs.findings import FAILING, OUTLIER, Finding, findings_of, in_order, left_out_findings
+from loopscope.packs.findings import FAILING, OUTLIER, UNCHECKED, Finding, findings_of, in_order, left_out_findings
 from loopscope.packs.rules import Rules
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
@@ -54,6 +54,11 @@ class PackReport:
     def failed(self) -> bool:
         """Whether a finding is of a level that the rules do not let pass."""
         return any(self.fails(one) for one in self.findings)
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether a check failed, so that nobody knows."""
+        return any(one.level == UNCHECKED for one in self.findings)
 
     def fails(self, finding: Finding) -> bool:
         """Whether this finding is."""
@@ -104,7 +109,7 @@ class _Run:
             return
         faults = check_library(library, self.store, self.on_progress, self.should_stop)
         yield from unexpected(library, self.rules.expected, self.store, self.on_progress, self.should_stop)
-        if self.rules.select & OF_EMBEDDINGS or self.rules.fail_on == OUTLIER:
+        if self._by_ear:
             yield from self._heard(library, faults)
         else:
             yield from findings_of(library, faults)
@@ -115,6 +120,8 @@ class _Run:
         yield from findings_of(
             library, add_near_duplicates(faults, library, embeddings, self.on_progress, self.should_stop)
         )
+        if OUTLIER not in self._by_ear:
+            return
         model = self.listener.model
         scored = self._trained(embeddings) if model is None else score_library(embeddings, model)
         for row in score_table(library.loops, scored).to_dict("records"):
@@ -130,6 +137,12 @@ class _Run:
             loaded = hearing_inside(loaded)
         return embed_library(library, loaded, self.store, self.on_progress, self.should_stop, with_patches=inside)
 
+    @property
+    def _by_ear(self) -> frozenset[str]:
+        """The kinds that are asked for and need an encoder."""
+        asked = self.rules.select or frozenset({OUTLIER} if self.rules.fail_on == OUTLIER else ())
+        return (asked & OF_EMBEDDINGS) - self.rules.ignore
+
     def _trained(self, embeddings: EmbeddingSet) -> ScoredLoops:
         """A model of these loops, whole: an unfinished one would call others outliers."""
         scored = fit_detector(embeddings, on_epoch=self.on_epoch, should_stop=self.should_stop)
@@ -139,6 +152,8 @@ class _Run:
 
 
 def _is_wanted(finding: Finding, rules: Rules) -> bool:
+    if finding.level == UNCHECKED:
+        return finding.kind not in rules.ignore
     if finding.kind in rules.ignore or (rules.select and finding.kind not in rules.select):
         return False
     return finding.level != "note" or rules.notes or finding.kind in rules.select

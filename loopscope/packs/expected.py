@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from loopscope.audio.loudness import measure_file
-from loopscope.batches import measure_loops
+from loopscope.batches import Measured, measure_loops
+from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.file_report import INTEGER_BITS
 from loopscope.library import Library
 from loopscope.metadata import read_names
-from loopscope.packs.findings import Finding
+from loopscope.packs.findings import UNCHECKED, Finding
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
@@ -45,10 +46,17 @@ def unexpected(
 ) -> Iterator[Finding]:
     """A finding for everything that is not as expected. Raises Cancelled."""
     tempi = read_names(library.loops)["bpm"] if expected.tempo else pd.Series([None] * len(library.loops))
-    lufs = _loudness(library, store, on_progress, should_stop) if expected.loudness else {}
+    lufs: dict[str, float | None] = {}
+    failed: dict[str, str] = {}
+    if expected.loudness:
+        measured = _loudness(library, store, on_progress, should_stop)
+        lufs, failed = {loop_id: found["lufs"] for loop_id, found in measured.results.items()}, measured.failed
     for row, bpm in zip(library.loops.to_dict("records"), tempi, strict=True):
         for kind, sentence in _of_file(row, expected, bpm, lufs.get(row["loop_id"])):
             yield Finding(row["path"], row["loop_id"], kind, "fault", sentence)
+        if row["loop_id"] in failed:
+            said = f"Measuring loudness failed: {failed[row['loop_id']]}."
+            yield Finding(row["path"], row["loop_id"], CHECK_FAILED, UNCHECKED, said)
 
 
 def _of_file(
@@ -71,10 +79,10 @@ def _of_file(
 
 def _loudness(
     library: Library, store: Store, on_progress: ProgressCallback, should_stop: StopCheck
-) -> dict[str, float | None]:
-    """LUFS by loop_id, None for silence; files that cannot be read are a finding of the fault checks."""
+) -> Measured[dict[str, float | None]]:
+    """{"lufs": …} by loop_id, None for silence; files that cannot be read are a finding of the fault checks."""
     memory = store.memory("measurements", LOUDNESS_VERSION, _is_loudness)
-    measured = measure_loops(
+    return measure_loops(
         library.unique["loop_id"],
         lambda loop_id: {"lufs": measure_file(library.file_of(loop_id)).lufs},
         "Measuring loudness",
@@ -82,7 +90,6 @@ def _loudness(
         on_progress,
         should_stop,
     )
-    return {loop_id: found["lufs"] for loop_id, found in measured.results.items()}
 
 
 def _is_loudness(found: Any) -> bool:

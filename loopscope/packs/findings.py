@@ -10,16 +10,18 @@ from urllib.parse import quote
 import pandas as pd
 
 from loopscope.analysis.triage import NO_EVIDENCE, TITLES
+from loopscope.faults.base import CHECK_FAILED
 from loopscope.library import Library
 
-Level = Literal["fault", "outlier", "suspect", "note"]
-WEIGHTS: dict[Level, int] = {"note": 0, "suspect": 1, "outlier": 1, "fault": 2}
+Level = Literal["unchecked", "fault", "outlier", "suspect", "note"]
+WEIGHTS: dict[Level, int] = {"note": 0, "suspect": 1, "outlier": 1, "fault": 2, "unchecked": 3}
 FAILING: dict[str, frozenset[Level]] = {
     "fault": frozenset({"fault"}),
     "suspect": frozenset({"fault", "suspect"}),
     "outlier": frozenset({"fault", "outlier"}),
 }
 OUTLIER = "outlier"
+UNCHECKED: Level = "unchecked"
 EXPECTED = {
     "expected_sample_rate": "Unexpected sample rate",
     "expected_bit_depth": "Unexpected bit depth",
@@ -35,7 +37,8 @@ class Finding:
     """One thing to say of one file. `times_s`: ascending seconds, empty where it has no place in time.
 
     `level`: "fault" is sure, "suspect" is not; "outlier" stands out by a model; "note" is worth knowing and breaks
-    nothing. `strength` is 0 … 1, `loop_id` empty for a file that is no loop.
+    nothing; "unchecked" says that a check failed, so that nobody knows. `strength` is 0 … 1, `loop_id` empty for a file
+    that is no loop.
     """
 
     path: str
@@ -58,10 +61,16 @@ def findings_of(library: Library, faults: pd.DataFrame) -> Iterator[Finding]:
     for loop_id, path in zip(library.loops["loop_id"], library.loops["path"], strict=True):
         paths.setdefault(loop_id, []).append(path)
     for row in faults.to_dict("records"):
-        level: Level = "note" if row["kind"] in NO_EVIDENCE else row["verdict"]
+        level = _level(row["kind"], row["verdict"])
         for path in paths[row["loop_id"]]:
             place = (path, row["loop_id"], row["kind"], level)
             yield Finding(*place, row["sentence"], tuple(row["times"]), row["strength"])
+
+
+def _level(kind: str, verdict: Level) -> Level:
+    if kind == CHECK_FAILED:
+        return UNCHECKED
+    return "note" if kind in NO_EVIDENCE else verdict
 
 
 def left_out_findings(rejected: pd.DataFrame) -> Iterator[Finding]:
