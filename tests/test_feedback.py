@@ -247,3 +247,30 @@ def test_a_move_is_said_with_its_places_and_its_reason_where_the_marks_made_it()
     assert moved_in_words(taught, 0, 2, "kick.wav", "quarantine") == "", "it stands where it stood"
     assert moved_in_words(taught, 0, 1, "kick.wav", "quarantine") == "", "others rose more"
     assert moved_in_words(taught, 0, 9, "kick.wav", None) == "", "the mark has just been taken back"
+
+
+def test_evidence_and_score_stay_on_their_scale_however_many_marks_agree() -> None:
+    table = table_of([100.0] * 150 + [0.0] * 150)
+    marks = {f"loop{i}": "quarantine" for i in range(100)} | {f"loop{i}": "keep" for i in range(150, 250)}
+    marks |= {"loop299": "quarantine"}  # one among the kept ones
+    taught = Feedback(table, alike(*[0.0] * 140, *[0.5] * 10, *[FAR] * 150)).taught(marks)
+    for values in (taught.evidence, taught.score):
+        assert values.min() >= 0 and values.max() <= 1
+    pulled = Feedback(table_of([50.0, 1.0, 100.0]), alike(0, 0, 0)).taught({"loop0": "keep", "loop2": "keep"})
+    assert table_of([50.0, 1.0, 100.0])["detector_evidence"][1] + pulled.shift[1] < 0 == pulled.evidence[1]
+
+
+def test_no_reason_is_given_for_a_small_shift_or_by_a_loop_that_hardly_sounds_alike() -> None:
+    table = table_of([10.0] * 80)
+    resemblance = alike(0, 1.0, 1.4, *(FAR * i for i in range(1, 78)))
+    many_marks = {f"loop{i}": "quarantine" for i in range(3, 80)}
+    taught = Feedback(table, resemblance).taught(many_marks | {"loop0": "quarantine"})
+    assert taught.shift[2] > 0.05, "it moves, and yet nobody would hear why"
+    assert taught.because[1] == taught.marked.index("loop0") and taught.because[2] == -1
+    kept = Feedback(table, resemblance).taught({"loop0": "keep"})
+    assert 0 < abs(kept.shift[1]) < 0.004 and kept.because[1] == -1
+
+
+def test_a_mark_elsewhere_without_an_embedding_teaches_nothing() -> None:
+    taught = Feedback(table_of([50.0, 60.0]), alike(0, FAR), {"there": 0.1}).taught({"there": "quarantine"})
+    assert taught.marked == () and not taught.shift.any()
