@@ -43,7 +43,7 @@ def attempt(what: str, work: Callable[[], Result]) -> Result | Defect:
 
 @lru_cache(maxsize=1024)
 def _log_once(what: str, kind: str, place: str) -> None:
-    log.warning("%s failed for a loop, which is passed over: %s at %s", what, kind, place)
+    log.warning("%s failed: %s at %s", what, kind, place)
 
 
 def _place(traceback: TracebackType | None) -> str:

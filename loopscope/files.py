@@ -2,6 +2,7 @@
 
     with written_whole(target) as part:        what is written to `part` becomes `target`, replacing what was there
         part.write_bytes(content)
+    write_named(target, content)               where a user names it: into a pipe or device, through a link
     with unfinished_file(folder) as part:      for those who give the finished file its name themselves;
     with unfinished_folder(folder) as part:    what still has its hidden name at the end of the block is removed
     flush(part)                                on the disk, not only on its way there; of a folder, every file in it
@@ -12,6 +13,7 @@
     is_file(path)                              without an error, whatever the path
     open_regular(path)                         to read what lies in the open: no link, pipe or device, and no waiting
     read_small(path, most_bytes)               the whole of such a file, if it is no larger
+    read_named(path, most_bytes)               of what a user names: a link or a pipe too
     display_name(name)                         a name in valid Unicode
 
 Unfinished names are hidden, so no scan finds them. An OSError passes through: the caller knows what was to be written.
@@ -49,6 +51,34 @@ def written_whole(target: Path, durable: bool = True) -> Iterator[Path]:
         if durable:
             flush(part)
         part.replace(target)
+
+
+def write_named(target: Path, content: bytes) -> None:
+    """Write what a user named: whole, through links; a pipe, a device and the program's own output are written into.
+
+    Raises OSError.
+    """
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        found = None
+    if found is not None and (own := _own_output(found)) is not None:
+        with os.fdopen(os.dup(own), "wb") as stream:
+            stream.write(content)
+    elif found is not None and not stat.S_ISREG(found.st_mode):
+        target.write_bytes(content)
+    else:
+        with written_whole(Path(os.path.realpath(target))) as part:
+            part.write_bytes(content)
+
+
+def _own_output(file: os.stat_result) -> int | None:
+    """The descriptor, 1 or 2, that the file is, by whichever name: replaced, it would lose what stands before."""
+    for descriptor in (1, 2):
+        with suppress(OSError):  # it is closed
+            if os.path.samestat(file, os.fstat(descriptor)):
+                return descriptor
+    return None
 
 
 @contextmanager
@@ -141,7 +171,17 @@ def open_regular(path: Path) -> BufferedReader:
 def read_small(path: Path, most_bytes: int) -> bytes:
     """The content of a regular file. Raises OSError as `open_regular` does, and where there are more bytes."""
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
+        return _at_most(most_bytes, file, path)
+
+
+def read_named(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that a user named, which may be a link or a pipe. Raises OSError as `read_small` does."""
+    with path.open("rb") as file:
+        return _at_most(most_bytes, file, path)
+
+
+def _at_most(most_bytes: int, file: BufferedReader, path: Path) -> bytes:
+    content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {most_bytes / 1e6:,.0f} MB", str(path))
     return content

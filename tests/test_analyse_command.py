@@ -77,6 +77,8 @@ def test_every_file_that_analyse_writes_holds_every_path(
     for of in ([row["path"] for row in rows], list(frame["path"]), [row["path"] for row in listed]):
         assert len(of) == 24
         assert odd in {unquote_to_bytes(path.removeprefix("file://")) for path in of}
+    assert {row["folder"] for row in rows} == set(frame["folder"]) == {row["folder"] for row in listed}
+    assert {row["library"] for row in rows} == set(frame["library"]) == {str(folder)} != {row["folder"] for row in rows}
     np.testing.assert_allclose([float(row["score"]) for row in rows], frame["score"])
     assert b"<b>1" not in written["html"] and b"&lt;b&gt;1" in written["html"] and b"http" not in written["html"]
     assert written["m3u8"].startswith(b"#EXTM3U\n")

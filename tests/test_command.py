@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import pandas as pd
 import pytest
 import soundfile as sf
 
@@ -145,6 +146,38 @@ def test_what_cannot_be_done_is_one_sentence_on_the_error_stream(
     said, errors = capfd.readouterr()
     assert said == ""
     assert errors.startswith("loopscope: ") and says in errors and errors.count("\n") == 1
+
+
+def test_a_defect_is_a_sentence_and_no_finding(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise TypeError("no one\nthought of this")
+
+    monkeypatch.setattr("loopscope.detection.saved.list_models", fail)
+    assert main(["models"]) == 2
+    errors = capfd.readouterr().err
+    assert errors.startswith("loopscope: ") and "TypeError, no one thought of this" in errors
+
+
+def test_a_reader_that_has_gone_is_no_finding() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "loopscope", "check", "--list-kinds"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_error_steers_no_terminal(
+    studio: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    models = pd.DataFrame({"name": ["\x1b[31m\x9b\u202e 👩\u200d🎤"], "path": ["nowhere"]})
+    monkeypatch.setattr("loopscope.detection.saved.list_models", lambda: models)
+    assert main(["check", str(studio), "--model", "another"]) == 2
+    errors = capfd.readouterr().err
+    assert r"\x1b[31m\x9b\u202e" in errors and "👩\u200d🎤" in errors
+    assert not set(errors) & {"\x1b", "\x9b", "\u202e"}
 
 
 @pytest.mark.parametrize(

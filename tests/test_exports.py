@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from loopscope.errors import Cancelled, DataError, ExportError
-from loopscope.exports import csv_bytes, execute, m3u8_bytes, plan_copy, undo
+from loopscope.exports import csv_bytes, execute, m3u8_bytes, parquet_bytes, plan_copy, undo
 from loopscope.exports import new_files as new_files_module
 from tests.exported import read_csv
 
@@ -84,6 +84,12 @@ def test_context_becomes_columns_and_times_come_back_as_tuples() -> None:
     assert again["times"].tolist() == [(0.5, 1.25), ()]
     assert again["model"].tolist() == ["AEwRES"] * 2
     assert again["threshold"].tolist() == [1.25] * 2
+
+
+@pytest.mark.parametrize("write", [csv_bytes, parquet_bytes])
+def test_context_hides_no_column(write: Callable[[pd.DataFrame, dict[str, str]], bytes]) -> None:
+    with pytest.raises(ValueError, match="'name' is a column"):
+        write(table_of(NASTY_NAMES), {"name": "of the folder"})
 
 
 def test_an_empty_table_keeps_its_columns() -> None:

@@ -14,10 +14,12 @@ from loopscope.files import (
     file_sha256,
     flush,
     free_name,
+    read_named,
     remove_abandoned,
     remove_folder,
     unfinished_file,
     unfinished_folder,
+    write_named,
     written_whole,
 )
 
@@ -64,6 +66,25 @@ def test_content_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypat
     with written_whole(target) as part:
         part.write_bytes(b"content")
     assert flushed == [(7, False)]
+
+
+def test_what_a_user_names_stays_what_it_is(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    target, link, pipe = tmp_path / "a.json", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(target)
+    for content in (b"first", b"second"):  # it leads nowhere, and to a file
+        write_named(link, content)
+        assert link.is_symlink() and target.read_bytes() == content == read_named(link, 6)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_named(pipe, b"through")
+    assert os.read(reader, 100) == b"through" and pipe.is_fifo()
+    os.close(reader)
+    os.write(1, b"before ")
+    write_named(Path("/dev/stdout"), b"after")
+    assert capfdbinary.readouterr().out == b"before after"
+    with pytest.raises(IsADirectoryError):
+        write_named(tmp_path, b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "link", "pipe"]
 
 
 def test_every_file_of_a_folder_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,21 @@ from tests.tiny import Tiny
 
 RATE = 22050
 SCHEMA = Path(__file__).with_name("schemas") / "sarif-2.1.0-rtm.5.json"  # of the npm package @microsoft/jest-sarif, MIT
-ODD_NAMES = (b"caf\xe9 120bpm.wav", b"two\nlines \x1b[31m.wav", b"50% #1?.wav", "Zürich ♪.wav".encode(), b"-c.wav")
+ODD_NAMES = (
+    *(b"caf\xe9 120bpm.wav", b"two\nlines \x1b[31m.wav", b"\xc2\x9b31m \x7f.wav", b"50% #1?.wav"),
+    *("Zürich ♪.wav".encode(), b"-c.wav"),
+)
 LINE = re.compile(rb"(?P<path>.+?):(?P<seconds>\d+\.\d{3}:)? (?P<kind>[a-z_]+): (?P<said>.+)")
+
+
+STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def _shown(path: bytes) -> bytes:
+    """In a line of text."""
+    for sign, shown in ((b"\n", rb"\x0a"), (b"\x1b", rb"\x1b"), (b"\xc2\x9b", rb"\x9b"), (b"\x7f", rb"\x7f")):
+        path = path.replace(sign, shown)
+    return path
 
 
 def clipped(seed: int = 0) -> np.ndarray:
@@ -141,10 +154,12 @@ def test_any_name_survives_in_every_format(tmp_path: Path, capfdbinary: pytest.C
     only = (tmp_path, "--select", "clipping", "--fail-on", "suspect")
 
     _, text = checked(capfdbinary, *only)
-    shown = {path.replace(b"\n", rb"\x0a").replace(b"\x1b", rb"\x1b") for path in rooted}
+    shown = {_shown(path) for path in rooted}
     assert {re.sub(rb":\d+\.\d{3}: clipping: .*", b"", line) for line in text.splitlines()} == shown
 
-    rows = json.loads(checked(capfdbinary, *only, "--json")[1])["findings"]
+    content = checked(capfdbinary, *only, "--json")[1]
+    assert not STEERING.search(content.decode())
+    rows = json.loads(content)["findings"]
     said = [row["path"] for row in rows]
     from_uri = {unquote_to_bytes(path.removeprefix("file://")) for path in said if path.startswith("file://")}
     assert from_uri | {path.encode() for path in said if not path.startswith("file://")} == rooted
@@ -156,7 +171,9 @@ def test_any_name_survives_in_every_format(tmp_path: Path, capfdbinary: pytest.C
     tops = [run["originalUriBaseIds"][place["uriBaseId"]]["uri"].removeprefix("file://") for place in places]
     assert {unquote_to_bytes(top + place["uri"]) for top, place in zip(tops, places, strict=True)} == rooted
 
-    suite = ElementTree.fromstring(checked(capfdbinary, *only, "--format", "junit")[1])
+    content = checked(capfdbinary, *only, "--format", "junit")[1]
+    assert not STEERING.search(content.decode())
+    suite = ElementTree.fromstring(content)
     cases = list(suite.iter("testcase"))
     assert {os.fsencode(tmp_path) + b"/" + unquote_to_bytes(case.attrib["file"]) for case in cases} == rooted
     assert {case.attrib["name"] for case in cases} >= {r"caf\xe9 120bpm.wav", "Zürich ♪.wav"}
@@ -294,6 +311,9 @@ def test_a_pack_is_held_to_its_own_rules(pack: Path, capfdbinary: pytest.Capture
         ("[limits.hum]\nfault = 1", "give the fault the larger one"),
         ("notes = 1", "no true or false"),
         ("baseline = 1", "no text"),
+        ("baseline = '/dev/zero'", "no regular file"),
+        (f"ignore = {5000 * '['}", "recursion"),
+        ("[expected]\nname = 'a{99999999999999999999}'", "repetition number"),
         ("not toml", "Expected '='"),
     ],
 )
@@ -403,6 +423,20 @@ def test_ctrl_c_keeps_what_was_finished(
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert 8 <= database.execute("SELECT count(*) FROM faults").fetchone()[0] < 24
     assert main(["check", str(crowd)]) in (0, 1)
+
+
+def test_rules_and_baseline_may_be_links(pack: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "rules.toml").write_text("select = ['clipping']", encoding="utf-8")
+    (tmp_path / "link.toml").symlink_to("rules.toml")
+    assert kinds(checked(capfdbinary, pack, "--config", tmp_path / "link.toml")[1]) == ["clipping"]
+    checked(capfdbinary, pack, "--write-baseline", tmp_path / "accepted.json")
+    (tmp_path / "link.json").symlink_to("accepted.json")
+    assert checked(capfdbinary, pack, "--baseline", tmp_path / "link.json") == (0, b"")
+    reader, writer = os.pipe()  # as a shell hands over <(…)
+    os.write(writer, (tmp_path / "accepted.json").read_bytes())
+    os.close(writer)
+    assert checked(capfdbinary, pack, "--baseline", f"/dev/fd/{reader}") == (0, b"")
+    os.close(reader)
 
 
 def test_rules_given_beside_a_file_are_joined_with_it(pack: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -145,7 +145,7 @@ def _tell(analysis: "Analysis", percentile: float, out: Path | None, as_json: bo
 
     table = triage_rank(analysis.table, analysis.faults)[[*COLUMNS, *MORE_COLUMNS]]
     context = {
-        "folder": str(analysis.library.root),
+        "library": str(analysis.library.root),
         "encoder": analysis.embeddings.encoder_id,
         "detector": analysis.detector.name,
         "preset": analysis.detector.preset,
@@ -170,7 +170,7 @@ def _written(table: "pd.DataFrame", context: dict[str, Any], form: str, root: Pa
     if form == "json":
         return exports.json_bytes(table, context)
     if form == "parquet":
-        return exports.parquet_bytes(table.assign(**context))
+        return exports.parquet_bytes(table, context)
     if form == "html":
         return exports.html_bytes(table[COLUMNS], f"{root.name}: what to listen to first")
     return exports.m3u8_bytes(table[table["triage"] != NORMAL])

@@ -15,10 +15,13 @@ from loopscope.cli.doctor import doctor
 from loopscope.cli.embed import embed
 from loopscope.cli.models import models
 from loopscope.cli.similar import similar
+from loopscope.defects import Defect, attempt
 from loopscope.errors import Cancelled, LoopscopeError
 from loopscope.files import display_name
+from loopscope.wording import in_line
 
 FAILED, STOPPED = 2, 128 + signal.SIGINT
+CLOSED_PIPE = 128 + 13  # as if SIGPIPE had ended it, which Windows has not
 OWN_OPTIONS = ("--help", "-h", "--version")
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -49,6 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status. `arguments` without the program's name, by default those given."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as app.py has it, before PyTorch is loaded
     try:
+        done = attempt("The command", lambda: _run(arguments))
+    except SystemExit:  # click ends so where nobody reads on, as with `| head`
+        return CLOSED_PIPE
+    if isinstance(done, Defect):
+        return _failed(f"This is a defect of loopscope ({done.reason}); please report it with the command you typed.")
+    return done
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
         status = commands.main(arguments, prog_name="loopscope", standalone_mode=False)
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx is not None else "loopscope"
@@ -65,5 +78,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failed(sentence: str, status: int = FAILED) -> int:
-    sys.stderr.write(f"loopscope: {display_name(' '.join(sentence.split()))}\n")
+    sys.stderr.write(f"loopscope: {in_line(display_name(' '.join(sentence.split())))}\n")
     return status

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from loopscope.files import written_whole
+from loopscope.files import write_named
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress
+from loopscope.wording import in_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
@@ -23,20 +24,18 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def print_bytes(content: bytes, out: Path | None) -> None:
-    """To the file that was named, whole or not at all, else to standard output. Raises ExportError."""
+    """To the file that was named (see `files.write_named`), else to standard output. Raises ExportError."""
     if out is None:
         click.echo(content, nl=False)
         return
     from loopscope.exports.new_files import one_sentence
 
-    with one_sentence("write", out), written_whole(out) as part:
-        part.write_bytes(content)
+    with one_sentence("write", out):
+        write_named(out, content)
 
 
 def print_line(text: str) -> None:
     """One line of text, in which a path keeps every byte but those that would end the line or steer a terminal."""
-    from loopscope.exports.findings import in_line
-
     click.echo(in_line(text).encode("utf-8", "surrogateescape"))
 
 

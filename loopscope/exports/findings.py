@@ -7,7 +7,6 @@ JSON has a file:// URI where they are no UTF-8; SARIF and JUnit have the path pe
 import hashlib
 import os
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from loopscope.faults.limits import changed_limits
 from loopscope.files import display_name
 from loopscope.packs.check import PackReport
 from loopscope.packs.findings import KINDS, UNCHECKED, Finding, Level, uri_in
+from loopscope.wording import in_line
 
 SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 SARIF_LEVELS: dict[Level, str] = {
@@ -30,8 +30,7 @@ SARIF_LEVELS: dict[Level, str] = {
     "note": "note",
 }
 FOLDER = "FOLDER"
-_STEERING = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and of ends of lines
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def text_bytes(report: PackReport, folder: str) -> bytes:
@@ -104,11 +103,6 @@ def junit_bytes(report: PackReport) -> bytes:
     return bytes(ElementTree.tostring(top, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def in_line(text: str) -> str:
-    """Text on one line that steers no terminal: control characters as `\\xNN`; what is no UTF-8 stays surrogates."""
-    return "".join(f"\\x{ord(sign):02x}" if unicodedata.category(sign) in _STEERING else sign for sign in text)
-
-
 def _line(finding: Finding, root: Path, folder: str) -> str:
     place = os.path.normpath(Path(folder) / os.path.relpath(finding.path, root))
     when = f"{finding.times_s[0]:.3f}:" if finding.times_s else ""
@@ -153,5 +147,5 @@ def _xml_lines(findings: list[Finding]) -> str:
 
 
 def _xml_text(text: str) -> str:
-    """What XML can hold of a text: anything else as `\\xNN`."""
+    """What XML can hold of a text and no terminal obeys: anything else as `\\xNN`."""
     return _NO_XML.sub(lambda sign: f"\\x{ord(sign[0]):02x}", display_name(text))

@@ -8,6 +8,7 @@ A path that is not valid UTF-8 is written as its file:// URI, which holds the by
 import html
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,17 @@ from loopscope.files import display_name
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 URI = "file://"
+_STEERING = re.compile("[\x7f-\x9f]")  # control characters that JSON lets stand, and terminals obey
 
 
 def csv_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = None) -> bytes:
     """The table as UTF-8 CSV with a byte-order mark, which spreadsheets need to see that it is UTF-8.
 
     Every column is kept; each item of `context` (model, threshold, encoder …) becomes a column with one value.
-    Tuples and lists are written as JSON, missing values as empty cells.
+    Tuples and lists are written as JSON, missing values as empty cells. Raises ValueError where an item has the name of
+    a column.
     """
-    full = table.assign(**dict(context or {}))
+    full = _with_context(table, context)
     safe = pd.DataFrame(
         {
             _cell(str(name)): full[name].astype("object").map(_cell) if _holds_text(full[name]) else full[name]
@@ -50,13 +53,15 @@ def json_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = 
 
 def record_bytes(record: Mapping[str, Any]) -> bytes:
     """One JSON object of names, texts, numbers, lists and objects; what is missing as in `json_bytes`."""
-    return json.dumps(_json_value(record), ensure_ascii=False, allow_nan=False, indent=1).encode()
+    text = json.dumps(_json_value(record), ensure_ascii=False, allow_nan=False, indent=1)
+    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text).encode()
 
 
-def parquet_bytes(table: pd.DataFrame) -> bytes:
-    """The table as Parquet, every column kept; texts as in CSV, without the apostrophe, tuples as lists."""
-    full = {str(name): table[name].map(_json_value) if _holds_text(table[name]) else table[name] for name in table}
-    content: bytes = pd.DataFrame(full).to_parquet(None, engine="pyarrow", index=False)
+def parquet_bytes(table: pd.DataFrame, context: Mapping[str, str | float] | None = None) -> bytes:
+    """The table as Parquet, columns as in CSV; texts as there, without the apostrophe, tuples as lists."""
+    full = _with_context(table, context)
+    columns = {str(name): full[name].map(_json_value) if _holds_text(full[name]) else full[name] for name in full}
+    content: bytes = pd.DataFrame(columns).to_parquet(None, engine="pyarrow", index=False)
     return content
 
 
@@ -88,6 +93,12 @@ def m3u8_bytes(table: pd.DataFrame) -> bytes:
         lines.append(f"#EXTINF:{-1 if pd.isna(seconds) else round(seconds)},{title}")
         lines.append(_playable(str(row["path"])))
     return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _with_context(table: pd.DataFrame, context: Mapping[str, str | float] | None) -> pd.DataFrame:
+    if taken := table.columns.intersection(list(context or {})).tolist():
+        raise ValueError(f"{taken[0]!r} is a column of the table already; give the item of the context another name.")
+    return table.assign(**dict(context or {}))
 
 
 def _holds_text(column: "pd.Series[Any]") -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loopscope.errors import DataError, ExportError
-from loopscope.files import display_name, read_small, written_whole
+from loopscope.files import display_name, read_named, write_named
 from loopscope.packs.findings import UNCHECKED, WEIGHTS, Finding, uri_in
 
 FORMAT, NAME = 1, "loopscope-baseline"
@@ -24,8 +24,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], root: Path) -> int:
     rows = [dict(zip(("path", "loop_id", "kind", "level"), line, strict=True)) for line in lines]
     text = json.dumps({NAME: FORMAT, "accepted": rows}, indent=1)
     try:
-        with written_whole(path) as part:
-            part.write_text(f"{text}\n", encoding="utf-8")
+        write_named(path, f"{text}\n".encode())
     except OSError as error:
         raise ExportError(f"Could not write {display_name(path)}: {error.strerror}; choose another place.") from error
     return len(rows)
@@ -34,7 +33,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], root: Path) -> int:
 def read_baseline(path: Path) -> Accepted:
     """What was accepted. Raises DataError."""
     try:
-        found = json.loads(read_small(path, LARGEST_FILE).decode("utf-8"))
+        found = json.loads(read_named(path, LARGEST_FILE).decode("utf-8"))
     except OSError as error:
         raise DataError(f"The baseline {display_name(path)} cannot be read ({error.strerror}); write one.") from error
     except (ValueError, RecursionError):

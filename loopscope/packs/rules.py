@@ -23,7 +23,7 @@ from typing import Any
 
 from loopscope.errors import DataError
 from loopscope.faults import LIMITS
-from loopscope.files import display_name, read_small
+from loopscope.files import display_name, is_file, read_named
 from loopscope.packs.expected import Expected, Range
 from loopscope.packs.findings import FAILING, KINDS
 from loopscope.store.parsing import is_number
@@ -55,10 +55,10 @@ def known_kinds(kinds: Collection[str]) -> frozenset[str]:
 def read_rules(path: Path) -> Rules:
     """The rules in a file. Raises DataError, in a sentence that names the file and what is wrong in it."""
     try:
-        return _rules(tomllib.loads(read_small(path, LARGEST_FILE).decode("utf-8")), path.parent)
+        return _rules(tomllib.loads(read_named(path, LARGEST_FILE).decode("utf-8")), path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
-    except (ValueError, re.error) as error:  # no TOML, no UTF-8
+    except (ValueError, re.error, OverflowError, RecursionError) as error:  # no TOML, no UTF-8, too many or too deep
         reason = str(error).partition("\n")[0]
     except DataError as error:
         reason = str(error).rstrip(".")
@@ -67,13 +67,15 @@ def read_rules(path: Path) -> Rules:
 
 def _rules(found: Mapping[str, Any], folder: Path) -> Rules:
     _only(found, ("fail-on", "select", "ignore", "notes", "baseline", "limits", "expected"), "the file")
-    baseline = found.get("baseline")
+    baseline = folder / _right(found["baseline"], str, "baseline") if "baseline" in found else None
+    if baseline is not None and baseline.exists() and not is_file(baseline):  # who wrote the rules may be a stranger
+        raise DataError(f"baseline is {str(baseline)!r}, which is no regular file")
     return Rules(
         fail_on=_one_of(found.get("fail-on", "fault"), FAILING, "fail-on"),
         select=known_kinds(_texts(found.get("select", []), "select")),
         ignore=known_kinds(_texts(found.get("ignore", []), "ignore")),
         notes=bool(_right(found.get("notes", False), bool, "notes")),
-        baseline=None if baseline is None else folder / _right(baseline, str, "baseline"),
+        baseline=baseline,
         limits=_limits(_right(found.get("limits", {}), dict, "limits")),
         expected=_expected(_right(found.get("expected", {}), dict, "expected")),
     )
