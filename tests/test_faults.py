@@ -91,6 +91,16 @@ def test_a_click_is_found_where_it_is(name: str, plant: Callable[[np.ndarray, fl
     assert "1 click" in click.sentence
 
 
+def test_a_beat_played_early_goes_on_at_the_start_of_the_loop_and_a_click_at_its_end_does_not() -> None:
+    """A slap that begins 2 ms before the end of the file was called a click."""
+    rng = np.random.default_rng(0)
+    slap = rng.standard_normal(RATE // 8).astype(np.float32) * np.exp(-np.arange(RATE // 8) / (0.02 * RATE))
+    loop = 0.2 * notes()
+    loop[: len(slap)] += 0.5 * slap
+    assert "click" not in quality_checks(np.roll(loop, -int(0.002 * RATE)).astype(np.float32))
+    assert quality_checks(plant_click(notes(), 3.998))["click"] == "fault"
+
+
 def test_a_click_in_one_channel_is_found() -> None:
     clean = notes()
     faulty = np.stack([clean, plant_click(clean, 2.2)])

@@ -30,7 +30,7 @@ from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, nev
 from loopscope.store import Store
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 11  # raise it whenever a check would find or say something else of the same file
+CHECKS_REVISION = 12  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
 FEWEST_APART = 64  # files that are worth the second in which child processes start

@@ -106,15 +106,14 @@ def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
 
 
 def _second_largest(values: Float, places: Int, offsets: Int) -> Float:
-    """(k,) second largest of `values` at `places` + `offsets`, zeros outside."""
+    """(k,) second largest of `values` at `places` + `offsets`."""
     return np.sort(_gather(values, places, offsets), axis=1)[:, -2]
 
 
 def _gather(values: Float, places: Int, offsets: Int) -> Float:
-    """(k, m) values at places + offsets, 0 outside the block."""
-    index = places[:, None] + offsets
-    inside = (index >= 0) & (index < len(values))
-    return np.where(inside, values[np.clip(index, 0, len(values) - 1)], np.float32(0))
+    """(k, m) values at places + offsets, round the ends as a loop is played: an attack that begins 2 ms before its end
+    goes on at its start."""
+    return values.take(places[:, None] + offsets, mode="wrap")
 
 
 def _levels_around(x: Float, places: Int, size: int) -> tuple[Float, Float]:
