@@ -135,12 +135,13 @@ def test_the_version_is_the_packages_and_that_of_its_tag(capfd: pytest.CaptureFi
     [
         (["nonsense"], "No such command 'nonsense'. See loopscope --help."),
         (["models", "--nonsense"], "No such option '--nonsense'"),
+        (["app", "--server.port=1", "one", "two"], "There are two folders, 'one' and 'two'; name one."),
         (["app", "no such folder"], "There is no folder 'no such folder'; check the spelling."),
         (["app", os.fsdecode(b"caf\xe9")], r"There is no folder 'caf\udce9'; check the spelling."),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_on_the_error_stream(
-    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
+    arguments: list[str], says: str, served: list[object], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
     said, errors = capfd.readouterr()
@@ -189,6 +190,8 @@ def test_an_error_steers_no_terminal(
         (["app", "--server.port", "8600"], None, ["--server.port", "8600"]),
         (["app", "Music/Loops"], Path("Music/Loops"), []),
         (["app", "Music/Loops", "--server.port=8600"], Path("Music/Loops"), ["--server.port=8600"]),
+        (["app", "--server.port=8600", "Music/Loops"], Path("Music/Loops"), ["--server.port=8600"]),
+        (["app", "--server.port", "8600", "Music/Loops"], Path("Music/Loops"), ["--server.port", "8600"]),
     ],
 )
 def test_the_app_gets_its_folder_and_streamlit_its_options(
@@ -230,8 +233,15 @@ def test_without_the_app_one_sentence_says_how_to_get_it(
 def test_doctor_says_what_is_wrong_and_fails(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], loopscope_home: Path
 ) -> None:
+    monkeypatch.setattr("loopscope.cli.doctor.shutil.disk_usage", lambda place: SimpleNamespace(free=1e12))
     assert main(["doctor"]) == 0
     assert "torch" in capfd.readouterr().out
+    with monkeypatch.context() as patched:
+        for missing in ("librosa", "sklearn", "scipy"):
+            patched.setitem(sys.modules, missing, None)
+        assert main(["doctor", "--json"]) == 1
+    wrong = [one["what"] for one in json.loads(capfd.readouterr().out)["findings"] if not one["ok"]]
+    assert wrong == ["librosa", "scikit-learn", "SciPy"]
     (loopscope_home / "data" / "loopscope.sqlite3").unlink()
     (loopscope_home / "data" / "loopscope.sqlite3").mkdir()
     assert main(["doctor", "--json"]) == 1

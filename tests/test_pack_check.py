@@ -20,6 +20,7 @@ import soundfile as sf
 
 from loopscope.cli import check as check_command
 from loopscope.cli.main import main
+from loopscope.cli.output import stopped_by_interrupt
 from loopscope.config import paths
 from loopscope.detection.saved import save_model
 from loopscope.errors import DataError, EncoderError
@@ -412,17 +413,38 @@ def test_ctrl_c_keeps_what_was_finished(
 
         yield on_progress
 
-    before = signal.getsignal(signal.SIGINT)
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run with nohup
     with monkeypatch.context() as patched:
         patched.setattr(check_command, "shown_progress", interrupting)
         assert main(["check", str(crowd)]) == 130
     said, errors = capfd.readouterr()
+    stopping, _, errors = errors.lstrip().partition("\n")
+    assert stopping == "Stopping; Ctrl-C again ends at once."
     assert said == "" and errors.startswith("loopscope: ") and "kept" in errors and errors.count("\n") == 1
-    assert signal.getsignal(signal.SIGINT) == before
+    assert signal.signal(signal.SIGINT, inherited) == signal.default_int_handler
     with sqlite3.connect(paths().database) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert 8 <= database.execute("SELECT count(*) FROM faults").fetchone()[0] < 24
     assert main(["check", str(crowd)]) in (0, 1)
+
+
+def test_who_ignores_ctrl_c_is_not_stopped_by_it() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopped_by_interrupt() as should_stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not should_stop()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("beside", [["--out", "findings.txt"], ["--format", "sarif"], ["--json"]])
+def test_a_baseline_is_written_alone(beside: list[str], pack: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(pack), "--write-baseline", str(pack / "accepted.json"), *beside]) == 2
+    said, errors = capfd.readouterr()
+    assert said == "" and beside[0].replace("--json", "--format") in errors and errors.count("\n") == 1
+    assert not (pack / "accepted.json").exists()
 
 
 def test_rules_and_baseline_may_be_links(pack: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

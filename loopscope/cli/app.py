@@ -19,7 +19,7 @@ NEEDED = "streamlit"
 def app(folder: Path | None, options: tuple[str, ...]) -> None:
     """Opens the app in the browser, with FOLDER analysed where one is named.
 
-    OPTIONS go on to Streamlit, which lists them with `streamlit run --help`.
+    OPTIONS go on to Streamlit, which lists them with `streamlit run --help`; each has a value, also true and false.
 
     \b
     Examples:
@@ -41,8 +41,16 @@ def app(folder: Path | None, options: tuple[str, ...]) -> None:
 
 
 def _told_apart(folder: Path | None, options: tuple[str, ...]) -> tuple[Path | None, list[str]]:
-    """The folder and what is for Streamlit: where an option comes first, click took that for the folder."""
+    """The folder and what is for Streamlit, each of whose options has a value: behind a sign of equality, or next."""
     words = [*([] if folder is None else [str(folder)]), *options]
-    if words and not words[0].startswith("-"):
-        return Path(words[0]), words[1:]
-    return None, words
+    before = ["", *words]
+    free = [
+        number
+        for number, word in enumerate(words)
+        if not word.startswith("-") and not (before[number].startswith("-") and "=" not in before[number])
+    ]
+    if len(free) > 1:
+        raise LibraryError(f"There are two folders, {words[free[0]]!r} and {words[free[1]]!r}; name one.")
+    if not free:
+        return None, words
+    return Path(words[free[0]]), words[: free[0]] + words[free[0] + 1 :]

@@ -92,6 +92,9 @@ def check(
     """
     from loopscope.packs.rules import known_kinds, read_rules
 
+    if write_baseline is not None and (out is not None or form != "text"):
+        raise click.UsageError("--write-baseline writes no findings; leave out --out and --format.")
+
     rules = read_rules(config) if config else _no_rules()
     rules = replace(
         rules,

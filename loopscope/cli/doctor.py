@@ -14,6 +14,7 @@ from loopscope.errors import LoopscopeError, first_line
 
 LITTLE_DISK = 2e9  # bytes: weights of one encoder and the embeddings of a large folder
 FAILED = 1
+NEEDED = {"torch": "PyTorch", "librosa": "librosa", "sklearn": "scikit-learn", "scipy": "SciPy"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     """
     from loopscope.installation import kept_folders, package_versions, system
 
-    findings = [_installed("torch", "PyTorch"), _app(), _audio(), *_weights(), _database(), *_disks()]
+    findings = [*map(_installed, NEEDED, NEEDED.values()), _app(), _audio(), *_weights(), _database(), *_disks()]
     folders = kept_folders()
     if as_json:
         said = {"system": system(), "packages": package_versions(), "findings": [asdict(one) for one in findings]}

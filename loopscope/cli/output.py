@@ -1,8 +1,9 @@
 """What the subcommands share: results on standard output, progress on a terminal, and Ctrl-C."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import click
 
 from loopscope.files import write_named
-from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress
+from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.wording import in_line
 
+STOPPING = b"\nStopping; Ctrl-C again ends at once.\n"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
@@ -64,13 +66,19 @@ def shown_progress() -> Iterator[ProgressCallback]:
 def stopped_by_interrupt() -> Iterator[StopCheck]:
     """A stop check that Ctrl-C sets, so that what is finished is kept; a second Ctrl-C ends the process as usual."""
     asked = False
+    before: Callable[[int, FrameType | None], Any] | int | None = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:  # whoever started this wants it so, as with nohup
+        yield never_stop
+        return
 
     def hear(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
+        with suppress(OSError):  # it is closed
+            os.write(2, STOPPING)  # no stream, which may be in the middle of a write
         signal.signal(signal.SIGINT, before)
 
-    before: Callable[[int, FrameType | None], Any] | int | None = signal.signal(signal.SIGINT, hear)
+    signal.signal(signal.SIGINT, hear)
     try:
         yield lambda: asked
     finally:
