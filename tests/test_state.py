@@ -7,6 +7,7 @@ from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.walk import Plan
+from loopscope.ui import state as state_module
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.registry import ProjectRegistry, project_registry
 from loopscope.ui.server.visitors import LOCAL
@@ -88,6 +89,34 @@ def test_a_run_that_ends_while_its_project_is_waited_for_leaves_the_next_one_to_
     at.run()
     assert not at.exception
     assert [element.value for element in at.markdown] == ["loops"]
+
+
+def page_that_is_entered() -> None:
+    import streamlit as st
+
+    from loopscope.ui.state import enter
+
+    st.markdown(str(enter(st.session_state["page"]).follows))
+
+
+def test_a_late_word_of_the_library_page_does_not_keep_the_walk_from_opening_explore(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Explore is entered, and then a run of the Library page that the browser asked for before it heard of that."""
+    at = AppTest.from_function(page_that_is_entered, default_timeout=60)
+
+    def entered(page: str) -> str:
+        at.session_state["page"] = page
+        at.run()
+        assert not at.exception
+        return str(at.markdown[0].value)
+
+    entered("library")
+    at.session_state["loopscope"].follows = True
+    monkeypatch.setattr(state_module, "LED_S", 60.0)
+    assert [entered(page) for page in ("library", "explore", "library")] == ["True"] * 3
+    monkeypatch.setattr(state_module, "LED_S", -1.0)
+    assert [entered(page) for page in ("explore", "library")] == ["True", "False"], "who goes back later stays there"
 
 
 def page_that_a_worker_overtakes() -> None:

@@ -29,6 +29,7 @@ from loopscope.ui.server.visitors import LOCAL, owner
 
 _KEY = "loopscope"
 READING_S = 2.0  # then a page says that the project is being opened
+LED_S = 1.0  # after Explore was opened for the user
 REST_S = 10.0  # after which a tab that has gone lets go of what it showed
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ class SessionState:
     arrived: bool = False  # what its address names is shown
     page: str = ""
     follows: bool = False  # the walk it started may open Explore
+    led_at: float | None = None  # when it did
     selected: str | None = None
     lasso: tuple[str, ...] = ()
     filtered: tuple[str, ...] | None = None  # None: every loop
@@ -180,12 +182,25 @@ def enter(page: str) -> SessionState:
         _come_back(state)
     state.tab = _tab()
     if page != state.page:
-        state.follows = state.follows and page == "library"
+        state.follows = _still_follows(state, page)
         state.page = page
         state.project.remember(page=page)
     state.drawn = state.project.generation  # before the look: what comes in between is worth another run
     state.look()
     return state
+
+
+def _still_follows(state: SessionState, page: str) -> bool:
+    """Whether the walk may open Explore, where another page is entered: until it has.
+
+    What the browser asked of the Library page before it heard of Explore may come a moment later; it would end Explore
+    half-drawn and leave the Library page for good.
+    """
+    if page == "explore":
+        state.led_at = time.monotonic()
+        return state.follows
+    late = state.led_at is not None and time.monotonic() - state.led_at > LED_S
+    return state.follows and page == "library" and not late
 
 
 def _arrive(state: SessionState) -> None:

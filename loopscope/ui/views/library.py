@@ -51,7 +51,7 @@ def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> No
     retrain = not project.tasks.any_running() and project.change_plan(plan)
     start_walk(project, project_registry().store, folder_of, retrain=retrain)
     open_project(project)
-    state.follows = True
+    state.follows, state.led_at = True, None
 
 
 def library_step() -> None:
@@ -66,7 +66,7 @@ def library_step() -> None:
         first_screen()
         return
     if state.follows and not state.library.loops.empty:
-        st.switch_page("pages/explore.py")  # which ends it as it is entered: a click may come before that
+        st.switch_page("pages/explore.py")  # see `enter`, which ends it
     with st.expander("Choose another folder", icon=":material/folder_open:", expanded=state.library.loops.empty):
         continue_cards()
         ways_in()
