@@ -46,6 +46,8 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
 
 def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame:
     """`names` (as from `read_names`) with what the files' tags say, by loop_id, which goes before names."""
+    if all(own == FileTags() for own in tags.values()):
+        return names  # as of most libraries, of which a stored project waits for this
     rows = _rows(names)
     for row in rows:
         own = tags.get(row["loop_id"], FileTags())
@@ -97,11 +99,14 @@ def _is_estimate(found: Any) -> bool:
 
 
 def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
+    if not estimates:
+        return names
     return _frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in _rows(names)])
 
 
 def _rows(names: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in names.to_dict("records")]
+    columns = {str(name): names[name].tolist() for name in names}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
