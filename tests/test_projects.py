@@ -340,7 +340,7 @@ def test_a_second_training_that_is_stopped_changes_nothing_and_is_kept_only_on_r
     assert embeddings is not None
 
     def stop_second() -> Task:
-        task = start_training(project, known.store, embeddings, Plan(detector="AE"))
+        task = start_training(project, embeddings, Plan(detector="AE"))
         return finish(task)
 
     fits.first = project.tasks.cancel_all
@@ -381,7 +381,7 @@ def test_the_last_five_models_are_kept_and_never_loses_the_one_in_view(folder: P
     project = analysed(folder, at=known)
     labels = [project.active]
     for seed in range(1, 8):
-        task = start_training(project, known.store, embeddings_of(project), replace(PLAN, seed=seed))
+        task = start_training(project, embeddings_of(project), replace(PLAN, seed=seed))
         assert finish(task).state == "done", task.error
         labels.append(project.active)
         assert Path(project.memory.models[project.active].path).is_dir()
@@ -425,7 +425,7 @@ def test_a_model_of_a_part_in_view_comes_back_and_nothing_is_trained_for_it(
     project = analysed(folder, at=known)
     whole = project.active
     part = embeddings_of(project).select(list(embeddings_of(project).loop_ids[:20]))
-    finish(start_training(project, known.store, part, PLAN, "first half"))
+    finish(start_training(project, part, PLAN, "first half"))
     label, before, fitted = project.active, scores_of(project), fits.n
     assert label != whole and len(before) == 20
     again = reopened(project.id)
@@ -697,7 +697,7 @@ def test_everything_that_was_set_is_there_after_a_restart(folder: Path, tiny: Ti
     known = registry()
     project = analysed(folder, at=known)
     first = project.active
-    finish(start_training(project, known.store, embeddings_of(project), replace(PLAN, detector="pca")))
+    finish(start_training(project, embeddings_of(project), replace(PLAN, detector="pca")))
     second = project.active
     project.set_percentile(first, 80.0)
     project.show_model(first)

@@ -1,11 +1,12 @@
 """The work of a project: its walk, and the training of further models, each in a worker of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import StoppedTraining, train_detector
+from loopscope.analysis.pipeline import StoppedTraining, score_library, train_detector
 from loopscope.analysis.walk import Plan, walk
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, load_encoder
@@ -19,6 +20,7 @@ from loopscope.ui.projects.models import offer_stopped, take_model
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server.memory import collect_and_freeze
+from loopscope.wording import counted
 
 WALK, TRAIN = "walk", "train"
 
@@ -84,16 +86,28 @@ def only_checks_run(project: Project) -> bool:
     return said is not None and said.stage == CHECKING and bool(project.contents.models)
 
 
-def start_training(project: Project, store: Store, embeddings: EmbeddingSet, plan: Plan, subset: str = "") -> Task:
-    """Fits another model in a worker. One that was stopped is set beside the others only if the user says so."""
+def start_training(
+    project: Project, embeddings: EmbeddingSet, plan: Plan, subset: str = "", left_out: Collection[str] = ()
+) -> Task:
+    """Fits another model in a worker. One that was stopped is set beside the others only if the user says so.
+
+    It does not learn from the loops `left_out`, and scores them as new ones.
+    """
+    learnt_from, label, excluded = embeddings, plan.label, set(left_out)
+    if excluded:
+        learnt_from = embeddings.select([loop_id for loop_id in embeddings.loop_ids if loop_id not in excluded])
+        n_left_out = len(embeddings.loop_ids) - len(learnt_from.loop_ids)
+        label = f"{label} · without {counted(n_left_out, 'quarantined loop')}"
 
     def work(task: Task) -> None:
         recipe = (plan.detector, plan.preset, plan.seed, subset)
-        trained = train_detector(embeddings, *recipe, on_epoch=task.on_epoch, should_stop=task.should_stop)
+        trained = train_detector(learnt_from, *recipe, on_epoch=task.on_epoch, should_stop=task.should_stop)
         if isinstance(trained, StoppedTraining):
-            offer_stopped(project, plan.label, trained)
+            offer_stopped(project, label, trained)
             raise Cancelled("Training was stopped; its unfinished model is set aside unless you keep it.")
+        if excluded:
+            trained = replace(score_library(embeddings, trained.detector), subset=subset)
         _ = trained.projection  # here rather than when the Explore page opens
-        take_model(project, plan.label, trained)
+        take_model(project, label, trained)
 
     return project.tasks.start(TRAIN, f"Training {plan.detector}", work)

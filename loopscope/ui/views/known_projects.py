@@ -54,7 +54,7 @@ def _train_again(state: SessionState, model: ScoredLoops | None) -> None:
         subset=model.subset,
     )
     loops = state.embeddings.select(list(model.scores["loop_id"]))
-    start_training(state.project, project_registry().store, loops, plan, model.subset)
+    start_training(state.project, loops, plan, model.subset)
 
 
 def _not_learnt(model: ScoredLoops | None) -> int:

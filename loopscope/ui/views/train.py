@@ -9,7 +9,6 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.library import Library
 from loopscope.ui.components import duration, ended, plain, show_provenance, show_task, store
-from loopscope.ui.projects.retraining import start_training_without
 from loopscope.ui.projects.stopped import KEEP, keep_stopped
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK, only_checks_run, start_training
@@ -38,7 +37,7 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
         plan = Plan(detector=name, preset=preset, seed=seed)
         with st.container(horizontal=True):
             if st.button("Train", type="primary", disabled=running is not None, key="train-start"):
-                start_training(state.project, store(), chosen, plan, subset)
+                start_training(state.project, chosen, plan, subset)
                 st.rerun()
             _offer_without_quarantined(state, chosen, plan, subset, running is not None)
     if running is not None:
@@ -61,7 +60,7 @@ def _offer_without_quarantined(
         return
     said = f"Train without {counted(len(quarantined), 'quarantined loop')}"
     if st.button(said, disabled=is_busy, key="train-without", help="They are scored too, as loops it never heard."):
-        start_training_without(state.project, embeddings, plan, subset, quarantined)
+        start_training(state.project, embeddings, plan, subset, quarantined)
         st.rerun()
 
 
