@@ -15,6 +15,7 @@
     read_small(path, most_bytes)               the whole of such a file, if it is no larger
     read_named(path, most_bytes)               of what a user names: a link or a pipe too
     display_name(name)                         a name in valid Unicode
+    path_as_text(path), path_from_text(text)   a path in valid Unicode, and back
 
 Unfinished names are hidden, so no scan finds them. An OSError passes through: the caller knows what was to be written.
 """
@@ -31,7 +32,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
+URI = "file://"
 PART_PREFIX = ".loopscope-part-"
 ABANDONED_S = 3600.0  # nobody writes to a file for so long without changing it
 NO_DETOUR = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for os.open
@@ -191,6 +194,16 @@ def display_name(name: Path | str) -> str:
     """A name or path in valid Unicode, for tables and messages: bytes that are not UTF-8 appear as `\\xNN`."""
     shown = _UNDECODABLE.sub(lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", os.fspath(name))
     return shown.encode("utf-8", "backslashreplace").decode()  # lone surrogates of any other origin
+
+
+def path_as_text(path: str) -> str:
+    """A path as valid Unicode that names it exactly: of one that is none, its file:// URI, which holds the bytes."""
+    return path if display_name(path) == path or not path.startswith("/") else Path(path).as_uri()
+
+
+def path_from_text(text: str) -> str:
+    """The reverse of `path_as_text`."""
+    return os.fsdecode(unquote_to_bytes(text.removeprefix(URI))) if text.startswith(URI) else text
 
 
 def _part(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopscope.cli.output import json_option, print_bytes, print_json, print_line, shown_progress, stopped_by_interrupt
+from loopscope.cli.ranked import analyse_embeddings
 from loopscope.cli.saved import encoder_name, saved_model
 from loopscope.errors import Cancelled, ExportError
 
@@ -35,7 +36,8 @@ percentile_option = click.option(
 
 
 @click.command(short_help="Rank the loops of a folder.")
-@click.argument("folder")
+@click.argument("folder", required=False)
+@click.option("--embeddings", metavar="FILE", help="Instead of FOLDER: an archive, or Parquet files made elsewhere.")
 @click.option("--encoder", default="auto", show_default=True, help="clap-fusion, clap-music, aisfx or auto.")
 @click.option(
     "--detector", default="AEwRES", show_default=True, help="AE, AEwRES, isolation-forest, pca, knn or mahalanobis."
@@ -49,7 +51,8 @@ percentile_option = click.option(
 @out_option
 @json_option
 def analyse(
-    folder: str,
+    folder: str | None,
+    embeddings: str | None,
     encoder: str,
     detector: str,
     preset: str,
@@ -69,9 +72,18 @@ def analyse(
       loopscope analyse ~/Music/Loops --encoder aisfx --detector knn --json
       loopscope analyse ~/Music/Loops --detector AE --preset robust --seed 1 --out loops.csv
       loopscope analyse ~/Music/Loops --percentile 90 --out listen-first.m3u8
+      loopscope embed ~/Music/Loops --out embeddings.parquet
+      loopscope analyse --embeddings embeddings.parquet --detector knn --out ranked.parquet
     """
-    _check_ending(out)
+    if (folder is None) == (embeddings is None):
+        raise click.UsageError("Name either a FOLDER or, with --embeddings, what was embedded before.")
     _check_names(encoder, detector, preset)
+    if embeddings is not None:
+        saved = None if model is None else saved_model(model)
+        analyse_embeddings(embeddings, saved, (detector, preset, seed), percentile, out, as_json)
+        return
+    assert folder is not None  # as one of the two is
+    _check_ending(out)
     options = {"detector": detector, "preset": preset, "seed": seed, "percentile": percentile, "engine": engine}
     analysis = _analysed(folder, encoder, model, cluster, options)
     _tell(analysis, percentile, out, as_json)

@@ -13,6 +13,7 @@ from loopscope.cli.app import app
 from loopscope.cli.check import check
 from loopscope.cli.doctor import doctor
 from loopscope.cli.embed import embed
+from loopscope.cli.index import index
 from loopscope.cli.models import models
 from loopscope.cli.similar import similar
 from loopscope.defects import Defect, attempt
@@ -44,7 +45,7 @@ def commands() -> None:
     """
 
 
-for command in (app, analyse, check, score, similar, embed, models, doctor):
+for command in (app, analyse, check, score, similar, embed, index, models, doctor):
     commands.add_command(command)
 
 

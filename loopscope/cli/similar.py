@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from loopscope.cli.output import json_option, print_json, print_line, shown_progress, stopped_by_interrupt
+from loopscope.files import is_file
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MANIFEST = "manifest.json"  # of an archive
 
 
 @click.command(short_help="List loops that sound like one.")
@@ -24,13 +28,42 @@ def similar(file: Path, folder: str | None, count: int, encoder: str, as_json: b
     Examples:
       loopscope similar ~/Music/Loops/Bass_90bpm.wav
       loopscope similar ~/Music/Loops/Bass_90bpm.wav --in ~/Music -n 3 --encoder aisfx --json
+
+    Of an archive (`loopscope index`) FILE may also be the loop_id of one of its loops.
     """
-    rows = _nearest(file, folder or str(file.expanduser().resolve().parent), count, encoder)
+    if folder and is_file(Path(folder) / MANIFEST):
+        rows = _nearest_in_archive(file, Path(folder), count)
+    else:
+        rows = _nearest(file, folder or str(file.expanduser().resolve().parent), count, encoder)
     if as_json:
         print_json({"file": str(file), "rows": rows.to_dict("records")})
         return
     for row in rows.to_dict("records"):
         print_line(f"{row['path']}: {row['distance']:.4f}")
+
+
+def _nearest_in_archive(file: Path, folder: Path, count: int) -> "pd.DataFrame":
+    """path, name, loop_id and distance of the loops of an archive that are nearest to one of them."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from loopscope.archive.manifest import open_archive
+    from loopscope.archive.neighbours import neighbours_of
+    from loopscope.archive.parts import Place
+    from loopscope.files import display_name, path_from_text
+    from loopscope.library import scan_file
+
+    loop_id = scan_file(file).unique["loop_id"].iloc[0] if is_file(file) else str(file)
+    parts, paths = open_archive(Place.of(folder)).present
+    with stopped_by_interrupt() as should_stop, shown_progress() as show:
+        ids, distances = neighbours_of(parts, folder / "neighbours", show, should_stop).nearest(loop_id, count)
+    rows = pc.index_in(pa.array(ids, pa.large_string()), value_set=parts.loop_ids.combine_chunks())
+    where = [path_from_text(path) for path in paths.take(rows).to_pylist()]
+    names = [display_name(Path(path).name) for path in where]
+    return pd.DataFrame(
+        {"path": pd.Series(where, dtype="object"), "name": names, "loop_id": ids, "distance": distances.astype(float)}
+    )
 
 
 def _nearest(file: Path, folder: str, count: int, encoder: str) -> "pd.DataFrame":

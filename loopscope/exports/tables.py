@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loopscope.files import display_name
+from loopscope.files import URI, display_name, path_as_text
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
-URI = "file://"
 _STEERING = re.compile("[\x7f-\x9f]")  # control characters that JSON lets stand, and terminals obey
 
 
@@ -134,8 +133,7 @@ def _json_value(value: Any) -> Any:
 
 def _text(value: str) -> str:
     """Valid Unicode; of a path that is none, its URI."""
-    text = display_name(value)
-    return Path(value).as_uri() if text != value and value.startswith("/") else text
+    return display_name(path_as_text(value))
 
 
 def _playable(path: str) -> str:

@@ -1,0 +1,148 @@
+"""An archive: Parquet parts with what is known of each loop, and listings of where the loops lie.
+
+    manifest.json                 the encoder of all parts, and the folders that were indexed
+    parts/<digest>.parquet        what is known of loops, never changed once written
+    files/<digest>.parquet        of one folder: loop_id and path of every file, written anew whenever it is indexed
+
+Parts are found by looking, so that several machines may write them at once and a killed one leaves nothing half done.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from loopscope.archive.parts import ENDING, Parts, Place, parts_in
+from loopscope.errors import DataError
+from loopscope.files import display_name
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+LARGEST_MANIFEST = 2**24  # bytes
+
+
+@dataclass(frozen=True)
+class Archive:
+    """`folders`: those indexed so far, as text, in the order they came."""
+
+    place: Place
+    encoder_id: str
+    n_features: int
+    folders: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What is known, as far as it was written when this was first asked for."""
+        folder = self.place.below("parts")
+        found = parts_in([folder.below(name) for name in folder.names() if name.endswith(ENDING)])
+        if found.places and (found.encoder_id, found.n_features) != (self.encoder_id, self.n_features):
+            raise DataError(f"{display_name(self.place.path)} holds parts of {found.encoder_id}; remove them.")
+        return replace(found, encoder_id=self.encoder_id, n_features=self.n_features)
+
+    @cached_property
+    def present(self) -> tuple[Parts, pa.ChunkedArray]:
+        """The loops that still have a file in some folder, and the first file of each, in the order of the parts."""
+        listings = [self.listing(folder) for folder in self.folders]
+        if not listings:
+            return self.parts, self.parts.paths
+        listed = pa.concat_tables(listings)
+        ids = pc.cast(listed.column("loop_id"), pa.large_string()).combine_chunks()
+        found = pc.index_in(self.parts.loop_ids, value_set=ids)
+        parts = self.parts.only(np.asarray(pc.is_valid(found)))
+        return parts, pc.cast(listed.column("path"), pa.large_string()).take(pc.drop_null(found))
+
+    def renewed(self) -> "Archive":
+        """The same, to be looked at again."""
+        return replace(self)
+
+    def write_part(self, name: str, content: bytes) -> None:
+        """A new part, there at once or not at all."""
+        self.place.below("parts", name).write(content)
+
+    def with_listing(self, folder: str, loop_ids: Sequence[str], paths: Sequence[str]) -> "Archive":
+        """The archive that knows these files of a folder, and none that it knew before."""
+        table = pa.table({"loop_id": pa.array(loop_ids, pa.string()), "path": pa.array(paths, pa.string())})
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd")
+        self._listing(folder).write(content.getvalue())
+        if folder in self.folders:
+            return self.renewed()
+        grown = replace(self, folders=(*self.folders, folder))
+        grown.save()
+        return grown
+
+    def listing(self, folder: str) -> pa.Table:
+        """The files of one indexed folder: loop_id and path."""
+        with self._listing(folder).open_parquet() as file:
+            return file.read(columns=["loop_id", "path"])
+
+    def save(self) -> None:
+        """Writes the manifest."""
+        record = {"format": FORMAT, "encoder_id": self.encoder_id, "n_features": self.n_features}
+        text = json.dumps({**record, "folders": list(self.folders)}, indent=1)
+        self.place.below(MANIFEST).write(text.encode())
+
+    def _listing(self, folder: str) -> Place:
+        return self.place.below("files", hashlib.sha256(folder.encode()).hexdigest()[:24] + ENDING)
+
+
+def is_archive(place: Place) -> bool:
+    """Whether an archive lies there."""
+    return bool(place.system.isfile(place.below(MANIFEST).path))
+
+
+def open_archive(place: Place) -> Archive:
+    """The archive in that folder. Raises DataError where there is none that reads."""
+    shown = display_name(place.path)
+    if not is_archive(place):
+        raise DataError(f"{shown} is no archive; make one with loopscope index.")
+    content = place.below(MANIFEST).read()
+    try:
+        said = json.loads(content[:LARGEST_MANIFEST])
+        if said["format"] != FORMAT:
+            raise DataError(f"The archive {shown} is of format {said['format']}, this is {FORMAT}; update loopscope.")
+        return Archive(place, str(said["encoder_id"]), int(said["n_features"]), _texts(said["folders"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"The manifest of {shown} does not read ({type(error).__name__}); index it anew.") from error
+
+
+def make_archive(place: Place, encoder_id: str, n_features: int) -> Archive:
+    """The archive there, a new one where there is none. Raises DataError if another encoder made it."""
+    if not is_archive(place):
+        made = Archive(place, encoder_id, n_features)
+        made.save()
+        return made
+    found = open_archive(place)
+    if (found.encoder_id, found.n_features) != (encoder_id, n_features):
+        raise DataError(
+            f"The archive {display_name(place.path)} is of {found.encoder_id} ({found.n_features} features), not of "
+            f"{encoder_id} ({n_features}); choose that encoder or another folder."
+        )
+    return found
+
+
+def parts_at(address: object) -> Parts:
+    """The parts of an archive, or Parquet files made elsewhere: one file, or all in a folder. Raises DataError."""
+    place = Place.of(address)
+    if is_archive(place):
+        return open_archive(place).parts
+    if place.path.endswith(ENDING) and not place.system.isdir(place.path):
+        return parts_in([place])
+    found = [place.below(name) for name in place.names() if name.endswith(ENDING)]
+    if not found:
+        raise DataError(f"There is no Parquet file in {display_name(place.path)}; check the spelling.")
+    return parts_in(found)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise TypeError("folders are no list of texts")
+    return tuple(value)

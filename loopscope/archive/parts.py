@@ -1,0 +1,286 @@
+"""Parquet files with an embedding a loop, ours or made elsewhere: read in chunks, written whole.
+
+Columns: `loop_id` (text), `embedding` (a list of floats, all of one length), `path` (text; may be missing), and of ours
+as JSON, where they are known, `file` (what the scan found), `report` (what the checks found) and `metadata` (what was
+measured). The encoder stands in the file's metadata, or in a column `encoder_id` as `loopscope embed` writes it.
+"""
+
+import hashlib
+import posixpath
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from loopscope.arrays import Bool, Float
+from loopscope.errors import DataError, first_line
+from loopscope.files import display_name
+
+ENDING = ".parquet"
+CHUNK = 8192  # rows in memory at a time: 16 MB of 512 features as float32
+ENCODER_KEY = b"loopscope.encoder_id"
+UNKNOWN = "imported"  # what made the embeddings, where nobody says
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or file and the fsspec file system that it lies on."""
+
+    system: Any
+    path: str
+
+    @classmethod
+    def of(cls, address: object) -> "Place":
+        """Of a path or an fsspec address. Raises DataError for one that no file system here knows."""
+        if "://" not in str(address):
+            return cls(fsspec.filesystem("file"), str(Path(str(address)).expanduser().absolute()))
+        try:
+            return cls(*fsspec.core.url_to_fs(str(address)))
+        except (ValueError, ImportError, OSError) as error:
+            raise DataError(f"{display_name(str(address))} cannot be opened ({first_line(error)}).") from None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine's own disks."""
+        return "file" in np.atleast_1d(self.system.protocol)
+
+    def below(self, *names: str) -> "Place":
+        """A file or folder in this folder."""
+        return Place(self.system, posixpath.join(self.path, *names))
+
+    def names(self) -> list[str]:
+        """What lies in this folder, in order, without unfinished files; none where there is no such folder."""
+        self.system.invalidate_cache()  # others write here
+        if not self.system.isdir(self.path):
+            return []
+        found = (posixpath.basename(path.rstrip("/")) for path in self.system.ls(self.path, detail=False))
+        return sorted(name for name in found if not name.startswith("."))
+
+    def write(self, content: bytes) -> None:
+        """Whole or not at all, over what was there. Raises DataError."""
+        parent, name = posixpath.split(self.path)
+        unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
+        with _one_sentence("written", self.path):
+            self.system.makedirs(parent, exist_ok=True)
+            self.system.pipe_file(unfinished, content)
+            self.system.mv(unfinished, self.path)
+
+    def read(self) -> bytes:
+        """The whole file. Raises DataError."""
+        with _one_sentence("read", self.path):
+            content: bytes = self.system.cat_file(self.path)
+            return content
+
+    @contextmanager
+    def open_parquet(self) -> Iterator[pq.ParquetFile]:
+        """Mapped into memory where it lies here. Raises DataError for a file that is no Parquet."""
+        with (
+            _one_sentence("read", self.path),
+            pa.memory_map(self.path) if self.is_local else self.system.open(self.path, "rb") as source,
+        ):
+            yield pq.ParquetFile(source)
+
+
+@contextmanager
+def _one_sentence(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        said = getattr(error, "strerror", None) or first_line(error)
+        raise DataError(f"{display_name(path)} cannot be {what} ({said}).") from error
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Parquet files read as one table, a row a loop: the first row of each loop_id counts.
+
+    `encoder_id` made all embeddings, which have `n_features` each.
+    """
+
+    places: tuple[Place, ...]
+    encoder_id: str
+    n_features: int
+    left_out: tuple[int, ...] = ()  # rows of the files that do not count, see `only`
+
+    def only(self, wanted: Bool) -> "Parts":
+        """The same files with the wanted loops alone, (n_loops,) bool."""
+        if wanted.all():
+            return self
+        return replace(self, left_out=(*self.left_out, *np.flatnonzero(self._kept)[~wanted].tolist()))
+
+    @cached_property
+    def _every_id(self) -> pa.ChunkedArray:
+        ids = self._column("loop_id")
+        if ids.null_count:
+            raise DataError(f"{ids.null_count:,} rows have no loop_id; give every row one.")
+        return ids
+
+    @cached_property
+    def _kept(self) -> Bool:
+        """Which rows of the files count, (n_rows,) bool."""
+        codes = pc.dictionary_encode(self._every_id).combine_chunks()
+        codes = codes.indices if isinstance(codes, pa.DictionaryArray) else codes
+        _, first = np.unique(codes.to_numpy(zero_copy_only=False), return_index=True)
+        kept = np.zeros(len(codes), np.bool_)
+        kept[first] = True
+        kept[list(self.left_out)] = False
+        return kept
+
+    @cached_property
+    def loop_ids(self) -> pa.ChunkedArray:
+        """One text a loop, in the order of the files."""
+        return self._every_id.filter(pa.array(self._kept))
+
+    @cached_property
+    def digest(self) -> str:
+        """Names these files as they are: another when one is added, replaced or removed."""
+        seen = hashlib.sha256()
+        for place in self.places:
+            info = place.system.info(place.path)
+            seen.update(repr((place.path, info["size"], info.get("mtime"))).encode("utf-8", "surrogateescape"))
+        return seen.hexdigest()[:24]
+
+    @property
+    def n_loops(self) -> int:
+        """Different loops."""
+        return len(self.loop_ids)
+
+    @property
+    def paths(self) -> pa.ChunkedArray:
+        """Where each loop lay when it was embedded, "" where nobody says."""
+        return self.column("path")
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Texts of a column in the order of `loop_ids`, "" where there are none."""
+        return pc.fill_null(self._column(name), "").filter(pa.array(self._kept))
+
+    def chunks(self, wanted: Bool | None = None, rows: int = CHUNK) -> Iterator[Float]:
+        """Embeddings (m, n_features) float32, all rows in the order of `loop_ids` as they pass by.
+
+        `wanted` (n_loops,) bool leaves rows out. Raises DataError for rows that are no embedding.
+        """
+        kept = self._kept.copy()
+        if wanted is not None:
+            kept[np.flatnonzero(kept)[~wanted]] = False
+        start = 0
+        for place in self.places:
+            with place.open_parquet() as file:
+                if not kept[start : start + file.metadata.num_rows].any():
+                    start += file.metadata.num_rows
+                    continue
+                for batch in file.iter_batches(rows, columns=["embedding"]):
+                    chosen = kept[start : start + len(batch)]
+                    start += len(batch)
+                    if chosen.any():
+                        yield matrix_of(batch.column(0), self.n_features, place.path)[chosen]
+
+    def matrix(self, wanted: Bool) -> Float:
+        """The embeddings of the wanted rows, (m, n_features) float32, in the order of `loop_ids`."""
+        found = list(self.chunks(wanted))
+        return np.concatenate(found) if found else np.empty((0, self.n_features), np.float32)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        arrays: list[pa.Array] = []
+        for place in self.places:
+            with place.open_parquet() as file:
+                if name in file.schema_arrow.names:
+                    arrays.extend(pc.cast(file.read(columns=[name]).column(0), pa.large_string()).chunks)
+                else:
+                    arrays.append(pa.nulls(file.metadata.num_rows, pa.large_string()))
+        return pa.chunked_array(arrays, pa.large_string())
+
+
+def parts_in(places: Sequence[Place]) -> Parts:
+    """These Parquet files as one table. Raises DataError where they are not of one encoder, or hold no embeddings."""
+    encoder_id, n_features, first = "", 0, ""
+    for place in places:
+        with place.open_parquet() as file:
+            missing = {"loop_id", "embedding"} - set(file.schema_arrow.names)
+            if missing:
+                raise DataError(f"{display_name(place.path)} has no column {min(missing)}; give it one.")
+            made_by, width = _encoder_of(file), _width_of(file, place.path)
+        if not first:
+            encoder_id, n_features, first = made_by, width, place.path
+        elif (made_by, width) != (encoder_id, n_features):
+            raise DataError(
+                f"{display_name(place.path)} holds {width} features of {made_by}, {display_name(first)} {n_features} "
+                f"of {encoder_id}; put each encoder's in a folder of its own."
+            )
+    return Parts(tuple(places), encoder_id, n_features)
+
+
+def part_bytes(
+    loop_ids: Sequence[str], paths: Sequence[str], X: Float, encoder_id: str, extras: Mapping[str, Sequence[str | None]]
+) -> bytes:
+    """A part of these loops, X (n, n_features). Raises DataError for values that float16 does not hold."""
+    with np.errstate(over="ignore"):  # it is said below
+        half = X.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise DataError("Embeddings reach beyond ±65,504, which float16 does not hold; scale them down.")
+    flat = pa.array(half.ravel())
+    columns: dict[str, Any] = {
+        "loop_id": pa.array(loop_ids, pa.string()),
+        "path": pa.array(paths, pa.string()),
+        "embedding": pa.FixedSizeListArray.from_arrays(flat, X.shape[1]),
+    }
+    columns |= {name: pa.array(values, pa.string()) for name, values in extras.items()}
+    table = pa.table(columns).replace_schema_metadata({ENCODER_KEY: encoder_id.encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=False, row_group_size=CHUNK)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def part_name(loop_ids: Sequence[str]) -> str:
+    """The same for the same loops, whoever writes it: a batch that is done again replaces itself."""
+    return hashlib.sha256("\n".join(loop_ids).encode()).hexdigest()[:24] + ENDING
+
+
+def matrix_of(column: pa.Array, n_features: int, path: str) -> Float:
+    """Lists of floats as (n, n_features) float32. Raises DataError where one is missing, too long or not finite."""
+    if column.null_count or not _is_floats(column.type):
+        raise DataError(f"{display_name(path)} has rows without an embedding; leave those loops out.")
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+    if (lengths != n_features).any():
+        raise DataError(f"{display_name(path)} has embeddings of other than {n_features} values; embed it again.")
+    flat = column.flatten()
+    X = flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(column), n_features)
+    if not np.isfinite(X).all():
+        raise DataError(f"{display_name(path)} has embeddings with NaN or infinity; leave those loops out.")
+    return np.asarray(X, dtype=np.float32)
+
+
+def _is_floats(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(is_list and pa.types.is_floating(kind.value_type))
+
+
+def _encoder_of(file: pq.ParquetFile) -> str:
+    said = (file.schema_arrow.metadata or {}).get(ENCODER_KEY)
+    if said is not None:
+        return str(said.decode("utf-8", "replace"))
+    if "encoder_id" not in file.schema_arrow.names:
+        return UNKNOWN
+    names = pc.unique(file.read(columns=["encoder_id"]).column(0)).to_pylist()
+    if len(names) > 1:
+        raise DataError(f"One file holds embeddings of {names[0]} and {names[1]}; write a file an encoder.")
+    return str(names[0]) if names and names[0] else UNKNOWN
+
+
+def _width_of(file: pq.ParquetFile, path: str) -> int:
+    kind = file.schema_arrow.field("embedding").type
+    if not _is_floats(kind):
+        raise DataError(f"{display_name(path)} has embeddings of type {kind}; write lists of floats.")
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size)
+    first = next(file.iter_batches(1, columns=["embedding"]), None)
+    return 0 if first is None or not len(first) else len(first.column(0)[0] or ())

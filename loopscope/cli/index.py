@@ -1,0 +1,77 @@
+"""`loopscope index`: an archive of many folders, which grows without starting over."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from loopscope.cli.output import json_option, print_json, print_line, shown_progress, stopped_by_interrupt
+from loopscope.wording import counted
+
+if TYPE_CHECKING:
+    from loopscope.archive.grow import Growth
+    from loopscope.archive.parts import Place
+
+
+@click.command(short_help="Keep a library of many folders as an archive.")
+@click.argument("archive")
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+@click.option("--embeddings", metavar="FILE", help="Add vectors made elsewhere: Parquet, a file or a folder of them.")
+@click.option("--encoder", default="auto", show_default=True, help="Of an archive that is there, its own is taken.")
+@click.option(
+    "--checks/--no-checks", default=True, show_default=True, help="Look for faults, listen for tempo and key."
+)
+@json_option
+def index(
+    archive: str, folders: tuple[str, ...], embeddings: str | None, encoder: str, checks: bool, as_json: bool
+) -> None:
+    """Brings what is new in the FOLDERs into ARCHIVE, a folder of Parquet files, and says what that holds.
+
+    `loopscope analyse --embeddings ARCHIVE` ranks its loops, `loopscope similar LOOP --in ARCHIVE` finds more like one.
+
+    \b
+    Examples:
+      loopscope index archive ~/Music/Loops --encoder aisfx
+      loopscope index archive ~/Music/Loops --no-checks --json
+      loopscope index archive
+    """
+    from loopscope.archive.grow import add_embeddings
+    from loopscope.archive.manifest import open_archive
+    from loopscope.archive.parts import Place
+
+    place = Place.of(archive)
+    grown = [_added(place, folder, encoder, checks) for folder in folders]
+    if embeddings is not None:
+        with shown_progress() as show:
+            grown.append(add_embeddings(place, embeddings, show))
+    found = open_archive(place)
+    rejected = [row for growth in grown for row in growth.rejected.to_dict("records")]
+    new, known, gone = (sum(getattr(growth, name) for growth in grown) for name in ("n_new", "n_known", "n_gone"))
+    n_loops, n_present = found.parts.n_loops, found.present[0].n_loops
+    if as_json:
+        said = {"archive": archive, "encoder": found.encoder_id, "features": found.n_features, "loops": n_loops}
+        counts = {"present": n_present, "new": new, "known": known, "gone": gone, "folders": list(found.folders)}
+        print_json({**said, **counts, "rejected": rejected})
+        return
+    for row in rejected:
+        print_line(f"{row['path']}: {row['reason']}")
+    print_line(
+        f"{counted(n_loops, 'loop')} of {found.encoder_id}, {n_present:,} of them in {len(found.folders)} folders"
+    )
+    if grown:
+        print_line(f"{new:,} new, {known:,} known before, {gone:,} files gone, {len(rejected):,} left out")
+
+
+def _added(place: "Place", folder: str, encoder: str, checks: bool) -> "Growth":
+    from loopscope.analysis.walk import Plan
+    from loopscope.archive.grow import add_folder
+    from loopscope.archive.manifest import is_archive, open_archive
+    from loopscope.encoders.base import load_encoder
+    from loopscope.library import scan_folder
+    from loopscope.store import Store
+
+    own = open_archive(place).encoder_id if is_archive(place) else ""
+    with stopped_by_interrupt() as should_stop, shown_progress() as show:
+        with Store.default() as store:
+            library = scan_folder(folder, store, show, should_stop)
+        loaded = load_encoder(Plan(encoder=encoder, encoder_id=own).encoder_name, on_progress=show)
+        return add_folder(place, library, loaded, everything=checks, on_progress=show, should_stop=should_stop)

@@ -1,0 +1,298 @@
+"""Archives: scored in parts as at once, nothing is heard twice, neighbours are the nearest."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import soundfile as sf
+
+from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.archive.grow import add_embeddings, add_folder
+from loopscope.archive.manifest import make_archive, open_archive, parts_at
+from loopscope.archive.neighbours import nearest_exactly, neighbours_of
+from loopscope.archive.parts import Place, part_bytes, part_name
+from loopscope.archive.sample import folders_of, stratified_sample
+from loopscope.archive.score import rank_parts
+from loopscope.cli.main import main
+from loopscope.embeddings import EmbeddingSet
+from loopscope.errors import DataError
+from loopscope.library import Library, scan_folder
+from tests.golden.clips import plucked
+from tests.tiny import Tiny
+
+N, F = 600, 24
+RATE = 8000
+
+
+def made_up(n: int = N, seed: int = 0) -> np.ndarray:
+    """(n, F) float32 that float16 holds exactly, so that parts change nothing; the last row lies far out."""
+    X = np.random.default_rng(seed).standard_normal((n, F))
+    X[-1] += 8
+    return X.astype(np.float16).astype(np.float32)
+
+
+def ids_of(n: int = N) -> list[str]:
+    return [f"{number * 7919 % 99991:05d}" for number in range(n)]
+
+
+def written(address: object, X: np.ndarray, size: int = 128) -> Place:
+    """An archive of these rows in parts, ten folders of equal size."""
+    place, ids = Place.of(address), ids_of(len(X))
+    archive = make_archive(place, "made-1", X.shape[1])
+    for start in range(0, len(X), size):
+        some = ids[start : start + size]
+        paths = [f"/music/{(start + row) * 10 // len(X)}/{loop_id}.wav" for row, loop_id in enumerate(some)]
+        archive.write_part(part_name(some), part_bytes(some, paths, X[start : start + size], "made-1", {}))
+    return place
+
+
+@pytest.mark.parametrize("address", ["{tmp}/archive", "memory://{tmp}/archive"])
+def test_parts_are_ranked_as_the_whole_is(address: str, tmp_path: Path) -> None:
+    """On a disk and on another file system of fsspec's, by the same code."""
+    X = made_up()
+    archive = open_archive(written(address.format(tmp=tmp_path), X))
+    table = rank_parts(archive.parts, "knn").table().to_pandas()
+    scored = fit_detector(EmbeddingSet(tuple(ids_of()), X, "made-1"), "knn")
+    expected = score_table(pd.DataFrame({"loop_id": ids_of()}), scored).set_index("loop_id").loc[table["loop_id"]]
+    assert table["loop_id"].is_unique and len(table) == N and table["loop_id"][0] == ids_of()[-1]
+    assert table["score"].is_monotonic_decreasing
+    np.testing.assert_array_equal(table["score"], expected["score"])
+    for column in ("percentile", "is_anomaly", "rank", "split"):
+        assert list(table[column]) == list(expected[column]), column
+    assert [Path(path).stem for path in table["path"]] == list(table["loop_id"])
+
+
+def test_what_is_learnt_from_a_sample_scores_the_rest_as_new(tmp_path: Path) -> None:
+    X = made_up()
+    place = written(tmp_path / "archive", X)
+    ranking = rank_parts(open_archive(place).parts, "knn", sample=100)
+    assert (ranking.splits != "new").sum() == 100
+    row = {loop_id: row for row, loop_id in enumerate(ids_of())}
+    new = [(loop_id, score) for loop_id, score, split in zip(*columns(ranking), strict=True) if split == "new"]
+    expected = ranking.detector.anomaly_scores(X[[row[loop_id] for loop_id, _ in new]], "made-1")
+    np.testing.assert_allclose([score for _, score in new], expected, rtol=1e-6)
+    again = rank_parts(open_archive(written(tmp_path / "other order", X, size=77)).parts, "knn", sample=100)
+    assert ranking.table().equals(again.table()), "how the rows are cut and ordered says nothing"
+    other = rank_parts(open_archive(place).parts, "knn", seed=1, sample=100)
+    assert set(ranking.detector.loop_ids_) != set(other.detector.loop_ids_)
+    with pytest.raises(DataError, match="patches"):
+        rank_parts(open_archive(place).parts, preset="local")
+
+
+def columns(ranking: object) -> tuple[Sequence[object], ...]:
+    table = ranking.table()
+    return tuple(table.column(name).to_pylist() for name in ("loop_id", "score", "split"))
+
+
+def test_a_sample_takes_of_every_folder_its_share(tmp_path: Path) -> None:
+    parts = open_archive(written(tmp_path / "archive", made_up())).parts
+    codes, names = folders_of(parts.paths)
+    assert names == [f"/music/{number}/" for number in range(10)]
+    chosen = stratified_sample(parts.loop_ids, codes, 100)
+    assert chosen.sum() == 100 and set(np.bincount(codes[chosen])) <= {9, 10, 11}
+
+
+@pytest.mark.parametrize("exact_up_to", [N, 0])
+def test_neighbours_are_the_nearest_however_they_are_found(exact_up_to: int, tmp_path: Path) -> None:
+    X, home = made_up(), tmp_path / "neighbours"
+    parts = open_archive(written(tmp_path / "archive", X)).parts
+    if not exact_up_to:
+        pytest.importorskip("usearch", reason="the index of neighbours is optional")
+    near = neighbours_of(parts, home, exact_up_to=exact_up_to)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    found, wanted = [], []
+    for row in range(0, N, 30):
+        ids, distances = near.nearest(ids_of()[row], 10)
+        order = [other for other in np.argsort(-(unit @ unit[row]), kind="stable") if other != row][:10]
+        found.append(set(ids))
+        wanted.append({ids_of()[other] for other in order})
+        assert (np.diff(distances) >= 0).all() and len(ids) == 10
+        if found[-1] == wanted[-1]:
+            np.testing.assert_allclose(distances, 1 - unit[order] @ unit[row], atol=1e-5)
+    recall = np.mean([len(a & b) / 10 for a, b in zip(found, wanted, strict=True)])
+    assert recall == 1.0 if exact_up_to else recall >= 0.95
+    rows, _ = nearest_exactly(parts, near.parts.matrix(np.arange(N) < 3), 1)
+    assert list(rows[:, 0]) == [0, 1, 2]
+    with pytest.raises(DataError, match="not among these 600"):
+        near.nearest("nobody")
+
+
+def test_an_index_of_neighbours_grows_and_is_made_once(tmp_path: Path) -> None:
+    pytest.importorskip("usearch", reason="the index of neighbours is optional")
+    X, home = made_up(), tmp_path / "neighbours"
+    place = written(tmp_path / "archive", X[:256])
+    neighbours_of(open_archive(place).parts, home, exact_up_to=0)
+    written(place.path, X)
+    seen: list[int] = []
+    grown = neighbours_of(open_archive(place).parts, home, lambda report: seen.append(report.total), exact_up_to=0)
+    assert set(seen) == {N - 256}, "only what is new"
+    assert len(list(home.iterdir())) == 1, "what it grew from is gone"
+    ids, _ = grown.nearest(ids_of()[-2], 10)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    order = [ids_of()[row] for row in np.argsort(-(unit @ unit[-2])) if row != N - 2][:10]
+    assert len(set(ids) & set(order)) >= 9
+    seen.clear()
+    neighbours_of(open_archive(place).parts, home, lambda report: seen.append(report.total), exact_up_to=0)
+    assert not seen
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Nine loops, one of them under a name in invalid UTF-8, a copy of one, and a file that is none."""
+    place = tmp_path / "loops"
+    for seed in range(8):
+        write_loop(place / f"Bass_{seed}_120bpm.wav", seed)
+    shutil.copyfile(place / "Bass_0_120bpm.wav", place / "copy.wav")
+    sf.write(os.fsencode(place) + b"/caf\xe9.wav", plucked(0.5, RATE, seed=99), RATE)
+    (place / "broken.wav").write_bytes(b"")
+    return place
+
+
+def write_loop(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, plucked(0.5, RATE, seed=seed), RATE)
+
+
+class Counting(Tiny):
+    """Says how many loops it was given."""
+
+    def __init__(self) -> None:
+        self.n_heard = 0
+
+    def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        self.n_heard += len(waveforms)
+        return super().embed(waveforms)
+
+
+def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None:
+    place, encoder = Place.of(tmp_path / "archive"), Counting()
+    first = add_folder(place, scan_folder(folder), encoder)
+    assert (first.n_new, first.n_known, first.n_gone, encoder.n_heard) == (9, 0, 0, 9)
+    assert [Path(path).name for path in first.rejected["path"]] == ["broken.wav"]
+    (folder / "Bass_1_120bpm.wav").rename(folder / "renamed.wav")
+    (folder / "Bass_2_120bpm.wav").unlink()
+    write_loop(folder / "more" / "new.wav", 50)
+    second = add_folder(place, scan_folder(folder), encoder)
+    assert (second.n_new, second.n_known, second.n_gone, encoder.n_heard) == (1, 8, 2, 10)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(folder, elsewhere)
+    assert add_folder(place, scan_folder(elsewhere), encoder).n_new == 0 and encoder.n_heard == 10
+    archive = open_archive(place)
+    parts, paths = archive.present
+    assert archive.parts.n_loops == 10 and parts.n_loops == 9, "what is gone is kept, and not ranked"
+    by_id = dict(zip(parts.loop_ids.to_pylist(), paths.to_pylist(), strict=True))
+    listed = scan_folder(folder).unique
+    assert set(by_id) == set(listed["loop_id"])
+    assert by_id[listed.set_index("name")["loop_id"]["renamed.wav"]].endswith("/renamed.wav")
+    library = scan_folder(folder)
+    X = Tiny().embed([waveform(library, loop_id) for loop_id in parts.loop_ids.to_pylist()])
+    np.testing.assert_allclose(np.concatenate(list(parts.chunks())), X, rtol=1e-3, atol=1e-6)
+
+
+def waveform(library: Library, loop_id: str) -> np.ndarray:
+    samples, _ = sf.read(os.fsencode(library.path_of(loop_id)), dtype="float32")
+    return samples
+
+
+def test_parts_hold_what_the_checks_and_the_ear_found(folder: Path, tmp_path: Path) -> None:
+    place = Place.of(tmp_path / "archive")
+    add_folder(place, scan_folder(folder), Tiny())
+    table = pq.read_table(place.below("parts").path).to_pandas()
+    assert set(table.columns) == {"loop_id", "path", "embedding", "file", "report", "metadata"}
+    assert {json.loads(text)["tempo_bpm"] for text in table["report"]} == {120.0, None}
+    assert {json.loads(text)["bpm"] for text in table["metadata"]} >= {120.0}
+    assert all(json.loads(text)["duration_s"] == 0.5 for text in table["file"])
+    assert sum(path.startswith("file://") and path.endswith("caf%E9.wav") for path in table["path"]) == 1
+
+
+def test_embeddings_made_elsewhere_come_in_once(tmp_path: Path) -> None:
+    X = made_up(20)
+    frame = pd.DataFrame({"loop_id": ids_of(20), "embedding": list(X.astype(np.float64))})
+    frame.to_parquet(tmp_path / "theirs.parquet")
+    place = Place.of(tmp_path / "archive")
+    assert add_embeddings(place, tmp_path / "theirs.parquet").n_new == 20
+    again = add_embeddings(place, tmp_path / "theirs.parquet")
+    assert (again.n_new, again.n_known) == (0, 20)
+    parts, paths = open_archive(place).present
+    assert parts.loop_ids.to_pylist() == ids_of(20) and set(paths.to_pylist()) == {""}
+    np.testing.assert_array_equal(np.concatenate(list(parts.chunks())), X)
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        ({"loop_id": ["a"]}, "no column embedding"),
+        ({"loop_id": ["a", None], "embedding": [[1.0], [2.0]]}, "no loop_id"),
+        ({"loop_id": ["a", "b"], "embedding": [[1.0], [1.0, 2.0]]}, "other than 1 values"),
+        ({"loop_id": ["a"], "embedding": [[float("inf")]]}, "NaN or infinity"),
+        ({"loop_id": ["a"], "embedding": [[1e6]]}, "float16"),
+        ({"loop_id": ["a"], "embedding": ["text"]}, "lists of floats"),
+        ({"loop_id": ["a", "b"], "embedding": [[1.0], [2.0]], "encoder_id": ["x", "y"]}, "a file an encoder"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_one_sentence(
+    frame: dict[str, object] | None, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.parquet"
+    if frame is None:
+        file.write_bytes(b"PAR1 nonsense")
+    else:
+        pd.DataFrame(frame).to_parquet(file)
+    with pytest.raises(DataError, match=says):
+        add_embeddings(Place.of(tmp_path / "archive"), file)
+    with pytest.raises(DataError):
+        rank_parts(parts_at(file))
+
+
+def test_another_encoder_and_another_format_are_one_sentence(tmp_path: Path) -> None:
+    place = written(tmp_path / "archive", made_up(20))
+    with pytest.raises(DataError, match="is of made-1"):
+        make_archive(place, "other-1", F)
+    (tmp_path / "archive" / "manifest.json").write_text('{"format": 2}', encoding="utf-8")
+    with pytest.raises(DataError, match="update loopscope"):
+        open_archive(place)
+    (tmp_path / "archive" / "manifest.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(DataError, match="does not read"):
+        open_archive(place)
+    with pytest.raises(DataError, match="no archive"):
+        open_archive(Place.of(tmp_path))
+    with pytest.raises(DataError, match="no Parquet file"):
+        parts_at(tmp_path / "nowhere")
+
+
+def test_the_command_grows_ranks_and_finds(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr("loopscope.encoders.base.load_encoder", lambda name, **_: Tiny())
+    archive, out = str(tmp_path / "archive"), tmp_path / "ranked.parquet"
+
+    def said(*arguments: str) -> bytes:
+        assert main(list(arguments)) == 0, capfdbinary.readouterr()[1]
+        return capfdbinary.readouterr()[0]
+
+    record = json.loads(said("index", archive, str(folder), "--no-checks", "--json"))
+    assert (record["loops"], record["new"], len(record["rejected"])) == (9, 9, 1)
+    assert b"9 loops of tiny-1" in said("index", archive)
+    analyse = ("analyse", "--embeddings", archive, "--detector", "knn")
+    record = json.loads(said(*analyse, "--json"))
+    assert (record["loops"], record["learnt_from"], len(record["rows"])) == (9, 9, 9)
+    said(*analyse, "--out", str(out))
+    assert pq.read_table(out).column("loop_id").to_pylist() == [row["loop_id"] for row in record["rows"]]
+    beside = str(folder / "Bass_3_120bpm.wav")
+    rows = json.loads(said("similar", beside, "--in", archive, "-n", "3", "--json"))["rows"]
+    own = scan_folder(folder).unique.set_index("path")["loop_id"][beside]
+    assert json.loads(said("similar", own, "--in", archive, "-n", "3", "--json"))["rows"] == rows
+    assert len(rows) == 3 and own not in {row["loop_id"] for row in rows}
+    assert rows[0]["distance"] <= rows[1]["distance"] <= rows[2]["distance"]
+    for wrong in (["analyse"], ["analyse", str(folder), "--embeddings", archive]):
+        assert main(wrong) == 2
+        assert b"Name either a FOLDER" in capfdbinary.readouterr()[1]
+    assert main([*analyse, "--out", "list.csv"]) == 2
+    assert b"does not end in .parquet" in capfdbinary.readouterr()[1]
