@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 
 from loopscope.arrays import Bool, Float
 from loopscope.errors import DataError, first_line
-from loopscope.files import display_name
+from loopscope.files import display_name, written_whole
 
 ENDING = ".parquet"
+_REMEDIES = {"read": "remove it or name another", "written": "free some space or name another place"}
 CHUNK = 8192  # rows in memory at a time: 16 MB of 512 features as float32
 ENCODER_KEY = b"loopscope.encoder_id"
 UNKNOWN = "imported"  # what made the embeddings, where nobody says
@@ -67,6 +68,10 @@ class Place:
 
     def write(self, content: bytes) -> None:
         """Whole or not at all, over what was there. Raises DataError."""
+        if self.is_local:
+            with _one_sentence("written", self.path), written_whole(Path(self.path)) as part:
+                part.write_bytes(content)
+            return
         parent, name = posixpath.split(self.path)
         unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
         with _one_sentence("written", self.path):
@@ -96,7 +101,7 @@ def _one_sentence(what: str, path: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         said = getattr(error, "strerror", None) or first_line(error)
-        raise DataError(f"{display_name(path)} cannot be {what} ({said}).") from error
+        raise DataError(f"{display_name(path)} cannot be {what} ({said}); {_REMEDIES[what]}.") from error
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One batch: loops embedded, checked and measured by whoever has it, in one thread.
+"""One batch: loops embedded, checked and measured by whoever has it.
 
 A loop that cannot be read, or that something fails on, costs nobody else anything: its reason is among the rejections
 of the embedding, and what is missing of it is found out again by whoever asks next.
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from loopscope.defects import Defect, attempt
 from loopscope.embeddings.clips import BatchResult, batches_of, clips_of, embed_batch
@@ -24,7 +26,6 @@ from loopscope.metadata.table import TEMPO_KEY_VERSION
 from loopscope.metadata.tags import TAGS_VERSION
 from loopscope.progress import StopCheck, never_stop
 from loopscope.store import Store
-from loopscope.threads import one_thread
 
 MEASUREMENTS = (TAGS_VERSION, TEMPO_KEY_VERSION, STRUCTURE_VERSION)
 
@@ -45,18 +46,16 @@ class Heard:
 
 def hear(batch: Library, encoder: Encoder, everything: bool = True, should_stop: StopCheck = never_stop) -> Heard:
     """Embeds the loops of a batch, and unless only that is wanted checks and measures them. Raises Cancelled."""
-    with one_thread():
-        clips = clips_of(batch)
-        heard = Heard(tuple(embed_batch(part, encoder, should_stop) for part in batches_of(clips, encoder)))
-        return replace(heard, reports=_reports(batch), **_measured(batch, should_stop)) if everything else heard
+    clips = clips_of(batch)
+    heard = Heard(tuple(embed_batch(part, encoder, should_stop) for part in batches_of(clips, encoder)))
+    return replace(heard, reports=_reports(batch), **_measured(batch, should_stop)) if everything else heard
 
 
 def split(library: Library, n_loops: int) -> Iterator[Library]:
     """The library in batches of so many loops, copies with their loop; what the scan left out is in none."""
-    ids = library.unique["loop_id"]
-    for start in range(0, len(ids), n_loops):
-        chosen = library.loops["loop_id"].isin(ids[start : start + n_loops])
-        yield Library(library.root, library.loops[chosen].reset_index(drop=True), library.rejected.iloc[:0])
+    number = pd.factorize(library.loops["loop_id"])[0]  # of the loop, as they come
+    for _, rows in library.loops.groupby(number // n_loops):
+        yield Library(library.root, rows.reset_index(drop=True), library.rejected.iloc[:0])
 
 
 def only(library: Library, loop_ids: Iterable[str]) -> Library:
