@@ -153,7 +153,7 @@ interface ComparisonLoop {
 type ComparisonData = { key: string; assets: string; beside: ComparisonLoop[]; similar: ComparisonLoop[] };
 
 type UploadFile = { name: string; size: number; body: Blob };
-type UploadData = { key: string; assets: string; token: string; suffixes: string[]; hint: string };
+type UploadData = { key: string; assets: string; token: string; suffixes: string[]; noun: "folder" | "file"; hint: string };
 
 type DownloadLink = { label: string; name: string; address: string };
 type DownloadsData = { assets: string; links: DownloadLink[] };

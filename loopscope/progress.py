@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loopscope.errors import Cancelled
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -66,3 +68,14 @@ def ignore_epoch(report: EpochReport) -> None:
 def never_stop() -> bool:
     """Default stop check."""
     return False
+
+
+def stoppable(on_progress: ProgressCallback, should_stop: StopCheck, message: str) -> ProgressCallback:
+    """The callback for work that reports often and knows no stop check: it raises `Cancelled` once told to stop."""
+
+    def report(progress: Progress) -> None:
+        on_progress(progress)
+        if should_stop():
+            raise Cancelled(message)
+
+    return report

@@ -1,18 +1,19 @@
 """Weights: taken only when whole and right, kept once, never by running code of theirs; one sentence when it fails."""
 
+import hashlib
 import io
 import os
+import shutil
 import socket
 import subprocess
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,29 +27,18 @@ from loopscope.checkpoints import (
     CHECKPOINTS,
     CLAP_FUSION,
     CLAP_MUSIC,
-    Checkpoint,
+    downloading,
     fetch,
-    hub_answers,
     is_ready,
     load_weights,
 )
 from loopscope.checkpoints.__main__ import main
 from loopscope.encoders.base import load_encoder
 from loopscope.encoders.catalogue import ENCODERS
-from loopscope.errors import EncoderError, WeightsError
+from loopscope.errors import Cancelled, EncoderError, WeightsError
 from loopscope.files import file_sha256
 from loopscope.progress import Progress
-
-
-def tensors(checkpoint: Checkpoint, prefix: str, seed: int = 0) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    own = {f"{prefix}{name}": torch.randn(shape, generator=generator) for name, shape in checkpoint.signature.items()}
-    return {**own, "module.text_branch.weight": torch.zeros(50, 50), "module.logit_scale_a": torch.zeros(())}
-
-
-def published_file(path: Path, checkpoint: Checkpoint = CLAP_FUSION, **rest: Any) -> Path:
-    torch.save({"state_dict": tensors(checkpoint, checkpoint.prefix), "epoch": 45, **rest}, path)
-    return path
+from tests.model_hub import Hub, asked_for, published_file, running_hub, tensors
 
 
 class Malicious:
@@ -317,16 +307,14 @@ def unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
-@pytest.mark.usefixtures("unreachable_hub")
-def test_offline_auto_takes_aisfx_and_says_so(aisfx_weights: object) -> None:
-    start = time.monotonic()
-    assert not hub_answers()
-    assert time.monotonic() - start < 5
+def test_auto_takes_aisfx_and_says_so_and_asks_nobody(aisfx_weights: object, hub: type[Hub]) -> None:
     encoder = load_encoder("auto")
     assert encoder.encoder_id.startswith("aisfx")
     assert "CLAP" in encoder.notice
+    assert "loopscope.checkpoints clap-fusion" in encoder.notice
     assert "\n" not in encoder.notice
     assert not is_ready(CLAP_FUSION)
+    assert not hub.requests
 
 
 @pytest.mark.usefixtures("unreachable_hub")
@@ -337,90 +325,208 @@ def test_offline_clap_is_refused_with_the_ways_out() -> None:
     assert "aisfx" in sentence(error)
 
 
-def test_a_hub_that_never_answers_is_given_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-
+def test_a_hub_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading.ask, "__defaults__", (False, 0.3))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/file"
-        monkeypatch.setattr(huggingface_hub, "hf_hub_url", lambda *_: url)
-        start = time.monotonic()
-        assert not hub_answers(timeout=0.5)
-        assert time.monotonic() - start < 2
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of a model hub as one file needs: its size, tag and commit, and ranges of its bytes."""
-
-    content = b""
-    requests: ClassVar[list[tuple[str, str]]] = []
-    breaks_after: int | None = None
-
-    def do_HEAD(self) -> None:
-        self._answer(send=False)
-
-    def do_GET(self) -> None:
-        self._answer(send=True)
-
-    def _answer(self, send: bool) -> None:
-        wanted = self.headers.get("Range", "")
-        type(self).requests.append((self.command, wanted))
-        start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
-        part = self.content[start:]
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(part)))
-        if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
-        self.send_header("ETag", '"0123456789abcdef"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.send_header("Accept-Ranges", "bytes")
-        self.end_headers()
-        if send:
-            limit, type(self).breaks_after = self.breaks_after, None
-            self.wfile.write(part[:limit])
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        with pytest.raises(WeightsError, match=r"(does not answer|timed out); check the network"):
+            fetch(CLAP_FUSION, mirror=f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[Hub]]:
-    from huggingface_hub import constants
+    with running_hub(monkeypatch, tmp_path) as hub:
+        yield hub
 
-    Hub.content = published_file(tmp_path / "published.pt", padding=torch.zeros(3_000_000)).read_bytes()
-    Hub.requests.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    yield Hub
-    server.shutdown()
-    server.server_close()
+
+def stop_at(n_bytes: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.done > n_bytes:
+            raise Cancelled("Somebody cancelled.")
+
+    return report
+
+
+def left_over() -> list[str]:
+    """What lies beside the kept weights, but for the lock."""
+    folder = CLAP_FUSION.stored.parent
+    return [p.name for p in folder.rglob("*") if p != CLAP_FUSION.stored and p.suffix != ".lock"]
 
 
 def test_weights_come_from_the_hub_once_with_progress(hub: type[Hub]) -> None:
-    assert hub_answers()
     assert not is_ready(CLAP_FUSION)
     reports: list[Progress] = []
     weights = load_weights(CLAP_FUSION, on_progress=reports.append)
     assert sorted(weights.tensors) == sorted(CLAP_FUSION.signature)
-    assert reports[-1].unit == "bytes"
-    assert reports[-1].done == reports[-1].total == len(hub.content)
-    CLAP_FUSION.stored.unlink()
-    n_requests = len([method for method, _ in hub.requests if method == "GET"])
+    counted = [report for report in reports if report.unit == "bytes"]
+    assert counted[-1].done == counted[-1].total == len(hub.content)
+    assert is_ready(CLAP_FUSION)
+    n_requests = len(hub.requests)
+    load_weights(CLAP_FUSION)
+    assert len(hub.requests) == n_requests
+    assert not left_over()
+
+
+def test_a_file_in_the_hubs_own_cache_is_not_downloaded_again(hub: type[Hub]) -> None:
+    from huggingface_hub import hf_hub_download
+
+    hf_hub_download(CLAP_FUSION.repository, CLAP_FUSION.filename)
+    n_requests = len(hub.requests)
     assert is_ready(CLAP_FUSION)
     load_weights(CLAP_FUSION)
-    assert len([method for method, _ in hub.requests if method == "GET"]) == n_requests
+    assert len(hub.requests) == n_requests
 
 
 def test_an_interrupted_download_goes_on_where_it_was(hub: type[Hub]) -> None:
     hub.breaks_after = 11_000_000
     load_weights(CLAP_FUSION)
-    ranges = [wanted for method, wanted in hub.requests if method == "GET" and wanted]
-    assert any(int(wanted.removeprefix("bytes=").split("-")[0]) > 0 for wanted in ranges)
+    assert asked_for(hub) == ["", "bytes=11000000-"]
+
+
+def test_a_stopped_download_goes_on_where_it_was(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    here = downloading.bytes_here(CLAP_FUSION)
+    assert 5_000_000 < here < len(hub.content)
+    assert not is_ready(CLAP_FUSION)
+    load_weights(CLAP_FUSION)
+    assert asked_for(hub) == ["", f"bytes={here}-"]
+    assert not left_over()
+
+
+def test_a_server_without_ranges_sends_all_again(hub: type[Hub]) -> None:
+    hub.breaks_after, hub.knows_ranges, hub.tag = 11_000_000, False, hashlib.sha256(hub.content).hexdigest()
+    load_weights(CLAP_FUSION)
+    assert asked_for(hub) == ["", "bytes=11000000-"]
+    assert not left_over()
+
+
+def test_another_version_of_the_file_is_not_appended_to_the_first(
+    hub: type[Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    hub.tag = "another"
+    load_weights(CLAP_FUSION)
+    assert asked_for(hub) == ["", ""]
+    assert not left_over()
+
+
+def test_a_wrong_checksum_is_one_sentence_and_nothing_is_kept(hub: type[Hub]) -> None:
+    hub.tag = "f" * 64
+    with pytest.raises(WeightsError) as error:
+        load_weights(CLAP_FUSION)
+    assert CLAP_FUSION.filename in sentence(error)
+    assert "sha256" in sentence(error)
+    assert "fetch it again" in sentence(error)
+    assert not left_over()
+    assert not CLAP_FUSION.stored.exists()
+
+
+def test_a_digest_known_in_advance_outweighs_what_a_mirror_says(hub: type[Hub]) -> None:
+    hub.tag = hashlib.sha256(hub.content).hexdigest()
+    with pytest.raises(WeightsError, match="sha256"):
+        fetch(replace(CLAP_FUSION, sha256="f" * 64))
+    assert not CLAP_FUSION.stored.exists()
+
+
+@pytest.mark.parametrize("ending", ["", "/", f"/files/{CLAP_FUSION.filename}"])
+def test_a_mirror_is_asked_instead_of_the_hub_and_gets_no_token(
+    hub: type[Hub], ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://hub.invalid/{repo_id}{revision}{filename}")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    seen: list[str | None] = []
+    monkeypatch.setattr(hub, "log_message", lambda self, *_: seen.append(self.headers.get("Authorization")))
+    monkeypatch.setenv("LOOPSCOPE_MIRROR", f"{hub.address}{ending}")
+    load_weights(CLAP_FUSION)
+    path = ending if "files" in ending else f"/{CLAP_FUSION.repository}/resolve/main/{CLAP_FUSION.filename}"
+    assert {found for _, found, _ in hub.requests} == {path}
+    assert seen and set(seen) == {None}
+
+
+@pytest.mark.parametrize("mirror", ["models", "file:///etc/passwd", "http://", "http://a:99999/", "https://ü.example"])
+def test_what_is_no_mirror_is_one_sentence(mirror: str) -> None:
+    with pytest.raises(WeightsError) as error:
+        fetch(CLAP_FUSION, mirror=mirror)
+    assert "no address of a mirror" in sentence(error)
+
+
+@pytest.fixture
+def fresh_session() -> Iterator[None]:
+    """The hub's client takes proxies when it is made."""
+    from huggingface_hub.utils import close_session
+
+    close_session()
+    yield
+    close_session()
+
+
+@pytest.mark.usefixtures("fresh_session")
+def test_a_download_goes_through_the_proxy(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", hub.address)
+    fetch(CLAP_FUSION, mirror="http://models.invalid")
+    assert is_ready(CLAP_FUSION)
+    assert all(path.startswith("http://models.invalid/") for _, path, _ in hub.requests)
+
+
+def test_no_network_is_one_sentence_with_the_ways_out() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(WeightsError) as error:
+            fetch(CLAP_FUSION, mirror=address)
+    for remedy in (CLAP_FUSION.filename, "HTTPS_PROXY", "LOOPSCOPE_MIRROR", "weights file", "aisfx"):
+        assert remedy in sentence(error)
+    assert not left_over()
+
+
+def test_a_file_that_the_mirror_has_not_is_one_sentence(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "do_HEAD", lambda self: self.send_error(404))
+    with pytest.raises(WeightsError) as error:
+        fetch(CLAP_FUSION, mirror=hub.address)
+    assert "404" in sentence(error)
+
+
+def test_too_little_room_is_said_before_anything_is_sent(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000_000))
+    with pytest.raises(WeightsError) as error:
+        fetch(CLAP_FUSION)
+    assert "50 MB are free; make room" in sentence(error)
+    assert not asked_for(hub)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_disk_that_fills_up_is_one_sentence(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(1))
+    part = next(CLAP_FUSION.stored.parent.rglob(CLAP_FUSION.filename))
+    part.unlink()
+    part.symlink_to("/dev/full")
+    with pytest.raises(WeightsError) as error:
+        fetch(CLAP_FUSION)
+    assert "The disk is full" in sentence(error)
+    assert "make room" in sentence(error)
+    assert not CLAP_FUSION.stored.exists()
+
+
+def test_two_downloads_at_once_are_one(hub: type[Hub]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: fetch(CLAP_FUSION), range(2)))
+    assert asked_for(hub) == [""]
+
+
+def test_a_folder_with_the_published_file_is_taken(tmp_path: Path) -> None:
+    published_file(tmp_path / CLAP_FUSION.filename)
+    assert sorted(load_weights(CLAP_FUSION, tmp_path).tensors) == sorted(CLAP_FUSION.signature)
 
 
 def test_without_the_package_auto_takes_aisfx_and_fetches_nothing(
@@ -430,7 +536,7 @@ def test_without_the_package_auto_takes_aisfx_and_fetches_nothing(
     encoder = load_encoder("auto")
     assert encoder.encoder_id.startswith("aisfx")
     assert "pip install --no-deps laion-clap" in encoder.notice
-    assert not [method for method, _ in hub.requests if method == "GET"]
+    assert not hub.requests
 
 
 def test_unknown_encoders_are_refused_with_the_known_ones() -> None:

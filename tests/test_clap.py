@@ -14,7 +14,7 @@ from torch import nn
 from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, load_weights
 from loopscope.encoders.base import load_encoder
 from loopscope.encoders.clap import SAMPLE_RATE, make_fusion, make_music
-from loopscope.encoders.runtime import Runtime
+from loopscope.encoders.runtime import Precision, Runtime, best_device
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.threads import one_thread
 from tests import laion_reference
@@ -111,6 +111,21 @@ def test_reduced_precision_keeps_the_direction(laion: Any, published: Path) -> N
     encoder = make_fusion(load_weights(CLAP_FUSION, published), precision="bfloat16")
     assert encoder.precision == "bfloat16"
     assert cosine(encoder.embed(waveforms), expected) > 0.999
+
+
+@pytest.mark.skipif(best_device().type == "cpu", reason="neither CUDA nor MPS on this machine")
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_a_device_hears_what_the_processor_hears(
+    published: Path, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waveforms = [plucked(duration_s, SAMPLE_RATE) for duration_s in (0.4, 4.9, 28.0)]
+    weights = load_weights(CLAP_FUSION, published)
+    on_device = make_fusion(weights, precision=precision)
+    monkeypatch.setattr("loopscope.encoders.runtime.best_device", lambda: torch.device("cpu"))
+    on_processor = make_fusion(weights, precision="float32")
+    found = on_device.embed(waveforms)
+    assert cosine(found, on_processor.embed(waveforms)) > (0.9999 if precision == "float32" else 0.999)
+    np.testing.assert_array_equal(found, on_device.embed(waveforms))
 
 
 def test_a_users_file_gives_the_same_encoder_ever_after(published: Path, fusion: WindowedEncoder) -> None:

@@ -1,4 +1,4 @@
-// A folder from this computer to the server: chosen or dropped, with its progress, and a way to stop.
+// A folder or a large file from this computer to the server: chosen or dropped, with its progress, and a way to stop.
 
 import { button, h } from "./dom.js";
 import { count } from "./format.js";
@@ -34,16 +34,12 @@ class Upload {
     this.address = "";
     /** @type {string[]} */
     this.suffixes = [];
-    this.input = h("input", { type: "file", multiple: true, webkitdirectory: true, "aria-label": "Folder to upload" });
+    this.noun = "";
+    this.input = h("input", { type: "file" });
     this.input.addEventListener("change", () => this.#take([...(this.input.files ?? [])].map(withPath)));
     this.hint = h("span", { class: "ls-task-text" });
-    this.drop = h(
-      "label",
-      { class: "ls-upload-drop" },
-      h("span", { class: "ls-upload-choose" }, "Choose a folder"),
-      this.input,
-      this.hint,
-    );
+    this.choose = h("span", { class: "ls-upload-choose" });
+    this.drop = h("label", { class: "ls-upload-drop" }, this.choose, this.input, this.hint);
     this.drop.addEventListener("dragover", (event) => event.preventDefault());
     this.drop.addEventListener("drop", (event) => this.#dropped(event));
     this.title = h("span", { class: "ls-task-title" });
@@ -67,7 +63,11 @@ class Upload {
     this.component = component;
     this.address = address;
     this.suffixes = component.data.suffixes;
-    this.hint.textContent = `or drop one here: ${component.data.hint}`;
+    this.noun = component.data.noun;
+    this.input.multiple = this.input.webkitdirectory = this.noun === "folder";
+    this.input.ariaLabel = `${this.noun === "folder" ? "Folder" : "File"} to upload`;
+    this.choose.textContent = `Choose a ${this.noun}`;
+    this.hint.textContent = component.data.hint;
     applyTheme(this.root);
     this.#say();
   }
@@ -128,7 +128,7 @@ class Upload {
     const done = `${count(sent.size)} of ${count(files.length)} files, ${megabytes(sentBytes)} of ${megabytes(bytes)} MB${others}`;
     this.text.textContent = failure ? `${failure} ${done}.` : done;
     this.on.hidden = !failure;
-    this.cancel.textContent = isWhole ? "Another folder" : "Cancel";
+    this.cancel.textContent = isWhole ? `Another ${this.noun}` : "Cancel";
   }
 }
 

@@ -38,6 +38,7 @@ from loopscope.progress import (
     ignore_epoch,
     ignore_progress,
     never_stop,
+    stoppable,
     training_progress,
 )
 from loopscope.store import Store
@@ -231,7 +232,8 @@ class _Walk:
         if len(stored.loop_ids) == len(library.unique):
             return stored
         self._say(Progress("Loading the encoder", 0, 0), 0.0)
-        encoder = self.load(self.plan.encoder_name, self.plan.weights_file, self._stage_progress)
+        loading = stoppable(self._stage_progress, self.should_stop, "Loading the encoder was stopped.")
+        encoder = self.load(self.plan.encoder_name, self.plan.weights_file, loading)
         self.events.on_encoder(encoder)
         return embed_library(
             library, encoder, self.store, self._stage_progress, self.should_stop, on_embedded=self.events.on_embedded

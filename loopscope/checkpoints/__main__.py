@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from loopscope.checkpoints import CHECKPOINTS, load_weights
+from loopscope.checkpoints import CHECKPOINTS, MIRROR_VARIABLE, fetch, load_weights
 from loopscope.errors import WeightsError
 
 
@@ -13,10 +13,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m loopscope.checkpoints", description=__doc__)
     parser.add_argument("encoder", choices=sorted(CHECKPOINTS))
     parser.add_argument("--file", type=Path, default=None, help="a copy of the published file, instead of a download")
+    parser.add_argument("--mirror", default="", help=f"where to download instead of the hub, as in {MIRROR_VARIABLE}")
     options = parser.parse_args(arguments)
     checkpoint = CHECKPOINTS[options.encoder]
     verb = "are in place" if checkpoint.stored.is_file() else "were fetched and checked"
     try:
+        if options.mirror and options.file is None:
+            fetch(checkpoint, mirror=options.mirror)
         weights = load_weights(checkpoint, options.file)
     except WeightsError as error:
         sys.stderr.write(f"{error}\n")

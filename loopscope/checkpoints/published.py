@@ -13,7 +13,8 @@ class Checkpoint:
 
     `prefix` starts the names of the tensors that are kept, and is cut off. `signature` maps names to shapes that tell
     these weights from those of a sibling model. They are either `filename` of a hub's `repository`, or `filename`
-    inside the wheel of `requirement`; digests are sha256 in hexadecimal, empty where the publisher gives none.
+    inside the wheel of `requirement`; digests are sha256 in hexadecimal, empty where the publisher gives none: then the
+    one that the hub names with the file holds. `gigabytes` is what a download takes, about.
     """
 
     encoder: str
@@ -24,6 +25,7 @@ class Checkpoint:
     repository: str = ""
     requirement: str = ""
     wheel_sha256: str = ""
+    gigabytes: float = 0.0
 
     @property
     def stored(self) -> Path:
@@ -55,6 +57,7 @@ CLAP_FUSION = Checkpoint(
         "norm.weight": (768,),
     },
     repository="lukewys/laion_clap",
+    gigabytes=1.9,
 )
 CLAP_MUSIC = Checkpoint(
     encoder="clap-music",
@@ -66,5 +69,6 @@ CLAP_MUSIC = Checkpoint(
         "norm.weight": (1024,),
     },
     repository="lukewys/laion_clap",
+    gigabytes=2.4,
 )
 CHECKPOINTS: Mapping[str, Checkpoint] = {item.encoder: item for item in (AISFX, CLAP_FUSION, CLAP_MUSIC)}

@@ -36,11 +36,14 @@ class Weights:
 def keep(checkpoint: Checkpoint, path: Path) -> None:
     """Converts a published file and keeps the result, unless that very file was converted before.
 
-    `path` is the published checkpoint, the wheel that carries it, or a safetensors file of the same tensors.
+    `path` is the published checkpoint, a folder with it, the wheel that carries it, or a safetensors file of the same
+    tensors.
     Raises `WeightsError` if it is missing, damaged, not the published one or of another model.
     """
     with suppress(RuntimeError):  # nobody has the home of whom it speaks
         path = path.expanduser()
+    if is_file(path / Path(checkpoint.filename).name):
+        path /= Path(checkpoint.filename).name
     if not is_file(path):
         raise WeightsError(f"There is no weights file at {path}; give the path of {Path(checkpoint.filename).name}.")
     try:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from loopscope import checkpoints
 from loopscope.defects import Defect, attempt
 from loopscope.encoders.catalogue import AUTO, ENCODERS, EncoderInfo, known_encoders
 from loopscope.errors import EncoderError, WeightsError
@@ -123,8 +122,8 @@ def load_encoder(
 ) -> Encoder:
     """The encoder of that name, its weights fetched if need be.
 
-    "auto" takes CLAP with fusion when its weights are at hand or the hub answers, else aiSFX, whose `notice` then
-    says so. Raises `EncoderError` for an unknown name and `WeightsError` when weights cannot be had.
+    "auto" takes CLAP with fusion when its weights are at hand, else aiSFX, whose `notice` then says so: nobody asked
+    for a download of gigabytes. Raises `EncoderError` for an unknown name, `WeightsError` when weights cannot be had.
     """
     if name == AUTO:
         return _load_best(on_progress) if weights_file is None else _load(PREFERRED, weights_file, on_progress)
@@ -151,13 +150,16 @@ def hearing_inside(encoder: Encoder) -> PatchEncoder:
 
 
 def _load_best(on_progress: ProgressCallback) -> Encoder:
-    if encoder_info(PREFERRED).ready or checkpoints.hub_answers(checkpoints.CHECKPOINTS[PREFERRED]):
-        try:
+    try:
+        with importing:
+            import_module("loopscope.encoders.htsat").package_folder()
+        if encoder_info(PREFERRED).ready:
             return _load(PREFERRED, None, on_progress)
-        except (EncoderError, WeightsError) as error:
-            reason = str(error)
-    else:
-        reason = "The model hub does not answer."
+        reason = (
+            f"Its weights are not here; the Embed page or python -m loopscope.checkpoints {PREFERRED} fetches them."
+        )
+    except (EncoderError, WeightsError) as error:
+        reason = str(error)
     encoder = _load(OFFLINE, None, on_progress)
     encoder.notice = f"Embedded with aiSFX, a smaller encoder that works offline, because CLAP cannot be had: {reason}"
     return encoder

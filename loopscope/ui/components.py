@@ -141,10 +141,11 @@ def task_line(task: Task) -> str:
     report = task.progress
     if report is None:
         return f"{task.title} · {duration(task.seconds)}"
-    counted = f"{report.done:,}" + (f" of {report.total:,}" if report.total else "") + f" {report.unit}"
+    each, unit = (1e6, "MB") if report.unit == "bytes" else (1, report.unit)
+    counted = f"{report.done / each:,.0f}" + (f" of {report.total / each:,.0f}" if report.total else "") + f" {unit}"
     parts = [report.step, report.stage, counted if report.total or report.done else "", report.message]
     if task.rate:
-        parts.append(f"{task.rate:,.1f} {report.unit}/s")
+        parts.append(f"{task.rate / each:,.1f} {unit}/s")
     if task.seconds_left is not None:
         at_most = "at most " if report.at_most and not report.step else ""
         parts.append(f"{at_most}{duration(task.seconds_left)} left{' in all' if report.step else ''}")

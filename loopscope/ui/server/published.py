@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from loopscope.ui.server.received import Uploads
+from loopscope.ui.server.received import MAX_BYTES, Uploads
 from loopscope.user_files import UserFile
 
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
@@ -107,11 +107,13 @@ class MediaRegistry:
         with self._lock:
             self._sessions.setdefault(token, _Published()).view = keep
 
-    def publish_uploads(self, token: str, folder: Path) -> Uploads:
+    def publish_uploads(
+        self, token: str, folder: Path, most_bytes: int = MAX_BYTES, wanted: str = "audio file"
+    ) -> Uploads:
         """Let a session upload folders, which come to lie below `folder`; the same answer at every rerun."""
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
-            session.uploads = session.uploads or Uploads(folder)
+            session.uploads = session.uploads or Uploads(folder, most_bytes, wanted)
             return session.uploads
 
     def pulse(self, token: str) -> Pulse | None:

@@ -16,6 +16,7 @@ from loopscope.files import remove_folder
 
 MAX_FILES = 10_000
 MAX_BYTES = 2_000_000_000
+MAX_CHECKPOINT_BYTES = 4_000_000_000
 RESERVE_BYTES = 64 * 2**20  # left free for what is made of the files
 LONGEST_NAME, LONGEST_SUFFIX = 160, 16  # bytes; file systems take 255, and a file that is being written has a prefix
 
@@ -49,10 +50,10 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of one session, all below `folder`."""
+    """The uploads of one session, all below `folder`; `wanted`: what each is looked through for, in a word or two."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, most_bytes: int = MAX_BYTES, wanted: str = "audio file") -> None:
+        self.folder, self.most_bytes, self.wanted = folder, most_bytes, wanted
         self._lock = threading.Lock()
         self._uploads: dict[str, Upload] = {}
 
@@ -63,11 +64,11 @@ class Uploads:
         """
         n_bytes = sum(size for _, size in files)
         if not files:
-            raise DataError("There is no audio file in this folder; choose another one.")
-        if len(files) > MAX_FILES or n_bytes > MAX_BYTES:
+            raise DataError(f"There is no {self.wanted} in this folder; choose another one.")
+        if len(files) > MAX_FILES or n_bytes > self.most_bytes:
             raise DataError(
                 f"{len(files):,} files of {n_bytes / 1e9:.1f} GB are too much for one upload, {MAX_FILES:,} and "
-                f"{MAX_BYTES / 1e9:.0f} GB are the limits; upload parts of the folder one after the other."
+                f"{self.most_bytes / 1e9:.0f} GB are the limits; upload parts of the folder one after the other."
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free - RESERVE_BYTES

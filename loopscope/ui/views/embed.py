@@ -6,6 +6,7 @@ import streamlit as st
 
 from loopscope.allowed_folders import allowed_place
 from loopscope.analysis.pipeline import left_out
+from loopscope.checkpoints import CHECKPOINTS
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.catalogue import AUTO, known_encoders, plugins
 from loopscope.files import is_file
@@ -15,6 +16,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import WALK, start_walk
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.views.folder_browser import roots
+from loopscope.ui.views.weights import offer_weights
 from loopscope.ui.widgets.paging import show_table
 
 CLAP = "clap"  # begins the names of the encoders that take a checkpoint of the user's
@@ -40,7 +42,7 @@ def choose_encoder() -> str:
         session().choices["weights-file"] = st.text_input(
             "Checkpoint file (optional)",
             placeholder="/path/to/630k-audioset-fusion-best.pt",
-            help="A checkpoint you have. Left empty, the published one is fetched from the model hub (2 GB, once).",
+            help="A checkpoint you have, or a folder with it. Left empty, the published one is downloaded, once.",
             key="weights-file",
         ).strip()
     return name
@@ -59,7 +61,7 @@ def checked_weights() -> str | None:
     if file is None:
         st.error("The checkpoint must be a full path inside the folders this app may open; see the Library page.")
         st.stop()
-    if not is_file(file):
+    if not is_file(file) and not is_file(file / CHECKPOINTS[choices["encoder-name"]].filename):
         st.error(f"No checkpoint file at {plain(typed)}; give the full path of a .pt or .safetensors file.")
         st.stop()
     return str(file)
@@ -72,6 +74,7 @@ def embed_step(library: Library) -> None:
     running = state.project.tasks.running(WALK)
     with st.container(border=True):
         name = choose_encoder()
+        offer_weights(name)
         label = "Analyse again with this encoder" if state.embeddings is not None else "Embed the loops"
         if st.button(label, disabled=state.project.tasks.any_running(), key="embed-start"):
             again(name, checked_weights())

@@ -33,6 +33,7 @@ from loopscope.ui.views.folder_report import folder_report
 from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
 from loopscope.ui.views.subset_choice import choose_subset_ahead, subset_ahead
 from loopscope.ui.views.uploads import upload_folder
+from loopscope.ui.views.weights import offer_weights
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.paging import page_of, show_table
 
@@ -98,6 +99,7 @@ def ways_in() -> None:
             choose_encoder()
             choose_detector(is_narrow=True)
             choose_subset_ahead()
+        offer_weights(session().choices.get("encoder-name", ""))
     if chosen is not None:
         analyse(chosen)
         st.rerun()
