@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mutants.mutations import Mutant, mutants_of
 from mutants.report import Result, read_results, read_table, write_document, write_results
-from mutants.trial import ROOT, checkout
+from mutants.trial import ROOT, trial
 
 EVERY, AGAIN = "every=", "again"
 
@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> None:
 
 def try_module(name: str, tests: list[str], step: int) -> Result:
     """What becomes of every mutant of a module, or of one in `step`."""
+    tried_now = state(name, tests)  # somebody may be writing tests meanwhile
     every = _mutants(name)
     mutants = every[step // 2 :: step]
     outcomes, seconds = _outcomes(name, tests, mutants)
@@ -50,19 +51,20 @@ def try_module(name: str, tests: list[str], step: int) -> Result:
         timed_out=len(outcomes["timed out"]),
         survivors=outcomes["survived"],
         seconds=seconds,
-        state=state(name, tests) if step == 1 else "a part",
+        state=tried_now if step == 1 else "a part",
     )
 
 
 def try_again(name: str, tests: list[str], last: Result) -> Result:
     """The result with what becomes now of those that survived."""
+    tried_now = state(name, tests)
     outcomes, seconds = _outcomes(name, tests, [mutant for mutant in _mutants(name) if mutant.name in last.survivors])
     return replace(
         last,
         timed_out=last.timed_out + len(outcomes["timed out"]),
         survivors=outcomes["survived"],
         seconds=last.seconds + seconds,
-        state=state(name, tests) if last.tried == last.mutants else "a part",
+        state=tried_now if last.tried == last.mutants else "a part",
     )
 
 
@@ -74,11 +76,10 @@ def _outcomes(name: str, tests: list[str], mutants: list[Mutant]) -> tuple[dict[
     """Names of the mutants by what became of them, and how many seconds it took."""
     started, module = time.monotonic(), Path("loopscope", f"{name}.py")
     outcomes: dict[str, list[str]] = {"killed": [], "timed out": [], "survived": []}
-    with checkout() as copy:
-        baseline = copy.baseline(module, tests)
-        print(f"{name}: {len(mutants)} mutants, {len(baseline.seconds)} tests", flush=True)
+    with trial(module, tests) as tried:
+        print(f"{name}: {len(mutants)} mutants, {len(tried.baseline.seconds)} tests", flush=True)
         for mutant in mutants:
-            outcome = copy.outcome(module, mutant, baseline, tests)
+            outcome = tried.outcome(mutant)
             outcomes[outcome].append(mutant.name)
             if outcome != "killed":
                 print(f"  {module}:{mutant.line} {outcome}: {mutant.name}", flush=True)
