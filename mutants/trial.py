@@ -2,10 +2,10 @@
 
 What makes it quick: other people's packages are imported once, and a fork has them. A second process has imported the
 tests too and collected them; a fork of that one gets the mutant's code (`replacing`), so that nothing is imported
-again, unless the mutant differs in what runs on import. Of the tests that a module names only those run that went
-through the mutant's line, until one fails: first those that noticed most mutants in the least time. A line that no test
-went through in its own process may be run by a child process, or as the module is imported: then all tests run.
-Hypothesis stops at the first example that fails and looks for no shorter one.
+again, unless the mutant differs in what runs on import. Of the tests that a module names those run first that went
+through the mutant's line, of these those that noticed most mutants in the least time, until one fails. What they let
+live the others try too: a child process may run the line, or a cache hides who does. Hypothesis stops at the first
+example that fails and looks for no shorter one.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -65,15 +66,16 @@ class Baseline:
         on_import = frozenset(line for line, tests in contexts.items() if "" in tests)
         return cls(told["seconds"], tests_of_line, on_import, told["packages"])
 
-    def tests_for(self, line: int, kills: Counter[str]) -> list[str]:
-        """The tests that may notice a change of that line, those first that noticed most for their time.
+    def tests_for(self, line: int, kills: Counter[str]) -> tuple[list[str], list[str]]:
+        """The tests that went through that line, and the others; in each, those first that noticed most for their time.
 
-        What runs on import may change any of them. Of slow ones, one where all are slow.
+        Slow ones are left out, but for one where all that went through it are slow.
         """
-        found = None if line in self.import_lines else self.tests_of_line.get(line)
-        quick = [test for test in found or self.seconds if self.seconds[test] < SLOW_S]
-        ordered = sorted(quick, key=lambda test: (self.seconds[test] + START_S) / (kills[test] + 1))
-        return ordered or sorted(found or self.seconds, key=self.seconds.__getitem__)[:1]
+        through = set(self.tests_of_line.get(line, []))
+        ordered = sorted(self.seconds, key=lambda test: (self.seconds[test] + START_S) / (kills[test] + 1))
+        quick = [test for test in ordered if self.seconds[test] < SLOW_S]
+        first = [test for test in quick if test in through] or [test for test in ordered if test in through][:1]
+        return first, [test for test in quick if test not in through]
 
 
 class _Watch:
@@ -139,7 +141,7 @@ class _Collected:
         with contextlib.suppress(EOFError):
             while True:
                 asked = json.loads(self._asked.recv_bytes())
-                status = forks.in_a_fork(lambda asked=asked: work(asked["source"], asked["tests"]), asked["limit_s"])
+                status = forks.in_a_fork(partial(work, asked["source"], asked["tests"]), asked["limit_s"])
                 self._asked.send_bytes(json.dumps(status).encode())
         return True
 
@@ -160,25 +162,32 @@ class Trial:
         self._original = self._module.read_text(encoding="utf-8")
         self.baseline = self._measured()
         self._collected = stack.enter_context(self._waiting())
-        every = self.baseline.tests_for(0, self._kills)
+        _, every = self.baseline.tests_for(0, self._kills)
         self._expect_success(self._status(self._original, every, BASELINE_LIMIT_S))
 
     def outcome(self, mutant: Mutant) -> str:
         """ "killed", "timed out" or "survived"."""
-        tests = self.baseline.tests_for(mutant.line, self._kills)
-        limit_s = SPARE_S + 3 * sum(self.baseline.seconds[test] for test in tests)
+        status: int | None = 0
         self._noted.unlink(missing_ok=True)
         with self._changed(mutant.source):
-            status: int | None = IMPORT_ANEW
-            if mutant.line not in self.baseline.import_lines:
-                status = self._status(mutant.source, tests, limit_s)
-            if status == IMPORT_ANEW:
-                status = self._in_a_fork(lambda: self._run(tests), limit_s)
-            if status in NO_SUCH_TEST:  # cases that are taken from the module have other names now
-                status = self._in_a_fork(lambda: self._run(self._tests), limit_s)
+            for tests in self.baseline.tests_for(mutant.line, self._kills):
+                if tests and status == 0:
+                    status = self._tried(mutant, tests)
         if self._noted.exists():
             self._kills[self._noted.read_text(encoding="utf-8").partition("\n")[0]] += 1
         return {0: "survived", None: "timed out"}.get(status, "killed")
+
+    def _tried(self, mutant: Mutant, tests: Sequence[str]) -> int | None:
+        """The status of these tests with the mutant."""
+        limit_s = SPARE_S + 3 * sum(self.baseline.seconds[test] for test in tests)
+        status: int | None = IMPORT_ANEW
+        if mutant.line not in self.baseline.import_lines:
+            status = self._status(mutant.source, tests, limit_s)
+        if status == IMPORT_ANEW:
+            status = self._in_a_fork(lambda: self._run(tests), limit_s)
+        if status in NO_SUCH_TEST:  # cases that are taken from the module have other names now
+            status = self._in_a_fork(lambda: self._run(self._tests), limit_s)
+        return status
 
     def _measured(self) -> Baseline:
         """Runs the tests on the module as it is, and imports here what they imported."""

@@ -10,8 +10,18 @@ import pytest
 
 from loopscope.errors import ExportError
 from loopscope.exports import new_files
-from loopscope.exports.new_files import COPY_BYTES, copy_content, holds_same, link, move_file, one_sentence
+from loopscope.exports.new_files import (
+    COPY_BYTES,
+    copy_content,
+    holds_same,
+    link,
+    move_file,
+    one_sentence,
+    remove_file,
+)
+from loopscope.files import remove_abandoned
 from loopscope.user_files import UserFile
+from tests.meanwhile import hidden, late, saved_anew
 
 
 def refusing(number: int) -> Callable[..., None]:
@@ -158,3 +168,107 @@ def test_the_same_is_every_byte(tmp_path: Path) -> None:
     ):
         second.write_bytes(other)
         assert holds_same(in_its_folder(first), second) is same
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_file_that_is_saved_anew_just_before_its_name_goes_is_kept(
+    source: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, content = source.with_name("moved.wav"), source.read_bytes()
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
+    late(source, saved_anew(source), monkeypatch)
+    with pytest.raises(ExportError, match=r"a\.wav was replaced meanwhile, so it was kept; try again\.$"):
+        move_file(in_its_folder(source), target)
+    assert (source.read_bytes(), target.read_bytes()) == (b"another", content)
+    assert not hidden(source.parent)
+
+
+def test_what_is_written_while_a_file_is_copied_is_kept(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written into, it is the same file still: moved by a link nothing is lost, and it has moved."""
+
+    def written() -> None:
+        with source.open("ab") as file:
+            file.write(b"more")
+
+    content = source.read_bytes()
+    late(source, written, monkeypatch)
+    move_file(in_its_folder(source), source.with_name("moved.wav"))
+    assert source.with_name("moved.wav").read_bytes() == content + b"more" and not source.exists()
+    source.write_bytes(content)
+    monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
+    late(source, written, monkeypatch)
+    with pytest.raises(ExportError, match="kept"):
+        move_file(in_its_folder(source), source.with_name("moved again.wav"))
+    assert source.read_bytes() == content + b"more"
+    assert not hidden(source.parent)
+
+
+@pytest.mark.parametrize("what", ["file", "link", "folder", "full folder"])
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_whatever_took_the_name_has_it_again(
+    source: Path, what: str, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace() -> None:
+        source.unlink()
+        if what == "file":
+            source.write_bytes(b"another")
+        elif what == "link":
+            source.symlink_to("nowhere")
+        else:
+            source.mkdir()
+            if what == "full folder":
+                (source / "b.wav").write_bytes(b"another")
+
+    known = source.lstat()
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EPERM))
+    replace()
+    with pytest.raises(ExportError, match=r"kept; try again"):
+        remove_file(source, known)
+    assert (source.is_symlink(), source.is_dir()) == (what == "link", what.endswith("folder"))
+    assert [path.read_bytes() for path in source.parent.rglob("*") if path.is_file()] == (
+        [b"another"] if what in ("file", "full folder") else []
+    )
+    assert not hidden(source.parent)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_where_its_name_is_taken_once_more_it_gets_another_and_that_is_said(
+    source: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, rename = source.lstat(), os.rename
+    saved_anew(source, b"second")()
+
+    def taken(name: Path, new: Path) -> None:
+        rename(name, new)
+        source.write_bytes(b"third")
+
+    monkeypatch.setattr(os, "rename", taken)
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EPERM))
+    with pytest.raises(ExportError, match=r"a\.wav was replaced meanwhile, so it was kept as a \(2\)\.wav; try again"):
+        remove_file(source, known)
+    assert (source.read_bytes(), source.with_name("a (2).wav").read_bytes()) == (b"third", b"second")
+    assert not hidden(source.parent)
+
+
+def test_where_it_can_have_no_name_the_hidden_one_is_said_and_never_tidied_away(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = source.lstat()
+    saved_anew(source, b"second")()
+    os.utime(source, (1_500_000_000, 1_500_000_000))
+    monkeypatch.setattr(os, "link", refusing(errno.EIO))
+    with pytest.raises(ExportError, match=r"so it was kept as \.loopscope-aside-\w+; try again"):
+        remove_file(source, known)
+    remove_abandoned(source.parent)
+    (aside,) = hidden(source.parent)
+    assert aside.read_bytes() == b"second"
+
+
+def test_what_is_unchanged_goes_and_leaves_nothing(source: Path) -> None:
+    remove_file(source, source.lstat())
+    assert not list(source.parent.iterdir())
+    with pytest.raises(FileNotFoundError):
+        remove_file(source, source.parent.lstat())

@@ -11,6 +11,7 @@ from loopscope.exports import execute, plan_copy, undo
 from loopscope.exports.journal import UndoFile, read_journal
 from loopscope.files import PART_PREFIX
 from loopscope.progress import Progress
+from tests.meanwhile import hidden, late, saved_anew
 
 
 @pytest.fixture
@@ -105,3 +106,28 @@ def test_a_line_that_is_deeper_than_a_parser_can_go_is_one_sentence(pack: Path) 
     undo_file.write_text("[" * 20_000 + "\n")
     with pytest.raises(ExportError, match="not an undo file"):
         undo(undo_file)
+
+
+def test_a_copy_that_is_saved_anew_just_before_it_is_taken_back_is_kept(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo_file = taken(pack, move=False)
+    copy = undo_file.parent / "a.wav"
+    late(copy, saved_anew(copy), monkeypatch)
+    report = undo(undo_file)
+    assert (report.undone, list(report.left["path"])) == (1, [str(copy)])
+    assert "replaced meanwhile" in report.left["reason"][0]
+    assert copy.read_bytes() == b"another" and (pack / "a.wav").is_file() and undo_file.is_file()
+    assert not hidden(undo_file.parent)
+
+
+def test_a_moved_file_that_is_saved_anew_just_before_it_goes_back_is_kept(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo_file = taken(pack, move=True)
+    moved = undo_file.parent / "a.wav"
+    content = moved.read_bytes()
+    late(moved, saved_anew(moved), monkeypatch)
+    report = undo(undo_file)
+    assert (report.undone, list(report.left["path"])) == (1, [str(moved)])
+    assert (moved.read_bytes(), (pack / "a.wav").read_bytes()) == (b"another", content)

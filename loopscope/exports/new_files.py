@@ -3,15 +3,19 @@
 import errno
 import os
 import shutil
+import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from loopscope.errors import ExportError
-from loopscope.files import display_name, flush, unfinished_file
+from loopscope.files import display_name, flush, free_name, unfinished_file
 from loopscope.user_files import FilePath, UserFile, open_user_file, path_to_open
 
 COPY_BYTES = 2**20
+ASIDE_PREFIX = ".loopscope-aside-"  # hidden, and never tidied away: it may be all there is of a file
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -68,29 +72,69 @@ def copy_content(source: FilePath, target: Path) -> None:
 def move_file(source: UserFile, target: Path) -> None:
     """Rename to a free name where the disk allows it; else copy, compare, and only then remove the original.
 
-    Raises ExportError if `target` exists, the copy differs or the file is replaced meanwhile.
+    Raises ExportError if `target` exists, the copy differs or the file is replaced meanwhile, which is kept.
     """
     path = Path(source)
-    with open_user_file(source) as original:
-        is_linked = not path.is_symlink() and link(path, target)
+    with open_user_file(source) as original:  # while it is open, no other file gets its number
+        known = path.lstat()
+        is_linked = not stat.S_ISLNK(known.st_mode) and link(path, target)
         if is_linked and not os.path.samestat(target.lstat(), os.fstat(original.fileno())):
             target.unlink()
             raise ExportError(f"{display_name(path)} was replaced while it was moved; scan the folder again.")
-    if not is_linked:
-        copy_content(source, target)
-        if not holds_same(source, target):
-            raise ExportError(f"The copy of {display_name(path)} differs from it; the original was kept.")
-    path.unlink()
+        if not is_linked:
+            copy_content(source, target)
+            if not holds_same(source, target):
+                raise ExportError(f"The copy of {display_name(path)} differs from it; the original was kept.")
+        remove_file(path, known, or_changed=is_linked)
+
+
+def remove_file(path: Path, known: os.stat_result, or_changed: bool = False) -> None:
+    """Remove the file that `known` (lstat) tells of, or_changed: even if it was written to since; another stays.
+
+    A file can be removed by its name only, and between a look and the removal the name may become another's. So it gets
+    a name first that nobody knows, and what has that is looked at. Raises ExportError if it is another, OSError.
+    """
+    aside = path.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex}")
+    path.rename(aside)
+    found = aside.lstat()
+    is_as_it_was = (found.st_size, found.st_mtime_ns) == (known.st_size, known.st_mtime_ns)
+    if os.path.samestat(found, known) and (or_changed or is_as_it_was):
+        aside.unlink()
+        return
+    place = _put_back(aside, path)
+    where = "" if place == path else f" as {display_name(place.name)}"
+    raise ExportError(f"{display_name(path)} was replaced meanwhile, so it was kept{where}; try again.")
+
+
+def _put_back(aside: Path, path: Path) -> Path:
+    """Where it lies now: at its own name, at a free one where that was taken meanwhile, or where it is."""
+    place = free_name(path)
+    try:
+        if stat.S_ISDIR(aside.lstat().st_mode):
+            aside.rename(place)
+        elif link(aside, place):
+            aside.unlink()
+        else:
+            _claim(place)
+            aside.replace(place)
+    except (OSError, ExportError):
+        return aside
+    return place
 
 
 def holds_same(source: FilePath, other: Path) -> bool:
     """Whether two files hold the same bytes. Raises OSError where one cannot be opened or is no regular file."""
     with open_user_file(source) as first, open_user_file(other) as second:
-        if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
+        return hold_same(first, second)
+
+
+def hold_same(first: FileIO, second: FileIO) -> bool:
+    """Whether two open files hold the same bytes from here on."""
+    if os.fstat(first.fileno()).st_size != os.fstat(second.fileno()).st_size:
+        return False
+    while chunk := first.read(COPY_BYTES):
+        if chunk != second.read(COPY_BYTES):
             return False
-        while chunk := first.read(COPY_BYTES):
-            if chunk != second.read(COPY_BYTES):
-                return False
     return True
 
 

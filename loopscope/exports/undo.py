@@ -15,11 +15,11 @@ import pandas as pd
 
 from loopscope.errors import Cancelled, ExportError
 from loopscope.exports.journal import JournalEntry, read_journal
-from loopscope.exports.new_files import holds_same, move_file, one_sentence
+from loopscope.exports.new_files import hold_same, move_file, one_sentence, remove_file
 from loopscope.files import remove_abandoned
 from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
-from loopscope.user_files import UserFile
+from loopscope.user_files import UserFile, open_user_file
 
 OUTSIDE = "It lies outside the folder of the undo file, so it was not touched."
 A_LINK = "A link or something else that is no file is in its way by now, so it was not touched."
@@ -108,9 +108,11 @@ def _take_back(source: Path, target: Path, done: bool, move: bool, originals: Pa
     original = Path(os.path.realpath(source))
     if not _is_file(original) or _is_only_name(original, target):
         return TAKEN if move else LAST
-    if not holds_same(original, target):
-        return TAKEN if move else CHANGED
-    target.unlink()
+    with open_user_file(original) as first, open_user_file(target) as second:
+        known = os.fstat(second.fileno())
+        if not hold_same(first, second):
+            return TAKEN if move else CHANGED
+        remove_file(target, known)
     return ""
 
 
