@@ -12,7 +12,7 @@ def hidden(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
-def late(path: Path, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+def just_before(path: Path, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Something happens between the last look at `path` and whatever takes its name away, however that is done."""
     pending = [happens]
 

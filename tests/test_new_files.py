@@ -21,7 +21,7 @@ from loopscope.exports.new_files import (
 )
 from loopscope.files import remove_abandoned
 from loopscope.user_files import UserFile
-from tests.meanwhile import hidden, late, saved_anew
+from tests.meanwhile import hidden, just_before, saved_anew
 
 
 def refusing(number: int) -> Callable[..., None]:
@@ -177,7 +177,7 @@ def test_a_file_that_is_saved_anew_just_before_its_name_goes_is_kept(
     target, content = source.with_name("moved.wav"), source.read_bytes()
     if not links:
         monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
-    late(source, saved_anew(source), monkeypatch)
+    just_before(source, saved_anew(source), monkeypatch)
     with pytest.raises(ExportError, match=r"a\.wav was replaced meanwhile, so it was kept; try again\.$"):
         move_file(in_its_folder(source), target)
     assert (source.read_bytes(), target.read_bytes()) == (b"another", content)
@@ -192,12 +192,12 @@ def test_what_is_written_while_a_file_is_copied_is_kept(source: Path, monkeypatc
             file.write(b"more")
 
     content = source.read_bytes()
-    late(source, written, monkeypatch)
+    just_before(source, written, monkeypatch)
     move_file(in_its_folder(source), source.with_name("moved.wav"))
     assert source.with_name("moved.wav").read_bytes() == content + b"more" and not source.exists()
     source.write_bytes(content)
     monkeypatch.setattr(os, "link", refusing(errno.EXDEV))
-    late(source, written, monkeypatch)
+    just_before(source, written, monkeypatch)
     with pytest.raises(ExportError, match="kept"):
         move_file(in_its_folder(source), source.with_name("moved again.wav"))
     assert source.read_bytes() == content + b"more"

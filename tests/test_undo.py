@@ -11,7 +11,7 @@ from loopscope.exports import execute, plan_copy, undo
 from loopscope.exports.journal import UndoFile, read_journal
 from loopscope.files import PART_PREFIX
 from loopscope.progress import Progress
-from tests.meanwhile import hidden, late, saved_anew
+from tests.meanwhile import hidden, just_before, saved_anew
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_copy_that_is_saved_anew_just_before_it_is_taken_back_is_kept(
 ) -> None:
     undo_file = taken(pack, move=False)
     copy = undo_file.parent / "a.wav"
-    late(copy, saved_anew(copy), monkeypatch)
+    just_before(copy, saved_anew(copy), monkeypatch)
     report = undo(undo_file)
     assert (report.undone, list(report.left["path"])) == (1, [str(copy)])
     assert "replaced meanwhile" in report.left["reason"][0]
@@ -127,7 +127,7 @@ def test_a_moved_file_that_is_saved_anew_just_before_it_goes_back_is_kept(
     undo_file = taken(pack, move=True)
     moved = undo_file.parent / "a.wav"
     content = moved.read_bytes()
-    late(moved, saved_anew(moved), monkeypatch)
+    just_before(moved, saved_anew(moved), monkeypatch)
     report = undo(undo_file)
     assert (report.undone, list(report.left["path"])) == (1, [str(moved)])
     assert (moved.read_bytes(), (pack / "a.wav").read_bytes()) == (b"another", content)
