@@ -8,7 +8,7 @@ reported, so that a run that was stopped or killed goes on where it was.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from loopscope.config import n_cores
 from loopscope.defects import Defect, attempt
@@ -52,7 +52,7 @@ def n_workers() -> int:
     return min(n_cores(), MAX_WORKERS)
 
 
-def ignore_results(results: Mapping[str, Any]) -> None:
+def ignore_results(results: Collection[str]) -> None:
     """Default callback."""
 
 

@@ -8,7 +8,13 @@ import pytest
 import soundfile
 
 from loopscope.errors import DataError
-from loopscope.metadata.bars import loop_structure, structure_of_file, structure_scores
+from loopscope.metadata.bars import (
+    STRUCTURE_VERSION,
+    known_structures,
+    loop_structure,
+    structure_of_file,
+    structure_report,
+)
 from loopscope.store import Store
 
 RATE = 22050
@@ -83,10 +89,11 @@ def test_an_impossible_tempo_is_refused(bpm: float) -> None:
 
 def test_a_table_has_a_score_where_tempo_and_file_are_known(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", loop("ABAB"), RATE)
-    paths = [str(tmp_path / name) for name in ("a.wav", "a.wav", "a.wav", "gone.wav")]
-    tempi = pd.DataFrame({"loop_id": ["a", "a", "b", "c"], "path": paths, "bpm": [120.0, 120.0, None, 120.0]})
+    tempi = pd.DataFrame({"loop_id": ["a", "a", "b", "c"], "bpm": [120.0, 120.0, None, 120.0]})
     with Store(tmp_path / "store.sqlite3") as store:
-        table = structure_scores(tempi, store)
+        store.put_reports("measurements", {"a": structure_report(tmp_path / "a.wav", 120.0)}, STRUCTURE_VERSION)
+        table, missing = known_structures(tempi, store)
+    assert missing == {"c"}
     assert list(table.columns) == ["loop_id", "n_bars", "loop_structure"]
     assert table["loop_id"].tolist() == ["a", "b", "c"]
     assert table["n_bars"].tolist() == [4, 0, 0]

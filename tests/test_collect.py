@@ -7,16 +7,25 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope import metadata
 from loopscope.errors import Cancelled
 from loopscope.library import scan_folder
-from loopscope.metadata import bars
-from loopscope.metadata.collect import known_metadata, measure_metadata
+from loopscope.metadata import collect
+from loopscope.metadata.collect import known_metadata, measure_metadata, measure_missing
 from loopscope.metadata.table import METADATA_COLUMNS
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.test_bars import BPM, RATE, loop
 
+ODD = """
+import os
+from loopscope.metadata import child
+answer = child.answer_to
+def odd(question):
+    if "untitled" in question["path"]:
+        os.abort()
+    return answer(question)
+child.answer_to = odd
+"""
 NAMES = ("Bass_120_Em.wav", "untitled.wav", "Guitar_90bpm_A.wav")
 
 
@@ -58,27 +67,42 @@ def test_what_was_measured_is_kept(loops: pd.DataFrame, store: Store, monkeypatc
     assert by_name.loc["untitled.wav", "bpm"] in (60, 120)
     assert by_name.loc["Bass_120_Em.wav", "n_bars"] == 4
     assert by_name.loc["untitled.wav", "loop_structure"] > 0.9 > by_name.loc["Bass_120_Em.wav", "loop_structure"]
-    assert {report.stage for report in reports} == {"Reading tags", "Listening for tempo and key", "Comparing bars"}
+    assert {report.stage for report in reports} == {"Listening"}
     assert all(report.done <= report.total for report in reports)
-    monkeypatch.setattr(metadata.table, "estimate_from_audio", refuse)
-    monkeypatch.setattr(bars, "structure_of_file", refuse)
+    monkeypatch.setattr(collect, "listen_to", refuse)
     known = known_metadata(loops, store)
     assert known.missing == measured.missing == frozenset()
     pd.testing.assert_frame_equal(known.table, measured.table)
     pd.testing.assert_frame_equal(measure_metadata(loops, store).table, measured.table)
 
 
-def test_a_stopped_run_keeps_what_was_estimated(loops: pd.DataFrame, store: Store) -> None:
-    reports: list[Progress] = []
-
-    def stop() -> bool:
-        return any(report.stage == "Comparing bars" for report in reports)
-
+def test_a_stopped_run_keeps_what_was_heard(loops: pd.DataFrame, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "BATCH", 1)
+    heard: list[str] = []
     with pytest.raises(Cancelled, match="what was finished is kept"):
-        measure_metadata(loops, store, on_progress=reports.append, should_stop=stop)
-    by_name = known_metadata(loops, store).table.assign(name=loops["name"]).set_index("name")
-    assert by_name.loc["untitled.wav", "bpm_source"] == "audio"
-    assert by_name["loop_structure"].isna().all()
+        measure_missing(loops, store, should_stop=lambda: bool(heard), on_heard=heard.extend)
+    known = known_metadata(loops, store)
+    assert len(heard) == 1 and known.missing == set(loops["loop_id"]) - set(heard)
+    assert measure_missing(loops, store, on_heard=heard.extend) == len(loops) - 1
+    assert sorted(heard) == sorted(loops["loop_id"]), "nothing is heard twice"
+
+
+def test_children_hear_what_is_heard_here_and_one_that_dies_costs_its_file(
+    loops: pd.DataFrame, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "FEWEST_APART", 1)
+    monkeypatch.setattr("loopscope.children.pool.NICENESS", 0)  # tests that run beside this one would starve them
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "sitecustomize.py").write_text(ODD)  # Python runs it at its start
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "odd"))
+    apart = measure_metadata(loops, store)
+    (died,) = loops.loc[loops["name"] == "untitled.wav", "loop_id"]
+    assert apart.missing == {died}
+    monkeypatch.setattr(collect, "FEWEST_APART", 1_000)
+    here = measure_metadata(loops, Store(tmp_path / "other.sqlite3"))
+    both = [table[table["loop_id"] != died].reset_index(drop=True) for table in (apart.table, here.table)]
+    pd.testing.assert_frame_equal(*both)
+    assert measure_metadata(loops, store).missing == frozenset(), "it is tried again"
 
 
 def test_one_loop_measured_alone_updates_its_files_and_no_other(loops: pd.DataFrame, store: Store) -> None:

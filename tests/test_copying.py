@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -223,12 +223,13 @@ def test_listening_that_ends_after_a_move_knows_the_places_of_now(
     before = project.contents.library
     assert before is not None
 
-    def listen(loops: pd.DataFrame, *_: object) -> None:
+    def listen(loops: pd.DataFrame, *arguments: Any) -> None:
         (Path(loops["path"].iloc[0]).parent / "later.wav").hardlink_to(loops["path"].iloc[0])
         Path(loops["path"].iloc[0]).unlink()
         copying.look_again(project, store)
+        arguments[-1](loops["loop_id"])
 
-    monkeypatch.setattr(metadata_task, "measure_metadata", listen)
+    monkeypatch.setattr(metadata_task, "measure_missing", listen)
     monkeypatch.setattr(metadata_task, "store", lambda: store)
     finished(metadata_task.start_listening(project, before))
     assert "one/later.wav" in files_of(project)

@@ -23,7 +23,7 @@ from loopscope.faults import check_library, fault_scores, file_report, registry
 from loopscope.faults.base import Measurement, Signal
 from loopscope.faults.file_report import check_file
 from loopscope.library import Library, scan_folder
-from loopscope.metadata import bars, table
+from loopscope.metadata import bars, listening, table
 from loopscope.metadata.collect import measure_metadata
 from loopscope.metadata.tempo_key import TempoAndKey
 from loopscope.store import Store
@@ -173,7 +173,7 @@ def test_a_measurement_that_fails_costs_no_other_and_is_not_remembered(
     def structure(path: FilePath, bpm: float) -> bars.LoopStructure:
         return bars.LoopStructure(np.empty((0, 0), np.float32), 1.0 / (os.fspath(path) != odd), 1.0)
 
-    monkeypatch.setattr(table, "estimate_from_audio", estimate)
+    monkeypatch.setattr(listening, "estimate_from_audio", estimate)
     monkeypatch.setattr(bars, "structure_of_file", structure)
     measured = measure_metadata(library.loops, store).table.set_index("path")
     assert measured.loc[odd, "key_source"] == "" and np.isnan(measured.loc[odd, "loop_structure"])

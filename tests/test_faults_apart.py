@@ -55,7 +55,7 @@ def written(folder: Path, names: list[str]) -> Library:
 @pytest.fixture(autouse=True)
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fault_library, "FEWEST_APART", 1)
-    monkeypatch.setattr("loopscope.faults.apart.NICENESS", 0)  # tests that run beside this one would starve them
+    monkeypatch.setattr("loopscope.children.pool.NICENESS", 0)  # tests that run beside this one would starve them
 
 
 @pytest.fixture

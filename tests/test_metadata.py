@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from benchmarks.data import bench_folder
-from loopscope.metadata import estimate_from_audio, fill_from_audio, parse_name, read_names
+from loopscope.metadata import estimate_from_audio, parse_name, read_names
+from loopscope.metadata.collect import measure_metadata
 from loopscope.metadata.names import NameMetadata
 from loopscope.store import Store
 
@@ -194,9 +195,9 @@ def test_audio_fills_only_what_names_leave_open(tmp_path: Path) -> None:
     for name in ("Bass_100_Em.wav", "untitled.wav"):
         soundfile.write(tmp_path / name, arpeggio(120, A_MINOR, 16), 22050)
     (tmp_path / "broken.wav").write_bytes(b"not sound")
-    names = read_names(loops("Bass_100_Em.wav", "untitled.wav", "broken.wav", root=str(tmp_path)))
+    library = loops("Bass_100_Em.wav", "untitled.wav", "broken.wav", root=str(tmp_path)).assign(duration_s=8.0)
     with Store(tmp_path / "store.sqlite3") as store:
-        filled = fill_from_audio(names, store).to_dict("records")
+        filled = measure_metadata(library, store).table.to_dict("records")
     assert (filled[0]["bpm"], filled[0]["key"], filled[0]["bpm_source"]) == (100, "Em", "name")
     assert (filled[0]["bpm_audio"], filled[0]["key_audio"]) == (120, "Am"), "what is heard is kept beside it"
     assert (filled[1]["key"], filled[1]["key_source"], filled[1]["bpm_source"]) == ("Am", "audio", "audio")

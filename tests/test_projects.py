@@ -19,9 +19,12 @@ import streamlit as st
 
 from loopscope.analysis import walk as walk_module
 from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, listing_table, train_detector
-from loopscope.analysis.walk import Plan, WalkEvents, walk
+from loopscope.analysis.walk import Plan, walk
+from loopscope.analysis.walk_events import WalkEvents
 from loopscope.config import DEFAULT_PERCENTILE, paths
-from loopscope.progress import EpochReport
+from loopscope.metadata import collect
+from loopscope.metadata.collect import measure_missing
+from loopscope.progress import EpochReport, Progress
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects import walking
 from loopscope.ui.projects.models import keep_model, models_folder, project_folder
@@ -29,7 +32,7 @@ from loopscope.ui.projects.project import LOCAL, Project
 from loopscope.ui.projects.registry import ProjectRegistry
 from loopscope.ui.projects.stopped import keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import WALK, start_training, start_walk
+from loopscope.ui.projects.walking import WALK, only_checks_run, start_training, start_walk
 from loopscope.ui.server import visitors
 from tests.golden.clips import plucked
 
@@ -325,6 +328,57 @@ def test_findings_are_there_before_training_ends_and_stay_while_it_is_done_again
     fits.first = lambda: seen.append(kinds())
     finish(start_walk(project, known.store, retrain=True))
     assert len(seen) == 2 and seen[0] <= seen[1] == kinds()
+
+
+def test_what_was_listened_to_comes_after_ranking_and_findings_and_only_once(
+    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry()
+    project = known.create(LOCAL, folder, PLAN)
+    seen: list[int] = []
+
+    def listen(*arguments: Any) -> int:
+        now = project.contents
+        assert now.models and now.faults is not None and now.metadata is not None
+        assert len(now.metadata.missing) == N_LOOPS
+        arguments[2](Progress("Listening", 0, N_LOOPS))
+        assert only_checks_run(project), "another model may be trained"
+        seen.append(project.contents.serial)
+        n_heard = measure_missing(*arguments)
+        seen.append(project.contents.generation)
+        return n_heard
+
+    monkeypatch.setattr(walk_module, "measure_missing", listen)
+    task = finish(start_walk(project, known.store))
+    assert task.state == "done", task.error
+    serial, generation = seen
+    now = project.contents
+    assert now.metadata is not None and not now.metadata.missing
+    assert now.serial > serial and now.generation == generation, "the explorer goes over to it, no page is drawn anew"
+    again = reopened(project.id)
+    assert again.contents.metadata is not None and not again.contents.metadata.missing
+    assert len(seen) == 2, "nobody listens again"
+
+
+def test_a_walk_that_is_stopped_while_it_listens_keeps_all_that_it_has(
+    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry()
+    project = known.create(LOCAL, folder, PLAN)
+    monkeypatch.setattr(collect, "BATCH", 4)
+
+    def listen(loops: Any, store: Store, on_progress: Any, should_stop: Any, root: Any, on_heard: Any) -> int:
+        def hear(fresh: Sequence[str]) -> None:
+            on_heard(fresh)
+            project.tasks.cancel_all()
+
+        return measure_missing(loops, store, on_progress, should_stop, root, hear)
+
+    monkeypatch.setattr(walk_module, "measure_missing", listen)
+    assert finish(start_walk(project, known.store)).state == "cancelled"
+    now = project.contents
+    assert now.models and now.faults is not None and now.metadata is not None
+    assert len(now.metadata.missing) == N_LOOPS - 4
 
 
 # Models.

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from loopscope.analysis.forecast import SETTING, known_costs
-from loopscope.metadata.bars import structure_scores
+from loopscope.library import scan_folder
+from loopscope.metadata.collect import known_metadata, measure_metadata
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.project import Remembered
 from tests.hostile.walked import Bands, Ended, walk_as_the_app, write_loops
@@ -123,12 +124,16 @@ def test_what_cannot_be_read_is_computed_again(
 
 
 @pytest.mark.parametrize("report", [*NO_REPORT, *NO_TEXT])
-def test_bars_that_cannot_be_read_are_cut_again(report: str | bytes, folder: Path, tmp_path: Path) -> None:
-    tempi = pd.DataFrame({"loop_id": ["a"], "path": [str(folder / "loop 00.wav")], "bpm": [300.0]})
+def test_what_was_heard_and_cannot_be_read_is_heard_again(report: str | bytes, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    shutil.copy(folder / "loop 00.wav", tmp_path / "pack" / "Bass_120_Em.wav")
+    loops = scan_folder(tmp_path / "pack").loops
     with Store(tmp_path / "store.sqlite3") as store:
-        before = structure_scores(tempi, store)
+        before = measure_metadata(loops, store).table
         store._database.write(("UPDATE measurements SET report = ?", [(report,)]))
-        assert structure_scores(tempi, store).equals(before)
+        assert known_metadata(loops, store).missing == set(loops["loop_id"])
+        assert measure_metadata(loops, store).table.equals(before)
+        assert not known_metadata(loops, store).missing
 
 
 @pytest.mark.parametrize("value", ["{", "[]", "1", '{"embed": "fast"}', '{"embed": NaN}', '{"embed": 1e999}', b"\xff"])

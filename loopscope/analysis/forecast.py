@@ -12,8 +12,8 @@ from loopscope.store.parsing import is_number
 
 SETTING = "stage_costs"
 # Seconds a loop, and of any number of loops; two cores, loops of 5 s. Of the checks what is left after training.
-COSTS: Mapping[str, float] = {"scan": 0.004, "embed": 0.07, "train": 0.009, "check": 0.07}
-FIXED: Mapping[str, float] = {"scan": 0.5, "embed": 3.0, "train": 14.0, "check": 0.0}
+COSTS: Mapping[str, float] = {"scan": 0.004, "embed": 0.07, "train": 0.009, "check": 0.07, "listen": 0.03}
+FIXED: Mapping[str, float] = {"scan": 0.5, "embed": 3.0, "train": 14.0, "check": 0.0, "listen": 2.0}
 FEWEST = 50  # loops from which a stage's pace is worth keeping
 
 

@@ -1,4 +1,5 @@
-"""The whole walk as one piece of work that can be watched: scan → embed → train, with the checks beside the last two.
+"""The whole walk as one piece of work that can be watched: scan → embed → train, with the checks beside the last two,
+and when the ranking and the findings are whole, listening for tempo and key.
 
 Conventions: everything is called from the walk's own thread, or for checks from one beside it. What was computed before
 is taken from the store, so a walk that was stopped or killed goes on where it was, and one over a known folder computes
@@ -6,7 +7,7 @@ only what is new. `Progress` says where the walk stands as a whole (`step`, `sha
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,17 +19,18 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library, train_detector
+from loopscope.analysis.pipeline import StoppedTraining, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
+from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, Samples, load_encoder
+from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.encoders.catalogue import AUTO, known_encoders
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
-from loopscope.faults.file_report import Report, is_report
+from loopscope.faults.file_report import is_report
 from loopscope.library import Library, scan_folder
-from loopscope.metadata.collect import MetadataTable, known_metadata
+from loopscope.metadata.collect import known_metadata, measure_missing
 from loopscope.progress import (
     EpochCallback,
     EpochReport,
@@ -45,7 +47,7 @@ from loopscope.store import Store
 from loopscope.wording import counted
 
 LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
-STAGES = ("scan", "embed", "train", "check")
+STAGES = ("scan", "embed", "train", "check", "listen")
 OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
 
 
@@ -76,40 +78,6 @@ class Plan:
     def label(self) -> str:
         """The model's name among those of one folder."""
         return f"{self.detector} · {self.preset} · seed {self.seed}"
-
-
-class WalkEvents:
-    """What a walk found so far. This class passes everything over; override what is wanted."""
-
-    def on_library(self, library: Library, metadata: MetadataTable) -> None:
-        """The scan is done."""
-
-    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
-        """What an earlier walk left is at hand; loops that are new since then are still to come."""
-
-    def on_encoder(self, encoder: Encoder) -> None:
-        """The encoder is loaded."""
-
-    def on_embedded(self, fresh: Mapping[str, Samples]) -> None:
-        """Some more embeddings, by loop_id."""
-
-    def on_checked(self, fresh: Mapping[str, Report]) -> None:
-        """Findings of some more loops."""
-
-    def on_embeddings(self, embeddings: EmbeddingSet) -> None:
-        """All embeddings."""
-
-    def on_faults(self, faults: pd.DataFrame, *, complete: bool) -> None:
-        """All findings; from the checks' own thread first, not `complete` before near duplicates are among them."""
-
-    def on_remark(self, sentence: str) -> None:
-        """What is to be said of the model that is trained next."""
-
-    def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
-        """The scores of all loops, by a model that was `trained` now or is the one given."""
-
-    def on_stopped(self, stopped: StoppedTraining) -> None:
-        """Training was stopped after it had learnt something."""
 
 
 def walk(
@@ -153,29 +121,35 @@ class _Walk:
     ) -> None:
         self.plan, self.store, self.events, self.load = plan, store, events, load
         self.on_progress, self.on_epoch, self.should_stop = on_progress, on_epoch, should_stop
-        costs_by = ("scan", f"embed {plan.encoder}", f"train {plan.detector} {plan.preset}", "check")
+        costs_by = ("scan", f"embed {plan.encoder}", f"train {plan.detector} {plan.preset}", "check", "listen")
         self.forecast = Forecast(dict(zip(STAGES, costs_by, strict=True)), known_costs(store))
         self.waits_for_checks = False
 
     def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool, train: bool) -> None:
         library = self._scan(folder)
-        if library.loops.empty:
-            return
+        is_whole = not library.loops.empty and self._rank(library, fitted, compute, train)
+        self.events.on_ranked()
+        if is_whole:
+            self._listen(library)
+
+    def _rank(self, library: Library, fitted: BaseDetector | None, compute: bool, train: bool) -> bool:
+        """Whether it computed all that it was to."""
         stored = self._stored(library)
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             self.events.on_restored(stored, score_library(stored, fitted))
         if not compute:
             self.events.on_embeddings(stored)
             self.events.on_faults(known_faults(library, self.store), complete=True)
-            return
+            return False
         with self._checks_beside(library) as checked:
             embeddings = self._embed(library, stored)
             if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
                 if embeddings is not stored:
                     self.events.on_model(score_library(embeddings, fitted), trained=False)
             elif train and is_enough(embeddings.X) and not self._train(embeddings):
-                return
+                return False
             self._await_checks(checked, library, embeddings, n_new=len(embeddings.loop_ids) - len(stored.loop_ids))
+        return True
 
     def _scan(self, folder: str | Path) -> Library:
         self.forecast.begin("scan")
@@ -227,6 +201,22 @@ class _Walk:
         self.waits_for_checks = True
         self.events.on_faults(self._with_near_duplicates(checked.result(), library, embeddings), complete=True)
         keep_costs(self.store, self.forecast.learnt(n_new))
+
+    def _listen(self, library: Library) -> None:
+        """To what nobody has listened to; `Cancelled` leaves what was heard until then."""
+        missing = library.loops[library.loops["loop_id"].isin(self.metadata.missing)]
+        if missing.empty:
+            return
+        self.forecast.begin("listen")
+
+        def hear(fresh: Collection[str]) -> None:
+            self.events.on_heard(fresh, complete=False)
+
+        try:
+            n_heard = measure_missing(missing, self.store, self._stage_progress, self.should_stop, library.root, hear)
+        finally:
+            self.events.on_heard((), complete=True)
+        keep_costs(self.store, self.forecast.learnt(n_heard))
 
     def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
         if len(stored.loop_ids) == len(library.unique):

@@ -7,11 +7,9 @@ there are not two bars to compare. Conventions: bars are 4 beats unless said oth
 correlations are Pearson's, -1 … 1.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import librosa
 import numpy as np
@@ -19,12 +17,10 @@ import pandas as pd
 
 from loopscope import audio
 from loopscope.arrays import Float
-from loopscope.batches import Memory, measure_loops
 from loopscope.errors import DataError
-from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
-from loopscope.user_files import FilePath, UserFile
+from loopscope.user_files import FilePath
 
 RATE = 22050
 N_MELS = 64
@@ -37,13 +33,6 @@ SLOWEST, FASTEST = 20.0, 400.0
 STRUCTURE_VERSION = "bars-1"  # raise it whenever the same file at the same tempo would score otherwise
 
 Report = dict[str, Any]  # bpm, n_bars, loop_structure (None where there are not two bars)
-
-
-class Job(NamedTuple):
-    """A file to be cut into bars at `bpm` beats per minute."""
-
-    path: str
-    bpm: float
 
 
 @dataclass(frozen=True)
@@ -85,53 +74,30 @@ def structure_of_file(path: FilePath, bpm: float, beats_per_bar: int = 4) -> Loo
     return loop_structure(audio.decode(path, RATE, duration_s=longest_s).samples, RATE, bpm, beats_per_bar)
 
 
-def structure_scores(
-    tempi: pd.DataFrame,
-    store: Store,
-    on_progress: ProgressCallback = ignore_progress,
-    should_stop: StopCheck = never_stop,
-    root: Path | None = None,
-) -> pd.DataFrame:
-    """One row per loop of `tempi` (loop_id, path, bpm): columns loop_id, n_bars, loop_structure.
-
-    `n_bars` is 0 and the score NaN where the tempo is unknown or the file cannot be read. No loop is cut twice at one
-    tempo. No file that leads out of `root` is opened. Raises Cancelled when `should_stop` says so.
-    """
-    unique = tempi.drop_duplicates("loop_id")
-    jobs = _jobs(unique)
-    memory = _memory(store, jobs)
-    compute = partial(_report, jobs, None if root is None else str(root))
-    measured = measure_loops(jobs, compute, "Comparing bars", memory, on_progress, should_stop)
-    return _structures(unique, measured.results)
+def structure_report(path: FilePath, bpm: float | None) -> Report | None:
+    """What the store keeps of one loop; None where no bars can be cut. Raises AudioError if it cannot be read."""
+    if bpm is None or not SLOWEST <= bpm <= FASTEST:
+        return None
+    structure = structure_of_file(path, bpm)
+    score = None if np.isnan(structure.score) else structure.score
+    return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 
 
 def known_structures(tempi: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
-    """What `structure_scores` found before, and the loops with a known tempo that were never cut at it."""
+    """What was found before in the loops of `tempi` (loop_id, bpm), and those whose tempo they were never cut at.
+
+    One row a loop: loop_id, n_bars (0 where it was not cut) and loop_structure (NaN where there is nothing to compare).
+    """
     unique = tempi.drop_duplicates("loop_id")
-    jobs = _jobs(unique)
-    known = _memory(store, jobs).recall(jobs)
-    return _structures(unique, known), frozenset(jobs) - frozenset(known)
-
-
-def _jobs(tempi: pd.DataFrame) -> dict[str, Job]:
-    """The loops whose tempo can cut bars, by loop_id."""
-    cut = tempi[tempi["bpm"].astype("float64").between(SLOWEST, FASTEST)]
-    jobs = map(Job, cut["path"], cut["bpm"].astype("float64"))
-    return dict(zip(cut["loop_id"], jobs, strict=True))
-
-
-def _memory(store: Store, jobs: Mapping[str, Job]) -> Memory[Report]:
-    """What was found before, where it was found at the tempo that holds now."""
-
-    def recall(loop_ids: Collection[str]) -> dict[str, Report]:
-        found = store.get_reports("measurements", loop_ids, STRUCTURE_VERSION, _is_report)
-        return {loop_id: report for loop_id, report in found.items() if report["bpm"] == jobs[loop_id].bpm}
-
-    return Memory(recall, store.memory("measurements", STRUCTURE_VERSION, _is_report).remember)
+    cut = unique[unique["bpm"].astype("float64").between(SLOWEST, FASTEST)]
+    bpm = dict(zip(cut["loop_id"], cut["bpm"].astype("float64"), strict=True))
+    found = store.get_reports("measurements", bpm, STRUCTURE_VERSION, _is_report)
+    known = {loop_id: report for loop_id, report in found.items() if report["bpm"] == bpm[loop_id]}
+    return _structures(unique, known), frozenset(bpm) - frozenset(known)
 
 
 def _is_report(found: Any) -> bool:
-    """Whether something read from the store is what `_report` makes."""
+    """Whether something read from the store is what `structure_report` makes."""
     if not isinstance(found, dict) or found.keys() != {"bpm", "n_bars", "loop_structure"}:
         return False
     score, n_bars = found["loop_structure"], found["n_bars"]
@@ -146,14 +112,6 @@ def _structures(unique: pd.DataFrame, known: Mapping[str, Report]) -> pd.DataFra
         "loop_structure": [report.get("loop_structure") for report in reports],  # None becomes NaN
     }
     return pd.DataFrame(columns).astype({"loop_id": "str", "n_bars": "int64", "loop_structure": "float64"})
-
-
-def _report(jobs: Mapping[str, Job], root: str | None, loop_id: str) -> Report:
-    """What the store keeps of one loop. Raises AudioError if its file cannot be read."""
-    path, bpm = jobs[loop_id]
-    structure = structure_of_file(UserFile(path, root), bpm)
-    score = None if np.isnan(structure.score) else structure.score
-    return {"bpm": bpm, "n_bars": structure.n_bars, "loop_structure": score}
 
 
 def _bars(samples: Float, sample_rate: int, bar_s: float, n_bars: int) -> Float:

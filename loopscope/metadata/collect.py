@@ -5,17 +5,31 @@ them, bars compared at the tempo) is a long task whose results stay in the store
 n_bars and loop_structure (mean correlation of different bars, -1 to 1, NaN where unknown); one row per file.
 """
 
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
-from loopscope.metadata import fill_from_audio, fill_from_store, read_names
-from loopscope.metadata.bars import known_structures, structure_scores
+from loopscope.batches import Memory, ignore_results, measure_loops, n_workers
+from loopscope.children.pool import asking_apart
+from loopscope.metadata import fill_from_store, read_names
+from loopscope.metadata.bars import known_structures
+from loopscope.metadata.listening import STAGE, Heard, keep, listen_to
 from loopscope.metadata.table import with_tags
-from loopscope.metadata.tags import files_of, known_tags, measure_tags
+from loopscope.metadata.tags import files_of, known_tags
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
+from loopscope.user_files import UserFile
+
+FEWEST_APART = 64  # files that are worth the second in which child processes start
+BATCH = 32  # loops between two writes to the store
+
+Listen = Callable[[UserFile, float | None, float], Heard]
 
 
 @dataclass(frozen=True)
@@ -53,9 +67,61 @@ def measure_metadata(
 
     No file that leads out of `root` (with links resolved) is opened.
     """
-    tags = measure_tags(files_of(loops, root), store, on_progress, should_stop)
-    filled = fill_from_audio(with_tags(read_names(loops), tags), store, on_progress, should_stop, root)
-    return MetadataTable(_joined(filled, structure_scores(filled, store, on_progress, should_stop, root)))
+    measure_missing(loops, store, on_progress, should_stop, root)
+    return known_metadata(loops, store)
+
+
+def measure_missing(
+    loops: pd.DataFrame,
+    store: Store,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+    root: Path | None = None,
+    on_heard: Callable[[Collection[str]], None] = ignore_results,
+) -> int:
+    """Listens to those of `loops` (as in Library.loops) that were not listened to; how many these are.
+
+    `on_heard` gets the loop_ids of each batch, once it is kept. A file that cannot be read, or that listening fails on,
+    keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when `should_stop` says so.
+    """
+    missing = loops[loops["loop_id"].isin(known_metadata(loops, store).missing)]
+    if missing.empty:
+        return 0
+    unique = missing.drop_duplicates("loop_id").set_index("loop_id")
+    files, tempi = files_of(missing, root), _named_tempi(missing)
+    with _listening(len(files), should_stop) as listen:
+        measured = measure_loops(
+            files,
+            lambda loop_id: listen(files[loop_id], tempi[loop_id], float(unique["duration_s"][loop_id])),
+            STAGE,
+            Memory(remember=partial(keep, store)),
+            on_progress,
+            should_stop,
+            BATCH,
+            on_heard,
+        )
+    return measured.n_computed
+
+
+def _named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
+    """By loop_id what the name says of the tempo, of copies that of the first, as where bars are looked up."""
+    names = read_names(loops.drop_duplicates("loop_id"))
+    return {loop_id: None if isnan(bpm) else bpm for loop_id, bpm in zip(names["loop_id"], names["bpm"], strict=True)}
+
+
+@contextmanager
+def _listening(n_files: int, should_stop: StopCheck) -> Iterator[Listen]:
+    """Listens to a file with a tempo by its name, so many seconds long: to many of them in processes of their own."""
+    if n_files < FEWEST_APART:
+        yield lambda file, named_bpm, duration_s: listen_to(file, named_bpm)
+        return
+    with asking_apart("loopscope.metadata.child", STAGE, n_workers(), should_stop) as ask:
+
+        def listen(file: UserFile, named_bpm: float | None, duration_s: float) -> Heard:
+            heard: Heard = ask({"path": os.fspath(file), "root": file.root, "named_bpm": named_bpm}, duration_s)
+            return heard
+
+        yield listen
 
 
 def _joined(metadata: pd.DataFrame, structures: pd.DataFrame) -> pd.DataFrame:

@@ -16,11 +16,8 @@ from typing import Any
 import pandas as pd
 
 from loopscope.audio.tags import FileTags
-from loopscope.batches import measure_loops
 from loopscope.metadata.names import NameMetadata, merge, parse_name
-from loopscope.metadata.tags import files_of, key_of
-from loopscope.metadata.tempo_key import estimate_from_audio
-from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
+from loopscope.metadata.tags import key_of
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
 
@@ -29,7 +26,7 @@ HEARD = ("bpm", "key")  # said by files and by the ear too
 SAID = tuple(f"{field}_{source}" for field in HEARD for source in ("file", "name", "audio"))
 BESIDE = ("tonic_audio", "root_note", "loop_start_s", "loop_end_s")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID, *BESIDE)
-TEMPO_KEY_VERSION = "heard-3"  # raise it whenever `estimate_from_audio` would find something else in the same file
+TEMPO_KEY_VERSION = "heard-3"  # raise it whenever `tempo_key` would find something else in the same file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
 Estimate = dict[str, Any]  # bpm, key and tonic as in TempoAndKey
@@ -59,31 +56,6 @@ def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame
     return _frame(rows)
 
 
-def fill_from_audio(
-    names: pd.DataFrame,
-    store: Store,
-    on_progress: ProgressCallback = ignore_progress,
-    should_stop: StopCheck = never_stop,
-    root: Path | None = None,
-) -> pd.DataFrame:
-    """`names` (as from `read_names` or `with_tags`) with tempo and key by ear, which hold where nothing else is known.
-
-    No file that leads out of `root` is opened, and no loop is listened to twice: a stopped run goes on where it was. A
-    file that cannot be read keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when
-    `should_stop` says so.
-    """
-    files = files_of(names, root)
-    measured = measure_loops(
-        files,
-        lambda loop_id: vars(estimate_from_audio(files[loop_id])),
-        "Listening for tempo and key",
-        store.memory("measurements", TEMPO_KEY_VERSION, _is_estimate),
-        on_progress,
-        should_stop,
-    )
-    return _with_estimates(names, measured.results)
-
-
 def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
     """`names` with what was estimated before, and the loops that nobody has listened to yet."""
     estimates = store.get_reports("measurements", names["loop_id"], TEMPO_KEY_VERSION, _is_estimate)
@@ -91,7 +63,7 @@ def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, fr
 
 
 def _is_estimate(found: Any) -> bool:
-    """Whether something read from the store is what `estimate_from_audio` finds."""
+    """Whether something read from the store is what `tempo_key` finds."""
     if not isinstance(found, dict) or found.keys() != {"bpm", "key", "tonic"}:
         return False
     bpm, *names = found["bpm"], found["key"], found["tonic"]

@@ -4,7 +4,6 @@ Programs write keys as "F#m", "Gb minor" or by Camelot's and Traktor's wheels ("
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import pandas as pd
 
 from loopscope import audio
 from loopscope.audio.tags import FileTags, read_tags
-from loopscope.batches import measure_loops
-from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 from loopscope.store.parsing import is_number
 from loopscope.user_files import FilePath, UserFile
@@ -49,20 +46,6 @@ def _on_wheel(hour: int, side: str) -> str | None:
     return _FIFTHS[fifth] if side in "BD" else f"{_MINORS[fifth]}m"
 
 
-def measure_tags(
-    files: Mapping[str, UserFile],
-    store: Store,
-    on_progress: ProgressCallback = ignore_progress,
-    should_stop: StopCheck = never_stop,
-) -> dict[str, FileTags]:
-    """What each loop's file says, by loop_id; no file is read twice. Raises Cancelled when `should_stop` says so."""
-    memory = store.memory("measurements", TAGS_VERSION, _is_report)
-    measured = measure_loops(
-        files, lambda loop_id: _report(files[loop_id]), "Reading tags", memory, on_progress, should_stop
-    )
-    return {loop_id: _tags(report) for loop_id, report in measured.results.items()}
-
-
 def known_tags(loop_ids: "pd.Series[str]", store: Store) -> dict[str, FileTags]:
     """What was read before; opens no file."""
     found = store.get_reports("measurements", loop_ids, TAGS_VERSION, _is_report)
@@ -75,7 +58,8 @@ def files_of(table: pd.DataFrame, root: Path | None) -> dict[str, UserFile]:
     return {loop_id: UserFile(path, top) for loop_id, path in zip(unique["loop_id"], unique["path"], strict=True)}
 
 
-def _report(path: FilePath) -> Report:
+def tags_report(path: FilePath) -> Report:
+    """What the store keeps of a file's tags. Raises AudioError if it cannot be read."""
     return vars(read_tags(path, audio.probe(path)))
 
 
@@ -85,7 +69,7 @@ def _tags(report: Report) -> FileTags:
 
 
 def _is_report(found: Any) -> bool:
-    """Whether something read from the store is what `_report` makes."""
+    """Whether something read from the store is what `tags_report` makes."""
     if not isinstance(found, dict) or found.keys() != FileTags.__dataclass_fields__.keys():
         return False
     numbers = (found["bpm"], found["root_note"])

@@ -1,12 +1,14 @@
-"""The metadata of the whole library, kept in the project; measuring what is missing ("Listen to all") is a task."""
+"""The metadata of the whole library, kept in the project; the walk listens, "Listen to all" to what it left out."""
 
 import streamlit as st
 
 from loopscope.library import Library
-from loopscope.metadata.collect import MetadataTable, known_metadata, measure_metadata
+from loopscope.metadata.collect import MetadataTable, known_metadata, measure_missing
 from loopscope.ui.components import ended, show_task, store
+from loopscope.ui.projects.heard import HeardLoops
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.projects.walking import WALK
 from loopscope.ui.state import SessionState
 
 KIND = "listen"
@@ -28,7 +30,7 @@ def metadata_task(state: SessionState, library: Library) -> None:
     missing = metadata_of(state, library).missing
     if state.project.tasks.running(KIND):
         show_task(KIND)
-    elif missing:
+    elif missing and not state.project.tasks.running(WALK):
         left, right = st.columns([3, 1], vertical_alignment="center")
         left.caption(
             f"{len(missing):,} of {len(library.unique):,} loops have not been listened to for tempo, key and loop "
@@ -44,10 +46,10 @@ def start_listening(project: Project, library: Library) -> Task:
     database = store()
 
     def work(task: Task) -> None:
+        heard = HeardLoops(project, database)
         try:
-            measure_metadata(library.loops, database, task.on_progress, task.should_stop, library.root)
-        finally:  # also of what was measured until a stop; files may lie elsewhere by now
-            now = project.contents.library or library
-            project.update(metadata=known_metadata(now.loops, database))
+            measure_missing(library.loops, database, task.on_progress, task.should_stop, library.root, heard.take)
+        finally:  # also of what was measured until a stop
+            heard.show()
 
     return project.tasks.start(KIND, "Listening", work)

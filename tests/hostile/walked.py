@@ -14,7 +14,8 @@ import pandas as pd
 from loopscope.analysis import walk as analysis
 from loopscope.analysis.pipeline import ScoredLoops, fit_detector, left_out, score_table
 from loopscope.analysis.triage import triage_rank
-from loopscope.analysis.walk import Plan, WalkEvents
+from loopscope.analysis.walk import Plan
+from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.saved import damaged, list_models, load_model, save_model
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.exports import csv_bytes, execute, plan_copy

@@ -15,10 +15,11 @@ from loopscope.files import display_name
 from loopscope.hearing.key import note_name
 from loopscope.library import Library
 from loopscope.metadata.bars import structure_of_file
-from loopscope.metadata.collect import measure_metadata
+from loopscope.metadata.collect import measure_missing
 from loopscope.metadata.table import HEARD
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.metadata_task import metadata_of
+from loopscope.ui.projects.heard import take_heard
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.note import note_field
@@ -32,10 +33,9 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
     st.markdown("**Does it loop?**")
     metadata = metadata_of(state, library)
     if loop_id in metadata.missing:
-        rows = library.loops[library.loops["loop_id"] == loop_id]
-        metadata = metadata.updated(measure_metadata(rows, store(), root=library.root))
-        state.project.update(redraw=False, refill=False, metadata=metadata)
-        state.look()
+        measure_missing(library.loops[library.loops["loop_id"] == loop_id], store(), root=library.root)
+        take_heard(state.project, [loop_id], store(), refill=False)
+        metadata = state.look().metadata or metadata
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
     st.caption(metadata_in_words(known))
     bpm = float(known["bpm"])

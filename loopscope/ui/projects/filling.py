@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library
 from loopscope.analysis.provisional import provisional_ranking
 from loopscope.analysis.subsets import in_subset, loops_of
-from loopscope.analysis.walk import WalkEvents
+from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.saved import load_model
 from loopscope.embeddings import EmbeddingSet
@@ -26,6 +26,7 @@ from loopscope.library.changes import changes_between
 from loopscope.metadata.collect import MetadataTable
 from loopscope.store import Store
 from loopscope.ui.projects.contents import EncoderNote
+from loopscope.ui.projects.heard import HeardLoops
 from loopscope.ui.projects.models import offer_stopped, take_model
 from loopscope.ui.projects.project import Project
 
@@ -39,6 +40,7 @@ class Filling(WalkEvents):
 
     def __init__(self, project: Project, store: Store) -> None:
         self.project, self.store = project, store
+        self.heard = HeardLoops(project, store)
         self.label = ""  # of the model that is restored first
         self.remark = ""
         self.vectors: dict[str, Samples] = {}
@@ -165,6 +167,16 @@ class Filling(WalkEvents):
     def on_stopped(self, stopped: StoppedTraining) -> None:
         """Offered, not kept."""
         offer_stopped(self.project, self.project.memory.plan.label, stopped)
+
+    def on_ranked(self) -> None:
+        """The other models do not wait for what is listened to."""
+        self.restore_others()
+
+    def on_heard(self, fresh: Collection[str], *, complete: bool) -> None:
+        """Shown in the explorer, now and then."""
+        self.heard.take(fresh)
+        if complete:
+            self.heard.show()
 
     def _show(self, scored: ScoredLoops) -> None:
         models = {**self.project.contents.models, self.label: scored}

@@ -140,7 +140,7 @@ class Project:
         self.notice: Notice | None = None
         self.is_interrupted = False  # its work ends with the server and not by anyone's wish
         self._store = store
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._views: OrderedDict[Hashable, Any] = OrderedDict()
 
     @classmethod
@@ -159,7 +159,7 @@ class Project:
 
         `redraw`: whether pages have to be drawn anew for it, `refill`: whether the explorer has.
         """
-        with self._lock:
+        with self.lock:
             now = self.contents
             serial, generation = now.serial + refill, now.generation + redraw
             self.contents = replace(now, **changes, serial=serial, generation=generation)
@@ -170,7 +170,7 @@ class Project:
 
         A full disk keeps nobody from listening: it is said, and what was set holds until the server stops.
         """
-        with self._lock:
+        with self.lock:
             if all(getattr(self.memory, name) == value for name, value in changes.items()):
                 return
             for name, value in changes.items():
@@ -189,13 +189,13 @@ class Project:
         """Write the project to the store. Raises StoreError."""
         if self._store is None or not self.id:
             return
-        with self._lock:
+        with self.lock:
             row = ProjectRow(self.id, self.owner, str(self.folder), self.name, self.opened_at, asdict(self.memory))
         self._store.put_project(row)
 
     def say(self, text: str) -> None:
         """Something that every page of this project says once."""
-        with self._lock:
+        with self.lock:
             self.notice = Notice(int(1000 * time.time()), text)
 
     @property
@@ -236,7 +236,7 @@ class Project:
 
         `restored`: it is the saved one of this label.
         """
-        with self._lock:
+        with self.lock:
             saved = () if restored else (name for name, it in self.memory.models.items() if Path(it.path).is_dir())
             label = _free_label(label, {*self.contents.models, *saved})
             self.update(models={**self.contents.models, label: scored}, provisional=None)
@@ -246,7 +246,7 @@ class Project:
 
     def drop_models(self, labels: set[str]) -> None:
         """Forget models, never the one in view."""
-        with self._lock:
+        with self.lock:
             kept = {label: m for label, m in self.contents.models.items() if label not in labels - {self.active}}
             self.update(models=kept)
 
@@ -274,7 +274,7 @@ class Project:
 
     def view(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` gives for this key; the last few are kept, for all tabs."""
-        with self._lock:
+        with self.lock:
             if key not in self._views:
                 self._views[key] = make()
             self._views.move_to_end(key)
@@ -284,7 +284,7 @@ class Project:
 
     def kept_views(self) -> list[Any]:
         """Those that `view` still holds, oldest first."""
-        with self._lock:
+        with self.lock:
             return list(self._views.values())
 
     def interrupt(self) -> None:

@@ -13,6 +13,7 @@ from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import Cancelled
 from loopscope.faults.check import STAGE as CHECKING
 from loopscope.files import display_name
+from loopscope.metadata.listening import STAGE as LISTENING
 from loopscope.progress import ProgressCallback
 from loopscope.store import Store
 from loopscope.ui.projects.filling import Filling
@@ -65,7 +66,6 @@ def start_walk(
                 on_epoch=task.history.append,
                 should_stop=task.should_stop,
             )
-            events.restore_others()
             standing = "stopped" if task.should_stop() else "done"
         finally:
             if compute and not project.is_interrupted:
@@ -80,10 +80,10 @@ def start_walk(
 
 
 def only_checks_run(project: Project) -> bool:
-    """Whether the walk has nothing left to do but the checks: its model is there, and another may be trained."""
+    """Whether the walk has nothing left to do but check and listen: its model is there, and another may be trained."""
     task = project.tasks.get(WALK)
     said = task.progress if task is not None and task.running else None
-    return said is not None and said.stage == CHECKING and bool(project.contents.models)
+    return said is not None and said.stage in (CHECKING, LISTENING) and bool(project.contents.models)
 
 
 def start_training(

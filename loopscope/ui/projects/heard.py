@@ -1,0 +1,48 @@
+"""Tempo, key and bars go into a project as they are heard, now and then: its pages stay as they are."""
+
+import time
+from collections.abc import Collection
+
+from loopscope.metadata.collect import known_metadata
+from loopscope.store import Store
+from loopscope.ui.projects.project import Project
+
+SHOW_S = 5.0  # between two states of what was heard
+LOOPS_A_SECOND = 500  # of large projects, of which a state takes longer to make and to send
+
+
+class HeardLoops:
+    """Those that the store knows more of than the project does."""
+
+    def __init__(self, project: Project, store: Store) -> None:
+        self._project, self._store = project, store
+        self._fresh: set[str] = set()
+        self._due = time.monotonic() + SHOW_S
+
+    def take(self, fresh: Collection[str]) -> None:
+        """Some more; shown with others where it is time."""
+        self._fresh |= set(fresh)
+        if time.monotonic() > self._due:
+            self.show()
+
+    def show(self) -> None:
+        """All there are."""
+        take_heard(self._project, self._fresh, self._store)
+        self._fresh = set()
+        library = self._project.contents.library
+        n_loops = 0 if library is None else len(library.loops)
+        self._due = time.monotonic() + max(SHOW_S, n_loops / LOOPS_A_SECOND)
+
+
+def take_heard(project: Project, loop_ids: Collection[str], store: Store, *, refill: bool = True) -> None:
+    """What the store knows of these loops goes into the project, wherever their files lie by now.
+
+    `refill`: whether the explorer is to show it.
+    """
+    with project.lock:  # files may be moved meanwhile
+        library, known = project.contents.library, project.contents.metadata
+        if library is None or not loop_ids:
+            return
+        newer = known_metadata(library.loops[library.loops["loop_id"].isin(loop_ids)], store)
+        metadata = newer if known is None else known.updated(newer)
+        project.update(redraw=False, refill=refill, metadata=metadata)
