@@ -25,6 +25,7 @@ from tests.browser.driving import (
     MODEL_SHOWN,
     ROOT,
     at_rest,
+    audio,
     bytes_at,
     choose,
     open_takeaway,
@@ -39,6 +40,7 @@ from tests.hostile.sounds import broken_cases, encoded, good_cases, sine
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
+STARTED = ("loopId", "startedAt", "playing")  # what of the audio's state a new start would change
 LONGEST_S = 60.0  # of a hostile file in the browser's walk; twenty minutes are embedded without one
 WITNESS = """
     window.witness = { clicks: 0, notices: [] };
@@ -128,6 +130,7 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     loops = loops_in_view(page).set_index("loop_id")
     assert loops.loc[heard, "flagged"] and clicks(page) - so_far <= 1, "one more click to a loop that stands out"
     assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {stand_out(loops['flagged'].sum())}"]
+    listening_leaves_all_as_it_is(page)
     hear_music_that_is_wrong(page)
     listen(page, library)
 
@@ -249,9 +252,20 @@ def listen(page: Page, library: dict[str, str]) -> None:
     expect(page.get_by_role("radio", name=f"Flagged ({flagged})")).to_be_visible(timeout=30_000)
 
 
+def listening_leaves_all_as_it_is(page: Page) -> None:
+    """What is heard at the end of the walk comes to the page that is there, and its sound goes on."""
+    before = audio(page)
+    page.evaluate("window.known = window.__loopscope.explorer")
+    expect(page.locator(".ls-task")).to_be_hidden(timeout=LONG)  # checks and listening are done
+    structures = "[...(window.__loopscope.explorer.loops.numbers('loop_structure') ?? [])]"
+    wait_until(lambda: page.evaluate(f"{structures}.some((value) => !Number.isNaN(value))"), "bars were compared")
+    after = audio(page)
+    assert before["playing"] and [after[name] for name in STARTED] == [before[name] for name in STARTED]
+    assert page.evaluate("window.known === window.__loopscope.explorer && window.known.root.isConnected")
+
+
 def hear_music_that_is_wrong(page: Page) -> None:
     """Takes out of tune and off the grid are among the first ten, with the reason; what has places is marked there."""
-    expect(page.locator(".ls-task")).to_be_hidden(timeout=LONG)  # the checks are done
 
     def first_ten() -> list[str]:
         return [row.inner_text() for row in page.locator(".ls-option").all()[:10]]
