@@ -95,10 +95,10 @@ def test_children_hear_what_is_heard_here_and_one_that_dies_costs_its_file(
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "sitecustomize.py").write_text(ODD)  # Python runs it at its start
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "odd"))
-    apart = measure_metadata(loops, store)
+    assert measure_missing(loops, store) == len(loops)
+    apart = known_metadata(loops, store)
     (died,) = loops.loc[loops["name"] == "untitled.wav", "loop_id"]
     assert apart.missing == {died}
-    monkeypatch.setattr(collect, "FEWEST_APART", 1_000)
     here = measure_metadata(loops, Store(tmp_path / "other.sqlite3"))
     both = [table[table["loop_id"] != died].reset_index(drop=True) for table in (apart.table, here.table)]
     pd.testing.assert_frame_equal(*both)

@@ -63,11 +63,11 @@ def measure_metadata(
     should_stop: StopCheck = never_stop,
     root: Path | None = None,
 ) -> MetadataTable:
-    """The same after measuring all that was missing. Raises Cancelled when stopped; what was done is kept.
+    """The same after measuring all that was missing, here. Raises Cancelled when stopped; what was done is kept.
 
     No file that leads out of `root` (with links resolved) is opened.
     """
-    measure_missing(loops, store, on_progress, should_stop, root)
+    measure_missing(loops, store, on_progress, should_stop, root, apart=False)
     return known_metadata(loops, store)
 
 
@@ -78,8 +78,12 @@ def measure_missing(
     should_stop: StopCheck = never_stop,
     root: Path | None = None,
     on_heard: Callable[[Collection[str]], None] = ignore_results,
+    *,
+    apart: bool = True,
 ) -> int:
     """Listens to those of `loops` (as in Library.loops) that were not listened to; how many these are.
+
+    `apart`: to many of them in processes of their own, which stand back.
 
     `on_heard` gets the loop_ids of each batch, once it is kept. A file that cannot be read, or that listening fails on,
     keeps its gaps: the scan and the fault checks list the reason. Raises Cancelled when `should_stop` says so.
@@ -89,7 +93,7 @@ def measure_missing(
         return 0
     unique = missing.drop_duplicates("loop_id").set_index("loop_id")
     files, tempi = files_of(missing, root), _named_tempi(missing)
-    with _listening(len(files), should_stop) as listen:
+    with _listening(n_workers() if apart and len(files) >= FEWEST_APART else 0, should_stop) as listen:
         measured = measure_loops(
             files,
             lambda loop_id: listen(files[loop_id], tempi[loop_id], float(unique["duration_s"][loop_id])),
@@ -110,12 +114,12 @@ def _named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
 
 
 @contextmanager
-def _listening(n_files: int, should_stop: StopCheck) -> Iterator[Listen]:
-    """Listens to a file with a tempo by its name, so many seconds long: to many of them in processes of their own."""
-    if n_files < FEWEST_APART:
+def _listening(n_children: int, should_stop: StopCheck) -> Iterator[Listen]:
+    """Listens to a file with a tempo by its name, so many seconds long: without children here."""
+    if not n_children:
         yield lambda file, named_bpm, duration_s: listen_to(file, named_bpm)
         return
-    with asking_apart("loopscope.metadata.child", STAGE, n_workers(), should_stop) as ask:
+    with asking_apart("loopscope.metadata.child", STAGE, n_children, should_stop) as ask:
 
         def listen(file: UserFile, named_bpm: float | None, duration_s: float) -> Heard:
             heard: Heard = ask({"path": os.fspath(file), "root": file.root, "named_bpm": named_bpm}, duration_s)
