@@ -17,9 +17,10 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,10 +42,11 @@ IN_MEMORY = Path("/dev/shm")  # on Linux: what is flushed to the disk is flushed
 COPIED = ("app.py", "pyproject.toml", ".streamlit", "assets", "benchmarks", "docs", "loopscope", "pages", "tests")
 OPTIONS = ["-xq", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--tb=line", "-o", "addopts="]
 BASELINE_LIMIT_S = 600.0
-SPARE_S = 20.0  # what a mutant may take beyond thrice the time of its tests; the machine may be busy
+SPARE_S = 10.0  # what a test may take beyond thrice its time; the machine may be busy
 SLOW_S = 5.0  # a test that takes longer costs too much to be run for hundreds of mutants
 START_S = 0.02  # about what a test costs beside its own time
 NO_SUCH_TEST = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)
+TOOK_TOO_LONG = 97  # the status of a fork in which one test did not end
 IMPORT_ANEW = 98  # the status of a fork that cannot take the mutant's code
 
 
@@ -118,7 +120,7 @@ class _Watch:
 class _Collected:
     """A plug-in of pytest that, instead of running what was collected, forks for each mutant that it is asked about.
 
-    Asked for in JSON: tests, source, limit_s. The answer is the status of the fork.
+    Asked in JSON: source, limits (seconds by test, in their order), limit_s of all. Answered: the status of the fork.
     """
 
     def __init__(self, asked: Connection, module: Path) -> None:
@@ -132,16 +134,16 @@ class _Collected:
         items = {item.nodeid: item for item in session.items}
         gc.freeze()  # no fork looks through all of that again
 
-        def work(source: str, tests: Sequence[str]) -> int:
+        def work(source: str, limits: Mapping[str, float]) -> int:
             sys.dont_write_bytecode = True
-            if not all(test in items for test in tests) or not replace_code(functions, original, source):
+            if not limits.keys() <= items.keys() or not replace_code(functions, original, source):
                 return IMPORT_ANEW
-            return _run_items(session, [items[test] for test in tests])
+            return _run_items(session, [(items[test], limit_s) for test, limit_s in limits.items()])
 
         with contextlib.suppress(EOFError):
             while True:
                 asked = json.loads(self._asked.recv_bytes())
-                status = forks.in_a_fork(partial(work, asked["source"], asked["tests"]), asked["limit_s"])
+                status = forks.in_a_fork(partial(work, asked["source"], asked["limits"]), asked["limit_s"])
                 self._asked.send_bytes(json.dumps(status).encode())
         return True
 
@@ -175,11 +177,11 @@ class Trial:
                     status = self._tried(mutant, tests)
         if self._noted.exists():
             self._kills[self._noted.read_text(encoding="utf-8").partition("\n")[0]] += 1
-        return {0: "survived", None: "timed out"}.get(status, "killed")
+        return {0: "survived", None: "timed out", TOOK_TOO_LONG: "timed out"}.get(status, "killed")
 
     def _tried(self, mutant: Mutant, tests: Sequence[str]) -> int | None:
         """The status of these tests with the mutant."""
-        limit_s = SPARE_S + 3 * sum(self.baseline.seconds[test] for test in tests)
+        limit_s = 2 * SPARE_S + 3 * sum(self.baseline.seconds[test] for test in tests)
         status: int | None = IMPORT_ANEW
         if mutant.line not in self.baseline.import_lines:
             status = self._status(mutant.source, tests, limit_s)
@@ -236,7 +238,8 @@ class Trial:
 
     def _status(self, source: str, tests: Sequence[str], limit_s: float) -> int | None:
         """What the fork of the process that has collected the tests says."""
-        self._collected.send_bytes(json.dumps({"source": source, "tests": tests, "limit_s": limit_s}).encode())
+        limits = {test: SPARE_S + 3 * self.baseline.seconds[test] for test in tests}
+        self._collected.send_bytes(json.dumps({"source": source, "limits": limits, "limit_s": limit_s}).encode())
         try:
             status: int | None = json.loads(self._collected.recv_bytes())
         except EOFError:
@@ -297,10 +300,15 @@ def trial(module: Path, tests: Sequence[str]) -> Iterator[Trial]:
         yield Trial(Path(folder).resolve(), module, tests, stack)
 
 
-def _run_items(session: pytest.Session, items: Sequence[pytest.Item]) -> int:
-    """One after the other until one fails."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+def _run_items(session: pytest.Session, items: Sequence[tuple[pytest.Item, float]]) -> int:
+    """One after the other until one fails, or takes longer than its limit."""
+    following = [*(item for item, _ in items[1:]), None]
+    for (item, limit_s), after in zip(items, following, strict=True):
+        alarm = threading.Timer(limit_s, os._exit, (TOOK_TOO_LONG,))  # SIGALRM belongs to pytest-timeout
+        alarm.daemon = True
+        alarm.start()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        alarm.cancel()
         if session.testsfailed:
             return 1
     return 0

@@ -13,7 +13,6 @@ import pytest
 
 from loopscope.children import child as child_module
 from loopscope.children.child import Child, Death
-from loopscope.children.run import MEMORY_BYTES
 from loopscope.errors import LibraryError
 
 ANSWERING = """
@@ -98,7 +97,7 @@ def test_a_child_stands_back_before_it_imports_and_takes_no_more_memory_and_thre
 ) -> None:
     own = os.nice(0)
     assert said(answering, "nice") == [min(own + 3, 19)] * 2
-    assert said(answering, "limits") == [[MEMORY_BYTES, MEMORY_BYTES], [0, 0]]
+    assert said(answering, "limits") == [[4 << 30, 4 << 30], [0, 0]]
     environment = said(answering, "environment")
     assert (environment["OMP_NUM_THREADS"], environment["OPENBLAS_NUM_THREADS"]) == ("1", "1")
     assert str(tmp_path) in environment["PYTHONPATH"].split(os.pathsep), "what the user set stays"

@@ -14,7 +14,7 @@ import soundfile
 
 from loopscope.audio import isolation, isolation_worker
 from loopscope.audio.inspection import Inspection, inspect_file
-from loopscope.audio.isolation import QUEUED_A_WORKER, InspectionPool, InspectionWorker
+from loopscope.audio.isolation import InspectionPool, InspectionWorker
 from loopscope.audio.readers import AudioInfo, TransientAudioError
 from loopscope.children.child import Death
 from loopscope.errors import AudioError, LibraryError
@@ -65,9 +65,11 @@ def test_a_worker_asks_for_the_file_and_its_root_and_gives_it_its_time(fake: typ
     worker = InspectionWorker(seconds=7.0)
     assert worker.inspect("/pack/a.wav") == Inspection("/pack/a.wav", INFO)
     assert worker.inspect(UserFile("/pack/b.wav", "/pack")) == Inspection("/pack/b.wav", INFO)
+    InspectionWorker().inspect("/pack/c.wav")
     assert asked == [
         ({"path": "/pack/a.wav", "root": None}, 7.0),
         ({"path": "/pack/b.wav", "root": "/pack"}, 7.0),
+        ({"path": "/pack/c.wav", "root": None}, 60.0),
     ]
     assert fake.made[0].module == isolation_worker.__name__
 
@@ -124,19 +126,80 @@ def test_as_many_files_are_read_at_once_as_there_are_workers_each_by_its_own(fak
 
 def test_paths_are_taken_a_few_ahead_and_no_more(fake: type[FakeChild]) -> None:
     taken: list[int] = []
+    free = threading.Semaphore(5)
 
     def endless() -> Iterator[str]:
         while True:
             taken.append(1)
             yield f"{len(taken)}.wav"
 
+    def when_free(question: Mapping[str, Any], seconds: float) -> Any:
+        free.acquire(timeout=60)
+        return answer(question, seconds)
+
+    says(fake, when_free)
     with InspectionPool(2) as pool:
         results = pool.inspect_all(endless())
         next(results)
-        assert len(taken) == 2 * QUEUED_A_WORKER
-        for _ in range(100):
+        assert len(taken) == 2 * 8
+        for _ in range(4):
             next(results)
-        assert len(taken) <= 101 + 2 * QUEUED_A_WORKER
+        assert len(taken) <= 5 + 2 * 8
+        free.release(100)
+
+
+def test_a_result_comes_as_soon_as_it_is_there(fake: type[FakeChild], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "STOP_CHECK_S", 600.0)
+    seen = threading.Event()
+
+    def first_at_once(question: Mapping[str, Any], seconds: float) -> Any:
+        if question["path"] != "0.wav":
+            seen.wait(600)
+        return answer(question, seconds)
+
+    says(fake, first_at_once)
+    with InspectionPool(2) as pool:
+        results = pool.inspect_all(["0.wav", "1.wav"])
+        assert next(results)[0] == "0.wav"
+        seen.set()
+        assert next(results)[0] == "1.wav"
+
+
+def test_a_stop_is_asked_for_several_times_a_second(fake: type[FakeChild], monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    real = isolation.wait
+
+    def noted(pending: Any, timeout: float, return_when: str) -> Any:
+        waits.append(timeout)
+        return real(pending, timeout=timeout, return_when=return_when)
+
+    monkeypatch.setattr(isolation, "wait", noted)
+    with InspectionPool(1) as pool:
+        list(pool.inspect_all(["a.wav"]))
+    assert waits and max(waits) <= 0.5
+
+
+def test_a_pool_waits_for_its_threads_which_are_named_after_what_they_do(fake: type[FakeChild]) -> None:
+    asked, closed = threading.Event(), threading.Event()
+
+    def hold(question: Mapping[str, Any], seconds: float) -> Any:
+        asked.set()
+        closed.wait(60)
+        return answer(question, seconds)
+
+    def threads() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name.startswith("inspect")]
+
+    says(fake, hold)
+    answers: list[Any] = []
+    with InspectionPool(1) as pool:
+        reading = threading.Thread(target=lambda: answers.extend(pool.inspect_all(["a.wav"], closed.is_set)))
+        reading.start()
+        asked.wait(60)
+        assert len(threads()) == 1
+        threading.Timer(0.2, closed.set).start()  # it answers while the pool is left
+    assert not threads()
+    reading.join(60)
 
 
 def test_a_stop_ends_it_while_a_file_takes_long_and_what_waits_is_never_begun(fake: type[FakeChild]) -> None:
