@@ -1,0 +1,89 @@
+"""The Dockerfile, as far as can be seen without docker; `.ci/image` carries it out."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def script() -> ModuleType:
+    """.ci/image as a module: what reads the Dockerfile there reads it here."""
+    loader = SourceFileLoader("image_script", str(ROOT / ".ci" / "image"))
+    specification = spec_from_loader("image_script", loader)
+    assert specification is not None
+    module = module_from_spec(specification)
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
+    return module
+
+
+STEPS = script().instructions((ROOT / "Dockerfile").read_text())
+LAST = STEPS[max(number for number, (word, _) in enumerate(STEPS) if word == "FROM") :]
+
+
+def only(word: str) -> str:
+    found = [rest for name, rest in LAST if name == word]
+    assert len(found) == 1
+    return found[0]
+
+
+def copied() -> set[str]:
+    return {source for word, rest in STEPS if word == "COPY" and "--from" not in rest for source in rest.split()[:-1]}
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    taken = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
+    for source in copied():
+        assert (ROOT / source).exists()
+        assert source.split("/")[0] in taken
+
+
+def test_all_that_the_wheel_is_made_of_is_copied() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*build["packages"], *build["force-include"]} <= copied()
+
+
+def test_it_runs_as_nobody_s_root_and_writes_into_its_volume_only() -> None:
+    user = only("USER")
+    made = next(rest for word, rest in LAST if word == "RUN")
+    assert re.search(rf"useradd .*\b{user}\b", made)
+    home, _ = script().json.loads(only("VOLUME"))
+    variables = dict(pair.split("=", 1) for word, rest in LAST if word == "ENV" for pair in shlex.split(rest))
+    assert home == f"/home/{user}"
+    for name in ("HOME", "LOOPSCOPE_HOME", "PYTHONPYCACHEPREFIX", "NUMBA_CACHE_DIR"):
+        assert variables[name].startswith(home)
+
+
+def test_it_listens_where_it_says_and_is_asked_there() -> None:
+    port = only("EXPOSE")
+    assert f"--server.port {port}" in (ROOT / "deploy" / "start").read_text()
+    assert f"127.0.0.1:{port}/" in (ROOT / "deploy" / "healthy").read_text()
+    assert only("HEALTHCHECK").endswith('CMD ["healthy"]')
+    assert only("ENTRYPOINT") == '["start"]'
+
+
+def test_tools_have_the_versions_that_are_locked() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    locked = (ROOT / "requirements-dev.txt").read_text()
+    for pin in re.findall(r"\S+==\S+", text):
+        assert re.search(rf"^{re.escape(pin)}$", locked, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["deploy/start", "deploy/healthy", ".ci/image"])
+def test_scripts_are_executable_and_whole(name: str) -> None:
+    file = ROOT / name
+    assert file.stat().st_mode & 0o111 == 0o111
+    if file.read_text().startswith("#!/bin/sh"):
+        subprocess.run(["sh", "-n", file], check=True)
