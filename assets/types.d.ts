@@ -13,6 +13,7 @@ type AudioEngine = import("./explorer/audio-engine.js").AudioEngine;
 type Chart = import("./explorer/chart.js").Chart;
 type Explorer = import("./explorer/explorer.js").Explorer;
 type Focus = import("./explorer/focus.js").Focus;
+type Moments = import("./explorer/moments.js").Moments;
 type Outbox = import("./explorer/outbox.js").Outbox;
 type Heatmap = import("./explorer/heatmap.js").Heatmap;
 type Loops = import("./explorer/loops.js").Loops;
@@ -44,6 +45,7 @@ interface Actions {
   end(way: -1 | 1): void; // of the list: its first or last loop
   toggle(): void;
   replay(): void;
+  here(): void; // the oddest moment
   seek(share: number): void;
   mark(mark: Mark): void;
   search(): void;
@@ -166,6 +168,7 @@ interface LoopTable {
   dimensions: number[];
   totalDimensions: number;
   near: boolean;
+  moments?: boolean; // whether the model hears where a loop is odd
   title?: string;
   unscored?: number; // the first rows, of which there is no score yet
   briefs?: string[]; // the main finding of the signal checks, "" for none
@@ -189,6 +192,11 @@ type Points = {
 /** What marks teach, row by row: ranks of "Listen first", by how much the evidence moved, the row of the marked loop that
  * moved it most (−1: none, −2: one that is not in the table). */
 type Lesson = { name: string; listen: Int32Array; shift: Float32Array; because: Int32Array };
+
+/** A moment of a loop; `at` in seconds. */
+type LoopMoment = { id: string; at: number };
+/** How odd each moment of one loop is (1: typical), one every `step` seconds; the oddest; those of others like it. */
+type LoopMoments = { curve: number[]; step: number; at: number; odd: number; beside: LoopMoment[] };
 type Matrix = Float32Array & { shape: number[] };
 
 // The part of Plotly that is used. Traces and layouts are plain objects of hundreds of optional keys: `any`.

@@ -41,8 +41,14 @@ export class AudioEngine extends EventTarget {
     return { context: this.#context, output: /** @type {GainNode} */ (this.output) };
   }
 
-  /** Play from the start; resolves to whether this request was still the newest when it could sound. @param {string} id @param {number} duration */
-  async play(id, duration) {
+  /**
+   * Play from the start, or a part again and again; resolves to whether this request was still the newest when it could
+   * sound.
+   * @param {string} id
+   * @param {number} duration
+   * @param {Span | null} region in seconds, null for all
+   */
+  async play(id, duration, region = null) {
     const ticket = ++this.#ticket;
     const { context, output } = this.unlock();
     let voice;
@@ -57,10 +63,11 @@ export class AudioEngine extends EventTarget {
       }
       this.#silence();
       const sounding = voice;
-      this.#voice = Object.assign(voice, { loop: this.loop, onended: () => sounding === this.#voice && this.stop() });
+      const onended = () => sounding === this.#voice && this.stop();
+      this.#voice = Object.assign(voice, { loop: this.loop || region !== null, region, onended });
       voice.setGain(this.gainOf(voice));
       voice.startedAt = context.currentTime;
-      const starting = voice.start();
+      const starting = voice.start(region?.[0]);
       if (starting) await starting; // a buffer has started already: no detour over the task queue
     } catch (error) {
       if (ticket === this.#ticket && error instanceof Error && error.name !== "AbortError") this.#fail(error);
@@ -85,6 +92,12 @@ export class AudioEngine extends EventTarget {
   setLoop(loop, region = this.region) {
     this.loop = loop;
     this.#voice?.setLoop(loop, region);
+    this.#changed();
+  }
+
+  /** Loop a part of what plays whether or not loops are repeated, or all of it as before. @param {Span | null} region in seconds */
+  setRegion(region) {
+    this.#voice?.setLoop(this.loop || region !== null, region);
     this.#changed();
   }
 

@@ -146,7 +146,8 @@ export class Explorer {
   async #listed(version) {
     const addresses = this.#at(version);
     const [table, points] = await Promise.all([fetchJson(addresses, "table"), fetchArrays(addresses, "points")]);
-    return new Loops(table, points, async (row) => (await fetchArrays(this.#at(version), `near-${row}`)).rows);
+    const near = async (/** @type {number} */ row) => (await fetchArrays(this.#at(version), `near-${row}`)).rows;
+    return new Loops(table, points, near, (row) => fetchJson(this.#at(version), `moments-${row}`));
   }
 
   /** What the heatmap needs besides. @param {Loops} loops @param {string} version */

@@ -27,6 +27,9 @@ export function seconds(value) {
   return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")} min`;
 }
 
+/** How many times: 4.2, 94. @param {number} value */
+export const times = (value) => value.toFixed(value < 9.95 ? 1 : 0);
+
 /** @param {number} value */
 export const decibels = (value) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(1)} dB`;
 

@@ -9,6 +9,7 @@ const KEYS = [
   ["↑↓", "loops"],
   ["←→", "similar"],
   ["Space", "stop"],
+  ["H", "oddest"],
   ["/", "search"],
   ["?", "keys"],
 ];

@@ -15,6 +15,7 @@ const KEYS = [
   ],
   ["Enter", "play from the start", { Enter: (to) => to.replay() }],
   ["Space", "stop or play", { " ": (to) => to.toggle() }],
+  ["H", "loop half a second around the oddest moment; again: the whole loop", { h: (to) => to.here() }],
   ["Home End", "first, last loop in the list", { Home: (to) => to.end(-1), End: (to) => to.end(1) }],
   ["PgUp PgDn", "a screenful up, down the list", { PageUp: (to) => to.page(-1), PageDown: (to) => to.page(1) }],
   ["B", "next loop at the border, nearest to the threshold first", { b: (to) => to.border() }],

@@ -15,8 +15,9 @@ export class Loops {
    * @param {Points} points
    * @param {(row: number) => Promise<Int32Array>} askNear promises the rows nearest to a row as Python knows them; used
    *   where the table says that it does
+   * @param {((row: number) => Promise<LoopMoments | null>) | null} askMoments promises where a loop is oddest; likewise
    */
-  constructor(table, points, askNear) {
+  constructor(table, points, askNear, askMoments = null) {
     this.ids = table.ids;
     this.names = table.names;
     this.levels = table.levels;
@@ -47,6 +48,7 @@ export class Loops {
     /** @type {{ centre: number, deviation: number }[]} per dimension, after `standardise` */
     this.scales = [];
     this.askNear = table.near ? askNear : null;
+    this.askMoments = table.moments ? askMoments : null;
     /** @type {Map<number, Promise<number[]>>} rows near a row */
     this.near = new Map();
     /** @type {Map<string | null, number>} */

@@ -4,6 +4,7 @@
 import { LONGEST_BUFFERED_S } from "./audio-engine.js";
 import { BADGES, reasonOf } from "./badges.js";
 import { h, icon, iconButton, perFrame } from "./dom.js";
+import { Moments } from "./moments.js";
 import { Options } from "./player-options.js";
 import { recall } from "./preferences.js";
 import { Waveform } from "./waveform.js";
@@ -31,7 +32,13 @@ export class Player {
       matchLoudness: recall("matchLoudness", true),
       volume: recall("volume", 0.8),
     });
-    this.waveform = new Waveform(session, engine);
+    this.moments = new Moments(session, engine, {
+      play: (row, region) => this.play(row, region),
+      prefetch: (row) => this.prefetch(row),
+      announce: (text) => actions.announce(text),
+      changed: () => this.show(),
+    });
+    this.waveform = new Waveform(session, engine, this.moments);
     this.title = h("strong", { class: "ls-title" }, "Nothing selected");
     this.badge = h("span", { class: "ls-badge", hidden: true });
     this.details = h("span", { class: "ls-reason" }, SELECT_HINT);
@@ -62,6 +69,7 @@ export class Player {
       ),
       h("div", { class: "ls-marks", role: "group", "aria-label": "Mark this loop" }, this.marks),
       this.options.element,
+      this.moments.element,
     );
     session.on("audition", () => this.play(session.selected));
     session.on("selection marks", () => this.show());
@@ -77,14 +85,15 @@ export class Player {
 
   close() {
     cancelAnimationFrame(this.frame);
+    this.moments.close();
     this.waveform.close();
   }
 
-  /** @param {number} row */
-  async play(row) {
+  /** @param {number} row @param {Span | null} region in seconds, null for all of the loop */
+  async play(row, region = null) {
     const { loops } = this.session;
     this.error = null;
-    const newest = await this.engine.play(loops.ids[row], loops.durations[row]);
+    const newest = await this.engine.play(loops.ids[row], loops.durations[row], region);
     if (newest) this.#prefetchAround(row);
   }
 
@@ -117,6 +126,8 @@ export class Player {
   show() {
     const { session } = this;
     const { loops, selected } = session;
+    this.moments.show();
+    this.element.dataset.moments = String(this.moments.heard);
     if (selected < 0) return this.#clear();
     const mark = session.markOf(selected);
     this.title.textContent = loops.names[selected];

@@ -188,6 +188,7 @@ export class Views {
       end: (way) => this.#hear(this.ranking.at(way * Infinity), "The list is empty."),
       toggle: () => this.player.toggle(),
       replay: () => this.player.replay(),
+      here: () => this.player.moments.toggle(),
       seek: (share) => this.player.seek(share),
       mark: (mark) => this.#mark(mark),
       search: () => this.#search(),

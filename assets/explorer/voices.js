@@ -112,8 +112,9 @@ export class ElementVoice extends Voice {
     this.element.onended = () => this.onended?.();
   }
 
-  async start() {
+  async start(offset = 0) {
     this.setLoop(this.loop, this.region);
+    if (offset) this.seek(offset);
     await this.element.play();
   }
 

@@ -2,18 +2,21 @@
 
 import { fitCanvas, h, sliderNode } from "./dom.js";
 import * as format from "./format.js";
+import { drawCurve } from "./moments.js";
 
 const DRAG_PIXELS = 5;
 /** @type {Record<string, number>} */
 const STEPS_S = { ArrowLeft: -0.25, ArrowRight: 0.25 };
 const SHORTEST_REGION_S = 0.02;
+const CURVE_SHARE = 0.3; // of the height, where the model hears moments
 const QUIETEST = 1e-3; // full scale; below, silence stays a flat line
 
 export class Waveform {
-  /** @param {Session} session @param {AudioEngine} engine */
-  constructor(session, engine) {
+  /** @param {Session} session @param {AudioEngine} engine @param {Moments} moments */
+  constructor(session, engine, moments) {
     this.session = session;
     this.engine = engine;
+    this.moments = moments;
     /** @type {{ buffer: AudioBuffer, width: number, pairs: number[][], highest: number } | null} */
     this.peaks = null;
     /** @type {{ x: number, time: number, region: Span | null } | null} */
@@ -52,7 +55,9 @@ export class Waveform {
       context.fillStyle = theme.faint;
       context.fillRect(pixels[0], 0, pixels[1] - pixels[0], height);
     }
-    const middle = height / 2;
+    const top = this.moments.heard ? Math.round((1 - CURVE_SHARE) * height) : height;
+    this.#drawMoments(context, { width, height, top, duration: this.duration });
+    const middle = top / 2;
     context.fillStyle = theme.grid;
     context.fillRect(0, middle - 0.5, width, 1);
     const peaks = this.#measure(Math.floor(width));
@@ -62,6 +67,13 @@ export class Waveform {
       context.fillStyle = pixels && (x < pixels[0] || x > pixels[1]) ? theme.normal : theme.selected;
       context.fillRect(x, middle - high * scale, 1, Math.max(1, (high - low) * scale));
     }
+  }
+
+  /** Below the waveform, unless that is another loop's. @param {CanvasRenderingContext2D} context @param {Parameters<typeof drawCurve>[3]} place */
+  #drawMoments(context, place) {
+    const { engine, session, moments } = this;
+    const isOther = engine.id !== null && engine.id !== session.selectedId;
+    if (moments.found && !isOther && place.duration) drawCurve(context, session.theme, moments.found, place);
   }
 
   /** Move the playhead; called at every frame while something plays. */

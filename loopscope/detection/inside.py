@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from loopscope.arrays import Float, Int
 from loopscope.embeddings.patch_set import PatchSet
+from loopscope.encoders.base import Patches
 
 Value = TypeVar("Value", bound=np.generic)
 TOP = 0.3  # share of a loop's patches that speak for more than a moment
@@ -21,8 +22,12 @@ N_WORST = 3
 
 def numbers_of(heard: PatchSet) -> Int:
     """A number for the sound of each loop, (n_loops,) int64: copies have the same, whatever they are called."""
-    digests = (hashlib.blake2b(heard.values[a:b].tobytes(), digest_size=8).digest() for a, b in pairwise(heard.starts))
-    return np.frombuffer(b"".join(digests), np.int64).copy()
+    return np.array([number_of(heard.values[a:b]) for a, b in pairwise(heard.starts)], np.int64)
+
+
+def number_of(patches: Patches) -> int:
+    """That of one loop, whose patches (n, n_values) these are."""
+    return int.from_bytes(hashlib.blake2b(patches.tobytes(), digest_size=8).digest(), "little", signed=True)
 
 
 def of_patches(of_loops: NDArray[Value], starts: Int) -> NDArray[Value]:

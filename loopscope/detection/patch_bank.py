@@ -37,7 +37,10 @@ class PatchBank:
         return cls(patches[np.stack(rows)].astype(np.float32), owner_of_loop[loops])
 
     def distances(self, patches: Float, owner: Int, should_stop: StopCheck = never_stop) -> Float:
-        """(n,) float32; the patches of `owner` itself are passed over. Raises Cancelled. 2 ms a loop, without PyTorch."""
+        """(n,) float32; the patches of `owner` itself are passed over. Raises Cancelled.
+
+        2 ms a loop, and without PyTorch, for whose import a page would wait seconds.
+        """
         across, half = self._laid_out
         k = min(N_NEAREST, len(self.owner) - 1)
         found = np.empty(len(patches), np.float32)

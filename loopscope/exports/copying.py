@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pandas as pd
 from loopscope.errors import Cancelled, DataError, ExportError
 from loopscope.exports.journal import UndoFile
 from loopscope.exports.new_files import copy_content, holds_same, move_file, one_sentence
+from loopscope.exports.wave_cues import Cue, add_cues
 from loopscope.files import display_name, free_name
 from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -42,7 +43,7 @@ class CopyPlan:
     """What `execute` will do. Nothing has happened yet.
 
     `items` in the order of the rows; `skipped` columns path, reason: files that are left alone, each with why. No file
-    is touched that leads out of `root` by then.
+    is touched that leads out of `root` by then. `cues` gives the cue points that copies of WAV files get, by path.
     """
 
     destination: Path
@@ -50,6 +51,7 @@ class CopyPlan:
     skipped: pd.DataFrame
     move: bool = False
     root: Path | None = None
+    cues: Callable[[], Mapping[str, Sequence[Cue]]] | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -108,17 +110,24 @@ def execute(
         )
     journal = UndoFile.create(plan.destination, plan.move)
     on_begun(journal.path)
+    cues = {} if plan.move or plan.cues is None else plan.cues()
     for done, item in enumerate(plan.items):
         if should_stop():
             raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")
-        _execute_one(item, plan, journal)
+        _execute_one(item, plan, journal, cues.get(str(item.source), ()))
         on_progress(Progress("Moving" if plan.move else "Copying", done + 1, len(plan.items)))
     verb = "move" if plan.move else "copy"
     log.info("%s: %d files, %d left out, %.2f s", verb, len(plan.items), len(plan.skipped), time.monotonic() - started)
     return journal.path
 
 
-def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile) -> None:
+def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile, cues: Sequence[Cue]) -> None:
+    added = ""
+
+    def with_cues(copy: Path) -> None:
+        nonlocal added
+        added = add_cues(copy, cues)
+
     source = _within(item.source, plan.root)
     _make_folder(item.target.parent)
     with one_sentence("move" if plan.move else "copy", item.source):
@@ -126,8 +135,8 @@ def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile) -> None:
         if plan.move:
             move_file(source, item.target)
         else:
-            copy_content(source, item.target)
-        journal.written(item.target)
+            copy_content(source, item.target, with_cues)
+        journal.written(item.target, added)
 
 
 def _make_folder(folder: Path) -> None:

@@ -21,17 +21,19 @@ from loopscope.files import NO_DETOUR, display_name, open_regular
 
 FORMAT = 1
 MOST_ENTRIES = 1_000_000
+LENGTH_OF_DIGEST = 64
 LONGEST_PATH = 4_096  # bytes, as on Linux; elsewhere paths are shorter
 LONGEST_LINE = 2 * 6 * LONGEST_PATH + 1_000  # two paths, every byte of them escaped, and the rest
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One copy or move as intended; `done`: it was finished."""
+    """One copy or move as intended; `done`: it was finished. `added`: SHA-256 of the cue points in the copy, if any."""
 
     source: Path
     target: Path
     done: bool = False
+    added: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class UndoFile:
         """Note an intention."""
         self._append({"source": str(source), "target": str(target)})
 
-    def written(self, target: Path) -> None:
-        """Note a success."""
-        self._append({"done": str(target)})
+    def written(self, target: Path, added: str = "") -> None:
+        """Note a success, and what the copy has beside the content of its original."""
+        self._append({"done": str(target)} | ({"added": added} if added else {}))
 
     def _append(self, line: dict[str, Any]) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | NO_DETOUR)
@@ -126,7 +128,10 @@ def _note(line: dict[str, Any], entries: dict[str, JournalEntry]) -> None:
             raise ValueError(f"it has more than {MOST_ENTRIES:,} files")
         entries[line["target"]] = entry
     elif isinstance(line.get("done"), str) and line["done"] in entries:
-        entries[line["done"]] = replace(entries[line["done"]], done=True)
+        added = line.get("added", "")
+        if not isinstance(added, str) or len(added) not in (0, LENGTH_OF_DIGEST):
+            raise ValueError("what was added to a copy is no digest")
+        entries[line["done"]] = replace(entries[line["done"]], done=True, added=added)
     else:
         raise ValueError("it is neither an intention nor the end of one")
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -56,11 +56,15 @@ def link(source: Path, target: Path) -> bool:
     return True
 
 
-def copy_content(source: FilePath, target: Path) -> None:
-    """Copy bytes and times to a free name, whole or not at all. Raises ExportError if `target` exists."""
+def copy_content(source: FilePath, target: Path, change: Callable[[Path], None] = lambda copy: None) -> None:
+    """Copy bytes and times to a free name, whole or not at all. Raises ExportError if `target` exists.
+
+    `change` may change the copy before it has its name.
+    """
     with open_user_file(source) as original, unfinished_file(target.parent) as part:
         with part.open("wb") as written:
             shutil.copyfileobj(original, written, COPY_BYTES)
+        change(part)
         flush(part)
         with suppress(OSError):  # times and permissions are a courtesy that some file systems do not know
             shutil.copystat(path_to_open(original), part)

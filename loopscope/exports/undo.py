@@ -1,8 +1,9 @@
 """Taking back a copy or move by its undo file (`journal`), which somebody may have tampered with.
 
-Whatever it says, no content is lost: a copy is removed only while its original is there with the same bytes, and a
-moved file goes back only to a free name. Nothing is touched outside the folder that the undo file lies in, nothing is
-reached through a link, and where `originals` is given nothing is moved to anywhere but below it.
+Whatever it says, no content is lost: a copy is removed only while its original is there with the same bytes, apart
+from cue points that this program appended, and a moved file goes back only to a free name. Nothing is touched outside
+the folder that the undo file lies in, nothing is reached through a link, and where `originals` is given nothing is
+moved to anywhere but below it.
 """
 
 import os
@@ -16,6 +17,7 @@ import pandas as pd
 from loopscope.errors import Cancelled, ExportError
 from loopscope.exports.journal import JournalEntry, read_journal
 from loopscope.exports.new_files import hold_same, move_file, one_sentence, remove_file
+from loopscope.exports.wave_cues import is_with_cues
 from loopscope.files import remove_abandoned
 from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
@@ -77,7 +79,7 @@ def _reason_left(entry: JournalEntry, move: bool, folder: Path, originals: Path 
         return OUTSIDE
     try:
         with one_sentence("take back", target):
-            reason = _take_back(entry.source, target, entry.done, move, originals)
+            reason = _take_back(entry, target, move, originals)
     except ExportError as error:
         return str(error)
     if not entry.done:
@@ -97,10 +99,11 @@ def _place(target: Path, folder: Path) -> Path | None:
     return None
 
 
-def _take_back(source: Path, target: Path, done: bool, move: bool, originals: Path | None) -> str:
+def _take_back(entry: JournalEntry, target: Path, move: bool, originals: Path | None) -> str:
     """Undo one entry, or say why not. Raises OSError or ExportError."""
+    source = entry.source
     if not os.path.lexists(target):
-        return GONE if move and done and not os.path.lexists(source) else ""
+        return GONE if move and entry.done and not os.path.lexists(source) else ""
     if not _is_file(target):
         return A_LINK
     if move and not os.path.lexists(source):
@@ -110,7 +113,8 @@ def _take_back(source: Path, target: Path, done: bool, move: bool, originals: Pa
         return TAKEN if move else LAST
     with open_user_file(original) as first, open_user_file(target) as second:
         known = os.fstat(second.fileno())
-        if not hold_same(first, second):
+        with_cues = not move and bool(entry.added) and is_with_cues(first, second, entry.added)
+        if not with_cues and not hold_same(first, second):
             return TAKEN if move else CHANGED
         remove_file(target, known)
     return ""

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from loopscope.analysis.explanation import Carriers
+from loopscope.analysis.moments import Moments
 from loopscope.analysis.triage import TITLES
 from loopscope.audio.spectrogram import RANGE_DB, SoundOutline
 from loopscope.figures.scores import ANOMALOUS, TRAIN
@@ -21,14 +22,23 @@ MARK_COLOURS = (ANOMALOUS, "#cc79a7", "#009e73", "#e69f00", "#56b4e9")
 MARK_SYMBOLS = ("triangle-down", "diamond", "square", "star", "cross")
 SHOWN_CARRIERS = 12
 FREQUENCIES = (200, 1000, 3000, 10000)
+LEAST_SHOWN = 3.0  # times typical, at the top of the curve
 MOST_NUMBERED = 8  # bars whose correlations fit into their cells as numbers
 
 
-def sound_figure(outline: SoundOutline, marks: Mapping[str, Sequence[float]], height: int = 340) -> go.Figure:
-    """Waveform above mel spectrogram on one time axis; `marks`: kind of fault -> times in seconds."""
-    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.04, row_heights=[0.42, 0.58])
+def sound_figure(
+    outline: SoundOutline, marks: Mapping[str, Sequence[float]], height: int = 340, moments: Moments | None = None
+) -> go.Figure:
+    """Waveform above mel spectrogram on one time axis, and below them how odd each moment is, where that is known.
+
+    `marks`: kind of fault -> times in seconds.
+    """
+    heights = [0.42, 0.58] if moments is None else [0.34, 0.46, 0.2]
+    figure = make_subplots(rows=len(heights), shared_xaxes=True, vertical_spacing=0.04, row_heights=heights)
     _outline(figure, outline)
     _mel(figure, outline)
+    if moments is not None:
+        _curve(figure, moments)
     highest = max(float(np.abs(outline.low).max()), float(np.abs(outline.high).max()), 1e-3)
     for i, (kind, times_s) in enumerate(marks.items()):
         colour, symbol = MARK_COLOURS[i % len(MARK_COLOURS)], MARK_SYMBOLS[i % len(MARK_SYMBOLS)]
@@ -41,7 +51,7 @@ def sound_figure(outline: SoundOutline, marks: Mapping[str, Sequence[float]], he
         hovermode="closest",
     )
     figure.update_xaxes(range=[0, outline.duration_s], showgrid=False)
-    figure.update_xaxes(title="time (s)", row=2)
+    figure.update_xaxes(title="time (s)", row=len(heights))
     figure.update_yaxes(title="level", range=[-1.3 * highest, 1.3 * highest], nticks=3, zeroline=False, row=1)
     return figure
 
@@ -114,6 +124,25 @@ def _mel(figure: go.Figure, outline: SoundOutline) -> None:
     places = np.interp(shown, outline.mel_hz, np.arange(len(outline.mel_hz)))
     labels = [f"{hz / 1000:g} k" if hz >= 1000 else str(hz) for hz in shown]
     figure.update_yaxes(title="Hz", tickvals=places, ticktext=labels, showgrid=False, zeroline=False, row=2)
+
+
+def _curve(figure: go.Figure, moments: Moments) -> None:
+    """A step for each moment, and a line at the oddest."""
+    edges = np.arange(len(moments.curve) + 1) * moments.step_s
+    figure.add_scatter(
+        x=edges,
+        y=np.append(moments.curve, moments.curve[-1]),
+        line={"color": TRAIN, "width": 1, "shape": "hv"},
+        fill="tozeroy",
+        fillcolor=TRAIN,
+        hovertemplate="%{x:.2f} s: %{y:.1f} times a typical moment<extra></extra>",
+        name="odd",
+        showlegend=False,
+        row=3,
+        col=1,
+    )
+    figure.add_vline(x=moments.at_s, line={"color": ANOMALOUS, "width": 1.5}, row=3, col=1)
+    figure.update_yaxes(title="odd", range=[0, max(LEAST_SHOWN, 1.08 * moments.odd)], nticks=3, row=3)
 
 
 def _marks(figure: go.Figure, title: str, times_s: Sequence[float], look: tuple[str, str], height: float) -> None:

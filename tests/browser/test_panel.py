@@ -95,8 +95,42 @@ def test_its_marks_stand_where_the_clicks_are(panel: Page) -> None:
     )
     np.testing.assert_allclose(marks, CLICKS_S, atol=0.01)
     expect(panel.locator(".st-key-explain").get_by_text("Faulty", exact=True)).to_be_visible()
+    the_oddest_moment_is_looped_by_one_key(panel)
     panel.get_by_text("Details", exact=True).click()
     expect(panel.get_by_text("4 bars of 2.00 s", exact=False)).to_be_visible()
+
+
+def the_oddest_moment_is_looped_by_one_key(panel: Page) -> None:
+    """Half a second around a click, by the audio clock; beside it the same place of a loop without one."""
+    outlier, at = loops(panel)["ids"][OUTLIER], odd_at(panel)
+    assert min(abs(at - click) for click in CLICKS_S) < 0.1
+    expect(panel.locator(".st-key-explain")).to_contain_text(f"Listen here: {at:.1f} s", timeout=LONG)
+    panel.locator(".ls-scroller").focus()
+    panel.keyboard.press("h")
+    region = wait_until(lambda: audio(panel)["region"], "a part is looped")
+    assert region == pytest.approx([at - 0.25, at + 0.25])
+    wait_until_plays(panel, outlier)
+    positions = [audio(panel)["position"] for _ in range(40) if not panel.wait_for_timeout(40)]
+    assert all(region[0] <= position <= region[1] for position in positions)
+    assert np.any(np.diff(positions) < 0), "it begins again within the 1.6 s"
+    compared = panel.get_by_role("button", name="Compare with").first
+    other = str(compared.get_attribute("data-id"))
+    compared.click()
+    wait_until_plays(panel, other)
+    assert other != outlier and audio(panel)["region"][1] - audio(panel)["region"][0] == pytest.approx(0.5)
+    panel.locator(".ls-scroller").focus()
+    panel.keyboard.press("h")
+    wait_until_plays(panel, outlier)
+    panel.keyboard.press("h")
+    wait_until(lambda: audio(panel)["region"] is None, "the whole loop plays")
+    wait_until_plays(panel, outlier)
+
+
+def odd_at(panel: Page) -> float:
+    """Seconds, as the player says them."""
+    here = panel.locator(".ls-here")
+    expect(here).to_contain_text(re.compile(r"Listen here: [\d.]+ s"), timeout=LONG)
+    return float(panel.evaluate("() => window.__loopscope.explorer.views.player.moments.found.at"))
 
 
 def test_a_similar_loop_sounds_and_its_name_selects_it(panel: Page) -> None:

@@ -8,7 +8,7 @@ globalThis.requestAnimationFrame ??= (task) => setTimeout(task, 0);
 /** Loops "id0", "id1", ... with ascending `scores`, NaN first; columns: `code:` with `levels`, `value:`. */
 export function madeUpLoops(
   scores,
-  { points = {}, levels = {}, names, ids, faultKinds, near = null, reference, coordinates } = {},
+  { points = {}, levels = {}, names, ids, faultKinds, near = null, moments = null, reference, coordinates } = {},
 ) {
   ids ??= Array.from(scores, (_, row) => `id${row}`);
   const known = Array.from(scores).filter((score) => !Number.isNaN(score));
@@ -21,6 +21,7 @@ export function madeUpLoops(
     dimensions: [0],
     totalDimensions: 1,
     near: near !== null,
+    moments: moments !== null,
     unscored: ids.length - known.length,
     faultKinds,
   };
@@ -32,7 +33,7 @@ export function madeUpLoops(
     coordinates: Object.assign(flat, { shape: [flat.length / ids.length, ids.length] }),
     ...points,
   };
-  return new Loops(table, arrays, near);
+  return new Loops(table, arrays, near, moments);
 }
 
 /** A session, and the names of all it announces, in order. */

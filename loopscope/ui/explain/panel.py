@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from loopscope.analysis.moments import MomentFinder
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.library import Library
@@ -18,12 +19,20 @@ BADGES = {FAULTY: ("Faulty", "violet"), INTERESTING: ("Interesting", "orange"), 
 DETAILS = "explain-details"
 
 
-def explain(state: SessionState, library: Library, table: pd.DataFrame, *, has_explorer: bool, moved: str = "") -> None:
+def explain(
+    state: SessionState,
+    library: Library,
+    table: pd.DataFrame,
+    *,
+    has_explorer: bool,
+    finder: MomentFinder | None = None,
+    moved: str = "",
+) -> None:
     """The selected loop's evidence; `table` is the score table, with triage columns where the checks have run.
 
     `has_explorer`: whether the explorer is on the page, which then sounds the loops to compare and says the name.
-    `moved`: what the user's marks made of its place. What only a researcher reads is one level below, and computed when
-    it is opened.
+    `finder`: says where loops are odd to the model in view. `moved`: what the user's marks made of its place. What only
+    a researcher reads is one level below, and computed when it is opened.
     """
     with st.container(key="explain"):
         loop_id, scored = state.selected, state.ranking
@@ -42,7 +51,7 @@ def explain(state: SessionState, library: Library, table: pd.DataFrame, *, has_e
             score_in_words(scored, chosen, table, state.percentile)
         if moved:
             st.caption(plain(moved))
-        show_sound(state, library, loop_id)
+        show_sound(state, library, loop_id, finder)
         if scored is not None and chosen is not None:
             _beside(library, scored, chosen, table, has_explorer)
         note_and_path(library, loop_id)

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from loopscope.analysis.moments import MomentFinder, Moments
 from loopscope.audio.spectrogram import LONGEST_S, outline_of_file
 from loopscope.errors import AudioError
 from loopscope.figures.loop import sound_figure
@@ -12,11 +13,11 @@ from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 
 SHOWN_TIMES = 8
-HEIGHT = 260  # CSS pixels
+HEIGHT, HEIGHT_WITH_MOMENTS = 260, 330  # CSS pixels
 
 
-def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
-    """Waveform and mel spectrogram with the faults that have a place."""
+def show_sound(state: SessionState, library: Library, loop_id: str, finder: MomentFinder | None) -> None:
+    """Waveform and mel spectrogram with the faults that have a place, and where it is oddest, if the model can say."""
     try:
         # Kept for the loop in view: a moved threshold or a mark decodes nothing anew.
         drawn = kept("spectrogram", loop_id, lambda: outline_of_file(library.file_of(loop_id)))
@@ -25,17 +26,28 @@ def show_sound(state: SessionState, library: Library, loop_id: str) -> None:
         return
     found = findings_of(state, loop_id)
     marks = {row["kind"]: row["times"] for row in found.to_dict("records") if row["times"]}
-    figure = sound_figure(drawn, marks, height=HEIGHT)
+    key = (state.project.key, state.seen.serial, state.active, loop_id)
+    moments = kept("moments", key, lambda: finder.find(loop_id)) if finder is not None else None
+    if moments is not None:
+        st.caption(plain(f"{moments.sentence}{_beside_in_words(moments, library)}"))
+    figure = sound_figure(drawn, marks, HEIGHT if moments is None else HEIGHT_WITH_MOMENTS, moments)
     count = sum(map(len, marks.values()))
+    odd = "" if moments is None else f", oddest at {moments.at_s:.1f} s"
     show_figure(
         figure,
         key="explain-sound",
         title="Sound",
         note="waveform and mel spectrogram",
-        describe=f"Waveform and mel spectrogram of {drawn.duration_s:.1f} s with {count} fault marks",
+        describe=f"Waveform and mel spectrogram of {drawn.duration_s:.1f} s with {count} fault marks{odd}",
     )
     if drawn.duration_s >= LONGEST_S:
         st.caption(f"The first {LONGEST_S / 60:.0f} minutes.")
+
+
+def _beside_in_words(moments: Moments, library: Library) -> str:
+    """Where else to hear that, as it usually sounds."""
+    places = [f"{library.path_of(moment.loop_id).name} at {moment.at_s:.1f} s" for moment in moments.beside]
+    return f" Compare with {', '.join(places)}." if places else ""
 
 
 def signal_findings(state: SessionState, loop_id: str) -> None:

@@ -12,6 +12,8 @@ each gzipped:
   in seconds since the epoch. What the view does not know of is left out.
 - `latents`: what only the heatmap needs; asked for after the first drawing.
 - `near-<row>`: the rows nearest to one row, made when it is asked for: all pairs of 50,000 loops would take a minute.
+- `moments-<row>`: JSON of where one loop is oddest (`analysis.moments`), made when it is asked for; null where nobody
+  knows.
 - `taught-<digest>`: what marks teach (`lessons`), made when it is asked for.
 
 A blob of arrays is a little-endian uint32 with the length of a JSON header, the header, and the arrays one after the
@@ -22,13 +24,14 @@ header).
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from loopscope.analysis.moments import MomentFinder, Moments
 from loopscope.analysis.triage import TITLES
 from loopscope.ui.explorer import lessons
 from loopscope.ui.explorer.lessons import Lessons
@@ -46,31 +49,35 @@ KNOWN_COLUMNS = {  # name in the blob: column, dtype
     "modified": ("modified", np.float64),
 }
 DTYPES = {"f4": np.float32, "f8": np.float64, "u1": np.uint8, "i4": np.int32}
-_NEAR = re.compile(r"near-(?P<row>[0-9]{1,9})")  # int() refuses thousands of digits
+_OF_ROW = re.compile(r"(?P<what>near|moments)-(?P<row>[0-9]{1,9})")  # int() refuses thousands of digits
 _LEVEL_TEXT, _LEVEL_FLOATS = 1, 0  # gzip levels: floats hardly shrink and would cost a second at 50,000 loops
 
 
 class PackedView(Mapping[str, bytes]):
-    """The blobs by name. Those of `near` and `taught` are made when they are asked for, and not counted."""
+    """The blobs by name. Those of one row and `taught` are made when they are asked for, and not counted.
+
+    `of_row` answers what is asked of one row, by the name of the blob before the number.
+    """
 
     def __init__(
         self,
         blobs: Mapping[str, bytes],
-        near: Callable[[int], Array] | None,
+        of_row: Mapping[str, Callable[[int], bytes] | None],
         taught: Callable[[str], Mapping[str, Array]] | None,
         n_loops: int,
     ) -> None:
-        self._blobs, self._near, self._taught, self._n_loops = blobs, near, taught, n_loops
+        self._blobs, self._of_row, self._taught, self._n_loops = blobs, of_row, taught, n_loops
 
     def __getitem__(self, name: str) -> bytes:
         if name in self._blobs:
             return self._blobs[name]
         if name.startswith(lessons.PREFIX) and self._taught is not None:
             return gzip.compress(pack_arrays(self._taught(name)), _LEVEL_FLOATS, mtime=0)
-        asked = _NEAR.fullmatch(name)
-        if self._near is None or asked is None or int(asked["row"]) >= self._n_loops:
+        asked = _OF_ROW.fullmatch(name)
+        answer = self._of_row.get(asked["what"]) if asked else None
+        if answer is None or asked is None or int(asked["row"]) >= self._n_loops:
             raise KeyError(name)
-        return gzip.compress(pack_arrays({"rows": self._near(int(asked["row"]))}), _LEVEL_FLOATS, mtime=0)
+        return answer(int(asked["row"]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._blobs)
@@ -96,6 +103,7 @@ def pack_view(view: ExplorerView) -> PackedView:
         "dimensions": dimensions.tolist(),
         "totalDimensions": int(view.latents.shape[1]),
         "near": view.neighbours is not None,
+        "moments": view.moments is not None,
     }
     if "brief" in loops:
         table |= {"briefs": loops["brief"].tolist(), "faultKinds": list(TITLES.values())}
@@ -110,14 +118,19 @@ def pack_view(view: ExplorerView) -> PackedView:
         **{name: loops[c].to_numpy(dtype) for name, (c, dtype) in KNOWN_COLUMNS.items() if c in loops},
     }
     latents = {"latents": view.latents[np.ix_(order, dimensions)].T.astype(np.float32)}
-    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
     blobs = {
-        "table": gzip.compress(text, _LEVEL_TEXT, mtime=0),
+        "table": _pack_text(table),
         "points": gzip.compress(pack_arrays(points), _LEVEL_FLOATS, mtime=0),
         "latents": gzip.compress(pack_arrays(latents), _LEVEL_FLOATS, mtime=0),
     }
     taught = None if view.lessons is None else _in_display_rows(view.lessons, order)
-    return PackedView(blobs, _in_display_order(view.neighbours, order), taught, len(order))
+    of_row = {"near": _near(view.neighbours, order), "moments": _moments(view.moments, table["ids"])}
+    return PackedView(blobs, of_row, taught, len(order))
+
+
+def _pack_text(value: Any) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return gzip.compress(text, _LEVEL_TEXT, mtime=0)
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -159,12 +172,40 @@ def _highest_variance(latents: Array) -> Array:
     return np.sort(np.argsort(-spread, kind="stable")[:HEATMAP_DIMENSIONS])
 
 
-def _in_display_order(neighbours: Callable[[int], Array] | None, order: Array) -> Callable[[int], Array] | None:
-    """The same question and answer in row numbers of the display order."""
+def _near(neighbours: Callable[[int], Array] | None, order: Array) -> Callable[[int], bytes] | None:
+    """Which rows are nearest to one, asked and answered in row numbers of the display order."""
     if neighbours is None:
         return None
     position = _positions(order)
-    return lambda row: position[neighbours(int(order[row]))]
+
+    def near(row: int) -> bytes:
+        rows = position[neighbours(int(order[row]))]
+        return gzip.compress(pack_arrays({"rows": rows}), _LEVEL_FLOATS, mtime=0)
+
+    return near
+
+
+def _moments(finder: MomentFinder | None, loop_ids: Sequence[str]) -> Callable[[int], bytes] | None:
+    """Where one loop is oddest, asked by its row; other loops by their ids, of which a later view has the same."""
+    if finder is None:
+        return None
+
+    def packed(row: int) -> bytes:
+        found = finder.find(loop_ids[row])
+        return _pack_text(None if found is None else moments_record(found))
+
+    return packed
+
+
+def moments_record(found: Moments) -> dict[str, Any]:
+    """For the browser, in hundredths."""
+    return {
+        "curve": np.round(found.curve.astype(np.float64), 2).tolist(),
+        "step": found.step_s,
+        "at": round(found.at_s, 4),
+        "odd": round(found.odd, 2),
+        "beside": [{"id": moment.loop_id, "at": round(moment.at_s, 4)} for moment in found.beside],
+    }
 
 
 def _in_display_rows(taught: Lessons, order: Array) -> Callable[[str], Mapping[str, Array]]:

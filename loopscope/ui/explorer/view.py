@@ -12,13 +12,16 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from loopscope.analysis.moments import MomentFinder
 from loopscope.analysis.pipeline import ScoredLoops
 from loopscope.analysis.triage import detector_evidence, triage_loops
 from loopscope.arrays import Bool, Float, Int
+from loopscope.detection.curves import HearsMoments
 from loopscope.detection.thresholds import percentile_of
 from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import nearest_to
-from loopscope.errors import DataError
+from loopscope.encoders.base import Patches
+from loopscope.errors import DataError, ModelError
 from loopscope.faults import faults_frame
 from loopscope.ui.components import printable_table, store
 from loopscope.ui.explorer.lessons import Elsewhere, Lessons
@@ -26,6 +29,8 @@ from loopscope.ui.projects.contents import Contents
 from loopscope.ui.projects.project import Project
 
 NEIGHBOURS = 12
+COMPARED = 200  # loops whose moments are looked at: 1 MB of patches
+USUAL_PERCENTILE = 80.0  # of the loops that stand beside an odd moment
 _COLUMNS = ("loop_id", "name", "folder", "duration_s", "score", "split")
 
 
@@ -44,6 +49,7 @@ class ExplorerView:
         score.
     neighbours: row number within `loops` -> row numbers, nearest first, without the loop itself; asked on the server's
         threads, for one loop at a time. None: the browser takes Euclidean distance of the latents.
+    moments: says where a loop is oddest, asked likewise; None: the model hears no moments.
     lessons: what marks teach about the order of listening; None where they teach nothing.
     """
 
@@ -55,6 +61,7 @@ class ExplorerView:
     latents: Float
     reference_scores: Float
     neighbours: Callable[[int], Int] | None = None
+    moments: MomentFinder | None = None
     lessons: Lessons | None = None
 
     def __post_init__(self) -> None:
@@ -135,8 +142,37 @@ def _made(version: str, contents: Contents, label: str) -> ExplorerView:
         latents=_placed(scored.latents, rows),
         reference_scores=scored.reference_scores,
         neighbours=None if contents.embeddings is None else _neighbours(contents.embeddings, loops["loop_id"]),
+        moments=None if contents.embeddings is None else _moments(contents.embeddings, loops, scored),
         lessons=None if contents.embeddings is None else _lessons(loops, contents.embeddings, scored),
     )
+
+
+def _moments(embeddings: EmbeddingSet, loops: pd.DataFrame, scored: ScoredLoops) -> MomentFinder | None:
+    """Says where a loop is oddest, beside moments of loops that are like it, sound and usual."""
+    try:
+        detector = scored.detector
+        curves = detector.curves if isinstance(detector, HearsMoments) else None
+    except ModelError:  # a damaged model: that was said, and it was set aside
+        return None
+    if curves is None:
+        return None
+    usual = (loops["percentile"] <= USUAL_PERCENTILE) & (loops["faults"] == 0)
+    known = {loop_id: row for row, loop_id in enumerate(embeddings.loop_ids)}
+    compared = np.zeros(len(embeddings.X), dtype=bool)
+    compared[[known[loop_id] for loop_id in loops["loop_id"][usual] if loop_id in known]] = True
+
+    def near(loop_id: str) -> list[str]:
+        row = known.get(loop_id)
+        if row is None:
+            return []
+        found, _ = nearest_to(embeddings.X[row], embeddings.X, COMPARED, compared)
+        return [embeddings.loop_ids[other] for other in found[0] if other != row]
+
+    return MomentFinder(curves, _stored_patches, near)
+
+
+def _stored_patches(loop_ids: Collection[str], patch_id: str) -> Mapping[str, Patches]:
+    return store().get_patches(loop_ids, patch_id)
 
 
 def _lessons(loops: pd.DataFrame, embeddings: EmbeddingSet, scored: ScoredLoops) -> Lessons:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loopscope.exports import CopyPlan, UndoReport, execute, undo
+from loopscope.exports.journal import read_journal
 from loopscope.files import display_name, is_file
 from loopscope.library import scan_folder
 from loopscope.metadata.collect import known_metadata
@@ -25,14 +26,17 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
     """Does what the plan says in a worker; the undo file is remembered before the first file is touched."""
 
     def work(task: Task) -> None:
+        with_cues = ""
         try:
-            execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
+            done = execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
+            if plan.cues is not None:
+                with_cues = f", {sum(bool(entry.added) for entry in read_journal(done).entries):,} with cue points"
         finally:
             _know_again(store, ((item.source, item.target) for item in plan.items))
             if plan.move or _is_inside(plan.destination, project):
                 look_again(project, store)
         verb = "moved" if plan.move else "copied"
-        project.say(f"{counted(len(plan.items), 'file')} {verb} to {display_name(plan.destination)}")
+        project.say(f"{counted(len(plan.items), 'file')} {verb} to {display_name(plan.destination)}{with_cues}")
 
     return project.tasks.start(COPY, "Moving files" if plan.move else "Copying files", work)
 

@@ -1,5 +1,8 @@
 """Copying or moving a list's files into a folder: what would happen, the task, and taking it back."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +11,8 @@ import streamlit as st
 from loopscope.allowed_folders import allowed_place
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan, UndoReport, plan_copy
+from loopscope.exports.markers import cues_of
+from loopscope.exports.wave_cues import Cue
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_failure, show_task, store
 from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_files
@@ -17,27 +22,41 @@ from loopscope.ui.widgets.paging import show_table
 from loopscope.wording import counted
 
 UNDO_SHOWN = 3
+WAVES = (".wav", ".wave")
+CUES_HELP = "Copies of WAV files get cue points where faults were found and where a loop is oddest."
 
 
-def copies(state: SessionState, library: Library, rows: pd.DataFrame) -> None:
-    """Always a dry run first, never over another file, and every copy or move can be taken back."""
-    recall({"copy-to": "", "copy-move": False})
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
+def copies(
+    state: SessionState, library: Library, rows: pd.DataFrame, markers: Callable[[], pd.DataFrame] | None
+) -> None:
+    """Always a dry run first, never over another file, and every copy or move can be taken back.
+
+    `markers` makes those of `rows`, for cue points in copies; None where nothing is known to mark.
+    """
+    recall({"copy-to": "", "copy-move": False, "copy-cues": False})
+    left, middle, right = st.columns([4, 1, 1], vertical_alignment="bottom")
     typed = left.text_input("Copy these files into a folder", placeholder="/Users/me/Music/To check", key="copy-to")
-    move = right.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
-    remember("copy-to", "copy-move")
+    move = middle.toggle("Move", key="copy-move", help="Move instead of copy. Either can be undone.")
+    wanted = right.toggle("Cue points", key="copy-cues", help=CUES_HELP, disabled=move or markers is None)
+    remember("copy-to", "copy-move", "copy-cues")
+    made = markers if wanted and not move else None
     if state.project.tasks.running(COPY):
         show_task(COPY)
         return
     task = ended(COPY)
     if typed.strip() and not rows.empty and (destination := _destination(typed.strip())) is not None:
         try:
-            _offer(state, _planned(state, library, rows, destination, move))
+            plan = _planned(state, library, rows, destination, move)
+            _offer(state, plan if made is None else replace(plan, cues=partial(_cues, made)))
         except LoopscopeError as error:
             show_failure(error)
     offer_undo(state)
     if task is not None and isinstance(task.result, UndoReport) and not task.result.left.empty:
         show_table(task.result.left, "copy-left")
+
+
+def _cues(markers: Callable[[], pd.DataFrame]) -> dict[str, list[Cue]]:
+    return cues_of(markers())
 
 
 def _destination(typed: str) -> Path | None:
@@ -59,6 +78,11 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
     n, size = counted(len(plan.items), "file"), f"{plan.total_bytes / 1e6:,.1f} MB"
     would = f"Would {verb.lower()} {n} ({size})" if plan.items else f"Nothing to {verb.lower()}"
     st.caption(f"{would}, {len(plan.skipped):,} left alone:" if len(plan.skipped) else f"{would}.")
+    if plan.cues is not None:
+        n_waves = sum(item.source.suffix.lower() in WAVES for item in plan.items)
+        others = len(plan.items) - n_waves
+        left_as_they_are = f"; {counted(others, 'file')} of another format cannot hold any" if others else ""
+        st.caption(f"Cue points go into copies of WAV files{left_as_they_are}.")
     if not plan.skipped.empty:
         show_table(plan.skipped, "copy-skipped", height=140)
     waits = plan.move and state.project.tasks.any_running()  # which would end with loops that are gone

@@ -132,12 +132,14 @@ def _view(library: Library, kind: str) -> None:
         with desk():
             _linked(state)
             table, threshold = _table(state, library)
-            explain(state, library, table, has_explorer=True, moved=why_moved(state))
+            finder = explorer_view(state.project, state.seen, state.active).moments
+            explain(state, library, table, has_explorer=True, finder=finder, moved=why_moved(state))
     else:
         if state.ranking is not None:
             plain_view(state, library, state.active, state.ranking)
         table, threshold = _table(state, library)
-        explain(state, library, table, has_explorer=False)
+        finder = explorer_view(state.project, state.seen, state.active).moments
+        explain(state, library, table, has_explorer=False, finder=finder)
     metadata_task(state, library)
     takeaway(state, library, table, threshold)
 

@@ -1,6 +1,7 @@
 """Taking a list away from the Explore page: which loops, as a table, a playlist, or a folder of copies."""
 
 import datetime
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,8 @@ from loopscope.analysis.triage import FAULTY, triage_groups
 from loopscope.detection.thresholds import is_anomaly
 from loopscope.exports import csv_bytes, json_bytes, m3u8_bytes
 from loopscope.exports.lists import FILTERED, LASSO, LISTEN_FIRST, LISTS, file_stem, in_order, members
+from loopscope.exports.markers import labels_zip, markers_of
+from loopscope.faults import faults_frame
 from loopscope.library import Library
 from loopscope.ui.components import encoder_name, store
 from loopscope.ui.explorer.view import explorer_view
@@ -28,6 +31,7 @@ EMPTY = {
     LASSO: "No lasso is drawn: draw one around loops on the map above.",
     LISTEN_FIRST: "No loop is faulty or above the threshold.",
 }
+ZIP = "application/zip"
 COLUMNS = [
     "triage_rank",
     "rank_unmarked",
@@ -109,7 +113,17 @@ def _lists(state: SessionState, library: Library, table: pd.DataFrame, threshold
         shown = [column for column in COLUMNS if column in rows]
         show_table(rows[shown], f"takeaway-{name}", height=260, columns=FORMATS)
         _downloads(state, library, rows, name, threshold)
-    copies(state, library, rows)
+    copies(state, library, rows, _markers(state, rows))
+
+
+def _markers(state: SessionState, rows: pd.DataFrame) -> Callable[[], pd.DataFrame] | None:
+    """Makes the markers of these files; None where neither checks nor a model have said anything of places."""
+    finder = explorer_view(state.project, state.seen, state.active).moments
+    if finder is None and state.faults is None:
+        return None
+    faults = faults_frame([]) if state.faults is None else state.faults
+    find = (lambda loop_id: None) if finder is None else partial(finder.find, with_others=False)
+    return partial(markers_of, rows[["loop_id", "path", "duration_s"]], faults, find)
 
 
 def _whole(state: SessionState, library: Library, table: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -168,11 +182,19 @@ def _downloads(state: SessionState, library: Library, rows: pd.DataFrame, name: 
             "encoder_id": state.embeddings.encoder_id,
         }
     stem = file_stem(state.project.name or library.root.name, name, now.date())
+    markers = _markers(state, rows)
+    marked = []
+    if markers is not None:
+        marked = [
+            Download("Markers (CSV)", f"{stem} markers.csv", "text/csv", lambda: csv_bytes(markers(), context)),
+            Download("Labels for Audacity", f"{stem} labels.zip", ZIP, lambda: labels_zip(markers(), library.root)),
+        ]
     downloads(
         [
             Download("CSV (all columns)", f"{stem}.csv", "text/csv", partial(csv_bytes, rows, context)),
             Download("JSON", f"{stem}.json", "application/json", partial(json_bytes, rows, context)),
             Download("Playlist (M3U8)", f"{stem}.m3u8", "audio/x-mpegurl", partial(m3u8_bytes, rows)),
+            *marked,
         ],
         key="takeaway-downloads",
     )
