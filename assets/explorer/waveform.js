@@ -2,7 +2,7 @@
 
 import { fitCanvas, h, sliderNode } from "./dom.js";
 import * as format from "./format.js";
-import { drawCurve } from "./moments.js";
+import { drawCurve } from "./moment-curve.js";
 
 const DRAG_PIXELS = 5;
 /** @type {Record<string, number>} */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { around, drawCurve } from "../../assets/explorer/moments.js";
+import { around, drawCurve } from "../../assets/explorer/moment-curve.js";
 import { madeUpLoops } from "./made-up.js";
 
 test("half a second around a moment is half a second, inside the loop", () => {
