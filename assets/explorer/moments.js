@@ -113,7 +113,7 @@ export class Moments {
   /** @param {LoopMoment} moment @param {number} number for where there is no room for a name */
   #compared(moment, number) {
     const name = this.session.loops.names[this.session.loops.row(moment.id)];
-    const said = `Compare with ${name} at ${format.seconds(moment.at)}`;
+    const said = `Compare with ${number}: ${name} at ${format.seconds(moment.at)}`;
     const label = [
       h("span", { class: "ls-compared" }, name),
       h("span", { class: "ls-compared-short" }, String(number)),
