@@ -8,6 +8,10 @@ import { around } from "./moment-curve.js";
 const REST_MS = 150;
 const UNKNOWN = "Nothing is known of the moments of this loop";
 
+/** @param {LoopMoments} moments */
+const titleOf = ({ odd }) =>
+  `${format.times(odd)} times as far from other loops as a typical moment. Loop half a second of it; again: the whole loop (H)`;
+
 export class Moments {
   /**
    * @param {Session} session
@@ -25,9 +29,8 @@ export class Moments {
     this.label = h("span");
     this.here = button(icon("here"), { class: "ls-quiet ls-here", onclick: () => this.toggle() });
     this.here.append(this.label);
-    this.odd = h("span", { class: "ls-note ls-odd" });
     this.beside = h("div", { class: "ls-moments-beside", role: "group", "aria-label": "Compare with" });
-    this.element = h("div", { class: "ls-moments" }, this.here, this.odd, this.beside);
+    this.element = h("div", { class: "ls-moments" }, this.here, this.beside);
     this.asking = 0; // counts questions: the newest answer is shown
     this.ask = debounce(() => this.#ask(), REST_MS);
     session.on("selection", () => this.#renew());
@@ -102,29 +105,24 @@ export class Moments {
     this.found = found;
     this.here.disabled = !found;
     this.label.textContent = found ? `Listen here: ${format.seconds(found.at)}` : "Listen here: –";
-    this.here.title = found ? "Loop half a second around the oddest moment; again: the whole loop (H)" : UNKNOWN;
-    this.odd.textContent = found ? `${format.times(found.odd)} × typical` : "";
-    this.odd.title = "How many times as far from other loops as a typical moment";
+    this.here.title = found ? titleOf(found) : UNKNOWN;
     const known = found?.beside.filter(({ id }) => this.session.loops.row(id) >= 0) ?? [];
     const nodes = known.map((moment, place) => this.#compared(moment, place + 1));
-    this.beside.replaceChildren(...(nodes.length ? [h("span", { class: "ls-note" }, "compare with"), ...nodes] : []));
+    this.beside.replaceChildren(...(nodes.length ? [h("span", { class: "ls-note" }, "compare"), ...nodes] : []));
   }
 
-  /** @param {LoopMoment} moment @param {number} number for where there is no room for a name */
+  /** @param {LoopMoment} moment @param {number} number */
   #compared(moment, number) {
-    const name = this.session.loops.names[this.session.loops.row(moment.id)];
+    const { loops } = this.session;
+    const name = loops.names[loops.row(moment.id)];
     const said = `Compare with ${number}: ${name} at ${format.seconds(moment.at)}`;
-    const label = [
-      h("span", { class: "ls-compared" }, name),
-      h("span", { class: "ls-compared-short" }, String(number)),
-    ];
-    return button(label, {
+    return button(String(number), {
       "aria-label": said,
       "aria-pressed": "false",
       title: `${said}, where it sounds most like this; again: back to this loop`,
       "data-id": moment.id,
       onclick: () => this.compare(moment),
-      onpointerenter: () => this.actions.prefetch(this.session.loops.row(moment.id)),
+      onpointerenter: () => this.actions.prefetch(loops.row(moment.id)),
     });
   }
 
