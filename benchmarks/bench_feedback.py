@@ -19,8 +19,9 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.bench_listening import Planted, planted_libraries
 from benchmarks.made_up import made_up_embeddings
 from loopscope.analysis.feedback import Feedback
-from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.resemblance import Resemblance, embedding_kernel, resemblance_of
+from loopscope.analysis.scoring import fit_detector
 from loopscope.analysis.triage import triage_loops
 from loopscope.faults import check_library, faults_frame
 

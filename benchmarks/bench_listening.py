@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.data import bench_folder
-from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import fit_detector
 from loopscope.analysis.triage import triage_rank
 from loopscope.demo import make_demo_library
 from loopscope.embeddings import EmbeddingSet, embed_library

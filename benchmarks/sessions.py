@@ -8,7 +8,7 @@ from statistics import median
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.walking import LONG, Walk, memory_mb
-from loopscope.analysis.pipeline import fit_detector
+from loopscope.analysis.scoring import fit_detector
 from loopscope.embeddings import embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from loopscope.analysis.pipeline import analyse_folder, fit_detector
+from loopscope.analysis.pipeline import analyse_folder
+from loopscope.analysis.scoring import fit_detector
 from loopscope.analysis.triage import NORMAL, triage_rank
 from loopscope.cli.main import main
 from loopscope.detection.saved import save_model

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from loopscope.analysis.collections import CollectionDifference, collection_difference, difference_from_library
-from loopscope.analysis.pipeline import fit_detector, score_library
+from loopscope.analysis.scoring import fit_detector, score_library
 from loopscope.arrays import Float
 from loopscope.detection.base import content_order
 from loopscope.detection.collection import Collection, Summary, collection_of, frechet_distance, summarise

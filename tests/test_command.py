@@ -17,11 +17,11 @@ import pytest
 import soundfile as sf
 
 from loopscope import __version__
-from loopscope.analysis.pipeline import fit_detector
+from loopscope.analysis.scoring import fit_detector
 from loopscope.cli import app as app_command
 from loopscope.cli.main import commands, main
 from loopscope.config import FOLDER_VARIABLE
-from loopscope.detection.registry import LOCAL, PRESETS, detector_names
+from loopscope.detection.registry import LOCAL, PAPER, ROBUST, detector_names
 from loopscope.detection.saved import save_model
 from loopscope.embeddings import embed_library
 from loopscope.encoders.catalogue import ENCODERS
@@ -260,5 +260,5 @@ def test_click_prints_an_example_a_line() -> None:
 def test_the_help_names_every_encoder_detector_and_preset() -> None:
     command = commands.commands["analyse"]
     shown = command.get_help(click.Context(command, info_name="loopscope analyse"))
-    for name in (*(info.name for info in ENCODERS), *detector_names(), *PRESETS, LOCAL):
+    for name in (*(info.name for info in ENCODERS), *detector_names(), LOCAL, ROBUST, PAPER):
         assert re.search(rf"\b{name}\b", shown), name

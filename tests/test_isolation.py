@@ -9,7 +9,7 @@ import pytest
 from streamlit.runtime.state import SafeSessionState
 from streamlit.testing.v1 import AppTest, app_test
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.analysis.scoring import ScoredLoops, fit_detector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library, scan_folder
 from loopscope.ui.projects.tasks import Task

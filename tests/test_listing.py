@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopscope.analysis.pipeline import fit_detector, listing_table, score_library, score_table
+from loopscope.analysis.pipeline import listing_table, score_table
 from loopscope.analysis.projection import project
 from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.scoring import fit_detector, score_library
 from loopscope.analysis.subsets import EVERYTHING, subsets
 from loopscope.analysis.triage import FAULTY, NORMAL, TRIAGE_COLUMNS, triage_rank
 from loopscope.detection.base import BaseDetector

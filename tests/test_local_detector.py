@@ -146,13 +146,16 @@ def test_what_is_saved_scores_the_same_and_nothing_else_is_let_in() -> None:
         {"bank": np.zeros((60, 32, 10**4), np.float32)},
         {"locations": np.zeros((50, 2))},
         {"calibration": np.zeros((8, 2))},
-        {"patch_id": np.array([-1])},
         {"reference": np.zeros((3, 5))},
         {"members.encoder.0.weight": np.zeros((5, 12, 10**4), np.float32)},
     ):
         again = LocalDetector(True, "AEwRES", "local", 0, **FAST)
         with pytest.raises((ValueError, RuntimeError, DataError)):
             again.restore(detector.fitted, {**detector.state(), **wrong})
+    with pytest.raises(ValueError, match="which patches"):
+        LocalDetector(True, "AEwRES", "local", 0, **FAST).restore(
+            replace(detector.fitted, patch_id=""), detector.state()
+        )
 
 
 def test_what_cannot_be_heard_is_said_in_one_sentence() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from loopscope.analysis.pipeline import fit_detector, score_library
+from loopscope.analysis.scoring import fit_detector, score_library
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import embed_library
 from loopscope.errors import ModelError

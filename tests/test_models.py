@@ -13,13 +13,15 @@ from loopscope import config
 from loopscope.detection import registry, saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import FitReport, Fitted
-from loopscope.detection.registry import DETECTORS, detector_info, detector_names, make_detector
+from loopscope.detection.registry import DETECTORS, LOCAL, detector_info, detector_names, make_detector
 from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
 from loopscope.errors import DataError, ModelError
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = {"robust": {"min_steps": 10, "min_passes": 1}, "paper": {"max_epochs": 5}}
-ALL = [(info.name, preset) for info in DETECTORS for preset in info.presets]
+ALL = [
+    (info.name, preset) for info in DETECTORS for preset in info.presets if preset != LOCAL
+]  # see test_local_detector
 X = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
 NEW = np.random.default_rng(1).normal(size=(10, 24)).astype(np.float32)
 IDS = tuple(f"loop{i:02d}" for i in range(40))

@@ -360,7 +360,7 @@ def crowd(tmp_path: Path) -> Path:
 def test_what_stands_out_by_a_model_fails_where_that_is_asked_for(
     crowd: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    from loopscope.analysis.pipeline import fit_detector
+    from loopscope.analysis.scoring import fit_detector
     from loopscope.embeddings import embed_library
     from loopscope.library import scan_folder
 

@@ -16,9 +16,9 @@ import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.feedback import Feedback
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, fit_detector, score_library, train_detector
 from loopscope.analysis.report import KindCount
 from loopscope.analysis.resemblance import resemblance_of
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, fit_detector, score_library, train_detector
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.config import paths
 from loopscope.detection.saved import CARD

@@ -18,7 +18,8 @@ import soundfile
 import streamlit as st
 
 from loopscope.analysis import walk as walk_module
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, listing_table, train_detector
+from loopscope.analysis.pipeline import listing_table
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, train_detector
 from loopscope.analysis.walk import Plan, walk
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.config import DEFAULT_PERCENTILE, paths
@@ -39,6 +40,8 @@ from tests.golden.clips import plucked
 RATE, N_LOOPS = 8000, 40
 LIMIT_S = 180.0
 PLAN = Plan(detector="knn")
+NETS = Plan(detector="AE", preset="robust")
+LABEL = f"{PLAN.detector} · {PLAN.preset} · seed {PLAN.seed}"
 STAGES = ("scan", "embed", "train")
 BROWSER = "browser:" + "k" * 40
 
@@ -210,7 +213,7 @@ def stop_in(stage: str, folder: Path, tiny: Tiny, fits: Fits, plan: Plan, end: C
 def test_a_walk_that_its_owner_stopped_stays_stopped_and_shows_what_is_there(
     stage: str, folder: Path, tiny: Tiny, fits: Fits
 ) -> None:
-    project = stop_in(stage, folder, tiny, fits, Plan(detector="AE"), lambda project: project.tasks.cancel_all())
+    project = stop_in(stage, folder, tiny, fits, NETS, lambda project: project.tasks.cancel_all())
     assert project.memory.standing == "stopped"
     embedded, loaded, fitted = tiny.n_embedded, tiny.n_loaded, fits.n
     stored = n_stored()
@@ -231,7 +234,7 @@ def test_a_walk_goes_on_when_the_server_that_stopped_is_back(
     stage: str, folder: Path, tiny: Tiny, fits: Fits, tmp_path: Path
 ) -> None:
     """Nobody pressed Cancel: the end of the server is not the user's decision."""
-    plan = Plan(detector="AE")
+    plan = NETS
     ended: list[threading.Thread] = []
 
     def stop_server(project: Project) -> None:
@@ -312,7 +315,7 @@ def test_findings_are_there_before_training_ends_and_stay_while_it_is_done_again
 ) -> None:
     (folder / "copy.wav").write_bytes((folder / "000.wav").read_bytes())
     known = registry()
-    project = known.create(LOCAL, folder, Plan(detector="AE"))
+    project = known.create(LOCAL, folder, NETS)
     seen: list[set[str]] = []
 
     def look() -> None:
@@ -394,7 +397,7 @@ def test_a_second_training_that_is_stopped_changes_nothing_and_is_kept_only_on_r
     assert embeddings is not None
 
     def stop_second() -> Task:
-        task = start_training(project, embeddings, Plan(detector="AE"))
+        task = start_training(project, known.store, embeddings, NETS)
         return finish(task)
 
     fits.first = project.tasks.cancel_all
@@ -435,7 +438,7 @@ def test_the_last_five_models_are_kept_and_never_loses_the_one_in_view(folder: P
     project = analysed(folder, at=known)
     labels = [project.active]
     for seed in range(1, 8):
-        task = start_training(project, embeddings_of(project), replace(PLAN, seed=seed))
+        task = start_training(project, known.store, embeddings_of(project), replace(PLAN, seed=seed))
         assert finish(task).state == "done", task.error
         labels.append(project.active)
         assert Path(project.memory.models[project.active].path).is_dir()
@@ -479,7 +482,7 @@ def test_a_model_of_a_part_in_view_comes_back_and_nothing_is_trained_for_it(
     project = analysed(folder, at=known)
     whole = project.active
     part = embeddings_of(project).select(list(embeddings_of(project).loop_ids[:20]))
-    finish(start_training(project, part, PLAN, "first half"))
+    finish(start_training(project, known.store, part, PLAN, "first half"))
     label, before, fitted = project.active, scores_of(project), fits.n
     assert label != whole and len(before) == 20
     again = reopened(project.id)
@@ -633,7 +636,7 @@ def test_a_plan_for_a_part_learns_from_it_also_after_a_restart_and_with_what_cam
 ) -> None:
     folder = write_two_parts(tmp_path / "parts")
     project = analysed(folder, replace(PLAN, subset=subset))
-    assert project.active == f"{PLAN.label} · {subset}"
+    assert project.active == f"{LABEL} · {subset}"
     model = project.contents.models[project.active]
     assert (len(model.scores), model.subset) == (n, subset)
     before, fitted = scores_of(project), fits.n
@@ -658,7 +661,7 @@ def test_a_part_of_too_few_loops_is_said_and_everything_is_learnt_from(
     subset: str, said: str, tmp_path: Path, tiny: Tiny
 ) -> None:
     project = analysed(write_two_parts(tmp_path / "parts"), replace(PLAN, subset=subset))
-    assert project.active == PLAN.label and len(scores_of(project)) == 35
+    assert project.active == LABEL and len(scores_of(project)) == 35
     assert project.notice is not None and said in project.notice.text and "too few" in project.notice.text
 
 
@@ -751,7 +754,7 @@ def test_everything_that_was_set_is_there_after_a_restart(folder: Path, tiny: Ti
     known = registry()
     project = analysed(folder, at=known)
     first = project.active
-    finish(start_training(project, embeddings_of(project), replace(PLAN, detector="pca")))
+    finish(start_training(project, known.store, embeddings_of(project), replace(PLAN, detector="pca")))
     second = project.active
     project.set_percentile(first, 80.0)
     project.show_model(first)
@@ -842,7 +845,7 @@ def test_work_that_runs_while_its_project_is_forgotten_leaves_nothing_behind(
     folder: Path, tiny: Tiny, fits: Fits
 ) -> None:
     known = registry()
-    project = known.create(LOCAL, folder, Plan(detector="AE"))
+    project = known.create(LOCAL, folder, NETS)
     fits.first = lambda: known.forget(LOCAL, project.id)
     finish(start_walk(project, known.store))
     assert registry().known(LOCAL) == []

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from loopscope.analysis.explanation import comparison_loops_of, parts_of, stability_of
-from loopscope.analysis.pipeline import score_library
 from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.scoring import score_library
 from loopscope.arrays import Float
 from loopscope.detection.base import content_order
 from loopscope.detection.quality import rank_agreement
@@ -96,7 +96,7 @@ def test_its_loops_are_shown_and_explained_like_those_of_any_model() -> None:
     assert ranking.projection.coordinates.shape == (60, 8)
     assert ranking.latents.shape == (60, 32)
     assert len(ranking.reference_scores) == 60
-    (part,) = parts_of(ranking, X, 7)
+    (part,) = parts_of(ranking, 7)
     assert part.percentile == 100
     assert stability_of(ranking, X, 7, 95.0) is None
     assert comparison_loops_of(ranking, X, 7, np.ones(60, dtype=bool)).nearest_normal >= 0

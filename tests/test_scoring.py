@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import ScoredLoops, fit_detector, score_library
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.saved import load_model, save_model
 from loopscope.embeddings import EmbeddingSet
@@ -88,7 +89,7 @@ def files_of(embeddings: EmbeddingSet) -> pd.DataFrame:
 
 def test_names_that_are_no_text_are_ranked_in_the_order_of_the_scan() -> None:
     scored = fit_detector(LIBRARY, "knn")
-    tied = ScoredLoops(scored.detector, scored.scores.assign(score=1.0), scored.latents)
+    tied = ScoredLoops(scored.detector, scored.scores.assign(score=1.0), scored.latents, scored.components)
     files = files_of(LIBRARY)
     copies = pd.concat([files, files.assign(path=files["path"] + "copy")], ignore_index=True)
     assert score_table(copies, tied)["path"].tolist() == copies["path"].tolist()

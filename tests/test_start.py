@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from loopscope.analysis.pipeline import score_library
+from loopscope.analysis.scoring import score_library
 from loopscope.analysis.walk import Plan
 from loopscope.config import paths
 from loopscope.detection.registry import make_detector

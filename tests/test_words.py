@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from loopscope.analysis.explanation import Stability
-from loopscope.analysis.pipeline import fit_detector
+from loopscope.analysis.scoring import fit_detector
 from loopscope.figures.scores import PHASE_TITLES
 from loopscope.progress import EpochReport
 from loopscope.store import Store

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.arrays import Float
 from loopscope.detection.base import MIN_LOOPS
 from loopscope.detection.collection import Collection, frechet_distance, summarise

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.arrays import Bool, Float
 from loopscope.detection.parts import ScorePart
 from loopscope.detection.registry import detector_info
@@ -94,13 +94,13 @@ class ComparisonLoops:
     similarity: tuple[float, ...]
 
 
-def parts_of(scored: ScoredLoops, X: Float, row: int) -> tuple[Part, ...]:
+def parts_of(scored: ScoredLoops, row: int) -> tuple[Part, ...]:
     """The parts of one loop's score, the most unusual first."""
     detector = scored.detector
-    fitted = _fitted_row(scored, row)
-    own = detector.component_scores(X[row : row + 1]) if fitted is None else detector.components_
-    place = fitted or 0  # a new loop is scored alone
-    parts = [_part(detector.name, name, float(own[name][place]), detector.components_) for name in own]
+    parts = [
+        _part(detector.name, name, float(of_loops[row]), detector.components_)
+        for name, of_loops in scored.components.items()
+    ]
     return tuple(sorted(parts, key=lambda part: -part.percentile))
 
 

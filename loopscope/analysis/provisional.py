@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection.base import is_enough
 from loopscope.embeddings import EmbeddingSet
 from loopscope.late import importing
@@ -22,4 +22,4 @@ def provisional_ranking(embeddings: EmbeddingSet) -> ScoredLoops | None:
         from loopscope.detection.quick_neighbours import QuickNeighbours
     detector = QuickNeighbours().fit(embeddings.X, loop_ids=embeddings.loop_ids, encoder_id=embeddings.encoder_id)
     scores = pd.DataFrame({"loop_id": list(embeddings.loop_ids), "score": detector.scores_, "split": detector.split_})
-    return ScoredLoops(detector, scores, np.asarray(detector.latents_, dtype=np.float32))
+    return ScoredLoops(detector, scores, np.asarray(detector.latents_, dtype=np.float32), detector.components_)

@@ -19,13 +19,15 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
-from loopscope.analysis.pipeline import StoppedTraining, score_library, train_detector
+from loopscope.analysis.scoring import StoppedTraining, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.base import BaseDetector, is_enough
+from loopscope.detection.registry import LOCAL, ROBUST, recommended_preset
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, load_encoder
+from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.encoders.catalogue import AUTO, known_encoders
+from loopscope.errors import EncoderError, WeightsError
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
 from loopscope.faults.file_report import is_report
@@ -55,16 +57,21 @@ OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop
 class Plan:
     """What a walk does. `encoder_id` names the encoder of an earlier walk here, whose embeddings are shown at once.
 
-    `subset`: the part of the folder to learn from, as `analysis.subsets` names it; empty for all of it.
+    `subset`: the part of the folder to learn from, as `analysis.subsets` names it; empty for all of it. Without a
+    `preset` it is the one recommended for the detector. Raises DataError for a detector that there is not.
     """
 
     encoder: str = AUTO
     weights_file: str | None = None
     detector: str = "AEwRES"
-    preset: str = "robust"
+    preset: str = ""
     seed: int = 0
     encoder_id: str = ""
     subset: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.preset:
+            object.__setattr__(self, "preset", recommended_preset(self.detector))
 
     @property
     def encoder_name(self) -> str:
@@ -73,11 +80,6 @@ class Plan:
             return self.encoder
         earlier = (info.name for info in known_encoders() if self.encoder_id.startswith(f"{info.name}-"))
         return max(earlier, key=len, default=AUTO)  # one name may begin another
-
-    @property
-    def label(self) -> str:
-        """The model's name among those of one folder."""
-        return f"{self.detector} · {self.preset} · seed {self.seed}"
 
 
 def walk(
@@ -136,13 +138,13 @@ class _Walk:
         """Whether it computed all that it was to."""
         stored = self._stored(library)
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
-            self.events.on_restored(stored, score_library(stored, fitted))
+            self.events.on_restored(stored, score_library(stored, fitted, self.store))
         if not compute:
             self.events.on_embeddings(stored)
             self.events.on_faults(known_faults(library, self.store), complete=True)
             return False
         with self._checks_beside(library) as checked:
-            embeddings = self._embed(library, stored)
+            embeddings = self._embed(library, stored, self._is_to_hear_inside(stored, library, fitted, train))
             if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
                 if embeddings is not stored:
                     self.events.on_model(score_library(embeddings, fitted), trained=False)
@@ -186,10 +188,18 @@ class _Walk:
         self.events.on_faults(faults, complete=False)
         return faults
 
-    def _embed(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
+    def _is_to_hear_inside(
+        self, stored: EmbeddingSet, library: Library, fitted: BaseDetector | None, train: bool
+    ) -> bool:
+        """Whether patches are needed: by the model that is trained, or of new loops by the one that there is."""
+        if fitted is not None:
+            return fitted.preset == LOCAL and len(stored.loop_ids) < len(library.unique)
+        return train and self.plan.preset == LOCAL
+
+    def _embed(self, library: Library, stored: EmbeddingSet, inside: bool) -> EmbeddingSet:
         self.forecast.begin("embed")
-        embeddings = self._embedded(library, stored)
-        self.events.on_embeddings(embeddings)
+        embeddings = self._embedded(library, stored, inside)
+        self.events.on_embeddings(replace(embeddings, patches=None))  # the store keeps them better than memory
         keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids) - len(stored.loop_ids)))
         return embeddings
 
@@ -218,16 +228,29 @@ class _Walk:
             self.events.on_heard((), complete=True)
         keep_costs(self.store, self.forecast.learnt(n_heard))
 
-    def _embedded(self, library: Library, stored: EmbeddingSet) -> EmbeddingSet:
-        if len(stored.loop_ids) == len(library.unique):
+    def _embedded(self, library: Library, stored: EmbeddingSet, inside: bool) -> EmbeddingSet:
+        if len(stored.loop_ids) == len(library.unique) and not inside:
             return stored
         self._say(Progress("Loading the encoder", 0, 0), 0.0)
         loading = stoppable(self._stage_progress, self.should_stop, "Loading the encoder was stopped.")
         encoder = self.load(self.plan.encoder_name, self.plan.weights_file, loading)
         self.events.on_encoder(encoder)
+        if inside:
+            encoder, inside = self._hearing_inside(encoder)
         return embed_library(
-            library, encoder, self.store, self._stage_progress, self.should_stop, on_embedded=self.events.on_embedded
+            *(library, encoder, self.store, self._stage_progress, self.should_stop),
+            on_embedded=self.events.on_embedded,
+            with_patches=inside,
         )
+
+    def _hearing_inside(self, encoder: Encoder) -> tuple[Encoder, bool]:
+        """The encoder with patches, or where it cannot have any itself; the plan is then the next best."""
+        try:
+            return hearing_inside(encoder), True
+        except (EncoderError, WeightsError) as error:
+            self.plan = replace(self.plan, preset=ROBUST)
+            self.events.on_remark(f"{error} Trained with preset {ROBUST} instead, which hears each loop as a whole.")
+            return encoder, False
 
     def _with_near_duplicates(self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet) -> pd.DataFrame:
         """Of all pairs, so they are found once for a set of loops and kept."""

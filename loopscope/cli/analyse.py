@@ -42,7 +42,7 @@ percentile_option = click.option(
 @click.option(
     "--detector", default="AEwRES", show_default=True, help="AE, AEwRES, isolation-forest, pca, knn or mahalanobis."
 )
-@click.option("--preset", default="robust", show_default=True, help="robust, paper, or of AE and AEwRES local.")
+@click.option("--preset", help="local (the default), robust or paper of AE and AEwRES; robust or paper of others.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--model", metavar="NAME", help="Score with a saved model instead of learning from FOLDER.")
 @percentile_option
@@ -55,7 +55,7 @@ def analyse(
     embeddings: str | None,
     encoder: str,
     detector: str,
-    preset: str,
+    preset: str | None,
     seed: int,
     model: str | None,
     percentile: float,
@@ -115,15 +115,15 @@ def _check_ending(out: Path | None) -> None:
         raise ExportError(f"{out.name} has no ending that says how to write it; choose one of {', '.join(FORMATS)}.")
 
 
-def _check_names(encoder: str, detector: str, preset: str) -> None:
+def _check_names(encoder: str, detector: str, preset: str | None) -> None:
     """Nobody embeds a folder for a detector that there is not. Raises EncoderError or DataError."""
-    from loopscope.detection.registry import make_detector
+    from loopscope.detection.registry import make_detector, recommended_preset
     from loopscope.encoders.base import encoder_info
     from loopscope.encoders.catalogue import AUTO
 
     if encoder != AUTO:
         encoder_info(encoder)
-    make_detector(detector, preset)
+    make_detector(detector, preset or recommended_preset(detector))
 
 
 def _analysed(folder: str, encoder: str, model: str | None, cluster: str | None, options: dict[str, Any]) -> "Analysis":

@@ -16,8 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopscope.arrays import Bool, Float, Int
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored
+from loopscope.arrays import Float, Int
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored
 from loopscope.detection.judging import Rows, checked_ids, finite, judged, require_variety
 from loopscope.detection.pieces import counted_steps
 from loopscope.embeddings.patch_set import PatchSet
@@ -69,22 +69,6 @@ def content_order(X: Float) -> tuple[Int, Int]:
     return order, groups
 
 
-def fold_numbers(groups: Int, n_folds: int, rng: np.random.Generator) -> Int:
-    """A fold (0 to n_folds - 1) for each row, (n,) int; equal rows share one. Folds differ by at most one group."""
-    n_groups = int(groups.max()) + 1
-    fold_of_group = np.arange(n_groups) % min(n_folds, n_groups)
-    return rng.permutation(fold_of_group)[groups]
-
-
-def validation_mask(groups: Int, fraction: float, rng: np.random.Generator) -> Bool:
-    """True for about `fraction` of the rows, (n,) bool; at least one group lies on each side."""
-    n_groups = int(groups.max()) + 1
-    n_validation = min(max(round(n_groups * fraction), 1), n_groups - 1)
-    chosen = np.zeros(n_groups, dtype=bool)
-    chosen[rng.permutation(n_groups)[:n_validation]] = True
-    return chosen[groups]
-
-
 class BaseDetector(ABC):
     """The contract around a detector: everything but the fitting and scoring of rows in canonical order.
 
@@ -114,6 +98,11 @@ class BaseDetector(ABC):
     def encoder_id(self) -> str | None:
         """What made the embeddings fitted on."""
         return self.fitted.encoder_id
+
+    @property
+    def patch_id(self) -> str:
+        """What made the patches that it hears; "" where it hears none."""
+        return self.fitted.patch_id
 
     @property
     def loop_ids_(self) -> tuple[str, ...]:
@@ -246,6 +235,14 @@ class BaseDetector(ABC):
     ) -> dict[str, Float]:
         """The parts that `anomaly_scores` is made of, name -> (n,), higher = more anomalous; of most detectors one."""
         return {name: self.anomaly_scores(X, encoder_id) for name in self.components_}
+
+    def judge(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Judgement:
+        """All three of loops that were not trained on; for a detector to make in one go where that is less work."""
+        return Judgement(
+            self.anomaly_scores(X, encoder_id, patches),
+            self.latents(X, encoder_id, patches),
+            self.component_scores(X, encoder_id, patches),
+        )
 
     def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """`anomaly_scores` as each repeat alone gives them, (n_repeats, n); (0, n) where training is not repeated."""

@@ -18,8 +18,9 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers, validation_mask
+from loopscope.detection.base import BaseDetector, check_embeddings
 from loopscope.detection.fitted import Arrays, FitReport, Fitted
+from loopscope.detection.folds import fold_numbers, validation_mask
 from loopscope.detection.pieces import ask, in_pieces
 from loopscope.detection.preprocessing import standardisation, standardise
 from loopscope.errors import DataError

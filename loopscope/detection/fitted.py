@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ class Fitted:
     encoder_id: str | None = None
     n_features: int = 0
     collection: Collection | None = None  # the rows as a whole; None in models of older versions
+    patch_id: str = ""  # what made the patches that were heard, one every `patch_seconds`; "" where none were
+    patch_seconds: float = 0.0
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
@@ -83,6 +85,14 @@ class Fitted:
             components={name: part[rows].astype(np.float64) for name, part in self.components.items()},
             repeat_scores=np.array([scores[rows] for scores in self.repeat_scores]).reshape(-1, len(rows)),
         )
+
+
+class Judgement(NamedTuple):
+    """What a detector says of loops that it was not fitted on, joined by row."""
+
+    scores: Float  # (n,) float64, higher = more anomalous
+    latents: Float  # (n, d) float32
+    components: Mapping[str, Float]  # name -> (n,), the parts the score is made of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from loopscope.arrays import Bool, Float, Int
-from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers
+from loopscope.detection.base import BaseDetector, check_embeddings
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored, stopped_sentence
+from loopscope.detection.folds import fold_numbers
 from loopscope.detection.inside import numbers_of, of_patches, summits, worst_patches
 from loopscope.detection.judging import finite
 from loopscope.detection.linear_members import LinearMembers
@@ -38,7 +39,6 @@ DENSITY_NEIGHBOURS = 10
 LARGEST_SAMPLE = 40_000  # patches that the networks learn from
 CHUNK = 4096
 WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25)
-LONGEST_ID = 1_000
 N_RAW = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
 UNHEARD = "This detector hears inside the loops: give the patches of each, from an embedding with patches."
 
@@ -57,25 +57,34 @@ class LocalDetector(BaseDetector):
         """c in the space of `latents_`, (32,)."""
         return self._members.centre[0, 0].numpy()
 
+    def judge(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Judgement:
+        """As of every detector; `patches` are needed. Raises ModelError where they are another maker's.
+
+        Parts are robust z-scores, 0 is typical; latents (n, 32) are of each loop's oddest moments, by the first
+        member.
+        """
+        rows = self._check_new(X, encoder_id)
+        heard = self._check_heard(patches, len(rows))
+        curve = self.curve(heard)
+        found = self._calibrated(
+            np.vstack([log_part(curve)[None], self._deep(heard)]), heard, self._density.scores(rows)
+        )
+        parts = {name: finite(part) for name, part in found.items()}
+        return Judgement(fuse(parts, WEIGHTS), finite(self._latents_of(heard, curve)), parts)
+
     def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
-        """As of every detector; `patches` are needed. Raises ModelError where they are another maker's."""
-        return fuse(self.component_scores(X, encoder_id, patches), WEIGHTS)
+        """Those of `judge`."""
+        return self.judge(X, encoder_id, patches).scores
 
     def component_scores(
         self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None
     ) -> dict[str, Float]:
-        """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
-        rows = self._check_new(X, encoder_id)
-        heard = self._check_heard(patches, len(rows))
-        curves = np.vstack([log_part(self.curve(heard))[None], self._deep(heard)])
-        parts = self._calibrated(curves, heard, self._density.scores(rows))
-        return {name: finite(part) for name, part in parts.items()}
+        """Those of `judge`."""
+        return dict(self.judge(X, encoder_id, patches).components)
 
     def latents(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
-        """The latents of each loop's oddest moments by the first member, (n, 32) float32."""
-        rows = self._check_new(X, encoder_id)
-        heard = self._check_heard(patches, len(rows))
-        return finite(self._latents_of(heard, self.curve(heard)))
+        """Those of `judge`."""
+        return self.judge(X, encoder_id, patches).latents
 
     def curve(self, heard: PatchSet) -> Float:
         """How odd each moment is: distance of every patch to those of other loops, (n_patches,), 1 is typical.
@@ -99,7 +108,6 @@ class LocalDetector(BaseDetector):
         del self._heard  # the loops' patches are not the model's
         numbers = numbers_of(heard)
         self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
-        self.patch_id = heard.patch_id
         distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
         self._typical = float(np.median(distance))
         oddest = summits(distance, heard.starts).mean(axis=0)
@@ -113,7 +121,11 @@ class LocalDetector(BaseDetector):
             curves = np.vstack([log_part(distance / self._typical)[None], deep])
             parts = self._calibrated(curves, heard, density, fit=True)
             latents = self._latents_of(heard, curves[0])
-            return Fitted(fuse(parts, WEIGHTS), folds == 0, latents, _report(self._members, trained), parts)
+            return Fitted(
+                *(fuse(parts, WEIGHTS), folds == 0, latents, _report(self._members, trained), parts),
+                patch_id=heard.patch_id,
+                patch_seconds=heard.patch_seconds,
+            )
 
         n_steps = -(-len(heard.values) // (CHUNK * N_FOLDS))
         return score(no_steps) if trained.complete else Unscored(stopped_sentence(trained.history), n_steps, score)
@@ -207,7 +219,6 @@ class LocalDetector(BaseDetector):
             "bank": self._bank.patches,
             "bank_numbers": self._bank.owner,
             "typical": np.array([self._typical]),
-            "patch_id": np.frombuffer(self.patch_id.encode(), np.uint8).astype(np.int64),
             "locations": self._locations,
             "calibration": self._calibration,
             "reference": self._density.reference,
@@ -227,6 +238,8 @@ class LocalDetector(BaseDetector):
         for name, shape in shapes.items():
             if state[name].shape != shape:
                 raise ValueError(f"{name} has the shape {state[name].shape} instead of {shape}")
+        if not self.patch_id:
+            raise ValueError("it does not say which patches it was fitted on")
         if not 2 <= n_loops <= LARGEST_BANK or not 1 <= n_members <= N_FOLDS or not bank.shape[2]:
             raise ValueError(f"there are {n_loops} loops to compare with and {n_members} members")
         if not 2 <= len(reference) <= LARGEST_REFERENCE or reference.shape[1] != self.fitted.n_features:
@@ -237,16 +250,9 @@ class LocalDetector(BaseDetector):
         generator = torch.Generator().manual_seed(self.seed)
         self._members = filled(lambda: self._made(n_members, bank.shape[2], generator), own)
         self._bank = PatchBank(bank.astype(np.float32), state["bank_numbers"].astype(np.int64))
-        self._typical, self.patch_id = float(state["typical"][0]), _text(state["patch_id"])
+        self._typical = float(state["typical"][0])
         self._locations, self._calibration = locations, state["calibration"]
         self._density.fit(reference)
-
-
-def _text(codes: Int) -> str:
-    """Of the bytes of UTF-8, (n,); raises ValueError for anything else."""
-    if codes.ndim != 1 or len(codes) > LONGEST_ID or not ((codes >= 0) & (codes < 256)).all():
-        raise ValueError("the name of the patches is no text")
-    return codes.astype(np.uint8).tobytes().decode()
 
 
 def _report(members: LinearMembers, trained: LinearTraining) -> FitReport:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from loopscope.arrays import Float, Int
-from loopscope.detection.base import BaseDetector, validation_mask
+from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
+from loopscope.detection.folds import validation_mask
 from loopscope.detection.networks import filled
 from loopscope.detection.paper_training import DeepSVDD, PaperPreset, PaperTraining, new_model
 from loopscope.detection.parts import ScorePart

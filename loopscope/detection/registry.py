@@ -14,8 +14,8 @@ from loopscope.detection.base import BaseDetector
 from loopscope.errors import DataError
 from loopscope.late import importing
 
-PRESETS = ("robust", "paper")
-LOCAL = "local"  # of deep detectors: hears inside the loops; not on the pages yet
+ROBUST, PAPER = "robust", "paper"
+LOCAL = "local"  # of deep detectors: hears inside the loops, so it needs their patches
 Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 
 
@@ -23,7 +23,7 @@ Maker = Callable[..., BaseDetector]  # (name, preset, seed, **options)
 class DetectorInfo:
     """A detector by name: its title, what its score is in one phrase, and how to make it for each preset it has.
 
-    `is_deep`: it trains networks, epoch by epoch, and has the preset LOCAL too.
+    The recommended preset is the first. `is_deep`: it trains networks, epoch by epoch.
     """
 
     name: str
@@ -31,7 +31,6 @@ class DetectorInfo:
     score: str
     is_deep: bool
     presets: Mapping[str, Maker]
-    local: Maker | None = None
 
 
 def _robust(residual: bool, *named: Any, **options: Any) -> BaseDetector:
@@ -59,13 +58,13 @@ def _from_scikit_learn(learn: str, *named: Any, **options: Any) -> BaseDetector:
 
 
 def _deep(name: str, title: str, score: str, residual: bool) -> DetectorInfo:
-    presets: Mapping[str, Maker] = {"robust": partial(_robust, residual), "paper": partial(_paper, residual)}
-    return DetectorInfo(name, title, score, True, presets, partial(_local, residual))
+    presets = {LOCAL: partial(_local, residual), ROBUST: partial(_robust, residual), PAPER: partial(_paper, residual)}
+    return DetectorInfo(name, title, score, True, presets)
 
 
 def _baseline(name: str, title: str, score: str, learn: str) -> DetectorInfo:
     """`learn`: a function of `detection.baselines`."""
-    return DetectorInfo(name, title, score, False, dict.fromkeys(PRESETS, partial(_from_scikit_learn, learn)))
+    return DetectorInfo(name, title, score, False, dict.fromkeys((ROBUST, PAPER), partial(_from_scikit_learn, learn)))
 
 
 DETECTORS = (
@@ -98,13 +97,18 @@ def detector_info(name: str) -> DetectorInfo:
     raise DataError(f"There is no detector named {name!r}; choose one of {', '.join(detector_names())}.")
 
 
-def make_detector(name: str, preset: str = "robust", seed: int = 0, **options: Any) -> BaseDetector:
-    """An unfitted detector. `options` replace fields of the preset (`RobustPreset`, `PaperPreset`) or of the baseline.
+def recommended_preset(name: str) -> str:
+    """The preset to take where nobody asks for another. Raises DataError for an unknown name."""
+    return next(iter(detector_info(name).presets))
 
+
+def make_detector(name: str, preset: str = ROBUST, seed: int = 0, **options: Any) -> BaseDetector:
+    """An unfitted detector; where no `preset` is named it needs nothing but embeddings.
+
+    `options` replace fields of the preset (`LinearPreset`, `RobustPreset`, `PaperPreset`) or of the baseline.
     Raises DataError for an unknown name, preset or option.
     """
-    info = detector_info(name)
-    presets = {**info.presets, LOCAL: info.local} if info.local else info.presets
+    presets = detector_info(name).presets
     if preset not in presets:
         raise DataError(f"There is no preset named {preset!r}; choose one of {', '.join(presets)}.")
     try:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector
-from loopscope.detection.fitted import Arrays, Fitted
+from loopscope.detection.fitted import Arrays, Fitted, Judgement
 from loopscope.detection.registry import detector_info, make_detector
 from loopscope.embeddings.patch_set import PatchSet
 from loopscope.errors import DataError, ModelError
@@ -81,6 +81,10 @@ class RestoredDetector(BaseDetector):
     ) -> dict[str, Float]:
         """Those of the detector."""
         return self._whole.component_scores(X, encoder_id, patches)
+
+    def judge(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Judgement:
+        """That of the detector."""
+        return self._whole.judge(X, encoder_id, patches)
 
     def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """Those of the detector."""

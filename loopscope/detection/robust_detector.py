@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from loopscope.arrays import Float, Int
-from loopscope.detection.base import BaseDetector, check_embeddings, fold_numbers
+from loopscope.detection.base import BaseDetector, check_embeddings
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, Unscored, stopped_sentence
+from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored, stopped_sentence
+from loopscope.detection.folds import fold_numbers
+from loopscope.detection.judging import finite
 from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
 from loopscope.detection.networks import filled
 from loopscope.detection.parts import DEEP_PARTS, DENSITY_PARTS
@@ -73,6 +75,12 @@ class RobustDetector(BaseDetector):
     ) -> dict[str, Float]:
         """The parts of `anomaly_scores`, part -> (n,) robust z-scores, higher = more anomalous, 0 is typical."""
         return self._parts(self._check_new(X, encoder_id))
+
+    def judge(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Judgement:
+        """All of it from one pass of the networks."""
+        rows = self._check_new(X, encoder_id)
+        parts = self._parts(rows)
+        return Judgement(finite(fuse(parts)), finite(self._latents(rows)), parts)
 
     def repeat_scores(self, X: object, encoder_id: str | None = None) -> Float:
         """What each repeat alone says of loops that were not trained on, (n_repeats, n)."""

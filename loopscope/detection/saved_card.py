@@ -131,6 +131,7 @@ CARD: Mapping[str, Rule] = {  # of every format
     "components": listing(text(100), 100),
 }
 CARD_NOW = {**CARD, "report": fields(_REPORT, complete=_is_flag)}
+CARD_PERHAPS: Mapping[str, Rule] = {"patch_id": text(1_000), "patch_seconds": number(0, 60)}  # older models lack them
 COUNTS = ("held_out_loops", "training_loops")  # measures that are numbers of loops
 SHAPES = {"scores": "n", "validation": "n", "latents": "n d", PROBE: "4"}
 PERHAPS = {  # models of older versions lack some of these
@@ -150,7 +151,8 @@ def check_card(card: object) -> dict[str, Any]:
     missing = rules.keys() - card.keys()
     if missing:
         raise ValueError(f"the card lacks {', '.join(sorted(missing))}")
-    wrong = next((name for name, rule in rules.items() if not rule(card[name])), None)
+    present = {**rules, **{name: rule for name, rule in CARD_PERHAPS.items() if name in card}}
+    wrong = next((name for name, rule in present.items() if not rule(card[name])), None)
     if wrong:
         raise ValueError(f"the card has {reprlib.repr(card[wrong])} as {wrong}")
     ids, n_loops = card["loop_ids"], card["n_loops"]

@@ -25,6 +25,7 @@ FORMAT = 2
 PERCENTILES = (90.0, 95.0, 97.5, 99.0)
 STATE, COMPONENT, COLLECTION = "state.", "component.", "collection."
 PROBE = "probe_scores"
+NEWER = ("collection", "patch_id", "patch_seconds")  # fields that older files have not
 
 
 def arrays_of(detector: BaseDetector) -> dict[str, NDArray[Any]]:
@@ -71,7 +72,7 @@ def fitted_from(card: Mapping[str, Any], arrays: Arrays) -> Fitted:
     found: dict[str, Any] = {
         field.name: (arrays if field.name in arrays else card)[field.name]
         for field in fields(Fitted)
-        if field.name != "collection"  # older files have none
+        if field.name not in NEWER or field.name in card
     }
     kept = {name.removeprefix(COLLECTION): array for name, array in arrays.items() if name.startswith(COLLECTION)}
     found["collection"] = Collection(**kept) if kept else None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, score_library, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import ScoredLoops, fit_detector, score_library
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import LOCAL

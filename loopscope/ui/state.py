@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.allowed_folders import allowed_roots, is_allowed
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library

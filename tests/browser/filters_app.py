@@ -11,7 +11,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.analysis.pipeline import fit_detector
+from loopscope.analysis.scoring import fit_detector
 from loopscope.analysis.walk import Plan
 from loopscope.faults import check_library
 from loopscope.library import scan_folder

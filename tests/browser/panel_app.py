@@ -15,7 +15,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.analysis.scoring import ScoredLoops, fit_detector
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.curves import CurveMaker
 from loopscope.detection.inside import number_of

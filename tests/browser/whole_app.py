@@ -16,7 +16,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector
+from loopscope.analysis.scoring import ScoredLoops, fit_detector
 from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import LOOP_COLUMNS, Library, scan_folder

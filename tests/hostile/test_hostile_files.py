@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loopscope.analysis.pipeline import fit_detector, left_out, score_table
+from loopscope.analysis.pipeline import left_out, score_table
+from loopscope.analysis.scoring import fit_detector
 from loopscope.audio import decode, playable
 from loopscope.embeddings import embed_library
 from loopscope.errors import AudioError

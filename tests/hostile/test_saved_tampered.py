@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from loopscope import config
-from loopscope.analysis.pipeline import score_library
+from loopscope.analysis.scoring import score_library
 from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import make_detector
 from loopscope.detection.saved import (

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis import walk as analysis
-from loopscope.analysis.pipeline import ScoredLoops, fit_detector, left_out, score_table
+from loopscope.analysis.pipeline import left_out, score_table
+from loopscope.analysis.scoring import ScoredLoops, fit_detector
 from loopscope.analysis.triage import triage_rank
 from loopscope.analysis.walk import Plan
 from loopscope.analysis.walk_events import WalkEvents

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.explanation import comparison_loops_of
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.triage import FAULTY
 from loopscope.library import Library
 from loopscope.ui.components import plain, printable

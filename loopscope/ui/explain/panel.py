@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.moments import MomentFinder
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.library import Library
 from loopscope.ui.components import plain

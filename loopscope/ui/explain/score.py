@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.explanation import Part, Stability, carriers_of, parts_of, stability_of
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.figures.loop import SHOWN_CARRIERS, carriers_figure
 from loopscope.ui.explain.selected import Selected
@@ -27,7 +27,7 @@ def score_parts(scored: ScoredLoops, chosen: Selected, percentile: float) -> Non
     stability = stability_of(scored, chosen.X, chosen.index, percentile)
     if stability is not None:
         st.caption(_stability_in_words(stability, bool(chosen.row["is_anomaly"])))
-    for part in parts_of(scored, chosen.X, chosen.index):
+    for part in parts_of(scored, chosen.index):
         st.caption(_part_in_words(part))
     carriers = carriers_of(scored, chosen.X, chosen.index)
     shown = carriers.table.head(SHOWN_CARRIERS)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.moments import MomentFinder
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.triage import detector_evidence, triage_loops
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.curves import HearsMoments

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library
 from loopscope.library.changes import Changes

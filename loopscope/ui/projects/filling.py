@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining, score_library
 from loopscope.analysis.provisional import provisional_ranking
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, label_of, score_library
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.base import BaseDetector
@@ -79,7 +79,7 @@ class Filling(WalkEvents):
             try:
                 detector = load_model(saved.path, check=False)
                 chosen = embeddings.select(self._of_subset(detector, saved.subset)) if saved.subset else embeddings
-                scored = replace(score_library(chosen, detector), subset=saved.subset)
+                scored = replace(score_library(chosen, detector, self.store), subset=saved.subset)
             except ModelError as error:
                 self.project.say(str(error))
                 continue
@@ -160,13 +160,13 @@ class Filling(WalkEvents):
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
         """The ranking to stay."""
         if trained:
-            take_model(self.project, self.project.memory.plan.label, scored, self.remark)
+            take_model(self.project, label_of(scored.detector), scored, self.remark)
         else:
             self._show(scored)
 
     def on_stopped(self, stopped: StoppedTraining) -> None:
         """Offered, not kept."""
-        offer_stopped(self.project, self.project.memory.plan.label, stopped)
+        offer_stopped(self.project, label_of(stopped.detector), stopped)
 
     def on_ranked(self) -> None:
         """The other models do not wait for what is listened to."""
@@ -188,7 +188,7 @@ class Filling(WalkEvents):
 
     def _fill(self) -> None:
         library, now = self.project.contents.library, time.monotonic()
-        if library is None or now < self.due or self.project.contents.models:
+        if library is None or now < self.due or self.project.contents.models or not self.vectors:
             return
         ids = tuple(loop_id for loop_id in library.unique["loop_id"] if loop_id in self.vectors)
         embeddings = EmbeddingSet(ids, np.stack([self.vectors[loop_id] for loop_id in ids]), self.encoder_id)

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.config import paths
 from loopscope.detection.saved import delete_model, save_model
 from loopscope.errors import ModelError

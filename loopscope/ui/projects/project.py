@@ -14,7 +14,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import is_anomaly, threshold_at

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import StoppedTraining, score_library, train_detector
+from loopscope.analysis.scoring import StoppedTraining, label_of, score_library, train_detector
 from loopscope.analysis.walk import Plan, walk
-from loopscope.embeddings import EmbeddingSet
-from loopscope.encoders.base import Encoder, load_encoder
-from loopscope.errors import Cancelled
+from loopscope.detection.registry import LOCAL
+from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
+from loopscope.errors import Cancelled, DataError, EncoderError
 from loopscope.faults.check import STAGE as CHECKING
 from loopscope.files import display_name
 from loopscope.metadata.listening import STAGE as LISTENING
@@ -87,27 +88,53 @@ def only_checks_run(project: Project) -> bool:
 
 
 def start_training(
-    project: Project, embeddings: EmbeddingSet, plan: Plan, subset: str = "", left_out: Collection[str] = ()
+    project: Project,
+    store: Store,
+    embeddings: EmbeddingSet,
+    plan: Plan,
+    subset: str = "",
+    left_out: Collection[str] = (),
 ) -> Task:
     """Fits another model in a worker. One that was stopped is set beside the others only if the user says so.
 
     It does not learn from the loops `left_out`, and scores them as new ones.
     """
-    learnt_from, label, excluded = embeddings, plan.label, set(left_out)
-    if excluded:
-        learnt_from = embeddings.select([loop_id for loop_id in embeddings.loop_ids if loop_id not in excluded])
-        n_left_out = len(embeddings.loop_ids) - len(learnt_from.loop_ids)
-        label = f"{label} · without {counted(n_left_out, 'quarantined loop')}"
+    excluded = set(left_out) & set(embeddings.loop_ids)
 
     def work(task: Task) -> None:
         recipe = (plan.detector, plan.preset, plan.seed, subset)
+        heard = _heard_inside(project, store, embeddings, task) if plan.preset == LOCAL else embeddings
+        kept = [loop_id for loop_id in heard.loop_ids if loop_id not in excluded]
+        learnt_from = heard.select(kept) if excluded else heard
         trained = train_detector(learnt_from, *recipe, on_epoch=task.on_epoch, should_stop=task.should_stop)
+        without = f"without {counted(len(excluded), 'quarantined loop')}" if excluded else ""
+        label = " · ".join(filter(None, [label_of(trained.detector), without]))
         if isinstance(trained, StoppedTraining):
             offer_stopped(project, label, trained)
             raise Cancelled("Training was stopped; its unfinished model is set aside unless you keep it.")
         if excluded:
-            trained = replace(score_library(embeddings, trained.detector), subset=subset)
+            trained = replace(score_library(heard, trained.detector), subset=subset)
         _ = trained.projection  # here rather than when the Explore page opens
-        take_model(project, label, trained)
+        take_model(project, label, trained, _unheard_in_words(len(embeddings.loop_ids) - len(heard.loop_ids)))
 
     return project.tasks.start(TRAIN, f"Training {plan.detector}", work)
+
+
+def _heard_inside(project: Project, store: Store, embeddings: EmbeddingSet, task: Task) -> EmbeddingSet:
+    """The embeddings with the loops' patches: those in the store, and those of loops that were never heard so."""
+    library, chosen = project.contents.library, project.memory.plan
+    if library is None:
+        raise DataError("The folder is not open any more; open it again from the Library page.")
+    encoder = hearing_inside(loaded_encoder(chosen.encoder_name, chosen.weights_file, task.on_progress))
+    if encoder.encoder_id != embeddings.encoder_id:
+        raise EncoderError(
+            f"The loops were embedded by {embeddings.encoder_id}, but {encoder.encoder_id} is what can be loaded now; "
+            "analyse them again on the Embed page."
+        )
+    with_patches = embed_library(*(library, encoder, store, task.on_progress, task.should_stop), with_patches=True)
+    heard = set(with_patches.loop_ids)
+    return with_patches.select([loop_id for loop_id in embeddings.loop_ids if loop_id in heard])
+
+
+def _unheard_in_words(n: int) -> str:
+    return f"{counted(n, 'loop')} could not be read again and {'is' if n == 1 else 'are'} not in it" if n else ""

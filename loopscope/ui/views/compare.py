@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection.thresholds import threshold_at
 from loopscope.embeddings import EmbeddingSet
 from loopscope.figures.scores import (

@@ -2,20 +2,27 @@
 
 import streamlit as st
 
-from loopscope.detection.registry import detector_info, detector_names
+from loopscope.detection.registry import LOCAL, PAPER, ROBUST, detector_info, detector_names
 from loopscope.ui.state import recall, remember
 
 PRESETS = {  # title and what it means
-    "robust": (
-        "Robust (recommended)",
-        "Robust: every loop is judged by networks that did not learn from it.",
+    LOCAL: (
+        "Local (recommended)",
+        "Local: hears inside every loop, ten times a second, and as a whole; it knows where a loop is odd.",
     ),
-    "paper": (
+    ROBUST: (
+        "Robust",
+        "Robust: hears every loop as a whole; every loop is judged by networks that did not learn from it.",
+    ),
+    PAPER: (
         "Paper, section 4.3",
         "Paper: as published (section 4.3); it usually fails, all loops ending in one point, and the report says so.",
     ),
 }
-JOINED = "AEwRES and AE with preset robust join that with the reconstruction error and the local density."
+JOINED = (
+    "AEwRES and AE join that with the reconstruction error and the local density, and with preset local with the "
+    "distance to the moments of other loops."
+)
 SEED_HELP = (
     "The same number gives the same result; another one an equally good training that may rank a little differently."
 )

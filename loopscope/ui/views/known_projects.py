@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from loopscope.analysis.feedback import QUARANTINE
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain, store
@@ -54,7 +54,7 @@ def _train_again(state: SessionState, model: ScoredLoops | None) -> None:
         subset=model.subset,
     )
     loops = state.embeddings.select(list(model.scores["loop_id"]))
-    start_training(state.project, loops, plan, model.subset)
+    start_training(state.project, store(), loops, plan, model.subset)
 
 
 def _not_learnt(model: ScoredLoops | None) -> int:

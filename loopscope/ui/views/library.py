@@ -112,7 +112,7 @@ def chosen_plan() -> Plan:
         encoder=choices.get("encoder-name", usual.encoder),
         weights_file=checked_weights(),
         detector=choices.get("detector-name", usual.detector),
-        preset=choices.get("preset-name") or usual.preset,
+        preset=choices.get("preset-name", ""),
         seed=int(choices.get("seed", usual.seed)),
         subset=subset_ahead(),
     )

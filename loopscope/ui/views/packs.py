@@ -5,7 +5,7 @@ import streamlit as st
 
 from loopscope.analysis.collections import CollectionDifference, difference_from_library
 from loopscope.analysis.feedback import QUARANTINE
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.subsets import FOLDER, INSTRUMENT
 from loopscope.detection.base import is_enough
 from loopscope.detection.thresholds import is_anomaly, threshold_at

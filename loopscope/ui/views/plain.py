@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import threshold_at
 from loopscope.figures.scores import score_histogram

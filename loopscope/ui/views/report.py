@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection.fitted import FitReport
 from loopscope.detection.quality import Outcome, outcomes_in_words, quality_checks
 from loopscope.detection.thresholds import is_anomaly, threshold_at

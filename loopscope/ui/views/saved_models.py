@@ -4,13 +4,13 @@ import re
 
 import streamlit as st
 
-from loopscope.analysis.pipeline import ScoredLoops, score_library
+from loopscope.analysis.scoring import ScoredLoops, score_library
 from loopscope.analysis.subsets import EVERYTHING
 from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.library import Library
-from loopscope.ui.components import printable, show_failure
+from loopscope.ui.components import printable, show_failure, store
 from loopscope.ui.projects.project import SavedModel
 from loopscope.ui.state import SessionState
 from loopscope.ui.widgets.paging import show_table
@@ -61,7 +61,7 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
     with st.container(horizontal=True):
         if st.button("Score these loops with it", key="use-model"):
             try:
-                scored = score_library(embeddings, load_model(chosen))
+                scored = score_library(embeddings, load_model(chosen), store())
             except LoopscopeError as error:
                 show_failure(error)
             else:

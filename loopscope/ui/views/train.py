@@ -37,7 +37,7 @@ def train_step(library: Library, embeddings: EmbeddingSet) -> None:
         plan = Plan(detector=name, preset=preset, seed=seed)
         with st.container(horizontal=True):
             if st.button("Train", type="primary", disabled=running is not None, key="train-start"):
-                start_training(state.project, chosen, plan, subset)
+                start_training(state.project, store(), chosen, plan, subset)
                 st.rerun()
             _offer_without_quarantined(state, chosen, plan, subset, running is not None)
     if running is not None:
@@ -60,7 +60,7 @@ def _offer_without_quarantined(
         return
     said = f"Train without {counted(len(quarantined), 'quarantined loop')}"
     if st.button(said, disabled=is_busy, key="train-without", help="They are scored too, as loops it never heard."):
-        start_training(state.project, embeddings, plan, subset, quarantined)
+        start_training(state.project, store(), embeddings, plan, subset, quarantined)
         st.rerun()
 
 
