@@ -17,11 +17,11 @@ from loopscope.analysis.shown import overview_html
 from loopscope.analysis.triage import triage_loops, with_triage
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
-from loopscope.detection.registry import LOCAL, recommended_preset
+from loopscope.detection.registry import LOCAL, ROBUST, recommended_preset
 from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_at
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
-from loopscope.errors import DataError
+from loopscope.errors import DataError, EncoderError, WeightsError
 from loopscope.faults import add_near_duplicates, check_library, faults_frame
 from loopscope.library import Library, scan_folder
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
@@ -107,7 +107,8 @@ def analyse_folder(
     """Scans, embeds, checks, trains and ranks a folder of loops, as the app does.
 
     `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
-    `registry.make_detector` (None: the recommended one), where no fitted `model` is given to score with; `engine`: see
+    `registry.make_detector` (None: the best that the encoder serves), where no fitted `model` is given to score
+    with; `engine`: see
     `embed_library`. Without a `store` the user's database is used, so that a second call embeds nothing anew. Raises
     `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
     """
@@ -119,14 +120,19 @@ def analyse_folder(
                 "choose another folder."
             )
         loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
-        preset = preset or recommended_preset(detector)
-        if inside := (preset if model is None else model.preset) == LOCAL:
-            loaded = hearing_inside(loaded)
+        chosen = (preset or recommended_preset(detector)) if model is None else model.preset
+        if inside := chosen == LOCAL:
+            try:
+                loaded = hearing_inside(loaded)
+            except (EncoderError, WeightsError):
+                if preset == LOCAL or model is not None:
+                    raise
+                chosen, inside = ROBUST, False  # nobody asked for more than the encoder can give
         embeddings = embed_library(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
         checked = check_library(library, opened, on_progress, should_stop)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
     scored = (
-        fit_detector(embeddings, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+        fit_detector(embeddings, detector, chosen, seed, on_epoch=on_epoch, should_stop=should_stop)
         if model is None
         else score_library(embeddings, model)
     )
