@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
 
-from loopscope.analysis.pipeline import fit_detector, score_table
+from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.scoring import fit_detector
 from loopscope.archive.grow import add_embeddings, add_folder
 from loopscope.archive.manifest import make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import nearest_exactly, neighbours_of

@@ -6,19 +6,18 @@ is taken from the store, so a walk that was stopped or killed goes on where it w
 only what is new. `Progress` says where the walk stands as a whole (`step`, `share`, `seconds_left`).
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
+from loopscope.analysis.near_duplicates import with_near_duplicates
 from loopscope.analysis.scoring import StoppedTraining, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
@@ -28,9 +27,8 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.encoders.catalogue import AUTO, known_encoders
 from loopscope.errors import EncoderError, WeightsError
-from loopscope.faults import add_near_duplicates, check_library
-from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
-from loopscope.faults.file_report import is_report
+from loopscope.faults import check_library
+from loopscope.faults.check import known_faults
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import known_metadata, measure_missing
 from loopscope.progress import (
@@ -50,7 +48,6 @@ from loopscope.wording import counted
 
 LoadEncoder = Callable[[str, str | None, ProgressCallback], Encoder]
 STAGES = ("scan", "embed", "train", "check", "listen")
-OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,6 @@ def walk(
     among them.
     """
     _Walk(plan, store, events, load, on_progress, on_epoch, should_stop).run(folder, fitted, compute, train)
-
-
-def _is_report_of_all(found: Any) -> bool:
-    return is_report(found) and all(isinstance(row.get("loop_id"), str) for row in found)
 
 
 class _Walk:
@@ -209,7 +202,10 @@ class _Walk:
         """What is left of the checks when nothing else is; `n_new` loops were not known before."""
         self.forecast.begin("check")
         self.waits_for_checks = True
-        self.events.on_faults(self._with_near_duplicates(checked.result(), library, embeddings), complete=True)
+        faults = with_near_duplicates(
+            checked.result(), library, embeddings, self.store, self._stage_progress, self.should_stop
+        )
+        self.events.on_faults(faults, complete=True)
         keep_costs(self.store, self.forecast.learnt(n_new))
 
     def _listen(self, library: Library) -> None:
@@ -251,21 +247,6 @@ class _Walk:
             self.plan = replace(self.plan, preset=ROBUST)
             self.events.on_remark(f"{error} Trained with preset {ROBUST} instead, which hears each loop as a whole.")
             return encoder, False
-
-    def _with_near_duplicates(self, faults: pd.DataFrame, library: Library, embeddings: EmbeddingSet) -> pd.DataFrame:
-        """Of all pairs, so they are found once for a set of loops and kept."""
-        if not len(embeddings.loop_ids):
-            return faults
-        digest = hashlib.sha256("\n".join((embeddings.encoder_id, *embeddings.loop_ids)).encode()).hexdigest()
-        memory = self.store.memory("faults", f"near duplicates {CHECKS_REVISION} {digest[:24]}", _is_report_of_all)
-        known = memory.recall([OF_ALL])
-        if OF_ALL not in known:
-            none = faults_frame([])
-            found = add_near_duplicates(none, library, embeddings, self._stage_progress, self.should_stop)
-            known = {OF_ALL: found[list(FAULT_COLUMNS)].to_dict("records")}
-            memory.remember(known)
-        rows = known[OF_ALL]
-        return pd.concat([faults, faults_frame(rows)], ignore_index=True) if rows else faults
 
     def _train(self, embeddings: EmbeddingSet) -> bool:
         """Whether it came to its end."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from loopscope.analysis.pipeline import ScoredLoops, StoppedTraining
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, Samples
 from loopscope.faults.file_report import Report

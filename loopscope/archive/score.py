@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopscope.analysis.pipeline import NEW, fit_detector
+from loopscope.analysis.scoring import NEW, fit_detector
 from loopscope.archive.parts import Parts
 from loopscope.archive.sample import LARGEST, folders_of, stratified_sample
 from loopscope.arrays import Float, Int

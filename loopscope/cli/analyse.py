@@ -80,7 +80,7 @@ def analyse(
     _check_names(encoder, detector, preset)
     if embeddings is not None:
         saved = None if model is None else saved_model(model)
-        analyse_embeddings(embeddings, saved, (detector, preset, seed), percentile, out, as_json)
+        analyse_embeddings(embeddings, saved, (detector, preset or "robust", seed), percentile, out, as_json)
         return
     assert folder is not None  # as one of the two is
     _check_ending(out)
