@@ -6,16 +6,28 @@ import subprocess
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from loopscope.analysis.moments import HEARD_S, MomentFinder, Moments, moments_of
+from loopscope.analysis.scoring import score_library
 from loopscope.detection.curves import CurveMaker
 from loopscope.detection.patch_bank import PatchBank
+from loopscope.detection.restored import RestoredDetector
+from loopscope.detection.saved import load_model, save_model
+from loopscope.embeddings import EmbeddingSet
+from loopscope.library.tables import make_library
+from loopscope.store import FileKey, FileRow
+from loopscope.ui.components import store
 from loopscope.ui.explorer import packing
+from loopscope.ui.explorer.view import ExplorerView, explorer_view
+from loopscope.ui.projects.contents import Contents
+from loopscope.ui.projects.project import Project
 from tests.browser.synthetic import synthetic_view
+from tests.test_local_detector import AT, ODD, embeddings, fitted, heard
 
 STEP = 0.1
 VIEW = synthetic_view(60)
@@ -122,6 +134,73 @@ def test_the_browser_asks_by_row_and_is_told_by_loop_id() -> None:
     assert json.loads(gzip.decompress(packed[f"moments-{table['ids'].index(unheard)}"])) is None
     for unknown in ("moments-60", "moments--1", "moments-x"):
         assert unknown not in packed
+
+
+def test_a_loop_of_the_bank_is_not_compared_with_itself() -> None:
+    own, curves = heard(), fitted().curves
+    whole = fitted().curve(own)
+    for row in (0, ODD):
+        start, stop = own.starts[row : row + 2]
+        np.testing.assert_allclose(curves.curve(own.of(own.loop_ids[row])), whole[start:stop], rtol=1e-4)
+
+
+def restored() -> RestoredDetector:
+    loaded = load_model(save_model(fitted(), "inside", {}), check=False)
+    assert isinstance(loaded, RestoredDetector)
+    return loaded
+
+
+def test_a_restored_model_answers_without_its_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = restored()
+    monkeypatch.setattr(RestoredDetector, "whole", lambda self: pytest.fail("the networks were built"))
+    own = heard().of(heard().loop_ids[ODD])
+    assert loaded.curves is not None
+    np.testing.assert_array_equal(loaded.curves.curve(own), fitted().curves.curve(own))
+
+
+def view(without: str = "") -> ExplorerView:
+    """Explore on the loops of the local detector, restored from disk, their patches in the store but of one."""
+    own, X = heard(), embeddings()
+    embedded = EmbeddingSet(own.loop_ids, X, "clap")
+    for loop_id, row in zip(own.loop_ids, X, strict=True):
+        patches = [] if loop_id == without else [own.of(loop_id)]
+        store().put_embeddings([loop_id], "clap", row[None], own.patch_id if patches else None, patches)
+    rows = {
+        FileKey(f"/music/{loop_id}.wav", 1, row): FileRow("r", loop_id, len(own.of(loop_id)) * STEP)
+        for row, loop_id in enumerate(own.loop_ids)
+    }
+    scored = score_library(embedded, restored())
+    contents = Contents(library=make_library(Path("/music"), rows, {}), embeddings=embedded, models={"local": scored})
+    return explorer_view(Project(), contents, "local")
+
+
+def answer(packed: packing.PackedView, loop_id: str) -> Any:
+    row = json.loads(gzip.decompress(packed["table"]))["ids"].index(loop_id)
+    return json.loads(gzip.decompress(packed[f"moments-{row}"]))
+
+
+def test_a_project_with_a_restored_model_says_where_its_loops_are_odd() -> None:
+    """Beside usual loops; nothing of a loop whose patches were not kept."""
+    silent, odd = heard().loop_ids[3], heard().loop_ids[ODD]
+    shown = view(without=silent)
+    packed = packing.pack_view(shown)
+    assert json.loads(gzip.decompress(packed["table"]))["moments"]
+    said = answer(packed, odd)
+    assert said["step"] == STEP and said["at"] == pytest.approx((AT + 0.5) * STEP) and said["odd"] > 2
+    assert len(said["curve"]) == len(heard().of(odd)) and max(said["curve"]) == said["odd"]
+    assert len(said["beside"]) == 3
+    percentiles = shown.loops.set_index("loop_id")["percentile"]
+    for moment in said["beside"]:
+        assert moment["id"] not in (odd, silent) and percentiles[moment["id"]] <= 80
+        assert 0 < moment["at"] < len(heard().of(moment["id"])) * STEP
+    assert answer(packed, silent) is None
+
+
+def test_a_damaged_model_says_nothing_of_moments_and_breaks_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = restored()
+    broken.restore(broken.fitted, {**broken.state(), "bank": np.zeros((3, 2))})
+    monkeypatch.setattr("tests.test_moments.restored", lambda: broken)
+    assert view().moments is None
 
 
 def test_a_model_that_hears_no_moments_is_not_asked() -> None:

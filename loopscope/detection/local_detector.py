@@ -16,6 +16,7 @@ import torch
 from loopscope.arrays import Bool, Float, Int
 from loopscope.detection.base import BaseDetector, check_embeddings
 from loopscope.detection.calibration import fuse, log_part, median_and_scale
+from loopscope.detection.curves import CurveMaker
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored, stopped_sentence
 from loopscope.detection.folds import fold_numbers
 from loopscope.detection.inside import numbers_of, of_patches, summits, worst_patches
@@ -92,6 +93,12 @@ class LocalDetector(BaseDetector):
         A loop that the bank holds is not compared with itself. Some milliseconds a loop.
         """
         return self._bank.distances(heard.values, of_patches(numbers_of(heard), heard.starts)) / self._typical
+
+    @property
+    def curves(self) -> CurveMaker:
+        """The same for one loop at a time."""
+        fitted = self.fitted
+        return CurveMaker(self._bank, self._typical, fitted.patch_id, fitted.patch_seconds)
 
     def made_up_patches(self, n: int) -> PatchSet:
         """One patch each of n loops."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from loopscope.arrays import Float, Int
 from loopscope.detection.base import BaseDetector
+from loopscope.detection.curves import CurveMaker
 from loopscope.detection.fitted import Arrays, Fitted, Judgement
 from loopscope.detection.registry import detector_info, make_detector
 from loopscope.embeddings.patch_set import PatchSet
@@ -63,6 +64,16 @@ class RestoredDetector(BaseDetector):
         except DAMAGES as error:
             raise ModelError(self._set_aside(error)) from error
 
+    @cached_property
+    def curves(self) -> CurveMaker | None:
+        """That of the detector, made from the state alone. Raises ModelError where the state is not its own."""
+        if not self.patch_id:
+            return None
+        try:
+            return CurveMaker.restored(self._state, self.patch_id, self.fitted.patch_seconds)
+        except DAMAGES as error:
+            raise ModelError(self._set_aside(error)) from error
+
     @property
     def centre_(self) -> Float | None:
         """That of the detector."""
@@ -109,4 +120,5 @@ class RestoredDetector(BaseDetector):
 
     def _restore(self, state: Arrays) -> None:
         self._state = state
-        vars(self).pop("_whole", None)
+        for made in ("_whole", "curves"):
+            vars(self).pop(made, None)
