@@ -15,6 +15,7 @@ from loopscope.detection.base import BaseDetector
 from loopscope.detection.parts import PATCH_PARTS
 from loopscope.detection.registry import LOCAL, ROBUST, make_detector
 from loopscope.store import Store
+from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.projects import walking
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import start_training
@@ -26,6 +27,7 @@ FAST = {
     LOCAL: {"steps": 20, "steps_shown": 10, "layer_sizes": (16, 8), "k": 12},
     ROBUST: {"min_steps": 20, "min_passes": 1},
 }
+BURST_AT_S = 3.5 * PER_PATCH / RATE
 BURST = np.random.default_rng(0).normal(size=PER_PATCH).astype(np.float32)
 
 
@@ -106,6 +108,15 @@ def oddest_inside(project: Project) -> str:
     return name_of(project, model.scores["loop_id"].iloc[row])
 
 
+def oddest_at(project: Project, name: str) -> float:
+    """Seconds, as Explore says them of the loop of this name."""
+    loops = project.contents.library.unique.set_index("name")  # type: ignore[union-attr]
+    finder = explorer_view(project, project.contents, project.active).moments
+    found = finder.find(loops.loc[name, "loop_id"]) if finder is not None else None
+    assert found is not None and len(found.beside) == 3
+    return found.at_s
+
+
 def test_the_model_that_nobody_asked_for_hears_inside_and_finds_what_lasts_a_tenth_of_a_second(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +124,7 @@ def test_the_model_that_nobody_asked_for_hears_inside_and_finds_what_lasts_a_ten
     project = analysed(folder, Plan())
     assert project.active == "AEwRES · local · seed 0"
     assert oddest_inside(project) == f"{ODD:03d}.wav"
+    assert oddest_at(project, f"{ODD:03d}.wav") == pytest.approx(BURST_AT_S)
     embeddings = project.contents.embeddings
     assert embeddings is not None and embeddings.patches is None, "the store keeps them, not the server's memory"
     with Store(paths().database) as store:
@@ -134,6 +146,7 @@ def test_what_comes_later_is_heard_by_the_stored_model_and_nothing_twice(
     assert after[before.index].tolist() == before.tolist()
     new = after.drop(before.index)
     assert name_of(grown, str(new.idxmax())) == "102.wav"
+    assert oddest_at(grown, "102.wav") == pytest.approx(BURST_AT_S), "by a model from disk, of a loop new to it"
     row = int(np.flatnonzero(model.scores["loop_id"] == new.idxmax())[0])
     distance = {part.title: part.percentile for part in parts_of(model, row)}
     assert set(model.components) >= set(PATCH_PARTS) and max(distance.values()) == 100
