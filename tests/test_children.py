@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+import loopscope
 from loopscope.children import child as child_module
+from loopscope.children import run
 from loopscope.children.child import Child, Death
 from loopscope.errors import LibraryError
 
@@ -107,6 +110,28 @@ def test_a_child_stands_back_before_it_imports_and_takes_no_more_memory_and_thre
         assert said(plain, "nice") == [own, own]
     finally:
         plain.close()
+
+
+def test_what_a_library_prints_while_it_answers_is_seen_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "answering.py").write_text(ANSWERING)
+    found = subprocess.run(
+        [sys.executable, "-P", "-m", "loopscope.children.run", "answering", "0"],
+        input='[5, {"do": "print"}]\n',
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(loopscope.__file__).parents[1])])},
+    )
+    assert found.stdout == 'ready\n{"said": 100000}\n'
+    assert found.stderr == "a warning of a library", "while it is imported it may still say why it fails"
+
+
+def test_where_no_process_can_stand_back_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "nice")
+    served: list[object] = []
+    monkeypatch.setattr(run, "serve", served.append)
+    run.main("loopscope.audio.isolation_worker", 3)
+    assert served
 
 
 def test_an_answer_that_takes_too_long_ends_the_child_and_the_time_between_questions_does_not(
