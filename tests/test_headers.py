@@ -1,5 +1,7 @@
 """The content security policy: strict about scripts, exact about websockets, deaf to what clients put into Host."""
 
+import asyncio
+
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -7,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from loopscope.ui.server.headers import SecurityHeaders, content_security_policy
@@ -119,3 +122,17 @@ def test_what_is_refused_is_logged_by_its_area_alone(
         client.post(f"{path}?status=400")
     (said,) = caplog.messages
     assert f" {area}," in said and "POST" in said and "400" in said and "SECRET" not in said
+
+
+def test_a_request_without_a_host_gets_the_policy_that_names_none() -> None:
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def note(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(SecurityHeaders(app)({"type": "http", "headers": []}, None, note))  # type: ignore[arg-type]
+    assert dict(sent[0]["headers"])[b"content-security-policy"].decode() == content_security_policy()
+    assert content_security_policy() == content_security_policy("")

@@ -272,3 +272,41 @@ def test_what_is_unchanged_goes_and_leaves_nothing(source: Path) -> None:
     assert not list(source.parent.iterdir())
     with pytest.raises(FileNotFoundError):
         remove_file(source, source.parent.lstat())
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_name_that_is_taken_as_it_is_given_back_is_not_overwritten(
+    source: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = source.lstat()
+    saved_anew(source, b"second")()
+
+    def taken(path: Path) -> Path:
+        path.write_bytes(b"third")
+        return path
+
+    monkeypatch.setattr(new_files, "free_name", taken)
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EPERM))
+    with pytest.raises(ExportError, match=r"kept as \.loopscope-aside"):
+        remove_file(source, known)
+    assert source.read_bytes() == b"third"
+    assert [path.read_bytes() for path in hidden(source.parent)] == [b"second"]
+
+
+def test_what_was_written_to_since_is_kept_unless_it_may_have_changed(source: Path) -> None:
+    known = source.lstat()
+    source.write_bytes(b"more")
+    with pytest.raises(ExportError, match="kept"):
+        remove_file(source, known)
+    assert source.read_bytes() == b"more"
+    remove_file(source, known, or_changed=True)
+    assert not source.exists()
+
+
+def test_of_a_link_what_it_leads_to_is_moved_and_stays_there_too(source: Path) -> None:
+    alias, target = source.with_name("alias.wav"), source.with_name("moved.wav")
+    alias.symlink_to(source)
+    move_file(in_its_folder(alias), target)
+    assert not target.is_symlink() and target.read_bytes() == source.read_bytes()
+    assert not alias.is_symlink()
