@@ -74,11 +74,14 @@ def test_a_plan_copies_unless_it_is_said_that_it_moves(pack: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("move", [False, True])
+@pytest.mark.parametrize(
+    ("move", "is_far"), [(False, True), (False, False), (True, True)], ids=["copy to another disk", "copy", "move"]
+)
 def test_room_for_the_files_and_a_reserve_is_enough_and_a_byte_less_is_not(
-    pack: Path, monkeypatch: pytest.MonkeyPatch, move: bool
+    pack: Path, monkeypatch: pytest.MonkeyPatch, move: bool, is_far: bool
 ) -> None:
-    elsewhere(monkeypatch, pack)
+    if is_far:
+        elsewhere(monkeypatch, pack)
     plan = plan_copy(all_of(pack), pack.parent / "out", move=move)
     with_free(monkeypatch, RESERVE + 300 - 1)
     with pytest.raises(ExportError, match=r"out has 17 MB free, 0 MB are needed; free some space"):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def test_files_are_known_only_while_size_and_time_match(path: Path) -> None:
         store.put_files({FileKey("/a/b.wav", 101, 6): ROW})
         assert store.get_files([key]) == {}
         assert row_counts(store)["files"] == 2
+
+
+def test_of_a_file_that_is_left_out_nothing_is_said_but_why() -> None:
+    row = asdict(FileRow("reader 1", reason="It is broken."))
+    assert {name for name, value in row.items() if value} == {"reader", "reason"}
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.wav", "\U0001f3b8\n'\"<b>.wav", "=1+1.wav", "é.wav", "é.wav", "x" * 250])
