@@ -20,6 +20,7 @@ from loopscope.config import paths
 from loopscope.errors import DataError, StoreError
 from loopscope.store import FileKey, FileRow, Store
 from loopscope.store import schema as schema_module
+from loopscope.store.records import ProjectRow
 from loopscope.store.schema import MIGRATIONS, VERSION
 from tests.stored import row_counts
 
@@ -67,6 +68,7 @@ def test_files_are_known_only_while_size_and_time_match(path: Path) -> None:
 def test_of_a_file_that_is_left_out_nothing_is_said_but_why() -> None:
     row = asdict(FileRow("reader 1", reason="It is broken."))
     assert {name for name, value in row.items() if value} == {"reader", "reason"}
+    assert ProjectRow("id", "local", "/pack", "pack", 1.0).state == {}, "nor of a project that nobody touched"
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.wav", "\U0001f3b8\n'\"<b>.wav", "=1+1.wav", "é.wav", "é.wav", "x" * 250])

@@ -1,6 +1,11 @@
 """Taking back: what is counted, what is tidied up, and what is no matter because nobody lost anything."""
 
+import errno
 import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +13,9 @@ import pytest
 
 from loopscope.errors import ExportError
 from loopscope.exports import execute, plan_copy, undo
+from loopscope.exports import journal as journal_module
 from loopscope.exports.journal import UndoFile, read_journal
+from loopscope.exports.undo import LAST, TAKEN
 from loopscope.files import PART_PREFIX
 from loopscope.progress import Progress
 from tests.meanwhile import hidden, just_before, saved_anew
@@ -131,3 +138,114 @@ def test_a_moved_file_that_is_saved_anew_just_before_it_goes_back_is_kept(
     report = undo(undo_file)
     assert (report.undone, list(report.left["path"])) == (1, [str(moved)])
     assert (moved.read_bytes(), (pack / "a.wav").read_bytes()) == (b"another", content)
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+def test_what_cannot_be_removed_or_taken_back_is_one_sentence(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    undo_file = taken(pack, move=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["loopscope.exports.undo"], "remove_file", refusing(errno.EIO))
+        report = undo(undo_file)
+    assert report.undone == 0
+    assert [reason.partition(" /")[0] for reason in report.left["reason"]] == ["Could not take back"] * 2
+    unlink = Path.unlink
+    monkeypatch.setattr(
+        Path, "unlink", lambda path: refusing(errno.EACCES)() if path.suffix == ".jsonl" else unlink(path)
+    )
+    with pytest.raises(ExportError, match=r"Could not remove /.*\.jsonl: you may not write there"):
+        undo(undo_file)
+
+
+@pytest.mark.parametrize("again", ["moved", "copied"])
+def test_what_somebody_took_back_by_hand_is_no_matter(pack: Path, again: str) -> None:
+    undo_file = taken(pack, move=True)
+    moved = undo_file.parent / "a.wav"
+    shutil.move(moved, pack / "a.wav") if again == "moved" else shutil.copy(moved, pack / "a.wav")
+    report = undo(undo_file)
+    assert report.left.empty and report.undone == (1 if again == "moved" else 2)
+    assert sorted(path.name for path in pack.iterdir()) == ["a.wav", "b.wav"]
+    assert not moved.exists()
+
+
+@pytest.mark.parametrize(("move", "reason"), [(True, TAKEN), (False, LAST)])
+def test_a_folder_that_has_the_original_name_by_now_keeps_the_file_where_it_is(
+    pack: Path, move: bool, reason: str
+) -> None:
+    undo_file = taken(pack, move=move)
+    (pack / "a.wav").unlink(missing_ok=True)
+    (pack / "a.wav").mkdir()
+    report = undo(undo_file)
+    assert report.left["reason"].tolist() == [reason]
+    assert (undo_file.parent / "a.wav").is_file()
+
+
+def test_folders_that_are_gone_are_made_again_however_many(pack: Path) -> None:
+    undo_file = taken(pack, move=True)
+    shutil.rmtree(pack.parent)
+    assert undo(undo_file).left.empty
+    assert sorted(path.name for path in pack.iterdir()) == ["a.wav", "b.wav"]
+
+
+def test_a_copy_that_is_a_second_name_of_its_original_goes_and_the_only_name_stays(pack: Path) -> None:
+    undo_file = taken(pack, move=False)
+    copy = undo_file.parent / "a.wav"
+    copy.unlink()
+    copy.hardlink_to(pack / "a.wav")
+    report = undo(undo_file)
+    assert report.undone == 2 and report.left.empty
+    assert (pack / "a.wav").is_file() and not copy.exists()
+
+
+def test_every_line_of_the_journal_is_on_the_disk_before_the_next_step(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[list[str]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if place.suffix == ".jsonl":
+            flushed.append(place.read_text().splitlines())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    journal = UndoFile.create(pack, move=True)
+    assert len(flushed) == 1
+    journal.will_write(pack / "a.wav", pack / "c.wav")
+    assert len(flushed) == 2
+    journal.written(pack / "c.wav")
+    assert flushed[-1] == journal.path.read_text().splitlines()
+    assert [len(lines) for lines in flushed] == [1, 2, 3]
+
+
+def test_undo_files_are_called_after_the_time_and_numbered_within_a_second(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strftime = time.strftime
+    monkeypatch.setattr(time, "strftime", lambda form, *_: strftime(form, (2026, 11, 22, 13, 5, 9, 6, 326, 0)))
+    names = [UndoFile.create(pack, move=False).path.name for _ in range(3)]
+    stem = "loopscope-undo-20261122-130509"
+    assert names == [f"{stem}.jsonl", f"{stem}-2.jsonl", f"{stem}-3.jsonl"]
+    with pytest.raises(ExportError, match=r"Could not write /.*\.jsonl: it does not exist any more"):
+        UndoFile.create(pack / "nowhere", move=False)
+    for number in range(4, 1000):
+        (pack / f"{stem}-{number}.jsonl").touch()
+    with pytest.raises(ExportError, match="is full of undo files; remove some"):
+        UndoFile.create(pack, move=False)
+
+
+def test_a_journal_of_the_most_files_is_read_and_one_more_is_refused(
+    pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "MOST_ENTRIES", 2)
+    undo_file = taken(pack, move=False)
+    assert len(read_journal(undo_file).entries) == 2
+    UndoFile(undo_file).will_write(pack / "c.wav", undo_file.parent / "c.wav")
+    with pytest.raises(ExportError, match="more than 2 files"):
+        read_journal(undo_file)

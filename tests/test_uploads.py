@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from loopscope import files
 from loopscope.ui.server import media, messages, received, upload_routes
 from loopscope.ui.server.media import MediaRegistry, routes
 from loopscope.ui.server.received import safe_places, safe_relative
@@ -240,7 +241,7 @@ def test_only_the_session_s_own_page_uploads(client: TestClient, registry: Media
         [],
         {},
         *({"files": [["a.wav", size]]} for size in (-1, 1.5, True, "1")),
-        *({"files": files} for files in ({}, [], [["a.wav"]], [[1, 1]])),
+        *({"files": files} for files in ({}, [], [["a.wav"]], [[1, 1]], [["a.wav", 1, 2]])),
     ],
     ids=lambda said: str(said)[:40],
 )
@@ -280,6 +281,49 @@ def test_a_full_disk_is_one_sentence(client: TestClient, monkeypatch: pytest.Mon
     answer = client.put(f"{address}/0", content=b"first")
     assert answer.status_code == 507
     assert f"could not be kept ({error.strerror or error})" in answer.json()["error"]
+
+
+def test_a_disk_that_cannot_be_asked_is_one_sentence(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(received.shutil, "disk_usage", refuse)
+    answer = client.post(f"/ls/upload/{TOKEN}", json={"files": [["a.wav", 1]]})
+    assert (answer.status_code, "could not be kept" in answer.json()["error"]) == (507, True)
+
+
+def test_a_file_that_is_not_of_the_upload_is_not_found(client: TestClient) -> None:
+    assert client.put(f"{begun(client, PACK)}/3", content=b"first").status_code == 404
+
+
+def test_nobody_waits_for_the_disk_as_the_user_has_the_original(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(files, "flush", flushed.append)
+    sent(client, PACK)
+    assert not flushed
+
+
+def test_a_sender_that_hangs_up_is_answered_and_leaves_nothing(registry: MediaRegistry, tmp_path: Path) -> None:
+    uploads = registry.uploads(TOKEN)
+    assert uploads is not None
+    name = uploads.begin([("pack/long.wav", 10)])
+    heard = iter([{"type": "http.request", "body": b"first", "more_body": True}, {"type": "http.disconnect"}])
+    answers: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    path = f"/ls/upload/{TOKEN}/{name}/0"
+    scope = {"type": "http", "method": "PUT", "path": path, "raw_path": path.encode(), "query_string": b""}
+    headers = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
+    asyncio.run(Starlette(routes=routes())({**scope, "headers": headers}, receive, send))
+    assert answers[0]["status"] == 400
+    assert tree(tmp_path / "uploads") == {}
 
 
 def page() -> None:
