@@ -19,6 +19,8 @@ from mutmut.mutation import mutators
 
 LEFT_OUT = {mutators.operator_arg_removal, mutators.operator_assignment, mutators.operator_string}
 SENTENCE = re.compile(r"""["'][A-Z][a-z]* """)
+LOOKED_AT_BY_OTHERS = cst.Annotation | cst.Decorator | cst.Import | cst.ImportFrom  # mypy and ruff
+ALL = m.Assign(targets=[m.AssignTarget(m.Name("__all__"))])
 NOTHING = cst.Expr(cst.Ellipsis())
 TRANSFORMS = ("absolute", "casefold", "expanduser", "lower", "removesuffix", "resolve", "strip")
 TURNED_ROUND_ALREADY = m.Comparison(comparisons=[m.ComparisonTarget(m.Equal() | m.NotEqual() | m.In() | m.NotIn())])
@@ -80,7 +82,7 @@ class _Candidates(cst.CSTVisitor):
         """Whether what is inside is looked at."""
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._place.append(node.name.value)
-        if isinstance(node, cst.Annotation | cst.Decorator | cst.Import | cst.ImportFrom) or _is_docstring(node):
+        if isinstance(node, LOOKED_AT_BY_OTHERS) or _is_docstring(node) or m.matches(node, ALL):
             return False
         for replacement in _replacements(node, self._is_for_people(node)):
             self.candidates.append((".".join(self._place), node, replacement))

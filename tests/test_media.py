@@ -1,6 +1,7 @@
 """The media routes as a browser and as a stranger meet them."""
 
 import gzip
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -211,3 +212,45 @@ def test_plotly_and_the_explorers_files_come_as_installed(client: TestClient) ->
 def test_routes_stand_below_the_base_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(st, "get_option", lambda name: "studio/" if name == "server.baseUrlPath" else None)
     assert all(route.path.startswith("/studio/ls/") for route in routes())
+
+
+def test_without_a_base_path_routes_stand_below_ls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said in (None, "", "/"):
+        monkeypatch.setattr(st, "get_option", lambda name, said=said: said)
+        assert all(route.path.startswith("/ls/") for route in routes())
+
+
+def test_browsers_hold_what_has_a_version_for_good_and_a_loop_for_minutes(
+    client: TestClient, tone: Path, registry: MediaRegistry
+) -> None:
+    """Kept by the browser alone: an address below /ls is of one session."""
+    registry.publish_blobs(TOKEN, "v1", lambda: {"points": gzip.compress(b"0123456789")})
+    assert client.get(f"/ls/audio/{TOKEN}/{LOOP}").headers["cache-control"] == "private, max-age=600"
+    for address, kind in (
+        (f"/ls/data/{TOKEN}/v1/points", "application/octet-stream"),
+        (f"/{media.plotly_address()}", "text/javascript; charset=utf-8"),
+        (f"/{media.assets_address()}/main.js", "text/javascript; charset=utf-8"),
+    ):
+        answer = client.get(address)
+        assert answer.headers["content-type"] == kind
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert answer.headers["vary"] == "Accept-Encoding", "a proxy tells packed from unpacked"
+        assert len(answer.headers["etag"]) == 18
+
+
+def test_asked_for_the_head_of_a_file_nothing_is_made(client: TestClient, registry: MediaRegistry) -> None:
+    made: list[int] = []
+    registry.publish_file(TOKEN, "list-0", "a.csv", "text/csv", lambda: made.append(1) or b"first")
+    answer = client.head(f"/ls/file/{TOKEN}/list-0")
+    assert (answer.status_code, answer.headers["content-length"], made) == (200, "0", [])
+
+
+def test_the_address_of_the_explorer_s_files_is_that_of_their_content_whenever_they_are_packed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = media.assets_address()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1_000_000)
+    for made_once in (media._assets_gzipped, media.assets_address):
+        made_once.cache_clear()
+    assert media.assets_address() == address
