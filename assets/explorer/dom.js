@@ -94,16 +94,22 @@ export function menuButton(name, label, choices) {
 }
 
 /**
- * Calls `task` once after the last call, `wait` milliseconds later. `.cancel()` drops a waiting call.
+ * Calls `task` once after the last call, `wait` milliseconds later, or `first` after a call that comes alone: with none
+ * in the `wait` before it. `.cancel()` drops a waiting call.
  * @template {unknown[]} Values
  * @param {(...values: Values) => void} task
  * @param {number} wait
  */
-export function debounce(task, wait) {
+export function debounce(task, wait, first = wait) {
   let timer = 0;
+  let calling = 0;
   const later = (/** @type {Values} */ ...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => task(...values), wait);
+    timer = setTimeout(() => task(...values), calling ? wait : first);
+    clearTimeout(calling);
+    calling = setTimeout(() => {
+      calling = 0;
+    }, wait);
   };
   later.cancel = () => clearTimeout(timer);
   return later;

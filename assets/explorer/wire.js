@@ -11,6 +11,7 @@ import { packBits } from "./lasso-state.js";
 import { outbox } from "./outbox.js";
 
 const SELECTION_DELAY_MS = 400; // a held arrow key asks for one rerun, not for one per loop
+const CLICK_DELAY_MS = 100; // one loop alone is explained at once, its sound before it
 const SAVED_DELAY_MS = 300; // many marks ask for one rerun
 const PATIENCE_MS = 4000; // then it is sent again: a rerun that failed must not swallow a commit
 
@@ -40,7 +41,11 @@ export class Wire {
     this.commits = [];
     /** @type {Record<"percentile" | "selected", number | string | null>} what was last said, here or there */
     this.said = { percentile: component.data.percentile, selected: component.data.selected };
-    this.sendSelection = debounce(() => this.#commit("selected", session.selectedId), SELECTION_DELAY_MS);
+    this.sendSelection = debounce(
+      () => this.#commit("selected", session.selectedId),
+      SELECTION_DELAY_MS,
+      CLICK_DELAY_MS,
+    );
     session.on("selection", this.sendSelection);
     session.on("selection", () => announceSelected(session.selectedId));
     session.on(

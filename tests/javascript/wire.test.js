@@ -45,6 +45,30 @@ test("a held arrow key asks for one rerun", (t) => {
   assert.deepEqual([sent[0][0], sent[0][1].value, sent[0][1].version], ["selected", "id3", "v1"]);
 });
 
+test("a loop that is chosen after a pause is said soon, and what follows at once waits for the hand", (t) => {
+  const { session, sent, said, answer } = connected(t);
+  session.audition(1);
+  mock.timers.tick(99);
+  assert.deepEqual(sent, [], "its sound first");
+  mock.timers.tick(1);
+  assert.equal(said("selected").length, 1);
+  answer({ selected: "id1" });
+  session.audition(2);
+  mock.timers.tick(300);
+  session.audition(3);
+  mock.timers.tick(399);
+  assert.equal(said("selected").length, 1);
+  mock.timers.tick(1);
+  assert.deepEqual(
+    said("selected").map(([, { value }]) => value),
+    ["id1", "id3"],
+  );
+  answer({ selected: "id3" });
+  session.audition(4);
+  mock.timers.tick(100);
+  assert.equal(said("selected").length, 3);
+});
+
 test("dragging sends nothing, resting sends once", (t) => {
   const { session, sent } = connected(t);
   for (let percentile = 51; percentile <= 90; percentile += 1) session.setPercentile(percentile);
