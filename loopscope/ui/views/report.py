@@ -22,7 +22,7 @@ MARKS = {
 }
 COLLAPSED = (
     "This training failed: nearly every loop ended in one and the same point (the hypersphere collapsed), so the "
-    "ranking is close to chance. Use the robust preset or another detector."
+    "ranking is close to chance. Use preset local or another detector."
 )
 CURVES = {  # what the two lines of a phase mean
     "pretrain": "The lower, the better it rebuilds the loops. Validation: loops held back from it, odd ones included.",
