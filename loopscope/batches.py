@@ -96,9 +96,11 @@ def measure_loops(
 
     with ThreadPoolExecutor(n_workers(), thread_name_prefix="measure") as pool:
         for batch in _batches(missing, batch_size):
+            found = dict(memory.recall(batch))  # by somebody else meanwhile, such as a cluster
+            unknown = [loop_id for loop_id in batch if loop_id not in found]
             fresh: dict[str, Result] = {}
             try:
-                for loop_id, outcome in zip(batch, pool.map(outcome_of, batch), strict=True):
+                for loop_id, outcome in zip(unknown, pool.map(outcome_of, unknown), strict=True):
                     if isinstance(outcome, AudioError):
                         unreadable[loop_id] = str(outcome)
                     elif isinstance(outcome, Defect):
@@ -107,8 +109,8 @@ def measure_loops(
                         fresh[loop_id] = outcome
             finally:
                 memory.remember(fresh)
-            results |= fresh
-            on_results(fresh)
+            results |= found | fresh
+            on_results(found | fresh)
             on_progress(Progress(stage, len(results) + len(unreadable) + len(failed), len(wanted), unit="loops"))
     return Measured(results, unreadable, failed, len(missing))
 

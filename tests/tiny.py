@@ -1,5 +1,6 @@
 """An encoder that costs nothing, for tests that are about something else."""
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,3 +13,11 @@ class Tiny:
 
     def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack([waveform[20:36] for waveform in waveforms]).astype(np.float32)
+
+
+class Slow(Tiny):
+    """Takes its time, so that something can happen meanwhile."""
+
+    def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        time.sleep(0.2)
+        return super().embed(waveforms)

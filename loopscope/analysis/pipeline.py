@@ -15,11 +15,12 @@ import pandas as pd
 from loopscope.analysis.scoring import ScoredLoops, fit_detector, score_library
 from loopscope.analysis.shown import overview_html
 from loopscope.analysis.triage import triage_loops, with_triage
+from loopscope.cluster.spread import embed_anywhere
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import LOCAL, ROBUST, recommended_preset
 from loopscope.detection.thresholds import is_anomaly, percentile_of, threshold_at
-from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import DataError, EncoderError, WeightsError
 from loopscope.faults import add_near_duplicates, check_library, faults_frame
@@ -109,7 +110,7 @@ def analyse_folder(
     `encoder` is a name of `encoders.base.ENCODERS` or a loaded encoder; `detector` and `preset` are those of
     `registry.make_detector` (None: the best that the encoder serves), where no fitted `model` is given to score
     with; `engine`: see
-    `embed_library`. Without a `store` the user's database is used, so that a second call embeds nothing anew. Raises
+    `embed_anywhere`. Without a `store` the user's database is used, so that a second call embeds nothing anew. Raises
     `LoopscopeError` subclasses, each with one sentence; files that cannot be used are listed in `.rejected`.
     """
     with nullcontext(store) if store is not None else Store.default() as opened:
@@ -128,7 +129,7 @@ def analyse_folder(
                 if preset == LOCAL or model is not None:
                     raise
                 chosen, inside = ROBUST, False  # nobody asked for more than the encoder can give
-        embeddings = embed_library(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
+        embeddings = embed_anywhere(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
         checked = check_library(library, opened, on_progress, should_stop)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
     scored = (

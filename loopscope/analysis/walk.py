@@ -21,9 +21,10 @@ from loopscope.analysis.near_duplicates import with_near_duplicates
 from loopscope.analysis.scoring import StoppedTraining, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
+from loopscope.cluster.spread import embed_anywhere
 from loopscope.detection.base import BaseDetector, is_enough
 from loopscope.detection.registry import LOCAL, ROBUST, recommended_preset
-from loopscope.embeddings import EmbeddingSet, embed_library
+from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.encoders.catalogue import AUTO, known_encoders
 from loopscope.errors import EncoderError, WeightsError
@@ -233,7 +234,7 @@ class _Walk:
         self.events.on_encoder(encoder)
         if inside:
             encoder, inside = self._hearing_inside(encoder)
-        return embed_library(
+        return embed_anywhere(
             *(library, encoder, self.store, self._stage_progress, self.should_stop),
             on_embedded=self.events.on_embedded,
             with_patches=inside,

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopscope.archive.manifest import Archive, make_archive, parts_at
+from loopscope.archive.manifest import MANIFEST, Archive, make_archive, parts_at
 from loopscope.archive.parts import Place, part_bytes, part_name
+from loopscope.cluster.spread import batch_size, n_workers
 from loopscope.cluster.work import hear, only, split
 from loopscope.config import n_cores
+from loopscope.embeddings.cluster import results_of
 from loopscope.encoders.base import Encoder
 from loopscope.files import path_as_text
 from loopscope.library import Library
@@ -25,9 +26,7 @@ from loopscope.library.tables import reasons_frame
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.threads import worker_pool
 
-LARGEST_PART, SMALLEST_PART = 512, 16  # loops: what a lost worker costs at most, and an encoder's usual batch
 FILE_COLUMNS = ("duration_s", "sample_rate", "channels", "format", "subtype", "size_bytes", "mtime_ns")
-PARTS_A_WORKER = 4  # at least, so that nobody waits long for the last one
 STAGE = "Indexing"
 log = logging.getLogger(__name__)
 
@@ -54,14 +53,16 @@ def add_folder(
     encoder: Encoder,
     *,
     everything: bool = True,
+    engine: str = "threads",
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
 ) -> Growth:
     """Brings a scanned folder into the archive at `place`, which is made where there is none.
 
     Loops that the archive knows, whatever folder they came from, are not heard again. Each part is written as soon as
-    it is heard, so that a stopped or killed run goes on where it was. `everything` adds findings and measurements.
-    Raises Cancelled, and DataError if the archive is of another encoder.
+    it is heard, so that a stopped or killed run goes on where it was. `everything` adds findings and measurements;
+    `engine` "dask" has the workers of the client in force hear the loops and write the parts. Raises Cancelled,
+    DataError if the archive is of another encoder, EncoderError for a cluster that cannot do it.
     """
     archive = make_archive(place, encoder.encoder_id, encoder.n_features)
     known = set(archive.parts.loop_ids.to_pylist())
@@ -70,7 +71,8 @@ def add_folder(
     n_missing, done = len(missing.unique), 0
     rejections: list[tuple[str, str]] = []
     on_progress(Progress(STAGE, 0, n_missing, unit="loops"))
-    for n_loops, rejected in _heard_here(archive, missing, encoder, everything, should_stop):
+    hear_all = _heard_here if engine == "threads" else _heard_there
+    for n_loops, rejected in hear_all(archive, missing, encoder, everything, should_stop) if n_missing else ():
         rejections += rejected
         done += n_loops
         on_progress(Progress(STAGE, done, n_missing, unit="loops"))
@@ -100,9 +102,9 @@ def add_embeddings(place: Place, address: object, on_progress: ProgressCallback 
 
 
 def write_heard(
-    archive: Archive, batch: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
-) -> Rejections:
-    """Hears a batch and writes its part; says what was left out. Raises Cancelled."""
+    batch: Library, encoder: Encoder, archive: Archive, everything: bool, should_stop: StopCheck = never_stop
+) -> tuple[int, Rejections]:
+    """Hears a batch and writes its part; says how many loops it had and what was left out. Raises Cancelled."""
     heard = hear(batch, encoder, everything, should_stop)
     ids = [loop_id for result in heard.embedded for loop_id in result.loop_ids]
     if ids:
@@ -113,39 +115,39 @@ def write_heard(
         paths = [path_as_text(path) for path in files.loc[ids, "path"]]
         X = np.concatenate([result.X for result in heard.embedded])
         archive.write_part(part_name(ids), part_bytes(ids, paths, X, encoder.encoder_id, extras))
-    return [rejection for result in heard.embedded for rejection in result.rejections]
-
-
-def part_size(n_loops: int, n_workers: int) -> int:
-    """Loops in a part, so that all workers have some and few files are made."""
-    wanted = math.ceil(n_loops / (PARTS_A_WORKER * max(n_workers, 1)) / SMALLEST_PART) * SMALLEST_PART
-    return min(max(wanted, SMALLEST_PART), LARGEST_PART)
+    return len(batch.unique), [rejection for result in heard.embedded for rejection in result.rejections]
 
 
 def _heard_here(
     archive: Archive, missing: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
 ) -> Iterator[tuple[int, Rejections]]:
     """In threads of this machine: the size of each batch that was written, and what was left out of it."""
-    if missing.loops.empty:
-        return
-    batches = list(split(missing, part_size(len(missing.unique), n_cores())))
+    batches = list(split(missing, batch_size(len(missing.unique), n_cores())))
     abandoned = Event()
 
     def stopped() -> bool:
         return abandoned.is_set() or should_stop()
 
     with worker_pool(len(batches)) as pool:
-        tasks: dict[Any, int] = {
-            pool.submit(write_heard, archive, batch, encoder, everything, stopped): len(batch.unique)
-            for batch in batches
-        }
+        tasks = [pool.submit(write_heard, batch, encoder, archive, everything, stopped) for batch in batches]
         try:
             for task in as_completed(tasks):
-                yield tasks[task], task.result()
+                yield task.result()
         finally:
             abandoned.set()
             for task in tasks:
                 task.cancel()
+
+
+def _heard_there(
+    archive: Archive, missing: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
+) -> Iterator[tuple[int, Rejections]]:
+    """The same on a cluster, whose workers write the parts where they see the archive."""
+    batches = list(split(missing, batch_size(len(missing.unique), n_workers())))
+    manifest = archive.place.below(MANIFEST)
+    seen = [str(missing.root), *([manifest.path] if manifest.is_local else [])]
+    bare = Archive(archive.place, archive.encoder_id, archive.n_features)  # without what it has read
+    yield from results_of(write_heard, batches, encoder, seen, should_stop, archive=bare, everything=everything)
 
 
 def _listed(archive: Archive, library: Library) -> tuple[Archive, int]:

@@ -1,5 +1,6 @@
 """`loopscope index`: an archive of many folders, which grows without starting over."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
 @click.option(
     "--checks/--no-checks", default=True, show_default=True, help="Look for faults, listen for tempo and key."
 )
+@click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, whose workers see the same paths.")
 @json_option
 def index(
-    archive: str, folders: tuple[str, ...], embeddings: str | None, encoder: str, checks: bool, as_json: bool
+    archive: str,
+    folders: tuple[str, ...],
+    embeddings: str | None,
+    encoder: str,
+    checks: bool,
+    cluster: str | None,
+    as_json: bool,
 ) -> None:
     """Brings what is new in the FOLDERs into ARCHIVE, a folder of Parquet files, and says what that holds.
 
@@ -39,7 +47,7 @@ def index(
     from loopscope.archive.parts import Place
 
     place = Place.of(archive)
-    grown = [_added(place, folder, encoder, checks) for folder in folders]
+    grown = [_added(place, folder, encoder, checks, cluster) for folder in folders]
     if embeddings is not None:
         with shown_progress() as show:
             grown.append(add_embeddings(place, embeddings, show))
@@ -61,17 +69,30 @@ def index(
         print_line(f"{new:,} new, {known:,} known before, {gone:,} files gone, {len(rejected):,} left out")
 
 
-def _added(place: "Place", folder: str, encoder: str, checks: bool) -> "Growth":
+def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str | None) -> "Growth":
     from loopscope.analysis.walk import Plan
     from loopscope.archive.grow import add_folder
     from loopscope.archive.manifest import is_archive, open_archive
+    from loopscope.embeddings.cluster import connected_to
     from loopscope.encoders.base import load_encoder
     from loopscope.library import scan_folder
     from loopscope.store import Store
 
     own = open_archive(place).encoder_id if is_archive(place) else ""
-    with stopped_by_interrupt() as should_stop, shown_progress() as show:
+    with (
+        stopped_by_interrupt() as should_stop,
+        shown_progress() as show,
+        connected_to(cluster) if cluster else nullcontext(),
+    ):
         with Store.default() as store:
             library = scan_folder(folder, store, show, should_stop)
         loaded = load_encoder(Plan(encoder=encoder, encoder_id=own).encoder_name, on_progress=show)
-        return add_folder(place, library, loaded, everything=checks, on_progress=show, should_stop=should_stop)
+        return add_folder(
+            place,
+            library,
+            loaded,
+            everything=checks,
+            engine="dask" if cluster else "threads",
+            on_progress=show,
+            should_stop=should_stop,
+        )

@@ -17,6 +17,7 @@ from loopscope.defects import Defect, attempt
 from loopscope.embeddings.clips import BatchResult, batches_of, clips_of, embed_batch
 from loopscope.encoders.base import Encoder
 from loopscope.errors import AudioError
+from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.check import STAGE, tempi_of
 from loopscope.faults.file_report import StoredReport, report_of
 from loopscope.library import Library
@@ -70,7 +71,7 @@ def _reports(batch: Library) -> dict[str, StoredReport]:
             found = attempt(STAGE, partial(report_of, batch.file_of(loop_id), tempo_bpm))
         except AudioError:  # the embedding says so too
             continue
-        if not isinstance(found, Defect):
+        if not isinstance(found, Defect) and all(row["kind"] != CHECK_FAILED for row in found["findings"]):
             reports[loop_id] = found
     return reports
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from loopscope.checkpoints import CHECKPOINTS
 from loopscope.checkpoints.stored import digests
+from loopscope.cluster.spread import cluster_address, described
 from loopscope.config import paths
 from loopscope.errors import LoopscopeError
 from loopscope.files import display_name
@@ -17,6 +18,7 @@ from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.server.log import last_records
 from loopscope.ui.state import session
 
+CLUSTER_S = 15  # between two questions to a cluster
 CHOSEN_KEY = "clear-what"
 
 
@@ -25,7 +27,14 @@ def show_versions() -> None:
     lines = [system(), *(f"{name} {said}" for name, said in package_versions().items())]
     encoder = session().encoder
     lines.append(f"encoder {encoder.encoder_id}" if encoder is not None else "encoder not loaded in this session")
+    if address := cluster_address():
+        lines += _cluster(address)
     st.code("\n".join(lines), language=None)
+
+
+@st.cache_data(ttl=CLUSTER_S, max_entries=1, show_spinner="Asking the cluster")
+def _cluster(address: str) -> list[str]:
+    return described(address)
 
 
 def show_weights() -> None:
