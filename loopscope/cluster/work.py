@@ -21,14 +21,10 @@ from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.check import STAGE, tempi_of
 from loopscope.faults.file_report import StoredReport, report_of
 from loopscope.library import Library
-from loopscope.metadata.bars import STRUCTURE_VERSION
 from loopscope.metadata.collect import measure_metadata
-from loopscope.metadata.table import TEMPO_KEY_VERSION
-from loopscope.metadata.tags import TAGS_VERSION
+from loopscope.metadata.listening import VERSIONS
 from loopscope.progress import StopCheck, never_stop
 from loopscope.store import Store
-
-MEASUREMENTS = (TAGS_VERSION, TEMPO_KEY_VERSION, STRUCTURE_VERSION)
 
 
 @dataclass(frozen=True)
@@ -82,5 +78,5 @@ def _measured(batch: Library, should_stop: StopCheck) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "batch.sqlite3") as store:
         table = measure_metadata(batch.loops, store, should_stop=should_stop, root=batch.root).table
         rows = table.drop_duplicates("loop_id").set_index("loop_id").drop(columns="path")
-        found = {version: store.get_reports("measurements", ids, version) for version in MEASUREMENTS}
+        found = {version: store.get_reports("measurements", ids, version) for version in VERSIONS.values()}
     return {"measurements": found, "metadata": rows.to_dict("index")}
