@@ -151,8 +151,18 @@ interface ComparisonLoop {
   title: string;
   role: string;
   flagged: boolean;
+  /** of a loop of another folder: where it is to be heard */
+  address: string;
 }
-type ComparisonData = { key: string; assets: string; beside: ComparisonLoop[]; similar: ComparisonLoop[] };
+interface ComparisonData {
+  key: string;
+  assets: string;
+  beside: ComparisonLoop[];
+  similar: ComparisonLoop[];
+  kin: ComparisonLoop[];
+  /** which of those to keep, a sentence or nothing */
+  keeper: string;
+}
 
 type UploadFile = { name: string; size: number; body: Blob };
 type UploadData = { key: string; assets: string; token: string; suffixes: string[]; noun: "folder" | "file"; hint: string };

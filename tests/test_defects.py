@@ -167,13 +167,13 @@ def test_a_measurement_that_fails_costs_no_other_and_is_not_remembered(
 ) -> None:
     odd = str(library.path_of(id_of(library, ODD)))
 
-    def estimate(path: FilePath) -> TempoAndKey:
-        return TempoAndKey(100.0 / (os.fspath(path) != odd), "Am")
+    def estimate(path: FilePath) -> tuple[TempoAndKey, None]:
+        return TempoAndKey(100.0 / (os.fspath(path) != odd), "Am"), None
 
     def structure(path: FilePath, bpm: float) -> bars.LoopStructure:
         return bars.LoopStructure(np.empty((0, 0), np.float32), 1.0 / (os.fspath(path) != odd), 1.0)
 
-    monkeypatch.setattr(listening, "estimate_from_audio", estimate)
+    monkeypatch.setattr(listening, "hear_music", estimate)
     monkeypatch.setattr(bars, "structure_of_file", structure)
     measured = measure_metadata(library.loops, store).table.set_index("path")
     assert measured.loc[odd, "key_source"] == "" and np.isnan(measured.loc[odd, "loop_structure"])

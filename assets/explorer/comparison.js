@@ -1,4 +1,5 @@
-// Loops to hear beside the selected one: the nearest normal, the most central, and more like it. The explorer sounds
+// Loops to hear beside the selected one: the nearest normal, the most central, those that play the same riff, and more
+// like it. The explorer sounds
 // them (bridge.js); what is selected stays selected until a name is clicked.
 
 import { button, h, icon, iconButton } from "./dom.js";
@@ -47,19 +48,19 @@ class Comparison {
   }
 
   /** @param {ComparisonData} data */
-  show({ beside, similar }) {
+  show({ beside, similar, kin, keeper }) {
     applyTheme(this.root);
-    const said = JSON.stringify([beside, similar]);
+    const said = JSON.stringify([beside, similar, kin, keeper]);
     if (said === this.said) return;
     this.said = said;
     const cards = beside.map((loop) => this.#card(loop));
-    const rows = similar.map((loop) => this.#row(loop));
-    const label = "Most similar loops, nearest first";
-    this.root.replaceChildren(
+    const parts = [
       h("div", { class: "ls-beside" }, cards),
-      h("h3", {}, "More like this"),
-      h("ol", { class: "ls-similar", "aria-label": label }, rows),
-    );
+      ...this.#list("The same riff", "Loops that play the same riff, the most alike first", kin),
+      ...(keeper ? [h("p", { class: "ls-note" }, keeper)] : []),
+      ...this.#list("More like this", "Most similar loops, nearest first", similar),
+    ];
+    this.root.replaceChildren(...parts);
     ask("prefetch", { ids: beside.map(({ id }) => id) });
     this.#sounding(this.id);
   }
@@ -76,13 +77,21 @@ class Comparison {
     );
   }
 
-  /** @param {ComparisonLoop} loop */
+  /** A heading and its list, or nothing. @param {string} title @param {string} label @param {ComparisonLoop[]} loops */
+  #list(title, label, loops) {
+    if (!loops.length) return [];
+    const rows = loops.map((loop) => this.#row(loop));
+    return [h("h3", {}, title), h("ol", { class: "ls-similar", "aria-label": label }, rows)];
+  }
+
+  /** A loop of another folder is heard there. @param {ComparisonLoop} loop */
   #row(loop) {
+    const title = `Open ${loop.name} in its folder`;
     return h(
       "li",
       { class: "ls-like" },
-      this.#play(loop, "Play"),
-      this.#name(loop),
+      loop.address ? icon("open") : this.#play(loop, "Play"),
+      loop.address ? h("a", { class: "ls-link", href: loop.address, title }, loop.name) : this.#name(loop),
       h("span", { class: loop.flagged ? "ls-note ls-is-flagged" : "ls-note" }, loop.note),
     );
   }

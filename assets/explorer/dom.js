@@ -23,6 +23,7 @@ const PATHS = {
   play: "M7 4.5v15l12-7.5z",
   stop: "M6 6h12v12H6z",
   previous: "M18 5v14l-9.5-7zM6 5h2v14H6z",
+  open: "M13 4h7v7h-2V7.4l-8.3 8.3-1.4-1.4L16.6 6H13zM5 6h5v2H7v9h9v-3h2v5H5z",
   next: "M6 5v14l9.5-7zM16 5h2v14h-2z",
   volume: "M4 9v6h4l5 4.5v-15L8 9zM15.5 8.5a5 5 0 0 1 0 7l1.4 1.4a7 7 0 0 0 0-9.8z",
   keep: "M9.2 18.2 3.6 12.6l1.9-1.9 3.7 3.7 9.3-9.3 1.9 1.9z",

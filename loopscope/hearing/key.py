@@ -102,12 +102,15 @@ def key_features(notes: Notes, duration_s: float) -> dict[str, Float]:
     return features
 
 
-def piano_roll(notes: Notes, duration_s: float) -> Float:
-    """(PITCHES, segments) how much each MIDI pitch sounds in quarters of a second, at the loop's own tuning."""
+def piano_roll(notes: Notes, duration_s: float, n_segments: int = 0) -> Float:
+    """(PITCHES, segments) how much each MIDI pitch sounds in equal parts of a loop, at the loop's own tuning.
+
+    Without `n_segments` these are quarters of a second.
+    """
     turns = np.exp(2j * np.pi * notes.cents / 100)
     tuning = np.angle((notes.weight * turns).sum()) / (2 * np.pi) * 100
     pitch = np.round((notes.cents - tuning) / 100).astype(int) + A4
-    edges = np.linspace(0, duration_s, max(round(duration_s / SEGMENT_S), 1) + 1)
+    edges = np.linspace(0, duration_s, (n_segments or max(round(duration_s / SEGMENT_S), 1)) + 1)
     start = (notes.start_s - EARLY_S)[:, None]
     end = notes.end_s[:, None]
     inside_s = np.clip(np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1]), 0, None)

@@ -32,7 +32,7 @@ BATCH = 32  # loops between two writes to the store
 Listen = Callable[[UserFile, float | None, float], Heard]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is another wherever anything was heard in between
 class MetadataTable:
     """`table` has the columns named above; `missing` holds the loop_ids that were not measured yet."""
 

@@ -26,7 +26,7 @@ HEARD = ("bpm", "key")  # said by files and by the ear too
 SAID = tuple(f"{field}_{source}" for field in HEARD for source in ("file", "name", "audio"))
 BESIDE = ("tonic_audio", "root_note", "loop_start_s", "loop_end_s")
 METADATA_COLUMNS = ("loop_id", "path", *FIELDS, *(f"{field}_source" for field in FIELDS), *SAID, *BESIDE)
-TEMPO_KEY_VERSION = "heard-3"  # raise it whenever `tempo_key` would find something else in the same file
+TEMPO_KEY_VERSION = "heard-4"  # raise it whenever `tempo_key` or `hearing.riff` would find something else in a file
 CACHED_NAMES = 100_000  # pages read the same names at every visit
 
 Estimate = dict[str, Any]  # bpm, key and tonic as in TempoAndKey

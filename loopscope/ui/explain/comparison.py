@@ -4,7 +4,7 @@ Beside the explorer a small component lists them and the explorer sounds them, g
 view Streamlit's own players stand in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -22,7 +22,10 @@ from loopscope.ui.widgets.player import sound
 
 @dataclass(frozen=True)
 class Entry:
-    """One loop of a list. `title` says what it is here ("" in the list of similar ones), `note` its figures."""
+    """One loop of a list. `title` says what it is here ("" in the list of similar ones), `note` its figures.
+
+    `address`: where it is to be heard, of a loop of another folder.
+    """
 
     loop_id: str
     name: str
@@ -30,20 +33,26 @@ class Entry:
     title: str = ""
     role: str = ""
     flagged: bool = False
+    address: str = ""
 
     @property
     def data(self) -> dict[str, Any]:
         """As the browser gets it."""
         texts = {"name": printable(self.name), "note": self.note, "title": self.title, "role": self.role}
-        return {"id": self.loop_id, **texts, "flagged": self.flagged}
+        return {"id": self.loop_id, **texts, "flagged": self.flagged, "address": self.address}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What to hear: `beside` the selected loop (itself first), and the loops most `similar` to it, nearest first."""
+    """What to hear: `beside` the selected loop (itself first), and the loops most `similar` to it, nearest first.
+
+    `kin` play the same riff; `keeper` is a sentence on which of them to keep, or empty.
+    """
 
     beside: list[Entry]
     similar: list[Entry]
+    kin: list[Entry] = field(default_factory=list)
+    keeper: str = ""
 
 
 def comparison_of(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame) -> Comparison:
@@ -84,6 +93,8 @@ def comparison_list(comparison: Comparison) -> None:
         data={
             "beside": [entry.data for entry in comparison.beside],
             "similar": [entry.data for entry in comparison.similar],
+            "kin": [entry.data for entry in comparison.kin],
+            "keeper": comparison.keeper,
         },
     )
 
@@ -94,7 +105,10 @@ def comparison_players(library: Library, comparison: Comparison) -> None:
         st.markdown(f"{entry.title}: **{plain(entry.name)}**")
         st.caption(plain(entry.note))
         sound(library, entry.loop_id)
-    st.markdown("**More like this**")
-    st.dataframe(
-        [{"name": printable(entry.name), "": entry.note} for entry in comparison.similar], hide_index=True, height=212
-    )
+    for title, entries in (("The same riff", comparison.kin), ("More like this", comparison.similar)):
+        if entries:
+            st.markdown(f"**{title}**")
+            rows = [{"name": printable(entry.name), "": entry.note} for entry in entries]
+            st.dataframe(rows, hide_index=True, height=212)
+    if comparison.keeper:
+        st.caption(plain(comparison.keeper))

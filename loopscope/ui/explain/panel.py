@@ -1,5 +1,7 @@
 """Why is it flagged? The panel on the selected loop: its sound, the evidence, what to hear beside it, what to note."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +11,7 @@ from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
 from loopscope.library import Library
 from loopscope.ui.components import plain
 from loopscope.ui.explain.comparison import comparison_list, comparison_of, comparison_players
+from loopscope.ui.explain.kin import kin_of
 from loopscope.ui.explain.metadata import loop_metadata, note_and_path
 from loopscope.ui.explain.score import score_in_words, score_parts
 from loopscope.ui.explain.selected import Selected, selected_loop
@@ -53,7 +56,7 @@ def explain(
             st.caption(plain(moved))
         show_sound(state, library, loop_id, finder)
         if scored is not None and chosen is not None:
-            _beside(library, scored, chosen, table, has_explorer)
+            _beside(state, library, scored, chosen, table, has_explorer)
         note_and_path(library, loop_id)
         details = st.expander("Details", key=DETAILS, on_change="rerun")
         if details.open:
@@ -69,9 +72,17 @@ def _details(
     loop_metadata(state, library, loop_id)
 
 
-def _beside(library: Library, scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, has_explorer: bool) -> None:
+def _beside(
+    state: SessionState,
+    library: Library,
+    scored: ScoredLoops,
+    chosen: Selected,
+    table: pd.DataFrame,
+    has_explorer: bool,
+) -> None:
     st.markdown("**Hear it beside others**")
-    comparison = comparison_of(scored, chosen, table)
+    kin, keeper = kin_of(state, library, table, chosen.loop_id)
+    comparison = replace(comparison_of(scored, chosen, table), kin=kin, keeper=keeper)
     if has_explorer:
         comparison_list(comparison)
     else:
