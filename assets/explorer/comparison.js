@@ -56,7 +56,7 @@ class Comparison {
     const cards = beside.map((loop) => this.#card(loop));
     const parts = [
       h("div", { class: "ls-beside" }, cards),
-      ...this.#list("The same riff", "Loops that play the same riff, the most alike first", kin),
+      ...this.#list("The same riff", "Loops that play the same riff, the most alike first", kin, "ls-similar ls-kin"),
       ...(keeper ? [h("p", { class: "ls-note" }, keeper)] : []),
       ...this.#list("More like this", "Most similar loops, nearest first", similar),
     ];
@@ -77,11 +77,11 @@ class Comparison {
     );
   }
 
-  /** A heading and its list, or nothing. @param {string} title @param {string} label @param {ComparisonLoop[]} loops */
-  #list(title, label, loops) {
+  /** A heading and its list, or nothing. @param {string} title @param {string} label @param {ComparisonLoop[]} loops @param {string} style */
+  #list(title, label, loops, style = "ls-similar") {
     if (!loops.length) return [];
     const rows = loops.map((loop) => this.#row(loop));
-    return [h("h3", {}, title), h("ol", { class: "ls-similar", "aria-label": label }, rows)];
+    return [h("h3", {}, title), h("ol", { class: style, "aria-label": label }, rows)];
   }
 
   /** A loop of another folder is heard there. @param {ComparisonLoop} loop */

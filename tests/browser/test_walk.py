@@ -279,7 +279,7 @@ def hear_the_same_riff(page: Page) -> None:
         "(id) => { const { session } = window.__loopscope.explorer; session.select(session.loops.row(id)); }", chosen
     )
     kin = page.get_by_role("list", name="Loops that play the same riff, the most alike first").get_by_role("listitem")
-    expect(kin).to_have_text([re.compile(f"{re.escape(SAME_RIFF[1])}.*−2 semitones · 80 BPM")], timeout=LONG)
+    expect(kin).to_have_text([re.compile(f"{re.escape(SAME_RIFF[1])}.*\\+2 semitones · 80 BPM")], timeout=LONG)
     kin.get_by_role("button", name=f"Play: {SAME_RIFF[1]}").click()
     wait_until_plays(page, other)
 

@@ -18,6 +18,7 @@ from loopscope.ui.state import SessionState, kept
 from loopscope.wording import counted
 
 SHOWN = 12
+SAME_TEMPO = 0.01  # relative
 CLIPPING = "clipping"
 
 
@@ -44,10 +45,16 @@ def kin_of(state: SessionState, library: Library, table: pd.DataFrame, loop_id: 
         return [], ""
     loops = table.drop_duplicates("loop_id").set_index("loop_id")
     kin = [other for other in found if other.loop_id in loops.index or other.loop_id in elsewhere]
-    tempi = _tempi(state)
+    tempi = _tempi(state, [loop_id, *(other.loop_id for other in kin)])
     entries = [_entry(other, loops, elsewhere, tempi) for other in kin[:SHOWN]]
-    here = [loop_id, *(other.loop_id for other in kin if other.loop_id in loops.index)]
-    return entries, _keeper(state, library, here) if len(here) > 1 else ""
+    copies = [loop_id, *(other.loop_id for other in kin if other.semitones == 0 and _is_as_fast(other, loop_id, tempi))]
+    return entries, _keeper(state, library, copies)
+
+
+def _is_as_fast(kin: Kin, loop_id: str, tempi: Mapping[str, float]) -> bool:
+    """Whether both tempi are known and the same, so that one loop might do for both."""
+    own, other = tempi.get(loop_id), tempi.get(kin.loop_id)
+    return own is not None and other is not None and abs(other / own - 1) < SAME_TEMPO
 
 
 def _riffs(state: SessionState, library: Library) -> tuple[Riffs, Mapping[str, _Place]]:
@@ -84,12 +91,12 @@ def transposition(semitones: int) -> str:
     return f"{sign}{counted(abs(semitones), 'semitone')}" if semitones else "same key"
 
 
-def _tempi(state: SessionState) -> dict[str, float]:
+def _tempi(state: SessionState, loop_ids: list[str]) -> dict[str, float]:
     """By loop_id, where one is known."""
     if state.metadata is None:
         return {}
-    table = state.metadata.table.drop_duplicates("loop_id")
-    known = table[table["bpm"].notna()]
+    table = state.metadata.table
+    known = table[table["loop_id"].isin(loop_ids) & table["bpm"].notna()].drop_duplicates("loop_id")
     return dict(zip(known["loop_id"], known["bpm"].astype("float64"), strict=True))
 
 
@@ -103,10 +110,10 @@ def _keeper(state: SessionState, library: Library, loop_ids: list[str]) -> str:
             rows["loop_id"], rows["sample_rate"], rows["duration_s"], rows["name"], strict=True
         )
     ]
-    if len({values[:3] for values in worth}) < 2:
+    if not worth:
         return ""
-    is_clean, rate, seconds, name = max(worth)
-    said = [f"{rate / 1000:g} kHz", f"{seconds:g} s"]
-    if is_clean and not all(clean for clean, *_ in worth):
-        said.insert(0, "not clipped")
-    return f"To keep of these: {printable(name)} ({', '.join(said)})."
+    _, rate, seconds, name = max(worth)
+    differ = [len({values[at] for values in worth}) > 1 for at in range(3)]
+    reasons = ("not clipped", f"{rate / 1000:g} kHz", f"{seconds:g} s")
+    why = ", ".join(reason for reason, tells in zip(reasons, differ, strict=True) if tells)
+    return f"To keep of those in one key and tempo: {printable(name)} ({why})." if why else ""
