@@ -34,11 +34,12 @@ class _Place:
 def kin_of(state: SessionState, library: Library, table: pd.DataFrame, loop_id: str) -> tuple[list[Entry], str]:
     """Entries for the list, the most alike first, and a sentence on which to keep, empty where nothing speaks for one.
 
-    What is heard while the walk still listens counts when it is done, what other folders come to know when this
-    project is opened again.
+    While the walk runs there are none: it may come to others, and whoever opens a project does not wait for them. What
+    other folders come to know counts when this project is opened again.
     """
-    still = state.project.tasks.running(WALK)
-    known = (state.project.key, None if still else state.metadata)
+    if state.project.tasks.running(WALK):
+        return [], ""
+    known = (state.project.key, state.metadata)
     riffs, elsewhere = kept("riffs", known, lambda: _riffs(state, library))
     found: list[Kin] = kept("kin", (*known, loop_id), lambda: riffs.kin_of(loop_id))
     if not found:
