@@ -28,9 +28,11 @@ from loopscope.encoders import aisfx
 from loopscope.encoders.base import Encoder
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import STAGE as CHECKING
+from loopscope.hearing.riff import CLASSES, STEPS
 from loopscope.library import Library, scan_folder
+from loopscope.metadata.riffs import RIFF_VERSION, riff_report
 from loopscope.progress import EpochReport, Progress
-from loopscope.store import Store
+from loopscope.store import ProjectRow, Store
 from loopscope.ui.components import printable
 from loopscope.ui.explorer.view import display_order, explorer_view
 from loopscope.ui.projects.contents import EncoderNote
@@ -38,6 +40,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK
 from loopscope.ui.server.media import media_registry
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import SessionState
 from loopscope.ui.views import library as library_view
 from loopscope.ui.views import subset_choice
@@ -400,6 +403,29 @@ def test_listening_fills_what_names_leave_open(walked: Walked) -> None:
     assert metadata is not None and not metadata.missing
     assert "listen-start" not in [button.key for button in at.button]
     assert set(metadata.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
+
+
+def test_who_plays_the_same_riff_is_named_here_and_in_the_owner_s_other_folders(walked: Walked) -> None:
+    chosen, higher = walked.library.unique.loc[walked.library.unique["folder"] == "Guitar", "loop_id"].iloc[:2]
+    riff = (np.random.default_rng(0).random((CLASSES, STEPS)) ** 4 * 255).astype(np.uint8)
+    moved = {chosen: 0, higher: 3, "f" * 32: -2, "e" * 32: 5}
+    with Store.default() as store:
+        reports = {loop_id: riff_report(np.roll(riff, up, axis=0)) for loop_id, up in moved.items()}
+        store.put_reports("measurements", reports, RIFF_VERSION)
+        for owner, loop_id in ((LOCAL, "f" * 32), ("browser:stranger", "e" * 32)):
+            store.put_project(ProjectRow(f"of {owner}", owner, "/gone", f"Beats of {owner}", 0.0, {}))
+            store.put_project_files(f"of {owner}", {f"/gone/old {loop_id[0]}.wav": loop_id})
+    at = trained(walked, "explore")
+    state = state_of(at)
+    state.project.id = "this"
+    state.selected = str(chosen)
+    at.run()
+    (shown,) = [json.loads(element.proto.json) for element in at.get("bidi_component") if '"kin"' in element.proto.json]
+    names = walked.library.unique.set_index("loop_id")["name"]
+    said = {entry["name"]: (entry["note"].split(" · ")[0], bool(entry["address"])) for entry in shown["kin"]}
+    assert said == {names[higher]: ("+3 semitones", False), "old f.wav": ("−2 semitones", True)}, "no stranger's"
+    (address,) = [entry["address"] for entry in shown["kin"] if entry["address"]]
+    assert address == f"?project=of+{LOCAL}&loop={'f' * 32}"
 
 
 def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:

@@ -41,7 +41,6 @@ from tests.hostile.sounds import broken_cases, encoded, good_cases, sine
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 LONG = 240_000  # milliseconds; a busy machine is slow
 STARTED = ("loopId", "startedAt", "playing")  # what of the audio's state a new start would change
-SAME_RIFF = ("Bass_84_Fm_HipHop_09.wav", "Bass_80_Gm_HipHop_01.flac")  # of the demo library, found by ear
 LONGEST_S = 60.0  # of a hostile file in the browser's walk; twenty minutes are embedded without one
 WITNESS = """
     window.witness = { clicks: 0, notices: [] };
@@ -132,7 +131,6 @@ def test_the_whole_walk(page: Page, app: tuple[str, Path]) -> None:
     assert loops.loc[heard, "flagged"] and clicks(page) - so_far <= 1, "one more click to a loop that stands out"
     assert notices(page, "AEwRES is ready") == [f"AEwRES is ready: {stand_out(loops['flagged'].sum())}"]
     listening_leaves_all_as_it_is(page)
-    hear_the_same_riff(page)
     hear_music_that_is_wrong(page)
     listen(page, library)
 
@@ -264,24 +262,6 @@ def listening_leaves_all_as_it_is(page: Page) -> None:
     after = audio(page)
     assert before["playing"] and [after[name] for name in STARTED] == [before[name] for name in STARTED]
     assert page.evaluate("window.known === window.__loopscope.explorer && window.known.root.isConnected")
-
-
-def hear_the_same_riff(page: Page) -> None:
-    """Beside a loop stands who plays the same notes, however much higher, and sounds at a click."""
-    chosen, other = (
-        page.evaluate(
-            "(name) => window.__loopscope.explorer.loops.ids[window.__loopscope.explorer.loops.names.indexOf(name)]",
-            name,
-        )
-        for name in SAME_RIFF
-    )
-    page.evaluate(
-        "(id) => { const { session } = window.__loopscope.explorer; session.select(session.loops.row(id)); }", chosen
-    )
-    kin = page.get_by_role("list", name="Loops that play the same riff, the most alike first").get_by_role("listitem")
-    expect(kin).to_have_text([re.compile(f"{re.escape(SAME_RIFF[1])}.*\\+2 semitones · 80 BPM")], timeout=LONG)
-    kin.get_by_role("button", name=f"Play: {SAME_RIFF[1]}").click()
-    wait_until_plays(page, other)
 
 
 def hear_music_that_is_wrong(page: Page) -> None:
