@@ -13,13 +13,14 @@ from loopscope.store.parsing import (
     file_row,
     is_number,
     json_value,
+    mark_of,
     of_one_length,
     patch_rows,
     patches_of,
     project_row,
     vector,
 )
-from loopscope.store.records import FileRow
+from loopscope.store.records import FileRow, Mark
 
 HEADER = FileRow("reader", "0123", 1.5, 44_100, 2, "WAV", "PCM_16")
 PROJECT = ("id", "local", b"/music", "bass", 12.5, '{"a": 1}')
@@ -138,3 +139,9 @@ def test_arrays_of_another_length_than_most_are_left_out_whichever_comes_first()
         assert list(found) == ["b", "d"]
     assert of_one_length({"a": None}) == of_one_length({}) == {}
     assert of_one_length({"a": np.zeros(0, np.float32)}) == {}, "no encoder makes nothing"
+
+
+def test_of_a_mark_what_can_be_read_is_kept() -> None:
+    assert mark_of(("love", "a note", 12.5)) == Mark("love", "a note", 12.5)
+    assert mark_of(("hate", "a note", 1)) == Mark(None, "a note", 1.0)
+    assert mark_of((b"love", b"a note", "yesterday")) == Mark(None, "", 0.0)

@@ -353,13 +353,29 @@ def test_a_folder_that_is_here_is_scanned_once_the_user_confirms_it(
     assert target.name == "pack" and tree(target) == {"bass/a.wav": b"first", "b_c.wav": b"second"}
 
 
+@pytest.mark.parametrize(("missing", "status"), [(0, 200), (1, 413)])
 def test_a_folder_that_the_disk_does_not_hold_is_refused_before_it_is_sent(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, missing: int, status: int
 ) -> None:
-    usage = received.shutil.disk_usage("/")
-    monkeypatch.setattr(received.shutil, "disk_usage", lambda _: usage._replace(free=received.RESERVE_BYTES + 10))
+    usage, room = received.shutil.disk_usage("/"), 64 * 2**20 + 2_000_000 - missing
+    monkeypatch.setattr(received.shutil, "disk_usage", lambda _: usage._replace(free=room))
     answer = client.post(f"/ls/upload/{TOKEN}", json={"files": [["a.wav", 2_000_000]]})
-    assert answer.status_code == 413 and "make room first" in answer.json()["error"]
+    assert answer.status_code == status
+    if missing:
+        assert answer.json()["error"] == "The upload needs 2 MB and 2 MB are free; make room first."
+
+
+def test_the_folder_of_uploads_is_made_with_those_above_it(tmp_path: Path) -> None:
+    uploads = received.Uploads(tmp_path / "home" / "uploads")
+    uploads.cancel("unknown")
+    name = uploads.begin([("a.wav", 1)])
+    upload = uploads.get(name)
+    assert upload is not None and (tmp_path / "home" / "uploads").is_dir()
+    uploads.cancel(name)
+    upload.base.mkdir()
+    (upload.base / "a.wav").write_bytes(b"x")  # it was under way
+    uploads.note(upload, 0)
+    assert not list((tmp_path / "home" / "uploads").iterdir())
 
 
 def test_an_upload_that_is_cancelled_or_cut_off_leaves_nothing(
