@@ -131,7 +131,7 @@ st.dataframe(rows)
 
 
 def test_long_tables_go_to_the_browser_by_the_page() -> None:
-    at = AppTest.from_string(PAGED)
+    at = AppTest.from_string(PAGED, default_timeout=60)
     at.session_state["n"] = PAGE_ROWS
     at.run()
     assert not at.number_input

@@ -175,7 +175,7 @@ def test_every_renaming_is_listed() -> None:
         for names in (MANY, ["pack/a.wav"]):
             list_renamed(Upload(Path(), tuple(names), tuple(safe_places(names)), ()).renamed)
 
-    shown = AppTest.from_function(page).run()
+    shown = AppTest.from_function(page, default_timeout=60).run()
     assert not shown.exception
     (table,) = shown.dataframe
     kept = {"a_b.wav", "a_b (2).wav", "caf\u00e9.wav", "folder_1/x.wav"}
@@ -343,11 +343,11 @@ def test_a_folder_that_is_here_is_scanned_once_the_user_confirms_it(
     monkeypatch.setattr(upload, "component", lambda *_, **asked: Commits(told, frozenset()))
     for name in (None, "invented", begun(client, PACK).rpartition("/")[2]):
         told["uploaded"] = {"value": name}
-        shown = AppTest.from_function(page).run()
+        shown = AppTest.from_function(page, default_timeout=60).run()
         assert not shown.exception and not shown.button and shown.session_state["written to"] is None
     address = sent(client, {"pack/bass/a.wav": b"first", "pack/b:c.wav": b"second"})
     told["uploaded"] = {"value": address.rpartition("/")[2]}
-    shown = AppTest.from_function(page).run()
+    shown = AppTest.from_function(page, default_timeout=60).run()
     assert shown.expander[0].label.startswith("1 file is kept") and shown.session_state["written to"] is None
     target = shown.button("upload-scan").click().run().session_state["written to"]
     assert target.name == "pack" and tree(target) == {"bass/a.wav": b"first", "b_c.wav": b"second"}
