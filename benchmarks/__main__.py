@@ -1,4 +1,5 @@
-"""`make bench` runs the benchmarks and writes docs/BENCHMARKS.md; `make bench BENCH_ARGS="detection faults"` runs some.
+"""`make bench` runs the benchmarks and writes docs/BENCHMARKS.md and docs/SCALE.md; `make bench BENCH_ARGS="growth"`
+runs some.
 
 Each `bench_<topic>.py` has `run() -> str`, one Markdown section. A section that was not run keeps its last text, with
 the date and machine it was made on.
@@ -14,8 +15,13 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-REPORT = HERE.parent / "docs" / "BENCHMARKS.md"
-HEADER = "# Benchmarks\n\nWritten by `make bench`; do not edit.\n"
+DOCS = HERE.parent / "docs"
+USUAL = "BENCHMARKS.md"
+ELSEWHERE = {"growth": "SCALE.md"}  # topic -> report
+HEADERS = {
+    USUAL: "# Benchmarks\n\nWritten by `make bench`; do not edit.\n",
+    "SCALE.md": "# Scale\n\nWritten by `make bench BENCH_ARGS=growth`; do not edit.\n",
+}
 SECTION = re.compile(r"<!-- (?P<topic>\w+) -->\n(?P<text>.*?)<!-- end (?P=topic) -->\n", re.DOTALL)
 
 
@@ -50,13 +56,19 @@ def main(wanted: list[str]) -> None:
     unknown = sorted(set(wanted) - set(known))
     if unknown:
         sys.exit(f"There is no benchmark named {', '.join(unknown)}; there are {', '.join(known)}.")
-    present = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
-    sections = {match["topic"]: match["text"] for match in SECTION.finditer(present)}
     for topic in wanted or known:
-        sections[topic] = run_topic(topic)
-        body = "".join(f"<!-- {name} -->\n{sections[name]}<!-- end {name} -->\n" for name in known if name in sections)
-        REPORT.write_text(f"{HEADER}\n{body}", encoding="utf-8")
-        sys.stdout.write(sections[topic])
+        write_section(topic, run_topic(topic))
+
+
+def write_section(topic: str, text: str) -> None:
+    """Puts a section into its report, among those that were written before."""
+    name = ELSEWHERE.get(topic, USUAL)
+    report = DOCS / name
+    present = report.read_text(encoding="utf-8") if report.exists() else ""
+    sections = {match["topic"]: match["text"] for match in SECTION.finditer(present)} | {topic: text}
+    body = "".join(f"<!-- {of} -->\n{sections[of]}<!-- end {of} -->\n" for of in topics() if of in sections)
+    report.write_text(f"{HEADERS[name]}\n{body}", encoding="utf-8")
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":
