@@ -16,7 +16,7 @@ PAGES = {
     "index.md": ("Start",),
     "guide.md": ("A walk through the pages",),
     "command.md": ("Without the checkout",),
-    "server.md": ("On a studio server",),
+    "server.md": ("On a studio server", "Beyond one machine"),
     "method.md": ("Method and sources", "Encoders and licences"),
     "limits.md": ("Limits",),
 }

@@ -59,7 +59,7 @@ def measured(rows: list[dict[str, Any]]) -> str:
         "## Measured: one machine, by number of loops",
         "",
         f"Made-up embeddings of 512 values in Parquet parts, detector {DETECTOR}, fitted on 50,000 loops at most. "
-        "Seconds of the wall clock, every size in a process of its own; memory is the process's peak, mapped files among it. "
+        "Seconds of the wall clock, every size in a process of its own; memory is its peak, mapped files among it. "
         "Load: of the machine before and after (above its 2 cores others were at work: the seconds are too many).",
         "",
         f"| loops | {' | '.join(STAGES[name] for name in names)} | peak, MB | neighbours of a loop: median, 95 % "
