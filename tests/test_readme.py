@@ -40,7 +40,7 @@ def test_the_python_example_runs(tmp_path: Path, aisfx_weights: Path, capsys: py
         sf.write(tmp_path / f"{index}.wav", 0.1 * rng.normal(size=22050), 22050)
     (tmp_path / "broken.wav").write_bytes(b"")
     example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    changes = {'"~/Music/Loops"': repr(str(tmp_path)), '"auto"': '"aisfx"', '"AEwRES"': '"pca"'}
+    changes = {'"~/Music/Loops"': repr(str(tmp_path)), '"auto"': '"aisfx"', '"AEwRES"': '"pca"', '"local"': '"robust"'}
     for old, new in changes.items():
         assert old in example
         example = example.replace(old, new)
