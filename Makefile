@@ -6,7 +6,7 @@ PORT ?= 8501
 PYTEST_ARGS ?=
 TOOLS := $(CURDIR)/build/mutants
 
-.PHONY: install run test check check-js format bench fit mutants screenshots lock wheel clean
+.PHONY: install run test check check-js format bench fit mutants screenshots tour lock wheel clean
 
 install: $(VENV)/.weights
 
@@ -55,6 +55,10 @@ mutants: $(VENV)/.dev $(TOOLS)/.made
 
 screenshots: $(VENV)/.dev $(VENV)/.weights
 	$(BIN)/python -m tests.browser.screenshots
+
+# The README's moving picture.
+tour: $(VENV)/.dev $(VENV)/.weights
+	$(BIN)/python -m tests.browser.tour
 
 # One lock for every Python and system: uv writes the markers where a package differs, pip reads them. What is locked
 # stays; LOCK_ARGS=--upgrade takes newer ones. uv knows nothing of pip's settings, so no address gets into the file.
