@@ -91,7 +91,7 @@ def test_what_ends_a_child_or_a_check_costs_one_file(
     failed = found[found["kind"] == CHECK_FAILED]
     sentences = dict(zip(names[failed["loop_id"]], failed["sentence"], strict=True))
     assert sorted(sentences) == ["crash.wav", "long.wav", "slow.wav"]
-    assert "the process that checked it ended (status" in sentences["crash.wav"]
+    assert "the process that read it ended (status" in sentences["crash.wav"]
     assert "took too long" in sentences["slow.wav"]
     assert "clipping failed: OverflowError" in sentences["long.wav"]
     assert sorted(names[list(kept)]) == ["a.wav", "b.wav", "c.wav"], "those that failed are tried again"

@@ -66,6 +66,26 @@ def test_a_moment_that_no_other_loop_has_is_found_where_it_is() -> None:
     np.testing.assert_allclose(detector.curve(own.select([own.loop_ids[ODD]])), curve[start:stop], rtol=1e-4)
 
 
+def test_loops_that_are_mostly_silent_have_scores_and_a_typical_moment_that_sounds() -> None:
+    """Hits padded to one length: most moments of all loops are the same but for rounding."""
+    rng = np.random.default_rng(4)
+    silence = rng.normal(size=12)
+    of_loop = {}
+    for row in range(N):
+        values = np.repeat(silence[None], 40, axis=0)
+        values[:8] = rng.normal(size=(8, 12)) * 3
+        of_loop[str(row)] = values.astype(np.float16)
+    of_loop[str(ODD)][3] += np.float16(30)
+    own = PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
+    detector = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings(), patches=own)
+    assert np.isfinite(detector.scores_).all() and np.isfinite(detector.reference_scores_).all()
+    assert isinstance(detector, LocalDetector)
+    curve = detector.curve(own).reshape(N, 40)
+    assert np.median(curve[:, :8]) == pytest.approx(1, abs=0.1)
+    assert curve[:, 8:].max() < 0.1 and 5 < curve.max() < 50
+    assert detector.components_[PATCH_PARTS[0]].argmax() == ODD
+
+
 def test_the_order_of_loops_changes_nothing_and_the_seed_is_all_there_is_of_chance() -> None:
     order, own = np.random.default_rng(1).permutation(N), heard()
     shuffled = own.select([own.loop_ids[row] for row in order])

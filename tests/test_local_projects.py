@@ -19,7 +19,7 @@ from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.projects import walking
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import start_training
-from tests.test_projects import Tiny, analysed, finish, registry, reopened
+from tests.test_projects import Tiny, analysed, embeddings_of, finish, registry, reopened
 
 RATE, PER_PATCH = 8000, 800
 N, ODD = 24, 5
@@ -181,6 +181,44 @@ def test_a_folder_embedded_before_anything_heard_inside_is_heard_once(
     assert oddest_inside(project) == f"{ODD:03d}.wav"
     finish(start_training(project, registry().store, project.contents.embeddings, Plan(seed=1)))
     assert ears.n_embedded == N, "the second training takes what is stored"
+
+
+def test_a_loop_that_came_without_patches_is_heard_again_and_costs_no_model(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard_by(Ears(), monkeypatch)
+    project = analysed(folder, Plan())
+    task = finish(start_training(project, registry().store, embeddings_of(project), Plan(detector="knn")))
+    assert task.state == "done", task.error
+    in_view = project.active
+    heard_by(Deaf(), monkeypatch)
+    analysed(write(folder.parent / "other", [200]), Plan(detector="knn"))
+    write(folder, [200])
+    ears = heard_by(Ears(), monkeypatch)
+    again = reopened(project.id)
+    assert set(again.contents.models) == set(project.contents.models) and again.active == in_view
+    local, knn = (again.contents.models[label] for label in ("AEwRES · local · seed 0", in_view))
+    assert len(knn.scores) == N + 1 and ears.n_embedded == 0, "to a model of whole loops it is known"
+    assert len(local.scores) == N, "to one that hears inside it is not"
+    again.show_model("AEwRES · local · seed 0")
+    heard = reopened(project.id)
+    assert ears.n_embedded == 1 and len(heard.contents.models["AEwRES · local · seed 0"].scores) == N + 1
+
+
+def test_where_new_loops_cannot_be_heard_the_others_keep_their_scores(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard_by(Ears(), monkeypatch)
+    project = analysed(folder, Plan())
+    write(folder, [200])
+    tiny = Tiny()
+    tiny.encoder_id, tiny.n_features = Ears.encoder_id, Ears.n_features
+    tiny.embed = Deaf().forward  # type: ignore[method-assign, assignment]
+    heard_by(tiny, monkeypatch)
+    again = reopened(project.id)
+    assert len(again.contents.models[project.active].scores) == N
+    assert again.notice is not None and "makes no patches" in again.notice.text
+    assert "new stay without a score" in again.notice.text
 
 
 def test_where_nothing_hears_inside_the_next_best_is_trained_and_said(

@@ -23,8 +23,10 @@ from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, train_detec
 from loopscope.analysis.walk import Plan, walk
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.config import DEFAULT_PERCENTILE, paths
+from loopscope.errors import Cancelled
 from loopscope.metadata import collect
 from loopscope.metadata.collect import measure_missing
+from loopscope.metadata.listening import STAGE as LISTENING
 from loopscope.progress import EpochReport, Progress
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects import walking
@@ -33,7 +35,7 @@ from loopscope.ui.projects.project import LOCAL, Project
 from loopscope.ui.projects.registry import ProjectRegistry
 from loopscope.ui.projects.stopped import keep_stopped
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import WALK, only_checks_run, start_training, start_walk
+from loopscope.ui.projects.walking import WALK, is_busy, only_checks_run, start_training, start_walk
 from loopscope.ui.server import visitors
 from tests.golden.clips import plucked
 
@@ -382,6 +384,35 @@ def test_a_walk_that_is_stopped_while_it_listens_keeps_all_that_it_has(
     now = project.contents
     assert now.models and now.faults is not None and now.metadata is not None
     assert len(now.metadata.missing) == N_LOOPS - 4
+    assert project.memory.standing == "done", "what is new is analysed the next time"
+
+
+def test_listening_gives_way_to_another_walk_and_to_nothing_else(
+    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry()
+    project = known.create(LOCAL, folder, PLAN)
+    first = threading.Event()
+
+    def listen(loops: Any, store: Store, on_progress: Any, should_stop: Any, root: Any, on_heard: Any) -> int:
+        if not first.is_set():
+            on_progress(Progress(LISTENING, 0, len(loops)))
+            first.set()
+            until(should_stop, "it is asked to give way")
+            raise Cancelled("Listening was stopped.")
+        return measure_missing(loops, store, on_progress, should_stop, root, on_heard)
+
+    monkeypatch.setattr(walk_module, "measure_missing", listen)
+    earlier = start_walk(project, known.store)
+    assert start_walk(project, known.store) is earlier, "it is not at listening yet"
+    until(first.is_set, "it listens")
+    assert project.memory.standing == "done" and not is_busy(project) and project.tasks.any_running()
+    write(folder, [N_LOOPS])
+    later = start_walk(project, known.store)
+    assert later is not earlier and is_busy(project)
+    assert finish(later).state == "done" and earlier.state == "cancelled"
+    assert len(scores_of(project)) == N_LOOPS + 1 and project.memory.standing == "done"
+    assert project.contents.metadata is not None and not project.contents.metadata.missing
 
 
 # Models.

@@ -164,7 +164,8 @@ def test_of_marks_what_can_be_read_stays(tmp_path: Path) -> None:
 
 STATES = ("", "{", "[" * 100_000, "[]", "null", "1", b"\xff", *(
     json.dumps({name: value}) for name in asdict(Remembered())
-    for value in (None, True, -1, 1e300, 10**400, "text", [], [[]], {}, {"a": None}, {"a": {"path": 1}}, {"encoder": 3})
+    for value in (None, True, -1, 1e300, 10**400, "text", [], [[]], {}, {"a": None}, {"a": {"path": 1}}, {"encoder": 3},
+                  {"detector": "gone"})
 ))  # fmt: skip
 
 

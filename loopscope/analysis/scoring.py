@@ -154,6 +154,20 @@ def label_of(detector: BaseDetector) -> str:
     return f"{detector.name} · {detector.preset} · seed {detector.seed}"
 
 
+def scorable(embeddings: EmbeddingSet, detector: BaseDetector, store: Store) -> EmbeddingSet:
+    """The loops that the detector can score: where it hears inside the loops, not those that are new to it and were
+    embedded without patches.
+    """
+    if not detector.patch_id or embeddings.patches is not None:
+        return embeddings
+    known = set(detector.loop_ids_)
+    new = [loop_id for loop_id in embeddings.loop_ids if loop_id not in known]
+    heard = store.get_patches(new, detector.patch_id) if new else {}
+    if len(heard) == len(new):
+        return embeddings
+    return embeddings.select([loop_id for loop_id in embeddings.loop_ids if loop_id in known or loop_id in heard])
+
+
 def score_library(embeddings: EmbeddingSet, detector: BaseDetector, store: Store | None = None) -> ScoredLoops:
     """What a fitted model says of these loops, rows in the order of `embeddings.loop_ids`.
 

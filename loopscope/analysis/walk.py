@@ -18,7 +18,7 @@ import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
 from loopscope.analysis.near_duplicates import with_near_duplicates
-from loopscope.analysis.scoring import StoppedTraining, score_library, train_detector
+from loopscope.analysis.scoring import StoppedTraining, scorable, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.cluster.spread import embed_anywhere
@@ -124,7 +124,7 @@ class _Walk:
     def run(self, folder: str | Path, fitted: BaseDetector | None, compute: bool, train: bool) -> None:
         library = self._scan(folder)
         is_whole = not library.loops.empty and self._rank(library, fitted, compute, train)
-        self.events.on_ranked()
+        self.events.on_ranked(is_whole)
         if is_whole:
             self._listen(library)
 
@@ -132,16 +132,19 @@ class _Walk:
         """Whether it computed all that it was to."""
         stored = self._stored(library)
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
+            stored = scorable(stored, fitted, self.store)
             self.events.on_restored(stored, score_library(stored, fitted, self.store))
         if not compute:
             self.events.on_embeddings(stored)
             self.events.on_faults(known_faults(library, self.store), complete=True)
             return False
         with self._checks_beside(library) as checked:
-            embeddings = self._embed(library, stored, self._is_to_hear_inside(stored, library, fitted, train))
+            inside = self._is_to_hear_inside(stored, library, fitted, train)
+            embeddings = self._embed(library, stored, inside, to_train=fitted is None)
             if fitted is not None and fitted.fitted.encoder_id == embeddings.encoder_id:
                 if embeddings is not stored:
-                    self.events.on_model(score_library(embeddings, fitted), trained=False)
+                    ready = scorable(embeddings, fitted, self.store)
+                    self.events.on_model(score_library(ready, fitted, self.store), trained=False)
             elif train and is_enough(embeddings.X) and not self._train(embeddings):
                 return False
             self._await_checks(checked, library, embeddings, n_new=len(embeddings.loop_ids) - len(stored.loop_ids))
@@ -190,9 +193,9 @@ class _Walk:
             return fitted.preset == LOCAL and len(stored.loop_ids) < len(library.unique)
         return train and self.plan.preset == LOCAL
 
-    def _embed(self, library: Library, stored: EmbeddingSet, inside: bool) -> EmbeddingSet:
+    def _embed(self, library: Library, stored: EmbeddingSet, inside: bool, to_train: bool) -> EmbeddingSet:
         self.forecast.begin("embed")
-        embeddings = self._embedded(library, stored, inside)
+        embeddings = self._embedded(library, stored, inside, to_train)
         self.events.on_embeddings(replace(embeddings, patches=None))  # the store keeps them better than memory
         keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids) - len(stored.loop_ids)))
         return embeddings
@@ -225,7 +228,7 @@ class _Walk:
             self.events.on_heard((), complete=True)
         keep_costs(self.store, self.forecast.learnt(n_heard))
 
-    def _embedded(self, library: Library, stored: EmbeddingSet, inside: bool) -> EmbeddingSet:
+    def _embedded(self, library: Library, stored: EmbeddingSet, inside: bool, to_train: bool) -> EmbeddingSet:
         if len(stored.loop_ids) == len(library.unique) and not inside:
             return stored
         self._say(Progress("Loading the encoder", 0, 0), 0.0)
@@ -233,20 +236,21 @@ class _Walk:
         encoder = self.load(self.plan.encoder_name, self.plan.weights_file, loading)
         self.events.on_encoder(encoder)
         if inside:
-            encoder, inside = self._hearing_inside(encoder)
+            encoder, inside = self._hearing_inside(encoder, to_train)
         return embed_anywhere(
             *(library, encoder, self.store, self._stage_progress, self.should_stop),
             on_embedded=self.events.on_embedded,
             with_patches=inside,
         )
 
-    def _hearing_inside(self, encoder: Encoder) -> tuple[Encoder, bool]:
-        """The encoder with patches, or where it cannot have any itself; the plan is then the next best."""
+    def _hearing_inside(self, encoder: Encoder, to_train: bool) -> tuple[Encoder, bool]:
+        """The encoder with patches, or where it cannot have any itself; what is trained is then the next best."""
         try:
             return hearing_inside(encoder), True
         except (EncoderError, WeightsError) as error:
             self.plan = replace(self.plan, preset=ROBUST)
-            self.events.on_remark(f"{error} Trained with preset {ROBUST} instead, which hears each loop as a whole.")
+            instead = f"Trained with preset {ROBUST} instead, which hears each loop as a whole."
+            self.events.on_remark(f"{error} {instead if to_train else 'Loops that are new stay without a score.'}")
             return encoder, False
 
     def _train(self, embeddings: EmbeddingSet) -> bool:

@@ -45,8 +45,8 @@ class WalkEvents:
     def on_stopped(self, stopped: StoppedTraining) -> None:
         """Training was stopped after it had learnt something."""
 
-    def on_ranked(self) -> None:
-        """Scores and findings are as they will be; all that may follow is listening."""
+    def on_ranked(self, is_whole: bool) -> None:
+        """Scores and findings are as they will be, all of them or what there was; all that may follow is listening."""
 
     def on_heard(self, fresh: Collection[str], *, complete: bool) -> None:
         """Loops of which the store now knows what was heard; `complete` with the last or where it was stopped."""

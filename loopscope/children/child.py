@@ -68,7 +68,7 @@ class Child:
             death = self._buried(process)
             if death.was_closed:
                 return death
-            raise LibraryError(f"The process that checks files ended while starting (status {death.status}).")
+            raise LibraryError(f"The process that reads files ended while starting (status {death.status}).")
         answer = _ask(process, [seconds, question])
         return self._buried(process) if answer is None else answer
 
@@ -102,7 +102,7 @@ def _started(module: str, niceness: int) -> subprocess.Popen[str]:
             env={**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     except OSError as error:
-        raise LibraryError(f"The process that checks files cannot be started: {error.strerror}.") from error
+        raise LibraryError(f"The process that reads files cannot be started: {error.strerror}.") from error
 
 
 def _is_up(process: subprocess.Popen[str]) -> bool:

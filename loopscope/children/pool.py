@@ -86,7 +86,7 @@ def _why(death: Death, stage: str) -> DataError | Cancelled:
         return Cancelled(f"{stage} was stopped; what was finished is kept.")
     if death.took_too_long:
         return DataError("it took too long and was given up")
-    return DataError(f"the process that checked it ended (status {death.status})")
+    return DataError(f"the process that read it ended (status {death.status})")
 
 
 @lru_cache(maxsize=1024)

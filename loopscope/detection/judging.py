@@ -55,7 +55,8 @@ def finite(values: Float) -> Float:
 
 
 def judged(fitted: Fitted, rows: Rows, seconds: float) -> Fitted:
-    """All that is known of the rows, in the order they came in; `fitted` is in canonical order."""
+    """All that is known of the rows, in the order they came in; `fitted` is in canonical order. Raises ModelError."""
+    finite(fitted.scores)
     return replace(
         fitted.in_order(np.argsort(rows.order)),
         report=_report(fitted, seconds),

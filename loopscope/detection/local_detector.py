@@ -39,6 +39,7 @@ TRIMMED = 0.1  # share of the oddest loops that nothing is learnt from
 DENSITY_NEIGHBOURS = 10
 LARGEST_SAMPLE = 40_000  # patches that the networks learn from
 CHUNK = 4096
+ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open
 WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25)
 N_RAW = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
 UNHEARD = "This detector hears inside the loops: give the patches of each, from an embedding with patches."
@@ -116,7 +117,7 @@ class LocalDetector(BaseDetector):
         numbers = numbers_of(heard)
         self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
         distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
-        self._typical = float(np.median(distance))
+        self._typical = _typical(distance, heard.values)
         oddest = summits(distance, heard.starts).mean(axis=0)
         isolated = most_isolated(X, groups, TRIMMED, should_stop=should_stop)
         density = self._density.fit_scores(X, groups, isolated, should_stop)
@@ -260,6 +261,12 @@ class LocalDetector(BaseDetector):
         self._typical = float(state["typical"][0])
         self._locations, self._calibration = locations, state["calibration"]
         self._density.fit(reference)
+
+
+def _typical(distance: Float, patches: Patches) -> float:
+    """The median distance of moments that differ from others by more than rounding: silence is alike everywhere."""
+    apart = distance[distance > ROUNDING * np.linalg.norm(patches.astype(np.float32), axis=1)]
+    return float(np.median(apart)) if len(apart) else 1.0
 
 
 def _report(members: LinearMembers, trained: LinearTraining) -> FitReport:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.provisional import provisional_ranking
-from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, label_of, score_library
+from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, label_of, scorable, score_library
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
 from loopscope.detection.base import BaseDetector
@@ -46,7 +46,7 @@ class Filling(WalkEvents):
         self.vectors: dict[str, Samples] = {}
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
-        self.is_embedded, self.is_checked = False, False
+        self.is_embedded, self.is_checked, self.is_ranked = False, False, False
         self.is_first = project.contents.faults is None and not project.memory.models
         self.lock = threading.Lock()
         self.due = 0.0
@@ -79,7 +79,8 @@ class Filling(WalkEvents):
             try:
                 detector = load_model(saved.path, check=False)
                 chosen = embeddings.select(self._of_subset(detector, saved.subset)) if saved.subset else embeddings
-                scored = replace(score_library(chosen, detector, self.store), subset=saved.subset)
+                ready = scorable(chosen, detector, self.store)
+                scored = replace(score_library(ready, detector, self.store), subset=saved.subset)
             except ModelError as error:
                 self.project.say(str(error))
                 continue
@@ -154,7 +155,7 @@ class Filling(WalkEvents):
             self.project.update(faults=faults)
 
     def on_remark(self, sentence: str) -> None:
-        """Said with the news of the model."""
+        """Said with the news of the model, or beside that of new scores."""
         self.remark = sentence
 
     def on_model(self, scored: ScoredLoops, *, trained: bool) -> None:
@@ -163,13 +164,18 @@ class Filling(WalkEvents):
             take_model(self.project, label_of(scored.detector), scored, self.remark)
         else:
             self._show(scored)
+            if self.remark:
+                self.project.say(self.remark)
 
     def on_stopped(self, stopped: StoppedTraining) -> None:
         """Offered, not kept."""
         offer_stopped(self.project, label_of(stopped.detector), stopped)
 
-    def on_ranked(self) -> None:
+    def on_ranked(self, is_whole: bool) -> None:
         """The other models do not wait for what is listened to."""
+        self.is_ranked = is_whole
+        if is_whole:
+            self.project.remember(standing="done")
         self.restore_others()
 
     def on_heard(self, fresh: Collection[str], *, complete: bool) -> None:

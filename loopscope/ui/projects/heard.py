@@ -44,5 +44,7 @@ def take_heard(project: Project, loop_ids: Collection[str], store: Store, *, ref
         if library is None or not loop_ids:
             return
         newer = known_metadata(library.loops[library.loops["loop_id"].isin(loop_ids)], store)
+        if known is not None and set(loop_ids) <= set(newer.missing):
+            return  # none could be heard
         metadata = newer if known is None else known.updated(newer)
         project.update(redraw=False, refill=refill, metadata=metadata)

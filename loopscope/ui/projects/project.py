@@ -18,7 +18,7 @@ from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
 from loopscope.detection.thresholds import is_anomaly, threshold_at
-from loopscope.errors import StoreError
+from loopscope.errors import DataError, StoreError
 from loopscope.files import display_name
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.contents import Contents, EncoderNote
@@ -120,7 +120,7 @@ def _understood(kind: type[T], row: object) -> T | None:
         return None
     try:
         return kind(**known)
-    except TypeError:  # a field without a default is missing
+    except (TypeError, DataError):  # a field without a default is missing, or what it names
         return None
 
 

@@ -23,6 +23,7 @@ from loopscope.ui.server.memory import collect_and_freeze
 log = logging.getLogger(__name__)
 RATE_WINDOW_S = 20.0
 FAILURES_KEPT = 20
+WAIT_S = 0.02  # between two looks whether the task before has ended
 _numbers = itertools.count(1)
 
 
@@ -139,21 +140,28 @@ class TaskBoard:
         running = [task for task in list(self._tasks.values()) if task.running]
         return max(running, key=lambda task: task.number, default=None)
 
-    def any_running(self) -> bool:
-        """Whether anything is at work."""
-        return self.present() is not None
+    def any_running(self, besides: Task | None = None) -> bool:
+        """Whether anything is at work, or anything `besides` this task."""
+        return any(task.running for task in list(self._tasks.values()) if task is not besides)
 
-    def start(self, kind: str, title: str, work: Callable[[Task], Any]) -> Task:
-        """Runs `work(task)` in a thread, or returns the one of this kind that still runs."""
+    def start(self, kind: str, title: str, work: Callable[[Task], Any], instead_of: Task | None = None) -> Task:
+        """Runs `work(task)` in a thread, or returns the one of this kind that still runs.
+
+        That one is cancelled where it is the one that this comes `instead_of`, and its end is waited for in the thread.
+        """
         with self._lock:
             present = self._tasks.get(kind)
             if present is not None and present.running:
-                return present
+                if present is not instead_of:
+                    return present
+                present.cancel()
             task = self._tasks[kind] = Task(title)
-        threading.Thread(target=self._run, args=(task, work), name=f"loopscope-{kind}", daemon=True).start()
+        threading.Thread(target=self._run, args=(task, work, present), name=f"loopscope-{kind}", daemon=True).start()
         return task
 
-    def _run(self, task: Task, work: Callable[[Task], Any]) -> None:
+    def _run(self, task: Task, work: Callable[[Task], Any], earlier: Task | None) -> None:
+        while earlier is not None and earlier.running:
+            time.sleep(WAIT_S)
         try:
             _run(task, work, self._failures.append)
         finally:

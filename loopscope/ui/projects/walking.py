@@ -50,6 +50,8 @@ def start_walk(
     """
 
     def work(task: Task) -> None:
+        if compute:
+            project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
         events = Filling(project, store)
         standing = "stopped"
@@ -70,14 +72,27 @@ def start_walk(
             standing = "stopped" if task.should_stop() else "done"
         finally:
             if compute and not project.is_interrupted:
-                project.remember(standing=standing)
+                project.remember(standing="done" if events.is_ranked else standing)
 
+    listening = _listening(project)
     present = project.tasks.get(WALK)
-    if present is not None and present.running:
+    if present is not None and present.running and present is not listening:
         return present
     if compute:
         project.remember(standing="running")
-    return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work)
+    return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work, instead_of=listening)
+
+
+def is_busy(project: Project) -> bool:
+    """Whether something is at work that others have to wait for; listening gives way, and goes on later."""
+    return project.tasks.any_running(besides=_listening(project))
+
+
+def _listening(project: Project) -> Task | None:
+    """The walk where it has nothing left to do but listen."""
+    task = project.tasks.get(WALK)
+    said = task.progress if task is not None and task.running else None
+    return task if said is not None and said.stage == LISTENING else None
 
 
 def only_checks_run(project: Project) -> bool:

@@ -16,6 +16,7 @@ from loopscope.exports.wave_cues import Cue
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_failure, show_task, store
 from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_files
+from loopscope.ui.projects.walking import is_busy
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import show_table
@@ -85,7 +86,7 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
         st.caption(f"Cue points go into copies of WAV files{left_as_they_are}.")
     if not plan.skipped.empty:
         show_table(plan.skipped, "copy-skipped", height=140)
-    waits = plan.move and state.project.tasks.any_running()  # which would end with loops that are gone
+    waits = plan.move and is_busy(state.project)  # which would end with loops that are gone
     if waits:
         st.caption("Files can be moved once nothing else runs on this folder; copying works now.")
     if plan.items and st.button(f"{verb} {n}", key="copy-go", disabled=waits):
@@ -95,7 +96,7 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
 
 def offer_undo(state: SessionState) -> None:
     """A button for each of the last copies and moves that can be taken back; also beside a folder left empty by one."""
-    waits = state.project.tasks.any_running()
+    waits = is_busy(state.project)
     for number, file in enumerate(undo_files(state.project)[:UNDO_SHOWN]):
         left, right = st.columns([5, 1], vertical_alignment="center")
         which = "An earlier" if number else "The last"

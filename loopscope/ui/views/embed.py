@@ -13,7 +13,7 @@ from loopscope.files import is_file
 from loopscope.library import Library
 from loopscope.ui.components import ended, figures_row, next_step, plain, show_notice, show_task
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import WALK, start_walk
+from loopscope.ui.projects.walking import WALK, is_busy, start_walk
 from loopscope.ui.state import recall, remember, session
 from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.views.weights import offer_weights
@@ -76,7 +76,7 @@ def embed_step(library: Library) -> None:
         name = choose_encoder()
         offer_weights(name)
         label = "Analyse again with this encoder" if state.embeddings is not None else "Embed the loops"
-        if st.button(label, disabled=state.project.tasks.any_running(), key="embed-start"):
+        if st.button(label, disabled=is_busy(state.project), key="embed-start"):
             again(name, checked_weights())
             st.rerun()
     if running:

@@ -15,7 +15,7 @@ from loopscope.ui.explorer.component import desk, explorer
 from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.metadata_task import metadata_task
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import start_walk
+from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
@@ -103,7 +103,7 @@ def _offer_to_go_on(state: SessionState) -> None:
 
 def _waiting(state: SessionState) -> str:
     """Why there is no model."""
-    if state.project.tasks.any_running():
+    if is_busy(state.project):
         return "Listen already: the ranking fills in as the loops are embedded, the trained model replaces it."
     if state.library is not None and len(state.library.unique) < MIN_LOOPS:
         return (

@@ -11,7 +11,7 @@ from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain, store
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import start_training
+from loopscope.ui.projects.walking import is_busy, start_training
 from loopscope.ui.state import SessionState, may_open, open_project, session
 from loopscope.wording import counted, stand_out
 
@@ -31,7 +31,7 @@ def show_changes() -> None:
     state = session()
     if state.seen.changes:
         st.info(f"Since the last time: {state.seen.changes.sentence}.", icon=":material/new_releases:")
-    if (n_new := _not_learnt(state.model)) and not state.project.tasks.any_running():
+    if (n_new := _not_learnt(state.model)) and not is_busy(state.project):
         st.caption(
             f"{counted(n_new, 'new loop is', 'new loops are')} scored by the present model, which has not learnt from "
             f"{'it' if n_new == 1 else 'them'}."

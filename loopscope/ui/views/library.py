@@ -24,7 +24,7 @@ from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.opening import is_opening, named_folder
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
-from loopscope.ui.projects.walking import start_walk
+from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.state import open_project, session
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import checked_weights, choose_encoder
@@ -49,7 +49,7 @@ def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> No
     """Starts the whole walk over a folder, as its project; what is known of it already is not done again."""
     state, plan = session(), chosen_plan()
     project = project_registry().create(state.owner, folder, plan)
-    retrain = not project.tasks.any_running() and project.change_plan(plan)
+    retrain = not is_busy(project) and project.change_plan(plan)
     start_walk(project, project_registry().store, folder_of, retrain=retrain)
     open_project(project)
     state.follows, state.led_at = True, None

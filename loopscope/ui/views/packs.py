@@ -12,7 +12,7 @@ from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.figures.scores import new_among_old, score_histogram
 from loopscope.ui.components import plain, store
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import start_walk
+from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.state import SessionState, kept, session
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.wording import counted, stand_out
@@ -83,7 +83,7 @@ def _library_of(label: str) -> str:
 
 
 def _offer_own_model(state: SessionState) -> None:
-    if state.embeddings is None or not is_enough(state.embeddings.X) or state.project.tasks.any_running():
+    if state.embeddings is None or not is_enough(state.embeddings.X) or is_busy(state.project):
         return
     if st.button("Find what stands out among themselves", icon=":material/model_training:", key="train-own"):
         start_walk(state.project, project_registry().store, retrain=True)
