@@ -1,5 +1,6 @@
 """Weights: taken only when whole and right, kept once, never by running code of theirs; one sentence when it fails."""
 
+import errno
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ from loopscope.encoders.base import load_encoder
 from loopscope.encoders.catalogue import ENCODERS
 from loopscope.errors import Cancelled, EncoderError, WeightsError
 from loopscope.files import file_sha256
-from loopscope.progress import Progress
+from loopscope.progress import Progress, ignore_progress
 from tests.model_hub import Hub, asked_for, published_file, running_hub, tensors
 
 
@@ -417,6 +419,36 @@ def test_a_stopped_download_goes_on_where_it_was(hub: type[Hub], monkeypatch: py
     assert not is_ready(CLAP_FUSION)
     load_weights(CLAP_FUSION)
     assert asked_for(hub) == ["", f"bytes={here}-"]
+    assert not left_over()
+
+
+def cancel_while_checking(_: pytest.MonkeyPatch) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.stage.startswith("Checking"):
+            raise Cancelled("Somebody cancelled.")
+
+    return report
+
+
+def interrupt_while_writing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Progress], None]:
+    monkeypatch.setattr(stored, "save_file", Mock(side_effect=KeyboardInterrupt))
+    return ignore_progress
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Progress], None]:
+    monkeypatch.setattr(stored, "save_file", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    return ignore_progress
+
+
+@pytest.mark.parametrize("how", [cancel_while_checking, interrupt_while_writing, fill_the_disk])
+def test_what_arrived_whole_outlives_an_interrupted_conversion(
+    hub: type[Hub], how: Callable[[pytest.MonkeyPatch], Callable[[Progress], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as for_now, pytest.raises((Cancelled, KeyboardInterrupt, WeightsError)):
+        fetch(CLAP_FUSION, how(for_now))
+    assert downloading.bytes_here(CLAP_FUSION) == len(hub.content)
+    load_weights(CLAP_FUSION)
+    assert asked_for(hub) == [""]
     assert not left_over()
 
 

@@ -34,6 +34,10 @@ CONVERTED_BYTES = 400_000_000  # what is made of a checkpoint, at most
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
+class NotWrittenError(WeightsError):
+    """What was made of a file could not be written; nothing is wrong with the file."""
+
+
 @dataclass(frozen=True)
 class Remote:
     """What a server says of a file: its size in bytes, 0 where it does not say, and its tag, often empty.
@@ -89,9 +93,10 @@ def bytes_here(checkpoint: Checkpoint) -> int:
 
 @contextmanager
 def downloaded(checkpoint: Checkpoint, remote: Remote, on_progress: ProgressCallback) -> Iterator[Path]:
-    """The whole file, for the time of the block; what arrived stays for the next time where it is interrupted.
+    """The whole file, for the time of the block, which raises `WeightsError` where its content is wrong.
 
-    Raises `WeightsError` for too little room or a file of another size, and what `ask` raises.
+    It is removed after the block and where it is wrong; whatever else interrupts leaves it for the next time. Raises
+    `WeightsError` for too little room or a file of another size, and what `ask` raises.
     """
     folder = _folder(checkpoint) / hashlib.sha256(f"{remote.tag} {remote.n_bytes}".encode()).hexdigest()[:16]
     part = folder / checkpoint.filename
@@ -107,8 +112,12 @@ def downloaded(checkpoint: Checkpoint, remote: Remote, on_progress: ProgressCall
                 f"{checkpoint.filename} arrived with {_size(part):,} bytes instead of {remote.n_bytes:,}; try again."
             )
         yield part
-    finally:
+    except NotWrittenError:
+        raise
+    except WeightsError:
         forget(checkpoint)
+        raise
+    forget(checkpoint)
 
 
 def forget(checkpoint: Checkpoint) -> None:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from loopscope.checkpoints.downloading import NotWrittenError
 from loopscope.checkpoints.published import Checkpoint
 from loopscope.checkpoints.reading import read_encoder, read_safetensors
 from loopscope.errors import WeightsError, first_line
@@ -113,7 +114,7 @@ def _write(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], source_sha256:
             save_file(own, part, metadata=header)
     except (OSError, SafetensorError) as error:
         reason = first_line(error)
-        raise WeightsError(f"The weights could not be written to {stored} ({reason}); make room there.") from None
+        raise NotWrittenError(f"The weights could not be written to {stored} ({reason}); make room there.") from None
 
 
 def _header(path: Path) -> dict[str, str]:
