@@ -196,6 +196,33 @@ def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(np.concatenate(list(parts.chunks())), X, rtol=1e-3, atol=1e-6)
 
 
+def test_two_that_index_at_once_lose_nothing(folder: Path, tmp_path: Path) -> None:
+    """Whoever begins first and ends last knows the other's folder, and counts as new what is its own."""
+    place, beside = Place.of(tmp_path / "archive"), tmp_path / "beside"
+    for seed in range(60, 63):
+        write_loop(beside / f"{seed}.wav", seed)
+
+    class Meanwhile(Counting):
+        def embed(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+            if not self.n_heard:
+                add_folder(place, scan_folder(beside), Tiny(), everything=False)
+            return super().embed(waveforms)
+
+    grown = add_folder(place, scan_folder(folder), Meanwhile(), everything=False)
+    assert (grown.n_new, grown.archive.present[0].n_loops) == (9, 12)
+    assert open_archive(place).folders == (str(beside), str(folder))
+
+
+def test_listings_of_before_they_named_their_folder_still_count(tmp_path: Path) -> None:
+    archive = open_archive(written(tmp_path / "archive", made_up(20))).with_listing("/music", ids_of(20)[:5], ["x"] * 5)
+    (listing,) = (tmp_path / "archive" / "files").iterdir()
+    pq.write_table(archive.listing("/music").replace_schema_metadata(None), listing)
+    manifest = tmp_path / "archive" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "folders": ["/music"]}))
+    found = open_archive(archive.place)
+    assert found.folders == ("/music",) and found.present[0].n_loops == 5
+
+
 def waveform(library: Library, loop_id: str) -> np.ndarray:
     samples, _ = sf.read(os.fsencode(library.path_of(loop_id)), dtype="float32")
     return samples

@@ -77,7 +77,7 @@ def add_folder(
         done += n_loops
         on_progress(Progress(STAGE, done, n_missing, unit="loops"))
     grown, gone = _listed(archive, library)
-    n_failed = n_missing - (grown.parts.n_loops - len(known))
+    n_failed = len(set(missing.unique["loop_id"]) - set(grown.parts.loop_ids.to_pylist()))
     log.info("index: %d loops, %d new, %d failed, %d files gone", len(ids), n_missing, n_failed, gone)
     left_out = pd.concat([library.rejected[["path", "reason"]], reasons_frame(rejections)], ignore_index=True)
     return Growth(grown, n_missing - n_failed, len(ids) - n_missing, gone, left_out)

@@ -1,17 +1,19 @@
 """An archive: Parquet parts with what is known of each loop, and listings of where the loops lie.
 
-    manifest.json                 the encoder of all parts, and the folders that were indexed
+    manifest.json                 the encoder of all parts
     parts/<digest>.parquet        what is known of loops, never changed once written
-    files/<digest>.parquet        of one folder: loop_id and path of every file, written anew whenever it is indexed
+    files/<digest>.parquet        of one folder, which it names: loop_id and path of every file, written anew whenever
+                                  the folder is indexed
 
-Parts are found by looking, so that several machines may write them at once and a killed one leaves nothing half done.
+Parts and listings are found by looking, so that several machines may write them at once and a killed one leaves nothing
+half done.
 """
 
 import hashlib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,16 +29,17 @@ from loopscope.files import display_name
 MANIFEST = "manifest.json"
 FORMAT = 1
 LARGEST_MANIFEST = 2**24  # bytes
+FOLDER_KEY = b"loopscope.folder"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """`folders`: those indexed so far, as text, in the order they came."""
+    """Parts of one encoder and listings; `earlier`: folders of listings that are too old to name their own."""
 
     place: Place
     encoder_id: str
     n_features: int
-    folders: tuple[str, ...] = field(default=())
+    earlier: tuple[str, ...] = ()
 
     @cached_property
     def parts(self) -> Parts:
@@ -46,6 +49,13 @@ class Archive:
         if found.places and (found.encoder_id, found.n_features) != (self.encoder_id, self.n_features):
             raise DataError(f"{display_name(self.place.path)} holds parts of {found.encoder_id}; remove them.")
         return replace(found, encoder_id=self.encoder_id, n_features=self.n_features)
+
+    @cached_property
+    def folders(self) -> tuple[str, ...]:
+        """Those indexed so far, as text, in alphabetical order, as they were when this was first asked for."""
+        listings = self.place.below("files")
+        named = (_folder_of(listings.below(name)) for name in listings.names() if name.endswith(ENDING))
+        return tuple(sorted({*filter(None, named), *self.earlier}))
 
     @cached_property
     def present(self) -> tuple[Parts, pa.ChunkedArray]:
@@ -71,13 +81,9 @@ class Archive:
         """The archive that knows these files of a folder, and none that it knew before."""
         table = pa.table({"loop_id": pa.array(loop_ids, pa.string()), "path": pa.array(paths, pa.string())})
         content = io.BytesIO()
-        pq.write_table(table, content, compression="zstd")
+        pq.write_table(table.replace_schema_metadata({FOLDER_KEY: folder.encode()}), content, compression="zstd")
         self._listing(folder).write(content.getvalue())
-        if folder in self.folders:
-            return self.renewed()
-        grown = replace(self, folders=(*self.folders, folder))
-        grown.save()
-        return grown
+        return self.renewed()
 
     def listing(self, folder: str) -> pa.Table:
         """The files of one indexed folder: loop_id and path."""
@@ -87,8 +93,7 @@ class Archive:
     def save(self) -> None:
         """Writes the manifest."""
         record = {"format": FORMAT, "encoder_id": self.encoder_id, "n_features": self.n_features}
-        text = json.dumps({**record, "folders": list(self.folders)}, indent=1)
-        self.place.below(MANIFEST).write(text.encode())
+        self.place.below(MANIFEST).write(json.dumps(record, indent=1).encode())
 
     def _listing(self, folder: str) -> Place:
         return self.place.below("files", hashlib.sha256(folder.encode()).hexdigest()[:24] + ENDING)
@@ -109,7 +114,7 @@ def open_archive(place: Place) -> Archive:
         said = json.loads(content[:LARGEST_MANIFEST])
         if said["format"] != FORMAT:
             raise DataError(f"The archive {shown} is of format {said['format']}, this is {FORMAT}; update loopscope.")
-        return Archive(place, str(said["encoder_id"]), int(said["n_features"]), _texts(said["folders"]))
+        return Archive(place, str(said["encoder_id"]), int(said["n_features"]), _texts(said.get("folders", [])))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"The manifest of {shown} does not read ({type(error).__name__}); index it anew.") from error
 
@@ -140,6 +145,12 @@ def parts_at(address: object) -> Parts:
     if not found:
         raise DataError(f"There is no Parquet file in {display_name(place.path)}; check the spelling.")
     return parts_in(found)
+
+
+def _folder_of(listing: Place) -> str:
+    """The folder that a listing names, "" where it is too old to."""
+    with listing.open_parquet() as file:
+        return str((file.schema_arrow.metadata or {}).get(FOLDER_KEY, b"").decode())
 
 
 def _texts(value: Any) -> tuple[str, ...]:
