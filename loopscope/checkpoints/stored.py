@@ -1,7 +1,8 @@
 """The kept weights: one safetensors file an encoder, written once, with the digests of what it came from in its header.
 
 `source_sha256` is the digest of the file the tensors came from, `weights_sha256` that of the tensors themselves: the
-same weights have the same digest whatever file brought them. A killed process leaves no half file.
+same weights have the same digest whatever file brought them. `published_sha256` is what the source was held against,
+empty where nobody gave a digest. A killed process leaves no half file.
 """
 
 import hashlib
@@ -65,7 +66,9 @@ def _keep_opened(checkpoint: Checkpoint, path: Path, opened: Path) -> None:
     if _header(checkpoint.stored).get("source_sha256") == source_sha256:
         return
     with _unwrapped(checkpoint, path, opened, source_sha256) as (inner, inner_opened):
-        _write(checkpoint, read_encoder(checkpoint, inner, inner_opened), source_sha256)
+        published = "" if path.suffix == ".safetensors" else checkpoint.sha256  # "" where no digest was held against it
+        origin = {"source_sha256": source_sha256, "published_sha256": published}
+        _write(checkpoint, read_encoder(checkpoint, inner, inner_opened), origin)
 
 
 def read(checkpoint: Checkpoint) -> Weights:
@@ -80,6 +83,11 @@ def digests(checkpoint: Checkpoint) -> dict[str, str]:
     """`source_sha256` and `weights_sha256` of the kept weights, in hexadecimal; empty where none are kept."""
     header = _header(checkpoint.stored)
     return {name: header[name] for name in ("source_sha256", "weights_sha256") if name in header}
+
+
+def was_verified(checkpoint: Checkpoint) -> bool:
+    """Whether the kept weights were held against a digest (see `fetching.was_verified`)."""
+    return bool(_header(checkpoint.stored).get("published_sha256"))
 
 
 @contextmanager
@@ -104,9 +112,9 @@ def _expect_digest(path: Path, found: str, published: str) -> None:
         )
 
 
-def _write(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], source_sha256: str) -> None:
+def _write(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], origin: Mapping[str, str]) -> None:
     own = {name: tensors[name].detach().contiguous().clone() for name in sorted(tensors)}
-    header = {"encoder": checkpoint.encoder, "source_sha256": source_sha256, "weights_sha256": tensors_sha256(own)}
+    header = {"encoder": checkpoint.encoder, "weights_sha256": tensors_sha256(own), **origin}
     stored = checkpoint.stored
     try:
         remove_abandoned(stored.parent)

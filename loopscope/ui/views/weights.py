@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from loopscope.checkpoints import CHECKPOINTS, CLAP_FUSION, Checkpoint, fetch, is_ready, load_weights
+from loopscope.checkpoints import CHECKPOINTS, CLAP_FUSION, Checkpoint, fetch, is_ready, load_weights, was_verified
 from loopscope.checkpoints.downloading import bytes_here
 from loopscope.config import paths
 from loopscope.files import is_file
@@ -29,6 +29,11 @@ from loopscope.ui.widgets.upload import checkpoint_field
 SUFFIXES = (".pt", ".safetensors")
 NOT_INSTALLED = "CLAP also needs a package that is not installed here: pip install --no-deps laion-clap==1.1.7"
 _STOPPED = "The download was stopped; what arrived is kept, so it can go on from there."
+
+_UNVERIFIED = (
+    "The server gave no sha256 of the weights, so they were not verified: only names and shapes of their tensors were "
+    "checked."
+)
 
 
 def offer_weights(encoder: str) -> None:
@@ -114,9 +119,10 @@ def _chosen(upload: Upload, checkpoint: Checkpoint) -> Path | None:
 
 
 def _start(checkpoint: Checkpoint, mirror: str) -> None:
-    def work(task: Task) -> None:
+    def work(task: Task) -> bool:
         fetch(checkpoint, stoppable(task.on_progress, task.should_stop, _STOPPED), mirror)
         loaded_encoder.clear()  # "auto" is another one from now on
+        return was_verified(checkpoint)
 
     weights_tasks().start(checkpoint.encoder, f"Fetching weights of {checkpoint.encoder}", work)
 
@@ -157,6 +163,8 @@ def _say_once(task: Task | None) -> None:
         "encoder on the Embed page.",
         icon=":material/check_circle:",
     )
+    if task.result is False:
+        st.warning(_UNVERIFIED, icon=":material/warning:")
     state.told.add(task.number)
 
 
