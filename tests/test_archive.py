@@ -16,7 +16,7 @@ from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
 from loopscope.archive.grow import add_embeddings, add_folder
 from loopscope.archive.manifest import make_archive, open_archive, parts_at
-from loopscope.archive.neighbours import nearest_exactly, neighbours_of
+from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
 from loopscope.archive.parts import Place, part_bytes, part_name
 from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
@@ -141,6 +141,32 @@ def test_an_index_of_neighbours_grows_and_is_made_once(tmp_path: Path) -> None:
     seen.clear()
     neighbours_of(open_archive(place).parts, home, lambda report: seen.append(report.total), exact_up_to=0)
     assert not seen
+
+
+@pytest.mark.parametrize(("n_before", "n_now"), [(N, N - 20), (N - 20, N), (N, 40)])
+def test_an_index_of_neighbours_is_true_though_files_went_or_came_back(
+    n_before: int, n_now: int, tmp_path: Path
+) -> None:
+    pytest.importorskip("usearch", reason="the index of neighbours is optional")
+    X, home = made_up(), tmp_path / "neighbours"
+    archive, ids = open_archive(written(tmp_path / "archive", X)), ids_of()
+
+    def near_when(n: int) -> Neighbours:
+        parts, _ = archive.with_listing("/music", ids[:n], [f"/music/{loop_id}.wav" for loop_id in ids[:n]]).present
+        return neighbours_of(parts, home, lambda report: seen.append(report.total), exact_up_to=0)
+
+    seen: list[int] = []
+    near_when(n_before)
+    made = list(seen)
+    near = near_when(n_now)
+    assert seen == made, "no vector is new"
+    with pytest.raises(DataError, match=f"not among these {n_now}"):
+        near.nearest(ids[n_now] if n_now < N else "nobody")
+    unit = X[:n_now] / np.linalg.norm(X[:n_now], axis=1, keepdims=True)
+    for row in (0, n_now - 1):
+        order = [ids[other] for other in np.argsort(-(unit @ unit[row]), kind="stable") if other != row][:30]
+        found, _ = near.nearest(ids[row], 30)
+        assert set(found) <= set(ids[:n_now]) and len(set(found) & set(order)) >= 27
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ the parts hold. Up to `EXACT_UP_TO` loops all are compared. Above that an HNSW g
 the exact distance orders them; the index holds the vectors too, and is mapped into memory rather than read.
 
 An index lies in a folder of its own, named by the parts that it was made of, with the loop_ids of its keys 0, 1, 2, …
-One of fewer parts is taken up and grown.
+One of fewer parts is taken up and grown. It knows every loop of its parts, those too that have no file at present:
+files come and go, and whom to leave out is asked of each answer.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from loopscope.archive.parts import Parts
-from loopscope.arrays import Float, Int
+from loopscope.arrays import Bool, Float, Int
 from loopscope.config import n_cores
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import Cancelled, DataError
@@ -36,7 +37,10 @@ STAGE = "Indexing neighbours"
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Answers for the loops of `parts`; `index` has the row `loop_ids[key]` at each key, and is None for few loops."""
+    """Answers for the loops of `parts`; `index` has the row `loop_ids[key]` at each key, and is None for few loops.
+
+    The index may know more loops than `parts`; they are in no answer.
+    """
 
     parts: Parts
     loop_ids: pa.ChunkedArray
@@ -45,8 +49,8 @@ class Neighbours:
     def nearest(self, loop_id: str, k: int = 10) -> tuple[list[str], Float]:
         """The k other loops most like one, nearest first, and their distances (k,). Raises DataError for no loop."""
         key = pc.index(self.loop_ids, pa.scalar(loop_id, pa.large_string())).as_py()
-        if key < 0:
-            raise DataError(f"The loop {loop_id} is not among these {len(self.loop_ids):,}; check the spelling.")
+        if key < 0 or not self._counts[key]:
+            raise DataError(f"The loop {loop_id} is not among these {self.parts.n_loops:,}; check the spelling.")
         rows, distances = self._near(self._vectors(np.array([key])), k + 1)
         others = rows[0] != key
         ids = self.loop_ids.take(pa.array(rows[0][others][:k])).to_pylist()
@@ -62,14 +66,28 @@ class Neighbours:
 
     def _proposed(self, queries: Float, k: int) -> tuple[Int, Float]:
         """Candidates of the graph in their exact order, as `nearest_exactly` gives them."""
-        count = min(max(CANDIDATES, 4 * k), len(self.loop_ids))
         rows, distances = [], []
         for query in queries:
-            keys = np.sort(self.index.search(query, count).keys.astype(np.int64))
+            keys = self._candidates(query, max(CANDIDATES, 4 * k))
             near, apart = nearest_to(query, self._vectors(keys), k)
             rows.append(keys[near[0]])
             distances.append(apart[0])
         return np.stack(rows), np.stack(distances)
+
+    def _candidates(self, query: Float, wanted: int) -> Int:
+        """Keys in order, `wanted` or all there are: the more of those nearby have no file, the wider the search."""
+        wanted, asked = min(wanted, self.parts.n_loops), min(wanted, len(self.loop_ids))
+        while True:
+            keys = self.index.search(query, asked).keys.astype(np.int64)
+            keys = keys[self._counts[keys]]
+            if len(keys) >= wanted or asked == len(self.loop_ids):
+                return np.sort(keys)
+            asked = min(2 * asked, len(self.loop_ids))
+
+    @cached_property
+    def _counts(self) -> Bool:
+        """Which keys are loops of the parts, (n_keys,) bool."""
+        return np.asarray(pc.is_in(self.loop_ids, value_set=self.parts.loop_ids))
 
     def _vectors(self, keys: Int) -> Float:
         return self._matrix[keys] if self.index is None else np.stack(self.index.get(keys)).astype(np.float32)
@@ -94,9 +112,10 @@ def neighbours_of(
     if parts.n_loops <= exact_up_to:
         return Neighbours(parts, parts.loop_ids)
     Index = _index_class()
-    place = home / parts.digest
+    whole = replace(parts, left_out=())
+    place = home / whole.digest
     if not place.is_dir():
-        _make(parts, home, place, Index, on_progress, should_stop)
+        _make(whole, home, place, Index, on_progress, should_stop)
     return Neighbours(parts, _ids_in(place), Index.restore(str(place / INDEX), view=True))
 
 
