@@ -24,6 +24,7 @@ from loopscope.cli.main import main
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import DataError
 from loopscope.library import Library, scan_folder
+from loopscope.progress import Progress
 from tests.golden.clips import plucked
 from tests.tiny import Tiny
 
@@ -167,6 +168,29 @@ def test_an_index_of_neighbours_is_true_though_files_went_or_came_back(
         order = [ids[other] for other in np.argsort(-(unit @ unit[row]), kind="stable") if other != row][:30]
         found, _ = near.nearest(ids[row], 30)
         assert set(found) <= set(ids[:n_now]) and len(set(found) & set(order)) >= 27
+
+
+def test_two_that_make_one_index_of_neighbours_at_once_both_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of either all files are on the disk before the index is there by its name."""
+    pytest.importorskip("usearch", reason="the index of neighbours is optional")
+    home, fsync = tmp_path / "neighbours", os.fsync
+    parts = open_archive(written(tmp_path / "archive", made_up())).parts
+    flushed: list[bool] = []
+
+    def watched(descriptor: int) -> None:
+        flushed.append((home / parts.digest).is_dir())
+        fsync(descriptor)
+
+    def meanwhile(_: Progress) -> None:
+        if not (home / parts.digest).is_dir():
+            neighbours_of(parts, home, exact_up_to=0)
+
+    monkeypatch.setattr("loopscope.files.os.fsync", watched)
+    near = neighbours_of(parts, home, meanwhile, exact_up_to=0)
+    assert flushed == [False, False, True, True], "index and loop_ids of the second that began, then of the first"
+    assert [folder.name for folder in home.iterdir()] == [parts.digest] and len(near.nearest(ids_of()[0])[0]) == 10
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from loopscope.arrays import Bool, Float, Int
 from loopscope.config import n_cores
 from loopscope.embeddings.neighbours import nearest_to
 from loopscope.errors import Cancelled, DataError
-from loopscope.files import unfinished_folder
+from loopscope.files import flush, unfinished_folder
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 EXACT_UP_TO = 200_000
@@ -144,9 +144,19 @@ def _make(
     with unfinished_folder(home) as part:
         index.save(str(part / INDEX))
         pq.write_table(pa.table({"loop_id": every}), part / IDS)
-        part.rename(place)
+        flush(part)
+        _take_place(part, place)
     for folder in earlier:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_place(part: Path, place: Path) -> None:
+    """Whoever comes second leaves the same index of the first."""
+    try:
+        part.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
 
 
 def _ids_in(folder: Path) -> pa.ChunkedArray:
