@@ -142,9 +142,9 @@ def address(page: Page) -> dict[str, str]:
 
 
 def shows_as_before(page: Page, before: dict[str, str], name: str = "Explore") -> None:
-    """The same page of the same project, in Explore with the same loop selected."""
+    """The same page of the same project, in Explore with the same loop selected, whatever is still listened to."""
     heading(page, name)
-    expect(page.get_by_test_id("stSidebar").get_by_text(f"{N_LOOPS} loops")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_test_id("stSidebar").get_by_text(f"· {N_LOOPS} loops")).to_be_visible(timeout=SLOW)
     if name == "Explore":
         page.wait_for_selector(".ls-root[data-ready]", timeout=SLOW)
         wait_until(lambda: selected(page) == before["loop"], f"{before['loop']} is selected, not {selected(page)}", 30)
