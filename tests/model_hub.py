@@ -63,7 +63,7 @@ class Hub(BaseHTTPRequestHandler):
             with suppress(ConnectionError):  # who asked went away
                 if self.may_end is not None:
                     self.wfile.write(part[: len(part) // 2])
-                    self.may_end.wait(20)
+                    self.may_end.wait(120)
                     part = part[len(part) // 2 :]
                 self.wfile.write(part[:limit])
 
