@@ -1,10 +1,14 @@
 """The Dockerfile, as far as can be seen without docker; `.ci/image` carries it out."""
 
+import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -72,6 +76,30 @@ def test_it_listens_where_it_says_and_is_asked_there() -> None:
     assert f"127.0.0.1:{port}/" in (ROOT / "deploy" / "healthy").read_text()
     assert only("HEALTHCHECK").endswith('CMD ["healthy"]')
     assert only("ENTRYPOINT") == '["start"]'
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/loops/_stcore/health" else 404)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_health_is_asked_below_the_base_path_and_past_a_proxy(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server, socket.socket() as nobody:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        asking = tmp_path / "healthy"
+        asking.write_text((ROOT / "deploy" / "healthy").read_text().replace(":8501/", f":{server.server_port}/"))
+        proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        own = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+        own |= {"http_proxy": proxy, "STREAMLIT_SERVER_BASE_URL_PATH": "loops"}
+        done = subprocess.run(["sh", str(asking)], check=False, env=own, capture_output=True, text=True, timeout=60)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
 
 
 def test_tools_have_the_versions_that_are_locked() -> None:
