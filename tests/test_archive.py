@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -374,3 +375,26 @@ def test_the_command_grows_ranks_and_finds(
         assert b"Name either a FOLDER" in capfdbinary.readouterr()[1]
     assert main([*analyse, "--out", "list.csv"]) == 2
     assert b"does not end in .parquet" in capfdbinary.readouterr()[1]
+
+
+def test_similar_looks_into_an_archive_at_an_address_and_into_folders_with_a_manifest_of_their_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    pytest.importorskip("usearch", reason="the index of neighbours is optional")
+    monkeypatch.setattr("loopscope.encoders.base.load_encoder", lambda name, **_: Tiny())
+    monkeypatch.setattr("loopscope.archive.neighbours.neighbours_of", partial(neighbours_of, exact_up_to=0))
+    monkeypatch.setenv("LOOPSCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    foreign = b'{"name": "A pack"}'
+    (folder / "manifest.json").write_bytes(foreign)
+    address = f"memory://{tmp_path}/archive"
+    assert main(["index", address, str(folder), "--no-checks"]) == 0, capfdbinary.readouterr()[1]
+    capfdbinary.readouterr()
+    found = []
+    for where in (address, str(folder)):
+        assert main(["similar", str(folder / "Bass_3_120bpm.wav"), "--in", where, "-n", "3", "--json"]) == 0
+        found.append([row["loop_id"] for row in json.loads(capfdbinary.readouterr()[0])["rows"]])
+    assert found[0] == found[1] and len(found[0]) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"loops", "home"}, "the index lies in the cache"
+    assert main(["index", str(folder), str(folder)]) == 2 and b"does not read" in capfdbinary.readouterr()[1]
+    assert (folder / "manifest.json").read_bytes() == foreign, "and no archive takes its place"

@@ -100,28 +100,39 @@ class Archive:
 
 
 def is_archive(place: Place) -> bool:
-    """Whether an archive lies there."""
+    """Whether an archive lies there; others call files manifest.json too."""
+    try:
+        said = json.loads(_manifest_of(place)) if has_manifest(place) else None
+    except ValueError:
+        return False
+    return isinstance(said, dict) and {"format", "encoder_id"} <= said.keys()
+
+
+def has_manifest(place: Place) -> bool:
+    """Whether an archive lies there or something in its place, which no archive is to replace."""
     return bool(place.system.isfile(place.below(MANIFEST).path))
 
 
 def open_archive(place: Place) -> Archive:
     """The archive in that folder. Raises DataError where there is none that reads."""
     shown = display_name(place.path)
-    if not is_archive(place):
+    if not has_manifest(place):
         raise DataError(f"{shown} is no archive; make one with loopscope index.")
-    content = place.below(MANIFEST).read()
+    content = _manifest_of(place)
     try:
-        said = json.loads(content[:LARGEST_MANIFEST])
+        said = json.loads(content)
         if said["format"] != FORMAT:
             raise DataError(f"The archive {shown} is of format {said['format']}, this is {FORMAT}; update loopscope.")
         return Archive(place, str(said["encoder_id"]), int(said["n_features"]), _texts(said.get("folders", [])))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"The manifest of {shown} does not read ({type(error).__name__}); index it anew.") from error
+        raise DataError(
+            f"The manifest of {shown} does not read ({type(error).__name__}); name another folder."
+        ) from error
 
 
 def make_archive(place: Place, encoder_id: str, n_features: int) -> Archive:
     """The archive there, a new one where there is none. Raises DataError if another encoder made it."""
-    if not is_archive(place):
+    if not has_manifest(place):
         made = Archive(place, encoder_id, n_features)
         made.save()
         return made
@@ -145,6 +156,10 @@ def parts_at(address: object) -> Parts:
     if not found:
         raise DataError(f"There is no Parquet file in {display_name(place.path)}; check the spelling.")
     return parts_in(found)
+
+
+def _manifest_of(place: Place) -> bytes:
+    return place.below(MANIFEST).read()[:LARGEST_MANIFEST]
 
 
 def _folder_of(listing: Place) -> str:

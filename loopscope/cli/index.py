@@ -72,13 +72,13 @@ def index(
 def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str | None) -> "Growth":
     from loopscope.analysis.walk import Plan
     from loopscope.archive.grow import add_folder
-    from loopscope.archive.manifest import is_archive, open_archive
+    from loopscope.archive.manifest import has_manifest, open_archive
     from loopscope.embeddings.cluster import connected_to
     from loopscope.encoders.base import load_encoder
     from loopscope.library import scan_folder
     from loopscope.store import Store
 
-    own = open_archive(place).encoder_id if is_archive(place) else ""
+    own = open_archive(place).encoder_id if has_manifest(place) else ""
     with (
         stopped_by_interrupt() as should_stop,
         shown_progress() as show,

@@ -1,5 +1,6 @@
 """`loopscope similar`: more loops like one."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ from loopscope.files import is_file
 if TYPE_CHECKING:
     import pandas as pd
 
-
-MANIFEST = "manifest.json"  # of an archive
+    from loopscope.archive.parts import Place
 
 
 @click.command(short_help="List loops that sound like one.")
@@ -31,8 +31,11 @@ def similar(file: Path, folder: str | None, count: int, encoder: str, as_json: b
 
     Of an archive (`loopscope index`) FILE may also be the loop_id of one of its loops.
     """
-    if folder and is_file(Path(folder) / MANIFEST):
-        rows = _nearest_in_archive(file, Path(folder), count)
+    from loopscope.archive.manifest import is_archive
+    from loopscope.archive.parts import Place
+
+    if folder and is_archive(place := Place.of(folder)):
+        rows = _nearest_in_archive(file, place, count)
     else:
         rows = _nearest(file, folder or str(file.expanduser().resolve().parent), count, encoder)
     if as_json:
@@ -42,7 +45,7 @@ def similar(file: Path, folder: str | None, count: int, encoder: str, as_json: b
         print_line(f"{row['path']}: {row['distance']:.4f}")
 
 
-def _nearest_in_archive(file: Path, folder: Path, count: int) -> "pd.DataFrame":
+def _nearest_in_archive(file: Path, archive: "Place", count: int) -> "pd.DataFrame":
     """path, name, loop_id and distance of the loops of an archive that are nearest to one of them."""
     import pandas as pd
     import pyarrow as pa
@@ -50,20 +53,29 @@ def _nearest_in_archive(file: Path, folder: Path, count: int) -> "pd.DataFrame":
 
     from loopscope.archive.manifest import open_archive
     from loopscope.archive.neighbours import neighbours_of
-    from loopscope.archive.parts import Place
     from loopscope.files import display_name, path_from_text
     from loopscope.library import scan_file
 
     loop_id = scan_file(file).unique["loop_id"].iloc[0] if is_file(file) else str(file)
-    parts, paths = open_archive(Place.of(folder)).present
+    parts, paths = open_archive(archive).present
     with stopped_by_interrupt() as should_stop, shown_progress() as show:
-        ids, distances = neighbours_of(parts, folder / "neighbours", show, should_stop).nearest(loop_id, count)
+        ids, distances = neighbours_of(parts, _home_of_neighbours(archive), show, should_stop).nearest(loop_id, count)
     rows = pc.index_in(pa.array(ids, pa.large_string()), value_set=parts.loop_ids.combine_chunks())
     where = [path_from_text(path) for path in paths.take(rows).to_pylist()]
     names = [display_name(Path(path).name) for path in where]
     return pd.DataFrame(
         {"path": pd.Series(where, dtype="object"), "name": names, "loop_id": ids, "distance": distances.astype(float)}
     )
+
+
+def _home_of_neighbours(archive: "Place") -> Path:
+    """Beside the parts, or of an archive that lies elsewhere on this machine: the index is mapped into memory."""
+    from loopscope.config import paths
+
+    if archive.is_local:
+        return Path(archive.path) / "neighbours"
+    address = archive.system.unstrip_protocol(archive.path)
+    return paths().cache / "neighbours" / hashlib.sha256(address.encode()).hexdigest()[:24]
 
 
 def _nearest(file: Path, folder: str, count: int, encoder: str) -> "pd.DataFrame":
