@@ -496,6 +496,35 @@ def test_without_a_tag_nothing_is_gone_on_with(hub: type[Hub], monkeypatch: pyte
     assert not left_over()
 
 
+def test_a_server_that_sends_nothing_costs_nothing_of_what_another_sent(
+    hub: type[Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    here = downloading.bytes_here(CLAP_FUSION)
+    with monkeypatch.context() as elsewhere, pytest.raises(WeightsError, match="404"):
+        elsewhere.setattr(hub, "tag", "another")
+        elsewhere.setattr(hub, "do_GET", lambda self: self.send_error(404))
+        fetch(CLAP_FUSION)
+    load_weights(CLAP_FUSION)
+    assert asked_for(hub) == ["", f"bytes={here}-"]
+    assert not left_over()
+
+
+def test_what_another_server_sent_goes_where_its_room_is_needed(
+    hub: type[Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "REPORT_S", 0.0)
+    with pytest.raises(Cancelled):
+        fetch(CLAP_FUSION, stop_at(5_000_000))
+    other = next(CLAP_FUSION.stored.parent.rglob(CLAP_FUSION.filename))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0 if other.exists() else 10**9))
+    hub.tag = "another"
+    fetch(CLAP_FUSION)
+    assert is_ready(CLAP_FUSION)
+
+
 def test_a_wrong_checksum_is_one_sentence_and_nothing_is_kept(hub: type[Hub]) -> None:
     hub.tag = "f" * 64
     with pytest.raises(WeightsError) as error:

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,18 +106,16 @@ def bytes_here(checkpoint: Checkpoint) -> int:
 def downloaded(checkpoint: Checkpoint, remote: Remote, on_progress: ProgressCallback) -> Iterator[Path]:
     """The whole file, for the time of the block, which raises `WeightsError` where its content is wrong.
 
-    It is removed after the block and where it is wrong; whatever else interrupts leaves it for the next time. Raises
-    `WeightsError` for too little room or a file of another size, and what `ask` raises.
+    After the block all that arrived is removed, where this file is wrong it alone; whatever else interrupts leaves it
+    for the next time, and what another server sent of it too, unless its room is needed. Raises `WeightsError` for too
+    little room or a file of another size, and what `ask` raises.
     """
     folder = _folder(checkpoint) / (remote.identity or _UNTOLD)
     part = folder / checkpoint.filename
     if not remote.identity:
         part.unlink(missing_ok=True)
-    for other in _folder(checkpoint).glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    _expect_room(checkpoint, remote, part)
+    _make_room(checkpoint, remote, part)
     _persist(remote, part, on_progress)
     try:
         if remote.n_bytes and _size(part) != remote.n_bytes:
@@ -128,7 +126,9 @@ def downloaded(checkpoint: Checkpoint, remote: Remote, on_progress: ProgressCall
     except NotWrittenError:
         raise
     except WeightsError:
-        forget(checkpoint)
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # what another server sent lies there
+            folder.parent.rmdir()
         raise
     forget(checkpoint)
 
@@ -213,8 +213,13 @@ def _pour(pieces: Iterator[bytes], out: Any, have: int, remote: Remote, on_progr
     on_progress(Progress(stage, have, remote.n_bytes, unit="bytes"))
 
 
-def _expect_room(checkpoint: Checkpoint, remote: Remote, part: Path) -> None:
+def _make_room(checkpoint: Checkpoint, remote: Remote, part: Path) -> None:
+    """Where the disk has too little, what other servers sent goes; raises `WeightsError` where that is not enough."""
     needed = remote.n_bytes - _size(part) + CONVERTED_BYTES
+    if needed > shutil.disk_usage(part.parent).free:
+        for other in part.parent.parent.glob("*"):
+            if other != part.parent:
+                shutil.rmtree(other, ignore_errors=True)
     free = shutil.disk_usage(part.parent).free
     if needed > free:
         raise WeightsError(
