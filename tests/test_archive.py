@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from loopscope.archive.parts import Place, part_bytes, part_name
 from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
+from loopscope.cluster.work import hear
 from loopscope.embeddings import EmbeddingSet
-from loopscope.errors import DataError
+from loopscope.errors import Cancelled, DataError
+from loopscope.faults.file_report import report_of
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from tests.golden.clips import plucked
@@ -272,6 +275,25 @@ def test_listings_of_before_they_named_their_folder_still_count(tmp_path: Path) 
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "folders": ["/music"]}))
     found = open_archive(archive.place)
     assert found.folders == ("/music",) and found.present[0].n_loops == 5
+
+
+def test_who_stops_an_index_waits_for_one_loop_and_loses_few(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[object] = []
+    monkeypatch.setattr("loopscope.cluster.work.report_of", lambda *given: checked.append(given) or report_of(*given))
+    library = scan_folder(folder)
+    with pytest.raises(Cancelled):
+        hear(library, Tiny(), should_stop=lambda: bool(checked))
+    assert len(checked) == 1
+    row, sizes = library.loops.iloc[0], []
+    many = replace(library, loops=pd.DataFrame([{**row, "loop_id": str(number)} for number in range(1000)]))
+    monkeypatch.setattr("loopscope.archive.grow.n_cores", lambda: 1)
+    monkeypatch.setattr(
+        "loopscope.archive.grow.write_heard", lambda batch, *_: sizes.append(len(batch.loops)) or (len(batch.loops), [])
+    )
+    add_folder(Place.of(tmp_path / "archive"), many, Tiny())
+    assert sum(sizes) == 1000 and max(sizes) <= 64
 
 
 def waveform(library: Library, loop_id: str) -> np.ndarray:

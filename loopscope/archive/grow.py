@@ -28,6 +28,7 @@ from loopscope.threads import worker_pool
 
 FILE_COLUMNS = ("duration_s", "sample_rate", "channels", "format", "subtype", "size_bytes", "mtime_ns")
 STAGE = "Indexing"
+LARGEST_HERE = 64  # loops in a batch, which Ctrl-C loses in each thread; a cluster is stopped less often
 log = logging.getLogger(__name__)
 
 Rejections = Sequence[tuple[str, str]]  # path, reason
@@ -122,7 +123,7 @@ def _heard_here(
     archive: Archive, missing: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
 ) -> Iterator[tuple[int, Rejections]]:
     """In threads of this machine: the size of each batch that was written, and what was left out of it."""
-    batches = list(split(missing, batch_size(len(missing.unique), n_cores())))
+    batches = list(split(missing, batch_size(len(missing.unique), n_cores(), LARGEST_HERE)))
     abandoned = Event()
 
     def stopped() -> bool:

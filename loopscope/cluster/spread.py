@@ -88,10 +88,10 @@ def hear_on_cluster(
         on_progress(Progress(STAGE, done, len(ids), unit="loops"))
 
 
-def batch_size(n_loops: int, n_workers: int) -> int:
+def batch_size(n_loops: int, n_workers: int, largest: int = LARGEST_BATCH) -> int:
     """Loops in a batch, so that all workers have some and little is lost with one."""
     wanted = math.ceil(n_loops / (BATCHES_A_WORKER * n_workers) / SMALLEST_BATCH) * SMALLEST_BATCH
-    return min(max(wanted, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(max(wanted, SMALLEST_BATCH), largest)
 
 
 def n_workers(client: Any = None) -> int:

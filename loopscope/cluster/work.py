@@ -16,7 +16,7 @@ import pandas as pd
 from loopscope.defects import Defect, attempt
 from loopscope.embeddings.clips import BatchResult, batches_of, clips_of, embed_batch
 from loopscope.encoders.base import Encoder
-from loopscope.errors import AudioError
+from loopscope.errors import AudioError, Cancelled
 from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.check import STAGE, tempi_of
 from loopscope.faults.file_report import StoredReport, report_of
@@ -45,7 +45,9 @@ def hear(batch: Library, encoder: Encoder, everything: bool = True, should_stop:
     """Embeds the loops of a batch, and unless only that is wanted checks and measures them. Raises Cancelled."""
     clips = clips_of(batch)
     heard = Heard(tuple(embed_batch(part, encoder, should_stop) for part in batches_of(clips, encoder)))
-    return replace(heard, reports=_reports(batch), **_measured(batch, should_stop)) if everything else heard
+    return (
+        replace(heard, reports=_reports(batch, should_stop), **_measured(batch, should_stop)) if everything else heard
+    )
 
 
 def split(library: Library, n_loops: int) -> Iterator[Library]:
@@ -60,9 +62,11 @@ def only(library: Library, loop_ids: Iterable[str]) -> Library:
     return replace(library, loops=library.loops[library.loops["loop_id"].isin(list(loop_ids))].reset_index(drop=True))
 
 
-def _reports(batch: Library) -> dict[str, StoredReport]:
+def _reports(batch: Library, should_stop: StopCheck) -> dict[str, StoredReport]:
     reports = {}
     for loop_id, tempo_bpm in tempi_of(batch).items():
+        if should_stop():
+            raise Cancelled("The checks were stopped.")
         try:
             found = attempt(STAGE, partial(report_of, batch.file_of(loop_id), tempo_bpm))
         except AudioError:  # the embedding says so too
