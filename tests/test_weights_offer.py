@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from loopscope.checkpoints import CLAP_FUSION, downloading, is_ready
+from loopscope.checkpoints import CLAP_FUSION, downloading, is_ready, load_weights
+from loopscope.ui.server.published import media_registry
+from loopscope.ui.server.received import Upload, Uploads
 from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.views import weights
 from tests.model_hub import Hub, asked_for, running_hub
@@ -32,12 +35,16 @@ def at() -> AppTest:
     return at
 
 
-def after(at: AppTest, is_so: Callable[[], bool], seconds: float = 30) -> None:
-    """Waits, then draws the page anew."""
+def wait_for(is_so: Callable[[], bool], seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def after(at: AppTest, is_so: Callable[[], bool]) -> None:
+    """Waits, then draws the page anew."""
+    wait_for(is_so)
     at.run()
     assert not at.exception
 
@@ -141,3 +148,50 @@ def test_a_file_that_was_brought_is_read_and_its_copy_removed(hub: type[Hub], at
     assert is_ready(CLAP_FUSION)
     assert not base.exists()
     assert not hub.requests
+
+
+def copy_brought(uploads: Uploads, content: bytes) -> Upload:
+    """A whole upload of the checkpoint."""
+    upload = uploads.get(uploads.begin([(CLAP_FUSION.filename, len(content))]))
+    assert upload is not None
+    upload.base.mkdir(parents=True)
+    (upload.base / CLAP_FUSION.filename).write_bytes(content)
+    uploads.note(upload, 0)
+    assert upload.is_whole
+    return upload
+
+
+def test_a_copy_that_was_not_used_goes_with_its_session_and_one_that_is_read_is_read(
+    hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_read = threading.Event(), threading.Event()
+
+    def load_later(*given: Any) -> None:
+        begun.set()
+        assert may_read.wait(120)
+        load_weights(*given)
+
+    monkeypatch.setattr(weights, "load_weights", load_later)
+    uploads = media_registry().publish_uploads("a-token", tmp_path / "uploads" / "a-token")
+    unused, used = copy_brought(uploads, hub.content), copy_brought(uploads, hub.content)
+    weights.start_reading(CLAP_FUSION, used.base / CLAP_FUSION.filename, used.base)
+    assert begun.wait(60)
+    weights.forget_copies("a-token")
+    assert not unused.base.exists()
+    may_read.set()
+    wait_for(ends)
+    assert is_ready(CLAP_FUSION)
+    assert not list(uploads.folder.glob("*"))
+
+
+def test_a_copy_that_comes_while_another_is_read_stays_for_another_try(hub: type[Hub], tmp_path: Path) -> None:
+    may_end = threading.Event()
+    weights.weights_tasks().start(CLAP_FUSION.encoder, "Fetching", lambda task: may_end.wait(120))
+    uploads = media_registry().publish_uploads("b-token", tmp_path / "uploads" / "b-token")
+    brought = copy_brought(uploads, hub.content)
+    weights.start_reading(CLAP_FUSION, brought.base / CLAP_FUSION.filename, brought.base)
+    may_end.set()
+    wait_for(ends)
+    assert (brought.base / CLAP_FUSION.filename).is_file()
+    weights.forget_copies("b-token")
+    assert not uploads.folder.exists()

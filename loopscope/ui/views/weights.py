@@ -6,6 +6,7 @@ Who sits at this machine may also name a mirror or give the file; on a network t
 
 import secrets
 import shutil
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from loopscope.ui.widgets.upload import checkpoint_field
 
 SUFFIXES = (".pt", ".safetensors")
 NOT_INSTALLED = "CLAP also needs a package that is not installed here: pip install --no-deps laion-clap==1.1.7"
+_HELD = ".held"  # ends the name of an upload's folder while it is read
 _STOPPED = "The download was stopped; what arrived is kept, so it can go on from there."
 
 _UNVERIFIED = (
@@ -128,14 +130,20 @@ def _start(checkpoint: Checkpoint, mirror: str) -> None:
 
 
 def start_reading(checkpoint: Checkpoint, file: Path, folder: Path) -> None:
-    """Takes the weights out of a copy that was brought, in a worker; the folder with it is removed."""
+    """Takes the weights out of a copy that was brought, in a worker; the folder with it is removed then.
+
+    Where something else fetches them already nothing is begun, and the copy stays for another try in this session.
+    """
+    held = folder.with_name(f"{folder.name}{_HELD}")
 
     def work(task: Task) -> None:
+        with suppress(OSError):  # the session ended in this moment, and took the copy along: there is no such file
+            folder.rename(held)
         try:
-            load_weights(checkpoint, file, task.on_progress)
+            load_weights(checkpoint, held / file.relative_to(folder), task.on_progress)
             loaded_encoder.clear()
         finally:
-            shutil.rmtree(folder, ignore_errors=True)  # the user has the original
+            shutil.rmtree(held, ignore_errors=True)  # the user has the original
 
     weights_tasks().start(checkpoint.encoder, f"Reading weights of {checkpoint.encoder}", work)
 
@@ -168,7 +176,20 @@ def _say_once(task: Task | None) -> None:
     state.told.add(task.number)
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda token: media_registry().forget(token))
+def forget_copies(token: str) -> None:
+    """The session of this token has ended: the copies that were brought and not used go, one that is read stays."""
+    uploads = media_registry().uploads(token)
+    media_registry().forget(token)
+    if uploads is None:
+        return
+    for copy in uploads.folder.glob("*"):
+        if not copy.name.endswith(_HELD):
+            shutil.rmtree(copy, ignore_errors=True)
+    with suppress(OSError):
+        uploads.folder.rmdir()
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=forget_copies)
 def _token() -> str:
     """Names this session's checkpoints alone, which may be larger than folders of loops."""
     return secrets.token_urlsafe(24)
