@@ -381,6 +381,9 @@ def test_the_command_grows_ranks_and_finds(
     record = json.loads(said("index", archive, str(folder), "--no-checks", "--json"))
     assert (record["loops"], record["new"], len(record["rejected"])) == (9, 9, 1)
     assert b"9 loops of tiny-1" in said("index", archive)
+    said("index", archive, str(folder), "--checks")
+    assert open_archive(Place.of(archive)).parts.column("report").to_pylist() == [""] * 9
+    assert b"Of loops that are new: look for faults" in b" ".join(said("index", "--help").split()), "which says so"
     analyse = ("analyse", "--embeddings", archive, "--detector", "knn")
     record = json.loads(said(*analyse, "--json"))
     assert (record["loops"], record["learnt_from"], len(record["rows"])) == (9, 9, 9)

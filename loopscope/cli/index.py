@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @click.option("--embeddings", metavar="FILE", help="Add vectors made elsewhere: Parquet, a file or a folder of them.")
 @click.option("--encoder", default="auto", show_default=True, help="Of an archive that is there, its own is taken.")
 @click.option(
-    "--checks/--no-checks", default=True, show_default=True, help="Look for faults, listen for tempo and key."
+    "--checks/--no-checks",
+    default=True,
+    show_default=True,
+    help="Of loops that are new: look for faults, listen for tempo and key.",
 )
 @click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, whose workers see the same paths.")
 @json_option
