@@ -17,6 +17,7 @@ from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
 from loopscope.analysis.triage import triage_rank
 from loopscope.demo import make_demo_library
+from loopscope.detection.registry import LOCAL
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import load_encoder
 from loopscope.faults import check_library
@@ -55,7 +56,7 @@ def run() -> str:
     table = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
     text = (
         f"Precision of the first {FIRST} loops of the list that Explore opens with (Listen first) and of the order by "
-        "score (AEwRES, robust, aiSFX), trained on the whole library with its planted loops. The last three columns "
+        "score (AEwRES, local, aiSFX), trained on the whole library with its planted loops. The last three columns "
         "name what was planted."
     )
     return f"## The first {FIRST} loops to listen to\n\n{text}\n\n{table}\n"
@@ -74,7 +75,7 @@ def planted_libraries(folder: Path) -> Iterator[Planted]:
 
 def _planted(title: str, folder: Path, root: Path, labels: pd.DataFrame) -> Planted:
     library = scan_folder(folder)
-    embeddings = embed_library(library, load_encoder("aisfx"))
+    embeddings = embed_library(library, load_encoder("aisfx"), with_patches=True)
     odd = labels[labels["label"] == "anomaly"]
     category_of = {str((root / path).resolve()): kind for path, kind in zip(odd["path"], odd["category"], strict=True)}
     category = library.unique["path"].map(category_of).fillna("")
@@ -85,7 +86,7 @@ def _rows(planted: Planted) -> Iterator[tuple[object, ...]]:
     faults = check_library(planted.library)
     n_planted = int((planted.category != "").sum())
     for seed in SEEDS:
-        table = score_table(planted.library.loops, fit_detector(planted.embeddings, "AEwRES", seed=seed))
+        table = score_table(planted.library.loops, fit_detector(planted.embeddings, "AEwRES", LOCAL, seed))
         listed = triage_rank(table, faults).drop_duplicates("loop_id")
         first = set(listed["loop_id"].head(FIRST))
         scored = set(listed.sort_values("rank", kind="stable")["loop_id"].head(FIRST))
