@@ -4,7 +4,6 @@ Pages, benchmarks and scripts use it. Scores: higher = more anomalous. Everythin
 equal content share one loop, one embedding and one score, and still have a row each in the table.
 """
 
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +26,6 @@ from loopscope.faults import add_near_duplicates, check_library, faults_frame
 from loopscope.library import Library, scan_folder
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def start_walk(
             if compute and not project.is_interrupted:
                 project.remember(standing="done" if events.is_ranked else standing)
 
-    listening = _listening(project)
+    listening = _walk_at(project, LISTENING)
     present = project.tasks.get(WALK)
     if present is not None and present.running and present is not listening:
         return present
@@ -85,21 +85,19 @@ def start_walk(
 
 def is_busy(project: Project) -> bool:
     """Whether something is at work that others have to wait for; listening gives way, and goes on later."""
-    return project.tasks.any_running(besides=_listening(project))
-
-
-def _listening(project: Project) -> Task | None:
-    """The walk where it has nothing left to do but listen."""
-    task = project.tasks.get(WALK)
-    said = task.progress if task is not None and task.running else None
-    return task if said is not None and said.stage == LISTENING else None
+    return project.tasks.any_running(besides=_walk_at(project, LISTENING))
 
 
 def only_checks_run(project: Project) -> bool:
     """Whether the walk has nothing left to do but check and listen: its model is there, and another may be trained."""
+    return _walk_at(project, CHECKING, LISTENING) is not None and bool(project.contents.models)
+
+
+def _walk_at(project: Project, *stages: str) -> Task | None:
+    """The walk where it is at one of these stages."""
     task = project.tasks.get(WALK)
     said = task.progress if task is not None and task.running else None
-    return said is not None and said.stage in (CHECKING, LISTENING) and bool(project.contents.models)
+    return task if said is not None and said.stage in stages else None
 
 
 def start_training(
