@@ -29,7 +29,7 @@ from loopscope.files import flush, unfinished_folder
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 
 EXACT_UP_TO = 200_000
-GRAPH = {"connectivity": 16, "expansion_add": 128, "expansion_search": 256}
+GRAPH = {"connectivity": 16, "expansion_add": 64, "expansion_search": 256}
 CANDIDATES = 128  # proposed for each query, at least
 INDEX, IDS = "index.usearch", "loop_ids.parquet"
 STAGE = "Indexing neighbours"
