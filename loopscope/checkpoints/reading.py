@@ -75,7 +75,7 @@ def _read_tensors(path: Path, opened: Path) -> Mapping[str, Tensor]:
     if isinstance(loaded, tuple) and loaded:
         loaded = loaded[0]
     if isinstance(loaded, Mapping):
-        loaded = loaded.get("state_dict", loaded)
+        loaded = loaded.get("state_dict", loaded.get("model", loaded))
     if not isinstance(loaded, Mapping):
         raise WeightsError(f"{path} holds one {type(loaded).__name__} instead of named tensors; give another file.")
     return {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
