@@ -34,6 +34,7 @@ from loopscope.metadata.riffs import RIFF_VERSION, riff_report
 from loopscope.progress import EpochReport, Progress
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.components import printable
+from loopscope.ui.explain.panel import DETAILS
 from loopscope.ui.explorer.view import display_order, explorer_view
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.registry import project_registry
@@ -403,6 +404,38 @@ def test_listening_fills_what_names_leave_open(walked: Walked) -> None:
     assert metadata is not None and not metadata.missing
     assert "listen-start" not in [button.key for button in at.button]
     assert set(metadata.table["bpm_source"]) == {"name", ""}, "half a second has no tempo by ear"
+
+
+def test_a_tempo_that_is_wrong_is_put_right_in_details_and_taken_back(walked: Walked) -> None:
+    at = trained(walked)
+    row = walked.library.loops[walked.library.loops["name"] == "Bass_102_Em.wav"].iloc[0]
+    at.session_state["loopscope"].selected = row["loop_id"]
+    at.switch_page("pages/explore.py")
+    at.session_state[DETAILS] = True
+    at.run()
+
+    def said(bpm: str, key: str) -> str:
+        for field, text in (("Tempo (BPM)", bpm), ("Key", key)):
+            next(entry for entry in at.text_input if entry.label == field).set_value(text)
+        next(button for button in at.button if button.label == "Save").click().run()
+        assert not at.exception
+        return texts(at).replace("\\", "")
+
+    def exported() -> list[object]:
+        table = take(at, "All").set_index("name")
+        return table.loc["Bass_102_Em.wav", ["bpm", "bpm_source", "key", "key_source"]].tolist()
+
+    assert "102 BPM (from its name)" in texts(at).replace("\\", "")
+    said("quick", "")
+    assert [error.value.replace("\\", "") for error in at.error] == [
+        "'quick' is no tempo; give beats per minute from 20 to 400, as 117.5."
+    ]
+    assert "104.5 BPM (yours; 102 from its name), key Gbm (yours; Em from its name)" in said("104,5", "gb minor")
+    assert exported() == [104.5, "user", "Gbm", "user"]
+    shown = explorer_view(state_of(at).project, state_of(at).seen, MODEL).loops.set_index("name")
+    assert shown.loc["Bass_102_Em.wav", ["bpm", "key"]].tolist() == [104.5, "Gbm"]
+    at.button(key="correct-undo").click().run()
+    assert "102 BPM (from its name)" in texts(at).replace("\\", "") and exported() == [102.0, "name", "Em", "name"]
 
 
 def test_who_plays_the_same_riff_is_named_here_and_in_the_owner_s_other_folders(walked: Walked) -> None:

@@ -192,6 +192,7 @@ def test_clearing_the_cache_keeps_what_the_user_did(path: Path) -> None:
             "faults": 0,
             "measurements": 0,
             "marks": 1,
+            "corrections": 0,
             "settings": 1,
             "projects": 0,
         }

@@ -40,6 +40,7 @@ class Limit:
 # Of two centred embeddings. The most alike of 118 different loops reach 0.77 (aiSFX), the same riff on one synthesiser
 # 0.992 (CLAP); the same loop at another level or bit depth 0.9997 and more.
 SAME_SOUND_COSINE = 0.995
+OTHER_TEMPO = "other_tempo"
 
 LIMITS: dict[str, Limit] = {
     "click": Limit("Clicks", "dB", 14, 20, 40, "Godsill and Rayner 1998, ch. 5; sound in order stays below 14 dB"),
@@ -68,7 +69,7 @@ LIMITS: dict[str, Limit] = {
     "bit_depth": Limit("Padded bit depth", "bits", 4, 12, 23, "16 bits in 24 leave 8 unused", informs=True),
     "silence": Limit("Silence at an edge", "s", 0.1, 1, 10, "a tenth of a second is heard as late", informs=True),
     "off_level": Limit("Off the folder's level", "dB", 9, 15, 30, "beyond twice the folder's own spread", informs=True),
-    "other_tempo": Limit("Another tempo than named", "log odds", 3, 5, 9, "20 times likelier", informs=True),
+    OTHER_TEMPO: Limit("Another tempo than named", "log odds", 3, 5, 9, "20 times likelier", informs=True),
 }
 
 # Kinds whose evidence is there for another reason where one of the others speaks.

@@ -11,4 +11,4 @@ from loopscope.user_files import UserFile
 def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
     """As `children.report` has it."""
     file = UserFile(question["path"], question["root"])
-    return answer_by(STAGE, lambda: listen_to(file, question["named_bpm"]))
+    return answer_by(STAGE, lambda: listen_to(file, **question["said"]))

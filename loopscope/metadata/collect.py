@@ -6,7 +6,7 @@ n_bars and loop_structure (mean correlation of different bars, -1 to 1, NaN wher
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,17 +19,20 @@ from loopscope.batches import Memory, ignore_results, measure_loops, n_workers
 from loopscope.children.pool import asking_apart
 from loopscope.metadata import fill_from_store, read_names
 from loopscope.metadata.bars import known_structures
+from loopscope.metadata.corrections import with_corrections
 from loopscope.metadata.listening import STAGE, Heard, keep, listen_to
 from loopscope.metadata.table import with_tags
 from loopscope.metadata.tags import files_of, known_tags
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
+from loopscope.store.records import Correction
 from loopscope.user_files import UserFile
 
 FEWEST_APART = 64  # files that are worth the second in which child processes start
 BATCH = 32  # loops between two writes to the store
 
-Listen = Callable[[UserFile, float | None, float], Heard]
+Said = Mapping[str, float | None]  # of the tempo, as `listen_to` takes it
+Listen = Callable[[UserFile, Said, float], Heard]
 
 
 @dataclass(frozen=True, eq=False)  # one is another wherever anything was heard in between
@@ -51,9 +54,10 @@ def known_metadata(loops: pd.DataFrame, store: Store) -> MetadataTable:
     """What names say of `loops` (as in Library.loops) and what was measured before; opens no file."""
     tags = known_tags(loops["loop_id"], store)
     filled, without_tempo_key = fill_from_store(with_tags(read_names(loops), tags), store)
-    structures, without_bars = known_structures(filled, store)
+    resolved = with_corrections(filled, store.get_corrections())
+    structures, without_bars = known_structures(resolved, store)
     unread = frozenset(loops["loop_id"]) - frozenset(tags)
-    return MetadataTable(_joined(filled, structures), unread | without_tempo_key | without_bars)
+    return MetadataTable(_joined(resolved, structures), unread | without_tempo_key | without_bars)
 
 
 def measure_metadata(
@@ -92,7 +96,7 @@ def measure_missing(
     if missing.empty:
         return 0
     unique = missing.drop_duplicates("loop_id").set_index("loop_id")
-    files, tempi = files_of(missing, root), _named_tempi(missing)
+    files, tempi = files_of(missing, root), _said_tempi(missing, store)
     with _listening(n_workers() if apart and len(files) >= FEWEST_APART else 0, should_stop) as listen:
         measured = measure_loops(
             files,
@@ -107,22 +111,25 @@ def measure_missing(
     return measured.n_computed
 
 
-def _named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
-    """By loop_id what the name says of the tempo, of copies that of the first, as where bars are looked up."""
-    names = read_names(loops.drop_duplicates("loop_id"))
-    return {loop_id: None if isnan(bpm) else bpm for loop_id, bpm in zip(names["loop_id"], names["bpm"], strict=True)}
+def _said_tempi(loops: pd.DataFrame, store: Store) -> dict[str, Said]:
+    """By loop_id what name and user say of the tempo, of copies the first's name, as where bars are looked up."""
+    names, corrections = read_names(loops.drop_duplicates("loop_id")), store.get_corrections()
+    return {
+        loop_id: {"named_bpm": None if isnan(bpm) else bpm, "user_bpm": corrections.get(loop_id, Correction()).bpm}
+        for loop_id, bpm in zip(names["loop_id"], names["bpm"], strict=True)
+    }
 
 
 @contextmanager
 def _listening(n_children: int, should_stop: StopCheck) -> Iterator[Listen]:
-    """Listens to a file with a tempo by its name, so many seconds long: without children here."""
+    """Listens to a file of which a tempo is said, so many seconds long: without children here."""
     if not n_children:
-        yield lambda file, named_bpm, duration_s: listen_to(file, named_bpm)
+        yield lambda file, said, duration_s: listen_to(file, **said)
         return
     with asking_apart("loopscope.metadata.child", STAGE, n_children, should_stop) as ask:
 
-        def listen(file: UserFile, named_bpm: float | None, duration_s: float) -> Heard:
-            heard: Heard = ask({"path": os.fspath(file), "root": file.root, "named_bpm": named_bpm}, duration_s)
+        def listen(file: UserFile, said: Said, duration_s: float) -> Heard:
+            heard: Heard = ask({"path": os.fspath(file), "root": file.root, "said": said}, duration_s)
             return heard
 
         yield listen

@@ -17,10 +17,10 @@ VERSIONS = {"tags": TAGS_VERSION, "riff": RIFF_VERSION, "ear": TEMPO_KEY_VERSION
 Heard = Mapping[str, Any]  # by the names of VERSIONS, as JSON; None where there is nothing to keep
 
 
-def listen_to(path: FilePath, named_bpm: float | None) -> Heard:
-    """Bars are cut at the tempo that holds: the file's, else the name's, else by ear. Raises AudioError."""
+def listen_to(path: FilePath, named_bpm: float | None, user_bpm: float | None = None) -> Heard:
+    """Bars are cut at the tempo that holds: the user's, else the file's, the name's, or by ear. Raises AudioError."""
     tags, (ear, riff) = tags_report(path), hear_music(path)
-    bpm = next((bpm for bpm in (tags["bpm"], named_bpm, ear.bpm) if bpm is not None), None)
+    bpm = next((bpm for bpm in (user_bpm, tags["bpm"], named_bpm, ear.bpm) if bpm is not None), None)
     return {
         "tags": tags,
         "riff": None if riff is None else riff_report(riff),

@@ -2,9 +2,10 @@
 
 Columns: loop_id, path, instrument, genre, bpm (float, NaN where unknown), key, and a `*_source` for each of the four:
 "file" (its tags), "name", "folder", "audio" (by ear), or "" where nothing is known. Of tempo and key the first of these
-holds that says something, and what each says stands in `bpm_file`, `bpm_name` (or folder), `bpm_audio`, and so for the
-key; `tonic_audio` is the root by ear, also where the mode is not clear. `root_note` (MIDI) and `loop_start_s` to
-`loop_end_s` are what a sampler is told in the file. One row per file: copies may differ in name.
+holds that says something, unless a user says otherwise (`corrections`, "user"); what each says stands in `bpm_file`,
+`bpm_name` (or folder), `bpm_audio`, and so for the key; `tonic_audio` is the root by ear, also where the mode is not
+clear. `root_note` (MIDI) and `loop_start_s` to `loop_end_s` are what a sampler is told in the file. One row per file:
+copies may differ in name.
 """
 
 import os

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopscope.errors import DataError
-from loopscope.store.records import MARK_NAMES, FileRow, Mark, ProjectRow
+from loopscope.store.records import MARK_NAMES, Correction, FileRow, Mark, ProjectRow
 
 VECTOR = np.dtype("<f4")
 PATCHES = np.dtype("<f2")
@@ -94,6 +94,12 @@ def mark_of(values: tuple[Any, ...]) -> Mark:
     mark, note, updated_at = values
     known = mark if isinstance(mark, str) and mark in MARK_NAMES else None
     return Mark(known, note if isinstance(note, str) else "", float(updated_at) if is_number(updated_at) else 0.0)
+
+
+def correction_of(values: Sequence[Any]) -> Correction:
+    """The tempo and key of a row of `corrections`: of a row that is partly unreadable what is left."""
+    bpm, key = values
+    return Correction(float(bpm) if is_number(bpm) else None, key if isinstance(key, str) else None)
 
 
 def project_row(values: tuple[Any, ...]) -> ProjectRow | None:

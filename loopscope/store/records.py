@@ -43,6 +43,14 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What a user says of a loop: `bpm` in beats per minute, `key` such as "F#m"; None where nothing is said."""
+
+    bpm: float | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
 class ProjectRow:
     """A folder that was analysed, as it is remembered: `state` is what its owner did there, anything JSON can hold.
 

@@ -25,12 +25,15 @@ def place_of(path: Path) -> tuple[Place, ...]:
 
 
 def rows_to_keep(connection: sqlite3.Connection) -> Rows:
-    """The readable rows of the irreplaceable tables; what comes before a damaged page is good."""
+    """The readable rows of the irreplaceable tables: from both ends, what comes before a damaged page is good."""
     kept: dict[str, list[tuple[Any, ...]]] = {}
     for table, columns in IRREPLACEABLE.items():
-        kept[table] = []
-        with suppress(sqlite3.DatabaseError):
-            kept[table].extend(connection.execute(f"SELECT {','.join(columns)} FROM {table}"))
+        found: dict[tuple[Any, ...], None] = {}
+        for direction in ("ASC", "DESC"):
+            with suppress(sqlite3.DatabaseError):
+                ordered = f"SELECT {','.join(columns)} FROM {table} ORDER BY {columns[0]} {direction}"
+                found.update((row, None) for row in connection.execute(ordered))
+        kept[table] = list(found)
     return kept
 
 

@@ -1,8 +1,8 @@
 """The tables and how older databases become the present one.
 
 `MIGRATIONS[i]` takes a database from version i to i + 1; the version is SQLite's own `user_version`. Migrations are
-only ever appended. Files, embeddings, patches, faults and measurements can be computed again; marks, settings and
-projects cannot, and are saved from a damaged database where they can still be read.
+only ever appended. Files, embeddings, patches, faults and measurements can be computed again; marks, corrections,
+settings and projects cannot, and are saved from a damaged database where they can still be read.
 """
 
 import sqlite3
@@ -80,14 +80,24 @@ MIGRATIONS = (
         UNIQUE (patch_id, loop_id)
     );
     """,
+    """
+    CREATE TABLE corrections (
+        loop_id TEXT PRIMARY KEY,
+        bpm REAL,
+        key TEXT,
+        updated_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 IRREPLACEABLE = {
     "marks": ("loop_id", "mark", "note", "updated_at"),
+    "corrections": ("loop_id", "bpm", "key", "updated_at"),
     "settings": ("key", "value"),
     "projects": ("project_id", "owner", "folder", "name", "opened_at", "state"),
 }
-NEWEST = {"marks": "updated_at", "projects": "opened_at"}  # which of two rows with one key holds
+# Which of two rows with one key holds.
+NEWEST = {"marks": "updated_at", "corrections": "updated_at", "projects": "opened_at"}
 RECOMPUTABLE = ("files", "embeddings", "patches", "faults", "measurements")
 COMPACT = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")  # VACUUM writes through the log, which then needs emptying
 

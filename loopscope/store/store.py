@@ -6,7 +6,6 @@ A row that cannot be read (`parsing`) is missing.
 
 import json
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
@@ -21,29 +20,28 @@ from loopscope.batches import Memory
 from loopscope.config import paths
 from loopscope.errors import DataError
 from loopscope.store.database import Database, Row
+from loopscope.store.marks import LoopMarks
 from loopscope.store.parsing import (
     UNREADABLE,
     VECTOR,
     file_row,
     json_value,
-    mark_of,
     of_one_length,
     patch_rows,
     patches_of,
     project_row,
     vector,
 )
-from loopscope.store.records import MARK_NAMES, FileKey, FileRow, Mark, ProjectRow
+from loopscope.store.records import FileKey, FileRow, ProjectRow
 from loopscope.store.schema import COMPACT, RECOMPUTABLE
 
 _FILE_COLUMNS = "reader, loop_id, duration_s, sample_rate, channels, format, subtype, reason"
 _PROJECT_COLUMNS = "project_id, owner, folder, name, opened_at, state"
-_FORGET_EMPTY = "DELETE FROM marks WHERE loop_id = ? AND mark IS NULL AND note = ''"
 ReportTable = Literal["faults", "measurements"]
 Fits = Callable[[Any], bool]
 
 
-class Store:
+class Store(LoopMarks):
     """The database at `path`; may be used from several threads at once, and by several processes.
 
     `notice` is one sentence if a damaged database was set aside, else empty. Raises StoreError.
@@ -175,47 +173,6 @@ class Store:
             )
         )
 
-    def get_marks(self, loop_ids: Iterable[str] | None = None) -> dict[str, Mark]:
-        """The triage marks of these loops, or of all."""
-        columns = "SELECT loop_id, mark, note, updated_at FROM marks"
-        found: Iterable[Row] = (
-            self._database.rows(columns)
-            if loop_ids is None
-            else self._database.rows_in(f"{columns} WHERE loop_id IN ({{marks}})", (), sorted(set(loop_ids)))
-        )
-        return {row[0]: mark_of(row[1:]) for row in found}
-
-    def set_mark(self, loop_id: str, mark: str | None, note: str | None = None) -> None:
-        """Set a loop's mark, None removes it; without a `note` the present one stays. Raises DataError."""
-        self.set_marks({loop_id: mark}, note)
-
-    def set_marks(self, marks: Mapping[str, str | None], note: str | None = None) -> None:
-        """Set many marks at once, all or none; without a `note` the present ones stay. Raises DataError."""
-        unknown = {mark for mark in marks.values() if mark is not None and mark not in MARK_NAMES}
-        if unknown:
-            raise DataError(f"Unknown mark {sorted(unknown)[0]!r}; give one of {', '.join(MARK_NAMES)} or None.")
-        now = time.time()
-        self._database.write(
-            (
-                "INSERT INTO marks (loop_id, mark, note, updated_at) VALUES (?, ?, coalesce(?, ''), ?) "
-                "ON CONFLICT (loop_id) DO UPDATE SET mark = excluded.mark, note = coalesce(?, note), "
-                "updated_at = excluded.updated_at",
-                [(loop_id, mark, note, now, note) for loop_id, mark in marks.items()],
-            ),
-            (_FORGET_EMPTY, [(loop_id,) for loop_id in marks]),
-        )
-
-    def set_note(self, loop_id: str, note: str) -> None:
-        """Set a loop's note, empty removes it; its mark stays."""
-        self._database.write(
-            (
-                "INSERT INTO marks (loop_id, mark, note, updated_at) VALUES (?, NULL, ?, ?) "
-                "ON CONFLICT (loop_id) DO UPDATE SET note = excluded.note, updated_at = excluded.updated_at",
-                [(loop_id, note, time.time())],
-            ),
-            (_FORGET_EMPTY, [(loop_id,)]),
-        )
-
     def get_setting(self, key: str, default: Any = None) -> Any:
         """A setting, or the default where it was never set or cannot be read."""
         found = self._database.rows("SELECT value FROM settings WHERE key = ?", (key,))
@@ -266,7 +223,7 @@ class Store:
         )
 
     def clear_cache(self) -> None:
-        """Forget what can be computed again: all but marks, settings and projects."""
+        """Forget what can be computed again: all but marks, corrections, settings and projects."""
         self._database.script([*(f"DELETE FROM {table}" for table in RECOMPUTABLE), *COMPACT])
 
     def clear_embeddings(self, encoder_id: str) -> None:

@@ -94,8 +94,8 @@ class SessionState:
 
     @property
     def faults(self) -> pd.DataFrame | None:
-        """The findings of the signal checks so far."""
-        return self.seen.faults
+        """The findings of the signal checks so far, but for those that a correction settled."""
+        return self.seen.standing_faults
 
     @property
     def metadata(self) -> MetadataTable | None:

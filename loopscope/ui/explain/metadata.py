@@ -18,13 +18,20 @@ from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_missing
 from loopscope.metadata.table import HEARD
 from loopscope.ui.components import plain, show_failure, store
+from loopscope.ui.explain.correction import correction_fields
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.heard import take_heard
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.note import note_field
 
-SOURCES = {"file": "from its tags", "name": "from its name", "folder": "from its folder", "audio": "by ear"}
+SOURCES = {
+    "user": "yours",
+    "file": "from its tags",
+    "name": "from its name",
+    "folder": "from its folder",
+    "audio": "by ear",
+}
 LOOPING = ((0.9, "its bars repeat"), (0.6, "its bars vary"), (-math.inf, "its bars differ"))
 
 
@@ -38,6 +45,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
         metadata = state.look().metadata or metadata
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
     st.caption(metadata_in_words(known))
+    correction_fields(state, loop_id, known)
     bpm = float(known["bpm"])
     if math.isnan(bpm):
         st.caption("Without a tempo there are no bars to compare.")

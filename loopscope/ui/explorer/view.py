@@ -120,7 +120,7 @@ def explorer_view(project: Project, contents: Contents, label: str) -> ExplorerV
 def _made(version: str, contents: Contents, label: str) -> ExplorerView:
     scored = contents.models.get(label) or contents.provisional
     loops = printable_table(_described(contents))
-    faults = faults_frame([]) if contents.faults is None else contents.faults
+    faults = faults_frame([]) if contents.standing_faults is None else contents.standing_faults
     if scored is None:
         loops = triage_loops(loops.assign(score=np.nan, percentile=np.nan, split="train"), faults)
         nothing = np.full((len(loops), 1), np.nan, np.float32)

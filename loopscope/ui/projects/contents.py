@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
 from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.embeddings import EmbeddingSet
+from loopscope.faults.limits import OTHER_TEMPO
 from loopscope.library import Library
 from loopscope.library.changes import Changes
 from loopscope.metadata.collect import MetadataTable
+from loopscope.metadata.corrections import tempo_is_said
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class EncoderNote:
 class Contents:
     """As far as the walk has come; None where it has not come yet.
 
-    `models` by label, oldest first. `provisional`: the ranking before there is a model. `stopped`: label and detector
-    of a training that was stopped, scored and kept only if the user says so. `serial` rises with whatever the explorer
-    shows, `generation` with whatever else a page draws.
+    `faults`: all that the checks found. `models` by label, oldest first. `provisional`: the ranking before there is a
+    model. `stopped`: label and detector of a training that was stopped, scored and kept only if the user says so.
+    `serial` rises with whatever the explorer shows, `generation` with whatever else a page draws.
     """
 
     library: Library | None = None
@@ -41,3 +44,11 @@ class Contents:
     changes: Changes | None = None
     serial: int = 0
     generation: int = 0
+
+    @cached_property
+    def standing_faults(self) -> pd.DataFrame | None:
+        """The findings that hold: whoever settled a tempo is not told that the name says another."""
+        if self.faults is None or self.metadata is None:
+            return self.faults
+        settled = self.faults["loop_id"].isin(tempo_is_said(self.metadata.table))
+        return self.faults[~(settled & (self.faults["kind"] == OTHER_TEMPO))]

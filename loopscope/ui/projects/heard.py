@@ -3,8 +3,9 @@
 import time
 from collections.abc import Collection
 
-from loopscope.metadata.collect import known_metadata
+from loopscope.metadata.collect import known_metadata, measure_missing
 from loopscope.store import Store
+from loopscope.store.records import Correction
 from loopscope.ui.projects.project import Project
 
 SHOW_S = 5.0  # between two states of what was heard
@@ -34,17 +35,29 @@ class HeardLoops:
         self._due = time.monotonic() + max(SHOW_S, n_loops / LOOPS_A_SECOND)
 
 
-def take_heard(project: Project, loop_ids: Collection[str], store: Store, *, refill: bool = True) -> None:
+def take_heard(
+    project: Project, loop_ids: Collection[str], store: Store, *, refill: bool = True, corrected: bool = False
+) -> None:
     """What the store knows of these loops goes into the project, wherever their files lie by now.
 
-    `refill`: whether the explorer is to show it.
+    `refill`: whether the explorer is to show it. `corrected`: they are what a user says, heard or not.
     """
     with project.lock:  # files may be moved meanwhile
         library, known = project.contents.library, project.contents.metadata
         if library is None or not loop_ids:
             return
         newer = known_metadata(library.loops[library.loops["loop_id"].isin(loop_ids)], store)
-        if known is not None and set(loop_ids) <= set(newer.missing):
+        if known is not None and set(loop_ids) <= set(newer.missing) and not corrected:
             return  # none could be heard
         metadata = newer if known is None else known.updated(newer)
         project.update(redraw=False, refill=refill, metadata=metadata)
+
+
+def correct(project: Project, loop_id: str, correction: Correction, store: Store) -> None:
+    """Keeps what the user says of tempo and key and shows it; bars are compared at the tempo that holds then."""
+    store.set_correction(loop_id, correction)
+    library = project.contents.library
+    if library is None:
+        return
+    measure_missing(library.loops[library.loops["loop_id"] == loop_id], store, root=library.root)
+    take_heard(project, [loop_id], store, corrected=True)
