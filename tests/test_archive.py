@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,7 +18,8 @@ import soundfile as sf
 
 from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
-from loopscope.archive.grow import add_embeddings, add_folder
+from loopscope.archive import fetched
+from loopscope.archive.grow import add_address, add_embeddings, add_folder
 from loopscope.archive.manifest import make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
 from loopscope.archive.parts import Place, part_bytes, part_name
@@ -248,6 +251,102 @@ def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None
     library = scan_folder(folder)
     X = Tiny().embed([waveform(library, loop_id) for loop_id in parts.loop_ids.to_pylist()])
     np.testing.assert_allclose(np.concatenate(list(parts.chunks())), X, rtol=1e-3, atol=1e-6)
+
+
+@pytest.fixture(params=["memory", "s3"])
+def elsewhere(
+    request: pytest.FixtureRequest, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The address of a copy of the folder, less what has no name in UTF-8; s3 where its packages are installed."""
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).unlink()
+    if request.param == "memory":
+        address = f"memory://{tmp_path}/bucket"
+        fsspec.filesystem("memory").put(str(folder), f"{tmp_path}/bucket", recursive=True)
+        yield address
+        return
+    pytest.importorskip("s3fs", reason="its versions and those that are locked contradict each other")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    fsspec.filesystem("s3", skip_instance_cache=True).put(str(folder), "s3://bucket/loops", recursive=True)
+    yield "s3://bucket/loops"
+    server.stop()
+
+
+def test_loops_at_an_address_are_fetched_heard_and_known_again(
+    elsewhere: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into an archive at an address, too; a run that was stopped goes on where it was."""
+    home = Place.of(elsewhere)
+    place, encoder, brought = Place.of(f"{elsewhere} archive"), Counting(), []
+    monkeypatch.setattr("loopscope.archive.grow.LARGEST_HERE", 2)
+    monkeypatch.setattr("loopscope.archive.grow.batch_size", lambda n, n_workers, largest: largest)
+    monkeypatch.setattr("loopscope.archive.grow.n_cores", lambda: 1)
+    real = fetched._brought
+    monkeypatch.setattr(
+        "loopscope.archive.fetched._brought", lambda *given: brought.append(given[0].name) or real(*given)
+    )
+    with pytest.raises(Cancelled):
+        add_address(place, elsewhere, encoder, should_stop=lambda: len(brought) > 5)
+    before = len(open_archive(place).parts.paths)
+    assert 0 < before < 8 and not open_archive(place).folders
+    n_brought, n_heard = len(brought), encoder.n_heard
+    first = add_address(place, elsewhere, encoder)
+    assert len(brought) - n_brought == 10 - before, "what has its part is not fetched again"
+    assert encoder.n_heard - n_heard == 8 - before
+    assert (first.n_new, first.n_known, first.n_gone) == (8 - before, before, 0)
+    assert [path.rsplit("/", 1)[1] for path in first.rejected["path"]] == ["broken.wav"]
+    parts, paths = open_archive(place).present
+    assert {path.rsplit("/", 1)[0] for path in paths.to_pylist()} == {elsewhere}
+    here = add_folder(Place.of(tmp_path / "here"), scan_folder(folder), Tiny()).archive.parts
+    assert set(parts.loop_ids.to_pylist()) == set(here.loop_ids.to_pylist())
+    for column in ("report", "metadata"):
+        found, expected = (
+            dict(zip(some.loop_ids.to_pylist(), some.column(column).to_pylist(), strict=True)) for some in (parts, here)
+        )
+        assert found == expected, "names and folders say there what they say here"
+    rows = [np.argsort(some.loop_ids.to_pylist()) for some in (parts, here)]
+    X = [np.concatenate(list(some.chunks()))[order] for some, order in zip((parts, here), rows, strict=True)]
+    np.testing.assert_array_equal(*X)
+    brought.clear()
+    write_loop(tmp_path / "new.wav", 77)
+    home.system.put(str(tmp_path / "new.wav"), home.below("Bass_1_120bpm.wav").path)
+    home.system.rm(home.below("Bass_2_120bpm.wav").path)
+    second = add_address(place, elsewhere, encoder)
+    assert sorted(brought) == ["Bass_1_120bpm.wav", "broken.wav"] and second.n_gone == 1
+    assert (second.n_new, second.n_known, open_archive(place).present[0].n_loops) == (1, 6, 7)
+    with pytest.raises(DataError, match="no sound file"):
+        add_address(place, f"{elsewhere}/nowhere", encoder)
+
+
+def test_a_file_elsewhere_that_cannot_be_fetched_or_leads_out_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = fsspec.filesystem("memory")
+    address, outside = f"memory://{tmp_path}/odd", tmp_path / "outside.wav"
+    for name in ("good.wav", "gone.wav", ".hidden/x.wav", "x/../../../outside.wav"):
+        system.pipe_file(f"{tmp_path}/odd/{name}", (folder / "copy.wav").read_bytes())
+    real = type(system).get_file
+
+    def get_file(self: Any, source: str, target: str, **options: Any) -> None:
+        if source.endswith("gone.wav"):
+            raise ConnectionResetError("the line was cut")
+        real(self, source, target, **options)
+
+    monkeypatch.setattr(type(system), "get_file", get_file)
+    grown = add_address(Place.of(tmp_path / "archive"), address, Tiny(), everything=False)
+    assert grown.archive.present[1].to_pylist() == [f"{address}/good.wav"]
+    assert grown.rejected["reason"].tolist() == [
+        "It cannot be fetched (ConnectionResetError, the line was cut); check access."
+    ]
+    assert not outside.exists()
 
 
 def test_two_that_index_at_once_lose_nothing(folder: Path, tmp_path: Path) -> None:

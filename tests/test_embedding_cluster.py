@@ -14,7 +14,7 @@ import soundfile
 
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.walk import Plan, WalkEvents, walk
-from loopscope.archive.grow import add_folder
+from loopscope.archive.grow import add_address, add_folder
 from loopscope.archive.parts import Place
 from loopscope.cluster.spread import CLUSTER_VARIABLE, described
 from loopscope.embeddings import cluster as engine
@@ -132,6 +132,9 @@ def test_workers_write_parts_that_a_restart_does_not_write_again(client: Any, fo
     assert there.index.equals(here.index)
     np.testing.assert_array_equal(np.stack(there["embedding"]), np.stack(here["embedding"]))
     assert list(there["report"]) == list(here["report"]) and list(there["metadata"]) == list(here["metadata"])
+    addressed = add_address(Place.of(tmp_path / "fetched"), folder.as_uri(), Tiny(), engine="dask", everything=False)
+    assert sorted(addressed.archive.parts.loop_ids.to_pylist()) == list(here.index), "workers fetch what has an address"
+    assert set(addressed.archive.present[1].to_pylist()) == {path.as_uri() for path in folder.iterdir()}
 
 
 @pytest.mark.slow

@@ -2,10 +2,13 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loopscope.archive.fetched import Rejections, RemoteFile, address_in, fetched, files_at
 from loopscope.archive.manifest import MANIFEST, Archive, make_archive, parts_at
 from loopscope.archive.parts import Place, part_bytes, part_name
 from loopscope.cluster.spread import batch_size, n_workers
@@ -30,8 +34,6 @@ FILE_COLUMNS = ("duration_s", "sample_rate", "channels", "format", "subtype", "s
 STAGE = "Indexing"
 LARGEST_HERE = 64  # loops in a batch, which Ctrl-C loses in each thread; a cluster is stopped less often
 log = logging.getLogger(__name__)
-
-Rejections = Sequence[tuple[str, str]]  # path, reason
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def add_folder(
     n_missing, done = len(missing.unique), 0
     rejections: list[tuple[str, str]] = []
     on_progress(Progress(STAGE, 0, n_missing, unit="loops"))
-    hear_all = _heard_here if engine == "threads" else _heard_there
-    for n_loops, rejected in hear_all(archive, missing, encoder, everything, should_stop) if n_missing else ():
+    batches = list(split(missing, _batch_size(n_missing, engine)))
+    seen = [str(library.root)]
+    for n_loops, rejected in _results(write_heard, batches, encoder, archive, everything, engine, seen, should_stop):
         rejections += rejected
         done += n_loops
         on_progress(Progress(STAGE, done, n_missing, unit="loops"))
@@ -102,35 +105,146 @@ def add_embeddings(place: Place, address: object, on_progress: ProgressCallback 
     return Growth(grown, done, theirs.n_loops - done, gone, reasons_frame())
 
 
+def add_address(
+    place: Place,
+    address: str,
+    encoder: Encoder,
+    *,
+    everything: bool = True,
+    engine: str = "threads",
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> Growth:
+    """`add_folder` of one that lies elsewhere, as s3://bucket/loops (see `fetched`).
+
+    Files that were heard in the version of now are not fetched again. Raises DataError for an address that cannot be
+    listed too. On a cluster the workers fetch, and a loop that only another folder had is heard once more.
+    """
+    home = Place.of(address)
+    folder, files = str(home.system.unstrip_protocol(home.path)), files_at(home)
+    archive = make_archive(place, encoder.encoder_id, encoder.n_features)
+    before = frozenset(archive.parts.loop_ids.to_pylist())
+    heard = {path: found for path, found in _heard_before(archive, folder).items() if found[0] in before}
+    rows = [(heard[file.address][0], file) for file in files if heard.get(file.address, "")[1:] == (file.version,)]
+    here = {file.address for _, file in rows}
+    todo, done = [file for file in files if file.address not in here], 0
+    rejections: list[tuple[str, str]] = []
+    on_progress(Progress(STAGE, 0, len(todo)))
+    size = _batch_size(len(todo), engine)
+    batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+    known = before if engine == "threads" else frozenset()
+    for found, rejected in _results(
+        write_fetched, batches, encoder, archive, everything, engine, [], should_stop, known=known
+    ):
+        rows += found
+        rejections += rejected
+        done += size
+        on_progress(Progress(STAGE, min(done, len(todo)), len(todo)))
+    addresses = [file.address for _, file in rows]
+    gone = _gone(archive, folder, addresses)
+    grown = archive.with_listing(
+        folder, [loop_id for loop_id, _ in rows], addresses, [file.version for _, file in rows]
+    )
+    ids = {loop_id for loop_id, _ in rows}
+    n_new = len((ids - before).intersection(grown.parts.loop_ids.to_pylist()))
+    return Growth(grown, n_new, len(ids & before), gone, reasons_frame(rejections))
+
+
 def write_heard(
-    batch: Library, encoder: Encoder, archive: Archive, everything: bool, should_stop: StopCheck = never_stop
+    batch: Library,
+    encoder: Encoder,
+    archive: Archive,
+    everything: bool,
+    should_stop: StopCheck = never_stop,
+    origins: Mapping[str, RemoteFile] = MappingProxyType({}),
 ) -> tuple[int, Rejections]:
-    """Hears a batch and writes its part; says how many loops it had and what was left out. Raises Cancelled."""
+    """Hears a batch and writes its part; says how many loops it had and what was left out. Raises Cancelled.
+
+    `origins`: for which file elsewhere a path stands.
+    """
     heard = hear(batch, encoder, everything, should_stop)
     ids = [loop_id for result in heard.embedded for loop_id in result.loop_ids]
     if ids:
         files = batch.unique.set_index("loop_id")
-        known: dict[str, Mapping[Any, Any]] = {"file": files[list(FILE_COLUMNS)].to_dict("index")}
+        paths = files.loc[ids, "path"]
+        of_files = files[list(FILE_COLUMNS)].to_dict("index")
+        for loop_id, path in paths.items():
+            of_files[loop_id] |= {"version": origins[path].version} if path in origins else {}
+        known: dict[str, Mapping[Any, Any]] = {"file": of_files}
         known |= {"report": heard.reports, "metadata": heard.metadata} if everything else {}
         extras = {name: [json.dumps(found.get(loop_id)) for loop_id in ids] for name, found in known.items()}
-        paths = [path_as_text(path) for path in files.loc[ids, "path"]]
+        where = [path_as_text(address_in(origins, path)) for path in paths]
         X = np.concatenate([result.X for result in heard.embedded])
-        archive.write_part(part_name(ids), part_bytes(ids, paths, X, encoder.encoder_id, extras))
-    return len(batch.unique), [rejection for result in heard.embedded for rejection in result.rejections]
+        archive.write_part(part_name(ids), part_bytes(ids, where, X, encoder.encoder_id, extras))
+    rejected = [rejection for result in heard.embedded for rejection in result.rejections]
+    return len(batch.unique), [(address_in(origins, path), reason) for path, reason in rejected]
 
 
-def _heard_here(
-    archive: Archive, missing: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
-) -> Iterator[tuple[int, Rejections]]:
-    """In threads of this machine: the size of each batch that was written, and what was left out of it."""
-    batches = list(split(missing, batch_size(len(missing.unique), n_cores(), LARGEST_HERE)))
+def write_fetched(
+    files: Sequence[RemoteFile],
+    encoder: Encoder,
+    archive: Archive,
+    everything: bool,
+    should_stop: StopCheck = never_stop,
+    known: frozenset[str] = frozenset(),
+) -> tuple[Sequence[tuple[str, RemoteFile]], Rejections]:
+    """Fetches a batch, hears what is not `known` and writes its part; each file with its loop_id. Raises Cancelled."""
+    with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
+        library, origins, rejected = fetched(files, Path(folder).resolve(), should_stop)
+        missing = only(library, set(library.loops["loop_id"]) - known)
+        if len(missing.loops):
+            rejected = [*rejected, *write_heard(missing, encoder, archive, everything, should_stop, origins)[1]]
+        pairs = library.loops[["loop_id", "path"]].itertuples(index=False, name=None)
+        return [(loop_id, origins[path]) for loop_id, path in pairs], rejected
+
+
+def _batch_size(n: int, engine: str) -> int:
+    return batch_size(n, n_cores(), LARGEST_HERE) if engine == "threads" else batch_size(n, n_workers())
+
+
+def _results(
+    work: Callable[..., Any],
+    batches: Sequence[Any],
+    encoder: Encoder,
+    archive: Archive,
+    everything: bool,
+    engine: str,
+    seen: Sequence[str],
+    should_stop: StopCheck,
+    **options: Any,
+) -> Iterator[Any]:
+    """Of each batch as it was written, here or on a cluster, whose workers write the parts where they see the archive.
+
+    `seen`: what the workers must see beside it.
+    """
+    if not batches:
+        return
+    if engine == "threads":
+        yield from _results_here(work, batches, encoder, archive, everything, should_stop, **options)
+        return
+    manifest = archive.place.below(MANIFEST)
+    seen = [*seen, *([manifest.path] if manifest.is_local else [])]
+    bare = Archive(archive.place, archive.encoder_id, archive.n_features)  # without what it has read
+    yield from results_of(work, batches, encoder, seen, should_stop, archive=bare, everything=everything, **options)
+
+
+def _results_here(
+    work: Callable[..., Any],
+    batches: Sequence[Any],
+    encoder: Encoder,
+    archive: Archive,
+    everything: bool,
+    should_stop: StopCheck,
+    **options: Any,
+) -> Iterator[Any]:
+    """In threads of this machine."""
     abandoned = Event()
 
     def stopped() -> bool:
         return abandoned.is_set() or should_stop()
 
     with worker_pool(len(batches)) as pool:
-        tasks = [pool.submit(write_heard, batch, encoder, archive, everything, stopped) for batch in batches]
+        tasks = [pool.submit(work, batch, encoder, archive, everything, stopped, **options) for batch in batches]
         try:
             for task in as_completed(tasks):
                 yield task.result()
@@ -140,15 +254,16 @@ def _heard_here(
                 task.cancel()
 
 
-def _heard_there(
-    archive: Archive, missing: Library, encoder: Encoder, everything: bool, should_stop: StopCheck
-) -> Iterator[tuple[int, Rejections]]:
-    """The same on a cluster, whose workers write the parts where they see the archive."""
-    batches = list(split(missing, batch_size(len(missing.unique), n_workers())))
-    manifest = archive.place.below(MANIFEST)
-    seen = [str(missing.root), *([manifest.path] if manifest.is_local else [])]
-    bare = Archive(archive.place, archive.encoder_id, archive.n_features)  # without what it has read
-    yield from results_of(write_heard, batches, encoder, seen, should_stop, archive=bare, everything=everything)
+def _heard_before(archive: Archive, folder: str) -> dict[str, tuple[str, str]]:
+    """loop_id and version of what lies elsewhere, by address: the listing's, where a run was killed the parts'."""
+    parts = archive.parts
+    below = pc.starts_with(parts.paths, folder)
+    columns = [column.filter(below).to_pylist() for column in (parts.paths, parts.loop_ids, parts.column("file"))]
+    versions = [(json.loads(text or "{}") or {}).get("version", "") for text in columns[2]]
+    written = {
+        path: (loop_id, version) for path, loop_id, version in zip(*columns[:2], versions, strict=True) if version
+    }
+    return written | archive.versions(folder)
 
 
 def _listed(archive: Archive, library: Library) -> tuple[Archive, int]:

@@ -2,8 +2,8 @@
 
     manifest.json                 the encoder of all parts
     parts/<digest>.parquet        what is known of loops, never changed once written
-    files/<digest>.parquet        of one folder, which it names: loop_id and path of every file, written anew whenever
-                                  the folder is indexed
+    files/<digest>.parquet        of one folder, which it names: loop_id and path of every file, and version where it
+                                  lies elsewhere; written anew whenever the folder is indexed
 
 Parts and listings are found by looking, so that several machines may write them at once and a killed one leaves nothing
 half done.
@@ -77,9 +77,15 @@ class Archive:
         """A new part, there at once or not at all."""
         self.place.below("parts", name).write(content)
 
-    def with_listing(self, folder: str, loop_ids: Sequence[str], paths: Sequence[str]) -> "Archive":
-        """The archive that knows these files of a folder, and none that it knew before."""
-        table = pa.table({"loop_id": pa.array(loop_ids, pa.string()), "path": pa.array(paths, pa.string())})
+    def with_listing(
+        self, folder: str, loop_ids: Sequence[str], paths: Sequence[str], versions: Sequence[str] | None = None
+    ) -> "Archive":
+        """The archive that knows these files of a folder, and none that it knew before.
+
+        `versions` of files that lie elsewhere, see `fetched`.
+        """
+        columns = {"loop_id": loop_ids, "path": paths} | ({} if versions is None else {"version": versions})
+        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
         content = io.BytesIO()
         pq.write_table(table.replace_schema_metadata({FOLDER_KEY: folder.encode()}), content, compression="zstd")
         self._listing(folder).write(content.getvalue())
@@ -89,6 +95,14 @@ class Archive:
         """The files of one indexed folder: loop_id and path."""
         with self._listing(folder).open_parquet() as file:
             return file.read(columns=["loop_id", "path"])
+
+    def versions(self, folder: str) -> dict[str, tuple[str, str]]:
+        """The loop_id and version of each file of one indexed folder, by path; none where no versions were told."""
+        if folder not in self.folders:
+            return {}
+        with self._listing(folder).open_parquet() as file:
+            rows = file.read().to_pylist()
+        return {row["path"]: (row["loop_id"], row["version"]) for row in rows if row.get("version")}
 
     def save(self) -> None:
         """Writes the manifest."""

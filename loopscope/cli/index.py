@@ -1,6 +1,7 @@
 """`loopscope index`: an archive of many folders, which grows without starting over."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -36,6 +37,8 @@ def index(
     as_json: bool,
 ) -> None:
     """Brings what is new in the FOLDERs into ARCHIVE, a folder of Parquet files, and says what that holds.
+
+    A FOLDER, and the ARCHIVE too, may be an address that fsspec knows (s3://bucket/loops), with its package installed.
 
     `loopscope analyse --embeddings ARCHIVE` ranks its loops, `loopscope similar LOOP --in ARCHIVE` finds more like one.
 
@@ -74,8 +77,9 @@ def index(
 
 def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str | None) -> "Growth":
     from loopscope.analysis.walk import Plan
-    from loopscope.archive.grow import add_folder
+    from loopscope.archive.grow import add_address, add_folder
     from loopscope.archive.manifest import has_manifest, open_archive
+    from loopscope.archive.parts import Place
     from loopscope.embeddings.cluster import connected_to
     from loopscope.encoders.base import load_encoder
     from loopscope.library import scan_folder
@@ -87,15 +91,10 @@ def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str
         shown_progress() as show,
         connected_to(cluster) if cluster else nullcontext(),
     ):
-        with Store.default() as store:
-            library = scan_folder(folder, store, show, should_stop)
+        engine, is_elsewhere = "dask" if cluster else "threads", not Place.of(folder).is_local
+        if not is_elsewhere:
+            with Store.default() as store:
+                library = scan_folder(Place.of(folder).path, store, show, should_stop)
         loaded = load_encoder(Plan(encoder=encoder, encoder_id=own).encoder_name, on_progress=show)
-        return add_folder(
-            place,
-            library,
-            loaded,
-            everything=checks,
-            engine="dask" if cluster else "threads",
-            on_progress=show,
-            should_stop=should_stop,
-        )
+        add = partial(add_address, place, folder) if is_elsewhere else partial(add_folder, place, library)
+        return add(loaded, everything=checks, engine=engine, on_progress=show, should_stop=should_stop)

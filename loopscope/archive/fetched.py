@@ -1,0 +1,106 @@
+"""Loops at an address that fsspec knows (s3://, gcs://, http://): fetched by whoever hears them, and let go again.
+
+A batch is brought into a temporary folder under the names it has there, scanned as any folder is, heard, and its part
+written with the addresses for paths (`grow.add_address`). What a loop is, only its content says, so a file that is new
+is fetched to know it; one whose address and version were heard before is not. A version is what the other side says of
+a file: its size with an entity tag, or with a time.
+"""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from loopscope.archive.parts import Place
+from loopscope.defects import Defect, attempt
+from loopscope.errors import Cancelled, DataError, first_line
+from loopscope.files import display_name
+from loopscope.library import Library, scan_folder
+from loopscope.library.walk import is_audio_name, is_passed_over
+from loopscope.progress import StopCheck, never_stop
+
+LARGEST_FILE = 2**31  # bytes: several are in the temporary folder at once
+TELLS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")  # what file systems call what changes with it
+
+Rejections = Sequence[tuple[str, str]]  # address, reason
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a folder elsewhere: its place, its path below that folder, size in bytes and version."""
+
+    place: Place
+    name: str
+    size_bytes: int
+    version: str
+
+    @property
+    def address(self) -> str:
+        """By which fsspec finds it again."""
+        return str(self.place.system.unstrip_protocol(self.place.path))
+
+
+def files_at(folder: Place) -> list[RemoteFile]:
+    """The audio-named files below a folder elsewhere, in alphabetical order. Raises DataError where it cannot be read.
+
+    Hidden names and what archivers leave behind are passed over, as in a scan.
+    """
+    found = attempt("listing an address", partial(folder.system.find, folder.path, detail=True))
+    if isinstance(found, Defect):
+        raise DataError(f"{display_name(folder.path)} cannot be listed ({found.reason}); check address and access.")
+    files = []
+    for path in sorted(found):
+        name = posixpath.relpath(path, folder.path)
+        if is_audio_name(posixpath.basename(name)) and not any(map(is_passed_over, name.split("/"))):
+            size = int(found[path].get("size") or 0)
+            files.append(RemoteFile(Place(folder.system, path), name, size, _version(found[path])))
+    if not files:
+        raise DataError(f"There is no sound file at {display_name(folder.path)}; check the address.")
+    return files
+
+
+def fetched(
+    files: Sequence[RemoteFile], folder: Path, should_stop: StopCheck = never_stop
+) -> tuple[Library, Mapping[str, RemoteFile], Rejections]:
+    """These files, brought into an empty folder and scanned, and which each path there stands for. Raises Cancelled."""
+    origins: dict[str, RemoteFile] = {}
+    reasons = []
+    for file in files:
+        if should_stop():
+            raise Cancelled("Fetching was stopped; what was heard is kept.")
+        target = folder / PurePosixPath(file.name)
+        if reason := _brought(file, target):
+            reasons.append((file.address, reason))
+        else:
+            origins[str(target)] = file
+    library = scan_folder(folder, should_stop=should_stop)
+    rejected = library.rejected[["path", "reason"]].itertuples(index=False)
+    return library, origins, [*reasons, *((address_in(origins, path), reason) for path, reason in rejected)]
+
+
+def address_in(origins: Mapping[str, RemoteFile], path: str) -> str:
+    """The address that a path stands for; a path of its own is itself."""
+    return origins[path].address if path in origins else path
+
+
+def _brought(file: RemoteFile, target: Path) -> str:
+    """Fetches a file; why it could not be, or ""."""
+    if file.size_bytes > LARGEST_FILE:
+        return f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(exist_ok=False)  # two names may be one here
+    except (OSError, ValueError) as error:
+        return f"It cannot be fetched ({first_line(error)}); rename it."
+    found = attempt("fetching", partial(file.place.system.get_file, file.place.path, str(target)))
+    if not isinstance(found, Defect):
+        return ""
+    target.unlink(missing_ok=True)  # half of a file is none
+    return f"It cannot be fetched ({found.reason}); check access."
+
+
+def _version(info: dict[str, object]) -> str:
+    """What tells this content of a file from another, "" where nobody says."""
+    tells = [str(info[name]) for name in TELLS if info.get(name)]
+    return f"{info.get('size')} {tells[0]}" if tells else ""
