@@ -15,13 +15,15 @@ import pytest
 import soundfile
 
 from loopscope.analysis.walk import Plan
-from loopscope.exports import CopyPlan, UndoReport, plan_copy
+from loopscope.exports import CopyPlan, UndoReport, asides, plan_copy
+from loopscope.exports.new_files import ASIDE_PREFIX
 from loopscope.files import PART_PREFIX
 from loopscope.library import scan, scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.store import Store
 from loopscope.ui import metadata_task
-from loopscope.ui.projects import copying
+from loopscope.ui.projects import copying, walking
+from loopscope.ui.projects.filling import Filling
 from loopscope.ui.projects.project import Project, Remembered
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.views.takeaway import with_metadata
@@ -215,6 +217,32 @@ def copy_and_crash(database: Path, plan: CopyPlan) -> NoReturn:
             time.sleep(0.01)
     finally:
         os._exit(1)
+
+
+def test_what_a_kill_left_aside_is_in_the_list_again_when_its_folder_is_opened(
+    project: Project, store: Store, walks: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the files had their new names and before they lost the old ones."""
+
+    def scan_only(folder: Path, plan: Plan, store: Store, events: Filling, **options: object) -> None:
+        library = scan_folder(folder, store)
+        events.on_library(library, known_metadata(library.loops, store))
+
+    monkeypatch.setattr(walking, "walk", scan_only)
+    monkeypatch.setattr(asides, "MOMENT_S", 0.0)
+    take(project, store, ("one/a.wav", "one/b.wav"), tmp_path / "elsewhere")
+    folder = tmp_path / "pack" / "one"
+    for number, name in enumerate(("a.wav", "b.wav")):
+        aside = folder / f"{ASIDE_PREFIX}{number}"
+        aside.mkdir()
+        os.link(tmp_path / "elsewhere" / "one" / name, aside / name)
+    (folder / "b.wav").write_bytes((tmp_path / "pack/two/c.wav").read_bytes())
+    finished(walking.start_walk(project, store))
+    assert files_of(project) == set(NAMES)
+    assert project.notice is not None and project.notice.text == (
+        f"{folder / f'{ASIDE_PREFIX}1' / 'b.wav'} is left from a move that was cut off. "
+        f"It was being moved as {folder / 'b.wav'}, which is another file by now; give it another name."
+    )
 
 
 def test_listening_that_ends_after_a_move_knows_the_places_of_now(

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import pandas as pd
 import pytest
 
 from loopscope.errors import ExportError
-from loopscope.exports import execute, plan_copy, undo
+from loopscope.exports import asides, execute, plan_copy, undo
 from loopscope.exports import journal as journal_module
+from loopscope.exports.asides import NAMELESS, give_back
 from loopscope.exports.journal import UndoFile, read_journal
-from loopscope.exports.undo import LAST, TAKEN
+from loopscope.exports.new_files import ASIDE_PREFIX
+from loopscope.exports.undo import LAST, TAKEN, put_back
 from loopscope.files import PART_PREFIX
 from loopscope.progress import Progress
 from tests.meanwhile import hidden, just_before, saved_anew
@@ -249,3 +252,128 @@ def test_a_journal_of_the_most_files_is_read_and_one_more_is_refused(
     UndoFile(undo_file).will_write(pack / "c.wav", undo_file.parent / "c.wav")
     with pytest.raises(ExportError, match="more than 2 files"):
         read_journal(undo_file)
+
+
+def killed(what: Callable[[], object]) -> None:
+    """In a process that is killed as the first file that it removes has its hidden name."""
+    child = os.fork()
+    if not child:
+        rename = os.rename
+
+        def rename_and_die(name: Path, new: Path) -> None:
+            rename(name, new)
+            if ASIDE_PREFIX in str(new):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.rename = rename_and_die  # type: ignore[assignment]
+        try:
+            what()
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def no_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asides, "MOMENT_S", 0.0)
+
+
+def broken_off(pack: Path, when: str) -> Path:
+    """The undo file of a move or copy that was killed, or taking back which was, with a file aside."""
+    if when == "moving":
+        killed(lambda: taken(pack, move=True))
+        (undo_file,) = (pack.parents[1] / "out").glob("loopscope-undo-*.jsonl")
+    else:
+        undo_file = taken(pack, move=when == "taking a move back")
+        killed(lambda: undo(undo_file))
+    assert len(hidden(pack.parents[1])) == 1, "a file is aside"
+    return undo_file
+
+
+WHEN = ("moving", "taking a move back", "taking a copy back")
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("opened", [True, False], ids=["opened again", "taken back at once"])
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_what_a_kill_left_aside_has_its_name_again_and_is_taken_back(
+    pack: Path, when: str, opened: bool, links: bool, no_moment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = pack.parents[1]
+    before = tree(top)
+    undo_file = broken_off(pack, when)
+    names = {Path(name).name for name in tree(top)} - {undo_file.name}
+    assert names == {"a.wav", "b.wav"}
+    if not links:
+        monkeypatch.setattr(os, "link", refusing(errno.EPERM))
+    if opened:
+        assert put_back(undo_file, pack) == []
+        assert not hidden(top)
+        places = {"moving": pack, "taking a move back": undo_file.parent, "taking a copy back": undo_file.parent}
+        assert len(list(places[when].glob("*.wav"))) == 2, "where it was"
+    assert undo(undo_file).left.empty
+    assert tree(top) == before and not hidden(top)
+
+
+@pytest.mark.parametrize("when", WHEN)
+def test_what_was_left_aside_and_cannot_have_its_name_is_said_and_kept(pack: Path, when: str, no_moment: None) -> None:
+    undo_file = broken_off(pack, when)
+    (aside,) = (path for folder in hidden(pack.parents[1]) for path in folder.iterdir())
+    taken_since, content = aside.parents[1] / aside.name, aside.read_bytes()
+    taken_since.write_bytes(b"another")
+    ((path, reason),) = put_back(undo_file, pack)
+    assert path == str(aside)
+    assert reason == f"It was being moved as {taken_since}, which is another file by now; give it another name."
+    report = undo(undo_file)
+    assert (str(aside), reason) in set(zip(report.left["path"], report.left["reason"], strict=True))
+    assert (aside.read_bytes(), taken_since.read_bytes()) == (content, b"another") and undo_file.exists()
+
+
+def test_what_somebody_holds_aside_for_a_moment_is_let_alone(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aside = pack / f"{ASIDE_PREFIX}1"
+    aside.mkdir()
+    (aside / "c.wav").write_bytes(b"c")
+    waited: list[float] = []
+
+    def meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        (aside / "c.wav").unlink()  # as `remove_file` goes on
+        aside.rmdir()
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
+    assert give_back([pack, pack.parent]) == []
+    assert waited == [asides.MOMENT_S] and sorted(tree(pack)) == ["a.wav", "b.wav"]
+    assert give_back([pack, pack / "gone"]) == [] and len(waited) == 1, "nothing is waited for where nothing lies aside"
+
+
+def test_whatever_lies_aside_keeps_its_content(pack: Path, no_moment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty folders, two names of one file, folders, files of older versions, links, and what nobody may rename."""
+    asides_of = [pack / f"{ASIDE_PREFIX}{number}" for number in range(6)]
+    empty, second_name, folder, older, to_folder, refused = asides_of
+    for aside in (empty, second_name, folder / "full", refused):
+        aside.mkdir(parents=True)
+    os.link(pack / "a.wav", second_name / "a.wav")
+    (folder / "full" / "c.wav").write_bytes(b"c")
+    older.write_bytes(b"nameless")
+    to_folder.symlink_to(pack.parent)
+    (refused / "d.wav").write_bytes(b"d")
+    link = os.link
+    monkeypatch.setattr(os, "link", lambda old, new: refusing(errno.EIO)() if new.name == "d.wav" else link(old, new))
+    said = dict(give_back([pack]))
+    assert said == {
+        str(older): NAMELESS,
+        str(refused / "d.wav"): f"It was being moved as {pack / 'd.wav'} and cannot get that name back "
+        f"({os.strerror(errno.EIO)}).",
+    }
+    assert set(hidden(pack)) == {older, to_folder, refused}
+    assert tree(pack) == {
+        "a.wav": b"a.wav" * 100,
+        "b.wav": b"b.wav" * 100,
+        "full/c.wav": b"c",
+        older.name: b"nameless",
+        f"{refused.name}/d.wav": b"d",
+    }

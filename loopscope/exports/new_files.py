@@ -15,7 +15,7 @@ from loopscope.files import display_name, flush, free_name, unfinished_file
 from loopscope.user_files import FilePath, UserFile, open_user_file, path_to_open
 
 COPY_BYTES = 2**20
-ASIDE_PREFIX = ".loopscope-aside-"  # hidden, and never tidied away: it may be all there is of a file
+ASIDE_PREFIX = ".loopscope-aside-"  # of hidden folders that may hold all there is of a file; `asides` gives it back
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -95,18 +95,25 @@ def move_file(source: UserFile, target: Path) -> None:
 def remove_file(path: Path, known: os.stat_result, or_changed: bool = False) -> None:
     """Remove the file that `known` (lstat) tells of, or_changed: even if it was written to since; another stays.
 
-    A file can be removed by its name only, and between a look and the removal the name may become another's. So it gets
-    a name first that nobody knows, and what has that is looked at. Raises ExportError if it is another, OSError.
+    A file can be removed by its name only, and between a look and the removal the name may become another's. So it goes
+    into a folder first that nobody knows, and what lies there is looked at. Under its own name: where the process is
+    killed then, that folder says whose it is. Raises ExportError if it is another, OSError.
     """
-    aside = path.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex}")
-    path.rename(aside)
-    found = aside.lstat()
-    is_as_it_was = (found.st_size, found.st_mtime_ns) == (known.st_size, known.st_mtime_ns)
-    if os.path.samestat(found, known) and (or_changed or is_as_it_was):
-        aside.unlink()
-        return
-    place = _put_back(aside, path)
-    where = "" if place == path else f" as {display_name(place.name)}"
+    folder = path.with_name(f"{ASIDE_PREFIX}{uuid.uuid4().hex}")
+    folder.mkdir()
+    aside = folder / path.name
+    try:
+        path.rename(aside)
+        found = aside.lstat()
+        is_as_it_was = (found.st_size, found.st_mtime_ns) == (known.st_size, known.st_mtime_ns)
+        if os.path.samestat(found, known) and (or_changed or is_as_it_was):
+            aside.unlink()
+            return
+        place = _put_back(aside, path)
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
+    where = "" if place == path else f" as {display_name(place.relative_to(path.parent))}"
     raise ExportError(f"{display_name(path)} was replaced meanwhile, so it was kept{where}; try again.")
 
 
@@ -114,16 +121,23 @@ def _put_back(aside: Path, path: Path) -> Path:
     """Where it lies now: at its own name, at a free one where that was taken meanwhile, or where it is."""
     place = free_name(path)
     try:
-        if stat.S_ISDIR(aside.lstat().st_mode):
-            aside.rename(place)
-        elif link(aside, place):
-            aside.unlink()
-        else:
-            _claim(place)
-            aside.replace(place)
+        rename_to_free(aside, place)
     except (OSError, ExportError):
         return aside
     return place
+
+
+def rename_to_free(path: Path, place: Path) -> None:
+    """Rename a file, link or folder on its disk, never over another. Raises ExportError if `place` exists, OSError."""
+    if stat.S_ISDIR(path.lstat().st_mode):
+        if os.path.lexists(place):
+            raise _name_taken(place)
+        path.rename(place)
+    elif link(path, place):
+        path.unlink()
+    else:
+        _claim(place)
+        path.replace(place)
 
 
 def holds_same(source: FilePath, other: Path) -> bool:

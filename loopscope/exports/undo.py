@@ -15,7 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from loopscope.errors import Cancelled, ExportError
-from loopscope.exports.journal import JournalEntry, read_journal
+from loopscope.exports.asides import give_back
+from loopscope.exports.journal import Journal, JournalEntry, read_journal
 from loopscope.exports.new_files import hold_same, move_file, one_sentence, remove_file
 from loopscope.exports.wave_cues import is_with_cues
 from loopscope.files import remove_abandoned
@@ -54,7 +55,7 @@ def undo(
     path = Path(path).absolute()
     journal = read_journal(path)
     n_files = len(journal.entries)
-    left: list[tuple[str, str]] = []
+    left = give_back(_folders(journal, path.parent, originals))
     undone = 0
     for done, entry in enumerate(reversed(journal.entries)):
         on_progress(Progress("Taking back", done, n_files))
@@ -70,6 +71,25 @@ def undo(
         with one_sentence("remove", path):
             path.unlink()
     return UndoReport(undone, reasons_frame(left))
+
+
+def put_back(path: Path, originals: Path) -> list[tuple[str, str]]:
+    """Give files their names again that a kill left aside while those of an undo file were moved or taken back.
+
+    Returns path and reason of each that is left where it is. Looks only where that file may have files removed: below
+    its own folder and below `originals`. Raises ExportError if it cannot be read or is none.
+    """
+    path = Path(path).absolute()
+    return give_back(_folders(read_journal(path), path.parent, originals))
+
+
+def _folders(journal: Journal, folder: Path, originals: Path | None) -> list[Path]:
+    """Those out of which files were removed, or may have been."""
+    places = {entry.target.parent: folder for entry in journal.entries}
+    if journal.move:
+        places |= {entry.source.parent: originals or Path(entry.source.anchor) for entry in journal.entries}
+    found = (_place(place / "any", top) for place, top in places.items())
+    return list(dict.fromkeys(one.parent for one in found if one is not None))
 
 
 def _reason_left(entry: JournalEntry, move: bool, folder: Path, originals: Path | None) -> str:

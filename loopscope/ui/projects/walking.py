@@ -18,6 +18,7 @@ from loopscope.metadata.listening import STAGE as LISTENING
 from loopscope.progress import ProgressCallback
 from loopscope.store import Store
 from loopscope.ui.projects.filling import Filling
+from loopscope.ui.projects.left_aside import put_back_left_aside
 from loopscope.ui.projects.models import offer_stopped, take_model
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
@@ -53,6 +54,7 @@ def start_walk(
         if compute:
             project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
+        put_back_left_aside(project)
         events = Filling(project, store)
         standing = "stopped"
         try:

@@ -1,0 +1,22 @@
+"""What a kill left aside while files of a project were moved: put back when its folder is opened again."""
+
+from pathlib import Path
+
+from loopscope.errors import ExportError
+from loopscope.exports.undo import put_back
+from loopscope.files import display_name, is_file
+from loopscope.ui.projects.project import Project
+
+
+def put_back_left_aside(project: Project) -> None:
+    """Gives such files their names again, and says of one that cannot have it where it lies and why."""
+    left: list[tuple[str, str]] = []
+    for file in project.memory.undo_files:
+        try:
+            left += put_back(Path(file), project.folder) if is_file(file) else []
+        except ExportError:  # damaged: said where it is to be taken back
+            continue
+    if left:
+        path, reason = left[0]
+        more = f" {len(left) - 1:,} more lie beside it." if len(left) > 1 else ""
+        project.say(f"{display_name(path)} is left from a move that was cut off. {reason}{more}")
