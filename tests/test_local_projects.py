@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ import soundfile
 
 from loopscope.analysis import scoring
 from loopscope.analysis.explanation import parts_of
+from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.walk import Plan
 from loopscope.config import paths
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.parts import PATCH_PARTS
 from loopscope.detection.registry import LOCAL, ROBUST, make_detector
+from loopscope.embeddings import EmbeddingSet
+from loopscope.packs import check as pack_check
+from loopscope.packs.check import Listener, check_folder
+from loopscope.packs.rules import Rules
 from loopscope.store import Store
 from loopscope.ui.explorer.view import explorer_view
 from loopscope.ui.projects import walking
@@ -247,3 +253,21 @@ def test_an_encoder_that_is_not_the_one_of_the_embeddings_is_refused(
     assert task.state == "failed"
     assert "embedded by ears-1, but ears-2 is what can be loaded now" in task.error
     assert list(project.contents.models) == ["AEwRES · robust · seed 0"]
+
+
+def test_a_check_without_a_model_learns_by_what_the_encoder_serves(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets: list[str] = []
+
+    def fit(embeddings: EmbeddingSet, detector: str, preset: str, **watched: Any) -> ScoredLoops:
+        presets.append(preset)
+        return scoring.fit_detector(embeddings, detector, preset, **watched)
+
+    monkeypatch.setattr(pack_check, "fit_detector", fit)
+    rules = Rules(fail_on="outlier", select=frozenset({"outlier"}))
+    with Store(tmp_path / "check.sqlite") as store:
+        heard, deaf = (check_folder(folder, rules, listener=Listener(ears), store=store) for ears in (Ears(), Tiny()))
+    assert presets == [LOCAL, ROBUST]
+    assert f"{ODD:03d}.wav" in {Path(one.path).name for one in heard.findings}
+    assert deaf.failed

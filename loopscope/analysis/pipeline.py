@@ -53,6 +53,23 @@ class Analysis:
         return overview_html(self.table, self.rejected, self.faults)
 
 
+def heard_by(encoder: Encoder, detector: str, preset: str | None, model: BaseDetector | None) -> tuple[Encoder, str]:
+    """The encoder that a `model`, or else the `detector` to be trained, listens with, and the preset of that: the
+    `preset` asked for, or (None) the best that the encoder serves. With LOCAL, the encoder gives patches.
+
+    Raises `EncoderError` or `WeightsError` where patches are asked for and cannot be had.
+    """
+    chosen = (preset or recommended_preset(detector)) if model is None else model.preset
+    if chosen != LOCAL:
+        return encoder, chosen
+    try:
+        return hearing_inside(encoder), LOCAL
+    except (EncoderError, WeightsError):
+        if preset == LOCAL or model is not None:
+            raise
+        return encoder, ROBUST  # nobody asked for more than the encoder can give
+
+
 def score_table(loops: pd.DataFrame, scored: ScoredLoops, percentile: float = DEFAULT_PERCENTILE) -> pd.DataFrame:
     """One row per file with its score, most anomalous first.
 
@@ -118,14 +135,8 @@ def analyse_folder(
                 "choose another folder."
             )
         loaded = load_encoder(encoder, on_progress=on_progress) if isinstance(encoder, str) else encoder
-        chosen = (preset or recommended_preset(detector)) if model is None else model.preset
-        if inside := chosen == LOCAL:
-            try:
-                loaded = hearing_inside(loaded)
-            except (EncoderError, WeightsError):
-                if preset == LOCAL or model is not None:
-                    raise
-                chosen, inside = ROBUST, False  # nobody asked for more than the encoder can give
+        loaded, chosen = heard_by(loaded, detector, preset, model)
+        inside = chosen == LOCAL
         embeddings = embed_anywhere(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
         checked = check_library(library, opened, on_progress, should_stop)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from loopscope.analysis.pipeline import score_table
+from loopscope.analysis.pipeline import heard_by, score_table
 from loopscope.analysis.scoring import ScoredLoops, fit_detector, score_library
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.detection.base import BaseDetector
-from loopscope.detection.registry import LOCAL
+from loopscope.detection.registry import LOCAL, ROBUST, detector_names
 from loopscope.embeddings import EmbeddingSet, embed_library
-from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
+from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import Cancelled
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.limits import changed_limits
@@ -26,6 +26,7 @@ from loopscope.packs.rules import Rules
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
 
+DETECTOR = detector_names()[0]  # the recommended one, where there is no model
 OF_EMBEDDINGS = frozenset({OUTLIER, "near_duplicate"})  # kinds that nobody finds without them
 
 
@@ -117,26 +118,29 @@ class _Run:
 
     def _heard(self, library: Library, faults: pd.DataFrame) -> Iterator[Finding]:
         """`faults` with what only embeddings tell: near duplicates and outliers."""
-        embeddings = self._embedded(library)
+        embeddings, preset = self._embedded(library)
         yield from findings_of(
             library, add_near_duplicates(faults, library, embeddings, self.on_progress, self.should_stop)
         )
         if OUTLIER not in self._by_ear:
             return
         model = self.listener.model
-        scored = self._trained(embeddings) if model is None else score_library(embeddings, model)
+        scored = self._trained(embeddings, preset) if model is None else score_library(embeddings, model)
         for row in score_table(library.loops, scored).to_dict("records"):
             if row["is_anomaly"]:
                 said = percentile_in_words(row["percentile"], row["rank"])
                 strength = row["percentile"] / 100
                 yield Finding(row["path"], row["loop_id"], OUTLIER, "outlier", said, strength=strength)
 
-    def _embedded(self, library: Library) -> EmbeddingSet:
+    def _embedded(self, library: Library) -> tuple[EmbeddingSet, str]:
+        """Embeddings, and the preset that they serve."""
         encoder, model = self.listener.encoder, self.listener.model
         loaded = load_encoder(encoder, on_progress=self.on_progress) if isinstance(encoder, str) else encoder
-        if inside := model is not None and model.preset == LOCAL:
-            loaded = hearing_inside(loaded)
-        return embed_library(library, loaded, self.store, self.on_progress, self.should_stop, with_patches=inside)
+        preset = ROBUST  # near duplicates ask for no patches
+        if OUTLIER in self._by_ear:
+            loaded, preset = heard_by(loaded, DETECTOR, None, model)
+        watched = (self.on_progress, self.should_stop)
+        return embed_library(library, loaded, self.store, *watched, with_patches=preset == LOCAL), preset
 
     @property
     def _by_ear(self) -> frozenset[str]:
@@ -144,9 +148,9 @@ class _Run:
         asked = self.rules.select or frozenset({OUTLIER} if self.rules.fail_on == OUTLIER else ())
         return (asked & OF_EMBEDDINGS) - self.rules.ignore
 
-    def _trained(self, embeddings: EmbeddingSet) -> ScoredLoops:
+    def _trained(self, embeddings: EmbeddingSet, preset: str) -> ScoredLoops:
         """A model of these loops, whole: an unfinished one would call others outliers."""
-        scored = fit_detector(embeddings, on_epoch=self.on_epoch, should_stop=self.should_stop)
+        scored = fit_detector(embeddings, DETECTOR, preset, on_epoch=self.on_epoch, should_stop=self.should_stop)
         if scored.detector.unfinished:
             raise Cancelled("The training was stopped; embeddings and findings are kept.")
         return scored
