@@ -164,6 +164,8 @@ interface ComparisonData {
   keeper: string;
 }
 
+type MetronomeData = { key: string; assets: string; id: string; tempi: { bpm: number; said: string }[] };
+
 type UploadFile = { name: string; size: number; body: Blob };
 type UploadData = { key: string; assets: string; token: string; suffixes: string[]; noun: "folder" | "file"; hint: string };
 
@@ -238,9 +240,10 @@ interface Window {
 interface DocumentEventMap {
   "loopscope:play": CustomEvent<{ id: string }>;
   "loopscope:select": CustomEvent<{ id: string }>;
+  "loopscope:click": CustomEvent<{ id: string; bpm: number }>;
   "loopscope:prefetch": CustomEvent<{ ids: string[] }>;
   "loopscope:selected": CustomEvent<{ id: string | null }>;
   "loopscope:connection": CustomEvent<{ up: boolean }>;
-  "loopscope:sounding": CustomEvent<{ id: string | null }>;
+  "loopscope:sounding": CustomEvent<{ id: string | null; click: number | null }>;
   "loopscope:pulse": CustomEvent<Pulse>;
 }

@@ -11,6 +11,7 @@ from benchmarks.choices import Example, learn
 from benchmarks.hearing import Heard, cut_anywhere, faster, repeated, ringing_off
 from loopscope.faults import find_faults
 from loopscope.faults.limits import LIMITS
+from loopscope.faults.music.tempo import tempi_of
 from loopscope.hearing.choice import Choice, choice_of
 from loopscope.hearing.grid import misfits
 from loopscope.hearing.key import KEY_FROM, ROOTS, TONIC_FROM, Keys, key_features, key_name, piano_roll, weigh_keys
@@ -173,6 +174,7 @@ def test_a_name_with_another_tempo_is_told_with_both(named: float) -> None:
     assert found.startswith(f"suspect: Its name says {named:g} BPM;")
     assert "fit 120 BPM." in found
     assert found.endswith(f" 120 BPM, not {named:g}")
+    assert tempi_of(f"120 BPM, not {named:g}") == (120.0, named)
     assert LIMITS["other_tempo"].informs, "nothing sounds broken"
 
 

@@ -415,7 +415,7 @@ def test_a_tempo_that_is_wrong_is_put_right_in_details_and_taken_back(walked: Wa
     at.run()
 
     def said(bpm: str, key: str) -> str:
-        for field, text in (("Tempo (BPM)", bpm), ("Key", key)):
+        for field, text in (("BPM", bpm), ("Key", key)):
             next(entry for entry in at.text_input if entry.label == field).set_value(text)
         next(button for button in at.button if button.label == "Save").click().run()
         assert not at.exception

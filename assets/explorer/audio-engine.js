@@ -47,8 +47,9 @@ export class AudioEngine extends EventTarget {
    * @param {string} id
    * @param {number} duration
    * @param {Span | null} region in seconds, null for all
+   * @param {number | null} click tempo of a metronome over it, in BPM
    */
-  async play(id, duration, region = null) {
+  async play(id, duration, region = null, click = null) {
     const ticket = ++this.#ticket;
     const { context, output } = this.unlock();
     let voice;
@@ -66,6 +67,7 @@ export class AudioEngine extends EventTarget {
       const onended = () => sounding === this.#voice && this.stop();
       this.#voice = Object.assign(voice, { loop: this.loop || region !== null, region, onended });
       voice.setGain(this.gainOf(voice));
+      if (click) voice.setClick(click);
       voice.startedAt = context.currentTime;
       const starting = voice.start(region?.[0]);
       if (starting) await starting; // a buffer has started already: no detour over the task queue
@@ -101,6 +103,12 @@ export class AudioEngine extends EventTarget {
     this.#changed();
   }
 
+  /** A metronome over what plays, which goes on where it is. @param {number | null} bpm null for none */
+  setClick(bpm) {
+    this.#voice?.setClick(bpm);
+    this.#changed();
+  }
+
   /** @param {number} volume linear factor */
   setVolume(volume) {
     this.volume = volume;
@@ -126,6 +134,11 @@ export class AudioEngine extends EventTarget {
   /** Looped part in seconds, null for all. */
   get region() {
     return this.#voice?.region ?? null;
+  }
+
+  /** Tempo of the metronome over what plays, in BPM, null for none. */
+  get click() {
+    return this.#voice?.click ?? null;
   }
 
   get clip() {
@@ -168,6 +181,7 @@ export class AudioEngine extends EventTarget {
       level: this.level(),
       loop: this.loop,
       region: this.region,
+      click: this.click,
       gainDb: this.matchingGain(),
       clips: this.cache.stats(),
     };

@@ -1,23 +1,27 @@
 // The explorer's ear for the rest of the page: other components ask for a sound or a selection by events on the document.
 //
-// In: "loopscope:play" {id} (again: stop), "loopscope:select" {id}, "loopscope:prefetch" {ids}.
-// Out: "loopscope:sounding" {id}, null where nothing sounds.
+// In: "loopscope:play" {id} (again: stop), "loopscope:click" {id, bpm} (again: without), "loopscope:select" {id}, "loopscope:prefetch" {ids}.
+// Out: "loopscope:sounding" {id, click}: what sounds and the tempo of the metronome over it, null for none.
 
 /** Listen on the page until `signal` ends it. @param {Views} views @param {AbortSignal} signal */
 export function bridge({ session, engine, player, root }, signal) {
   const rowOf = (/** @type {string} */ id) => session.loops.row(id);
-  /** @type {<Name extends "play" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
+  /** @type {<Name extends "play" | "click" | "select" | "prefetch">(name: Name, task: (detail: DocumentEventMap[`loopscope:${Name}`]["detail"]) => void) => void} */
   const on = (name, task) =>
     document.addEventListener(`loopscope:${name}`, ({ detail }) => root.isConnected && task(detail), { signal });
   on("play", ({ id }) => {
     if (engine.id === id) engine.stop();
     else if (rowOf(id) >= 0) player.play(rowOf(id));
   });
+  on("click", ({ id, bpm }) => {
+    if (engine.id === id) engine.setClick(engine.click === bpm ? null : bpm);
+    else if (rowOf(id) >= 0) player.play(rowOf(id), null, bpm);
+  });
   on("select", ({ id }) => session.audition(rowOf(id)));
   on("prefetch", ({ ids }) => {
     for (const id of ids) player.prefetch(rowOf(id));
   });
   engine.addEventListener("change", () =>
-    document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id } })),
+    document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id, click: engine.click } })),
   );
 }

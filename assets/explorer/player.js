@@ -89,11 +89,11 @@ export class Player {
     this.waveform.close();
   }
 
-  /** @param {number} row @param {Span | null} region in seconds, null for all of the loop */
-  async play(row, region = null) {
+  /** @param {number} row @param {Span | null} region in seconds, null for all of the loop @param {number | null} click in BPM */
+  async play(row, region = null, click = null) {
     const { loops } = this.session;
     this.error = null;
-    const newest = await this.engine.play(loops.ids[row], loops.durations[row], region);
+    const newest = await this.engine.play(loops.ids[row], loops.durations[row], region, click);
     if (newest) this.#prefetchAround(row);
   }
 

@@ -1,6 +1,8 @@
 // What sounds: a decoded buffer (gapless) or, for long files, a streaming media element. One voice plays one loop once
 // and is thrown away. Positions are seconds from the start of the loop.
 
+import { bufferWithClicks } from "./click-track.js";
+
 const FADE_S = 0.005; // short enough to feel immediate, long enough not to click
 const FADED_MS = 4 * 1000 * FADE_S;
 
@@ -18,6 +20,8 @@ class Voice {
     /** @type {Clip | StreamedClip | null} what was decoded, and how loud it is */
     this.clip = null;
     this.startedAt = 0;
+    /** @type {number | null} tempo of the metronome over it, in BPM */
+    this.click = null;
     this.gain = new GainNode(context, { gain: 0 });
     this.gain.connect(output);
   }
@@ -37,6 +41,9 @@ class Voice {
       this.gain.disconnect();
     }, FADED_MS);
   }
+
+  /** A stream has no samples to mix a metronome into: it goes on without. @param {number | null} _bpm */
+  setClick(_bpm) {}
 
   get span() {
     return this.region ?? [0, this.duration];
@@ -79,6 +86,14 @@ export class BufferVoice extends Voice {
     this.start(offset);
     old?.stop();
     old?.disconnect();
+  }
+
+  /** @param {number | null} bpm */
+  setClick(bpm) {
+    if (!this.clip?.buffer) return;
+    this.click = bpm;
+    this.buffer = bpm ? bufferWithClicks(this.clip.buffer, bpm) : this.clip.buffer;
+    if (this.source) this.seek(this.position());
   }
 
   /** Moves only while the audio clock runs and a source is started. */

@@ -21,7 +21,10 @@ from loopscope.detection.curves import CurveMaker
 from loopscope.detection.inside import number_of
 from loopscope.detection.patch_bank import PatchBank
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults import check_library
+from loopscope.faults import check_library, faults_frame
+from loopscope.faults.base import Fault
+from loopscope.faults.limits import OTHER_TEMPO
+from loopscope.faults.music.tempo import BRIEF
 from loopscope.library import Library, scan_folder
 from loopscope.ui.components import store
 from loopscope.ui.server.headers import SecurityHeaders
@@ -73,7 +76,19 @@ def prepared() -> tuple[Library, EmbeddingSet, pd.DataFrame, ScoredLoops]:
     library = scan_folder(folder)
     embeddings = embeddings_of(library)
     scored = fit_detector(embeddings, "pca")
-    return library, embeddings, check_library(library), replace(scored, detector=hearing_inside(scored, library))
+    return (
+        library,
+        embeddings,
+        with_another_tempo(check_library(library), library),
+        replace(scored, detector=hearing_inside(scored, library)),
+    )
+
+
+def with_another_tempo(faults: pd.DataFrame, library: Library) -> pd.DataFrame:
+    """As if the outlier's name said another tempo than is heard."""
+    said = Fault(OTHER_TEMPO, 0.4, (), "suspect", "Its name says 120 BPM; it fits 118 BPM.", BRIEF.format(118, 120))
+    loop_id = library.unique.loc[library.unique["name"] == OUTLIER, "loop_id"].item()
+    return pd.concat([faults, faults_frame([{"loop_id": loop_id, **said.row}])], ignore_index=True)
 
 
 class Hearing:

@@ -80,8 +80,20 @@ def test_the_outlier_is_heard_beside_its_nearest_normal_loop_and_stays_selected(
     assert_sounds(panel, play(panel, "most-central"))
     assert_sounds(panel, play(panel, "selected"))
     expect(panel.locator(".ls-now")).not_to_contain_text("You hear for comparison")
+    a_click_at_either_tempo_goes_with_it(panel)
     play(panel, "selected")
     wait_until(lambda: not audio(panel)["playing"], "the same button stops the sound")
+
+
+def a_click_at_either_tempo_goes_with_it(panel: Page) -> None:
+    """Where its name says another tempo than is heard; the sound goes on where it is."""
+    since, tempi = audio(panel)["startedAt"], panel.get_by_role("group", name="Metronome")
+    for label, bpm in (("120 BPM", 120), ("118 BPM", 118)):
+        tempi.get_by_role("button", name=label).click()
+        assert (audio(panel)["click"], audio(panel)["startedAt"]) == (bpm, since)
+        expect(tempi.locator("[aria-pressed=true]")).to_have_text(label)
+    tempi.get_by_role("button", name="118 BPM").click()
+    assert (audio(panel)["click"], audio(panel)["playing"]) == (None, True)
 
 
 def test_its_marks_stand_where_the_clicks_are(panel: Page) -> None:

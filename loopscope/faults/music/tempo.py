@@ -4,6 +4,8 @@ Half and double tempo sound alike and are never held against them. A loop that w
 length; its attacks still lie on the grid of its own, and then nothing is said.
 """
 
+import re
+
 import numpy as np
 
 from loopscope.faults.base import NOTHING, Measurement, Signal
@@ -17,6 +19,8 @@ APART = 0.015  # relative; nearer, a name is no other tempo but inexact
 LIKELY = 0.2  # probability of the other tempo, where all the rest is shared by a dozen
 LEAST = 1e-4  # of the named one: a candidate that was not thought of is not impossible
 AS_WELL = 0.02  # of the gap between the grid's lines
+BRIEF = "{:g} BPM, not {:g}"
+_IN_BRIEF = re.compile(r"([\d.]+) BPM, not ([\d.]+)")
 
 
 def measure_other_tempo(signal: Signal) -> Measurement:
@@ -34,8 +38,14 @@ def measure_other_tempo(signal: Signal) -> Measurement:
         score, other = odds_of_another(tempi, onsets, bpm)
         if other:
             sentence = f"Its {who} {bpm:g} BPM; its length and its attacks fit {other:g} BPM."
-            found.append(Measurement(score, sentence=sentence, brief=f"{other:g} BPM, not {bpm:g}"))
+            found.append(Measurement(score, sentence=sentence, brief=BRIEF.format(other, bpm)))
     return max(found, key=lambda one: one.score, default=NOTHING)
+
+
+def tempi_of(brief: str) -> tuple[float, float] | None:
+    """The tempo that was found and the one that was said, in BPM, by a finding's brief; None for another kind's."""
+    found = _IN_BRIEF.fullmatch(brief)
+    return None if found is None else (float(found[1]), float(found[2]))
 
 
 def odds_of_another(tempi: Tempi, onsets: Onsets, named_bpm: float) -> tuple[float, float]:

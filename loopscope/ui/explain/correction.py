@@ -12,7 +12,8 @@ from loopscope.ui.components import show_failure, store
 from loopscope.ui.projects.heard import correct
 from loopscope.ui.state import SessionState
 
-HELP = "Goes before file, name and ear, and stays with the sound itself. Empty: what was found holds."
+WIDTH = 84  # CSS pixels: both stand beside the button in the panel at its narrowest
+HELP = "Your tempo and key go before tags, name and ear and stay with the sound itself. Empty: what was found holds."
 
 
 def correction_fields(state: SessionState, loop_id: str, known: "pd.Series[Any]") -> None:
@@ -21,10 +22,16 @@ def correction_fields(state: SessionState, loop_id: str, known: "pd.Series[Any]"
     place = f"{loop_id}-{given.bpm}-{given.key}"  # so that fields of another loop, or of another value, are new
     with st.form(f"correct-{place}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         bpm = st.text_input(
-            "Tempo (BPM)", "" if given.bpm is None else f"{given.bpm:g}", 12, f"correct-bpm-{place}",
-            help=HELP, placeholder=_hint(known["bpm"]),
-        )  # fmt: skip
-        key = st.text_input("Key", given.key or "", 12, f"correct-key-{place}", placeholder=_hint(known["key"]))
+            "BPM",
+            "" if given.bpm is None else f"{given.bpm:g}",
+            key=f"correct-bpm-{place}",
+            help=HELP,
+            placeholder=_hint(known["bpm"]),
+            width=WIDTH,
+        )
+        key = st.text_input(
+            "Key", given.key or "", key=f"correct-key-{place}", placeholder=_hint(known["key"]), width=WIDTH
+        )
         if st.form_submit_button("Save", key=f"correct-save-{place}"):
             _keep(state, loop_id, given, bpm, key)
     if given != Correction() and st.button("Take the correction back", icon=":material/undo:", key="correct-undo"):

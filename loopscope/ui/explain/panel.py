@@ -15,7 +15,7 @@ from loopscope.ui.explain.kin import kin_of
 from loopscope.ui.explain.metadata import loop_metadata, note_and_path
 from loopscope.ui.explain.score import score_in_words, score_parts
 from loopscope.ui.explain.selected import Selected, selected_loop
-from loopscope.ui.explain.sound import show_sound, signal_findings
+from loopscope.ui.explain.sound import clicks_at_either_tempo, show_sound, signal_findings
 from loopscope.ui.state import SessionState
 
 BADGES = {FAULTY: ("Faulty", "violet"), INTERESTING: ("Interesting", "orange"), NORMAL: ("Normal", "gray")}
@@ -48,6 +48,8 @@ def explain(
         if scored is not None and state.embeddings is not None:
             chosen = selected_loop(loop_id, state.embeddings, scored, table)
         signal_findings(state, loop_id)
+        if has_explorer:
+            clicks_at_either_tempo(state, loop_id)
         if scored is None or chosen is None:
             st.caption("This loop has no score: it was not embedded, or is not part of this model.")
         else:

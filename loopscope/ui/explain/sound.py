@@ -6,11 +6,14 @@ import streamlit as st
 from loopscope.analysis.moments import MomentFinder, Moments
 from loopscope.audio.spectrogram import LONGEST_S, outline_of_file
 from loopscope.errors import AudioError
+from loopscope.faults.limits import OTHER_TEMPO
+from loopscope.faults.music.tempo import tempi_of
 from loopscope.figures.loop import sound_figure
 from loopscope.library import Library
 from loopscope.ui.components import plain
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
+from loopscope.ui.widgets.javascript import component
 
 SHOWN_TIMES = 8
 HEIGHT, HEIGHT_WITH_MOMENTS = 260, 330  # CSS pixels
@@ -63,10 +66,22 @@ def signal_findings(state: SessionState, loop_id: str) -> None:
         st.caption(f"{certain} {plain(str(row['sentence']))}{times_in_words(row['times'])}")
 
 
+def clicks_at_either_tempo(state: SessionState, loop_id: str) -> None:
+    """Where name and sound say different tempi: a metronome at either over the loop. Needs the explorer on the page."""
+    found = findings_of(state, loop_id)
+    for brief in found.loc[found["kind"] == OTHER_TEMPO, "brief"]:
+        tempi = tempi_of(brief)
+        if tempi is None:  # stored by another version
+            continue
+        heard, said = ({"bpm": bpm, "said": f"{bpm:g}"} for bpm in tempi)
+        data = {"id": loop_id, "tempi": [said, heard]}
+        component("metronome.js", "The metronome", key="metronome", data=data)
+
+
 def findings_of(state: SessionState, loop_id: str) -> pd.DataFrame:
     """The loop's findings, strongest first; empty where the checks have not run."""
     if state.faults is None:
-        return pd.DataFrame({"kind": [], "times": []})
+        return pd.DataFrame({"kind": [], "times": [], "brief": []})
     return state.faults[state.faults["loop_id"] == loop_id].sort_values("strength", ascending=False)
 
 
