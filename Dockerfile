@@ -4,9 +4,10 @@
 #     docker run --read-only --tmpfs /tmp -p 127.0.0.1:8501:8501 \
 #         -v loopscope:/home/loopscope -v ~/Music/Loops:/sounds:ro loopscope
 #
-# `.ci/image` builds it, or where there is no docker takes the same steps in a bare Debian of its own, and tries it.
+# compose.yaml puts a cluster beside it. `.ci/image` builds it, or where there is no docker takes the same steps in a bare Debian of its own, and tries it.
 FROM debian:bookworm-slim AS build
 ARG TORCH_BACKEND=cpu
+ARG EXTRAS=app
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --quiet uv==0.13.9
 RUN python3 -m venv /opt/loopscope
@@ -16,7 +17,7 @@ COPY pages /src/pages
 COPY assets /src/assets
 COPY loopscope /src/loopscope
 RUN cd /src && VIRTUAL_ENV=/opt/loopscope /opt/uv/bin/uv pip install --no-cache --quiet --constraint constraints.txt \
-        ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} ".[app]" \
+        ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} ".[$EXTRAS]" \
     && VIRTUAL_ENV=/opt/loopscope /opt/uv/bin/uv pip install --no-cache --quiet --no-deps -r requirements-clap.txt
 RUN LOOPSCOPE_HOME=/opt/loopscope/seed /opt/loopscope/bin/python -m loopscope.checkpoints aisfx
 # What nothing uses: tests, headers, PyTorch's tools but one. Bytecode is made in the volume when the app first starts.

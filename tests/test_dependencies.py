@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-DISTRIBUTION_OF = {"PIL": "pillow", "sklearn": "scikit-learn"}
+DISTRIBUTION_OF = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 OWN = {"app", "benchmarks", "loopscope", "mutants", "pages", "tests"}
 RUN_NOT_IMPORTED = {
     "torchlibrosa": "the files of laion-clap that encoders/htsat.py loads import it",

@@ -1,5 +1,6 @@
 """The Dockerfile, as far as can be seen without docker; `.ci/image` carries it out."""
 
+import json
 import os
 import re
 import shlex
@@ -15,6 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+
+from loopscope.cluster.spread import CLUSTER_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,6 +104,43 @@ def test_health_is_asked_below_the_base_path_and_past_a_proxy(tmp_path: Path) ->
         done = subprocess.run(["sh", str(asking)], check=False, env=own, capture_output=True, text=True, timeout=60)
         server.shutdown()
     assert done.returncode == 0, done.stderr
+
+
+COMPOSED = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+
+
+def test_the_composed_image_is_the_dockerfiles_with_the_cluster() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    defaults = dict(rest.split("=", 1) for word, rest in STEPS if word == "ARG")
+    for service in COMPOSED.values():
+        assert (ROOT / service["build"]["context"] / "Dockerfile").resolve() == ROOT / "Dockerfile"
+        given = service["build"]["args"]
+        assert set(given) <= set(defaults), "the Dockerfile takes no other arguments"
+        assert set(given["EXTRAS"].split(",")) == {"app", "cluster"} <= set(project["optional-dependencies"])
+        assert service["read_only"] and service["tmpfs"] == "/tmp"
+    assert any(".[$EXTRAS]" in rest for word, rest in STEPS if word == "RUN") and defaults["EXTRAS"] == "app"
+
+
+def test_composed_workers_see_what_the_app_sees_and_find_the_scheduler() -> None:
+    worker, app, scheduler = (COMPOSED[name] for name in ("worker", "app", "scheduler"))
+    assert worker["volumes"] == app["volumes"]
+    assert {volume.split(":")[1 + volume.startswith("${")] for volume in app["volumes"]} == set(
+        json.loads(only("VOLUME"))
+    )
+    port = scheduler["entrypoint"][scheduler["entrypoint"].index("--port") + 1]
+    address = f"tcp://scheduler:{port}"
+    assert app["environment"] == {CLUSTER_VARIABLE: address} and address in worker["entrypoint"]
+    assert [name for name, service in COMPOSED.items() if "ports" in service] == ["app"], "nobody else is reached"
+    assert app["ports"][0].endswith(f":{only('EXPOSE')}") and app["ports"][0].startswith("127.0.0.1:")
+    assert "healthcheck" not in app and {"healthcheck"} <= worker.keys() & scheduler.keys(), "nobody else has a page"
+
+
+@pytest.mark.parametrize("name", ["scheduler", "worker"])
+def test_composed_commands_are_those_that_dask_has(name: str) -> None:
+    program, command, *arguments = COMPOSED[name]["entrypoint"]
+    dask = pytest.importorskip("distributed.cli.dask_" + command, reason="the Dask engine is optional").main
+    assert (program, command) == ("dask", name)
+    assert dask.make_context(name, arguments).params["dashboard"] is False, "it takes every one of the options"
 
 
 def test_tools_have_the_versions_that_are_locked() -> None:
