@@ -9,9 +9,11 @@ import pytest
 import soundfile
 
 from loopscope.analysis.pipeline import analyse_folder
+from loopscope.detection.calibration import fuse
 from loopscope.detection.inside import numbers_of, summits, worst_patches
-from loopscope.detection.local_detector import LocalDetector
-from loopscope.detection.parts import PATCH_PARTS
+from loopscope.detection.local_detector import WEIGHTS, LocalDetector
+from loopscope.detection.own_moments import APART, from_own, highest_stretch
+from loopscope.detection.parts import PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import N_NEAREST, PatchBank
 from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import make_detector
@@ -52,7 +54,7 @@ def fitted() -> LocalDetector:
 
 def test_a_moment_that_no_other_loop_has_is_found_where_it_is() -> None:
     detector, own = fitted(), heard()
-    for part in PATCH_PARTS:
+    for part in (*PATCH_PARTS, ScorePart.OWN_MOMENTS):
         assert detector.components_[part].argmax() == ODD
     assert detector.scores_.argmax() == ODD
     curve = detector.curve(own)
@@ -134,6 +136,54 @@ def test_sounds_are_told_apart_by_what_is_heard_and_summits_by_loop() -> None:
     highest, mean_of_high = summits(np.array([1.0, 3, 2, 0, 0, 0, 0, 0, 0, 0, 5]), np.array([0, 10, 11]))
     assert highest.tolist() == [3, 5]
     assert mean_of_high.tolist() == [2, 5]
+
+
+def test_what_a_loop_plays_once_is_odd_in_it_though_other_loops_play_it() -> None:
+    """Each loop goes through the sounds of its pack; one plays another pack's for a second, then its own again."""
+    rng, packs = np.random.default_rng(0), np.random.default_rng(98).normal(size=(2, 4, 12))
+    of_loop = {}
+    for row in range(N):
+        values = packs[row % 2][np.arange(40) % 4] + 0.2 * rng.normal(size=(40, 12))
+        if row == ODD:
+            values[16:26] = packs[1 - row % 2][np.arange(10) % 4] + 0.2 * rng.normal(size=(10, 12))
+        of_loop[str(row)] = values.astype(np.float16)
+    own = PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
+    detector = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings(), patches=own)
+    assert detector.components_[ScorePart.OWN_MOMENTS].argmax() == ODD
+    others = np.delete(detector.components_[PATCH_PARTS[0]], ODD)
+    assert detector.components_[PATCH_PARTS[0]][ODD] < others.max(), "no moment of it is far from all other loops"
+    assert detector.scores_.argmax() == ODD
+
+
+def test_moments_are_compared_with_those_of_their_loop_that_share_no_sound() -> None:
+    steps = np.arange(40, dtype=np.float16)[:, None]
+    values = np.concatenate([steps, np.float16([[3]]), np.full((9, 1), 5, np.float16)])
+    found = from_own(values, np.array([0, 40, 41, 50]))
+    assert found[20] == pytest.approx(np.mean([APART, APART, APART + 1]), abs=1e-3)
+    assert np.isnan(found[40]) and found[41:] == pytest.approx(5 * 4e-3)
+    curve = np.array([*np.zeros(10), *np.full(9, 2.0), *np.zeros(10), 3.0, 1.0])
+    assert highest_stretch(curve, np.array([0, 29, 31])) == pytest.approx([2, 2])
+
+
+def test_loops_of_a_single_patch_are_scored_without_others_of_their_own() -> None:
+    short = {str(row): heard().of(f"0-{row}")[: 1 if row % 2 else 20] for row in range(N)}
+    for of_loop in (short, {name: values[:1] for name, values in short.items()}):
+        own = PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
+        detector = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings(), patches=own)
+        assert np.isfinite(detector.scores_).all() and not detector.components_[ScorePart.OWN_MOMENTS][1::2].any()
+
+
+def test_a_model_of_before_there_were_own_moments_opens_and_scores_without_them() -> None:
+    new, X, state = heard(12, seed=3), embeddings(12, seed=3), fitted().state()
+    older = LocalDetector(True, "AEwRES", "local", 0, **FAST)
+    of_then = {name: part for name, part in fitted().components_.items() if name != ScorePart.OWN_MOMENTS}
+    before = replace(fitted().fitted, components=of_then)
+    older.restore(before, {**state, "calibration": state["calibration"][:-3]})
+    found, now = older.judge(X, patches=new), fitted().judge(X, patches=new)
+    assert list(found.components) == list(of_then)
+    for name, part in found.components.items():
+        np.testing.assert_array_equal(part, now.components[name])
+    np.testing.assert_allclose(found.scores, fuse(found.components, WEIGHTS))
 
 
 def test_the_quality_checks_say_how_losses_went_and_what_the_networks_added() -> None:

@@ -32,6 +32,7 @@ MEANING: Mapping[str, tuple[str, str]] = {
         "how far the encoder puts them from the centre of what is normal in a moment",
     ),
     ScorePart.PATCH_RECONSTRUCTION: ("Oddest moments, reconstruction error", "how badly the autoencoder rebuilds them"),
+    ScorePart.OWN_MOMENTS: ("Oddest stretch", "how far about a second of it is from the rest of the loop"),
 }
 DEGREES = ((99.0, "very unusual"), (95.0, "unusual"), (80.0, "a little unusual"), (-np.inf, "typical"))
 STEADY = ((2.0, "steady"), (10.0, "fairly steady"), (np.inf, "unsteady"))  # spread of the percentiles

@@ -2,8 +2,10 @@
 
 Conventions: every part is a robust z-score (0 is typical). Three are made of curves over the loop's patches, by their
 highest value and the mean of their highest 30 %: the distance to patches of other loops (`patch_bank`), the distance to
-the centre of a Deep SVDD on patches, and what its autoencoder cannot rebuild (`linear_training`). Two are the local
-densities of the loop's embedding, which together count half as much as one of the others. A fitted loop is scored by
+the centre of a Deep SVDD on patches, and what its autoencoder cannot rebuild (`linear_training`). One, which counts as
+much as these three, is of the loop's highest stretch of the distance to its own other patches (`own_moments`): alone,
+times the first and times the third curve. Models saved before there was that part go without it. Two are the local
+densities of the loop's embedding, which together count half as much as one curve. A fitted loop is scored by
 the member that did not learn from it, and never compared with itself; a new one is scored by the mean over the members.
 """
 
@@ -25,7 +27,8 @@ from loopscope.detection.linear_members import LinearMembers
 from loopscope.detection.linear_training import LinearPreset, LinearTraining, train
 from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
 from loopscope.detection.networks import filled
-from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS
+from loopscope.detection.own_moments import ROUNDING, from_own, highest_stretch, location_and_scale
+from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import LARGEST_BANK, PER_LOOP, PatchBank
 from loopscope.detection.pieces import Step, no_steps
 from loopscope.detection.quality import is_collapsed
@@ -39,9 +42,9 @@ TRIMMED = 0.1  # share of the oddest loops that nothing is learnt from
 DENSITY_NEIGHBOURS = 10
 LARGEST_SAMPLE = 40_000  # patches that the networks learn from
 CHUNK = 4096
-ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open
-WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25)
-N_RAW = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
+WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25) | {ScorePart.OWN_MOMENTS: 3.0}
+N_FIRST = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
+N_RAW = N_FIRST + 3  # and three of the loop's own other moments
 UNHEARD = "This detector hears inside the loops: give the patches of each, from an embedding with patches."
 
 
@@ -68,9 +71,9 @@ class LocalDetector(BaseDetector):
         rows = self._check_new(X, encoder_id)
         heard = self._check_heard(patches, len(rows))
         curve = self.curve(heard)
-        found = self._calibrated(
-            np.vstack([log_part(curve)[None], self._deep(heard)]), heard, self._density.scores(rows)
-        )
+        curves = np.vstack([log_part(curve)[None], self._deep(heard)])
+        own = from_own(heard.values, heard.starts)
+        found = self._calibrated(self._figures(curves, own, heard, self._density.scores(rows)))
         parts = {name: finite(part) for name, part in found.items()}
         return Judgement(fuse(parts, WEIGHTS), finite(self._latents_of(heard, curve)), parts)
 
@@ -117,6 +120,7 @@ class LocalDetector(BaseDetector):
         numbers = numbers_of(heard)
         self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
         distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
+        own = from_own(heard.values, heard.starts, should_stop)
         self._typical = _typical(distance, heard.values)
         oddest = summits(distance, heard.starts).mean(axis=0)
         isolated = most_isolated(X, groups, TRIMMED, should_stop=should_stop)
@@ -127,7 +131,10 @@ class LocalDetector(BaseDetector):
         def score(step: Step) -> Fitted:
             deep = self._out_of_fold(heard, folds, step)
             curves = np.vstack([log_part(distance / self._typical)[None], deep])
-            parts = self._calibrated(curves, heard, density, fit=True)
+            figures = self._figures(curves, own, heard, density)
+            scales = [*map(median_and_scale, figures[:N_FIRST]), *map(location_and_scale, figures[N_FIRST:])]
+            self._calibration = np.array(scales)
+            parts = self._calibrated(figures)
             latents = self._latents_of(heard, curves[0])
             return Fitted(
                 *(fuse(parts, WEIGHTS), folds == 0, latents, _report(self._members, trained), parts),
@@ -193,18 +200,26 @@ class LocalDetector(BaseDetector):
             white, _ = self._members.views(torch.from_numpy(worst_patches(heard, curve)))
             return self._members.latents(white)[0].numpy()
 
-    def _calibrated(
-        self, curves: Float, heard: PatchSet, density: Mapping[str, Float], fit: bool = False
-    ) -> dict[str, Float]:
-        """The parts of logarithms of curves, (3, n_patches), and of raw densities."""
+    def _figures(self, curves: Float, own: Float, heard: PatchSet, density: Mapping[str, Float]) -> Float:
+        """(N_RAW, n_loops) logarithms, of those of curves, (3, n_patches), of the distance to the loops' own other
+        patches, (n_patches,), NaN where a loop has none, and of raw densities.
+        """
         peaks = [log_part(summits(np.exp(curve), heard.starts)) for curve in curves]
-        raw = np.vstack([*peaks, *(log_part(part)[None] for part in density.values())])
-        if fit:
-            self._calibration = np.array([median_and_scale(values) for values in raw])
-        z = (raw - self._calibration[:, :1]) / self._calibration[:, 1:]
-        n_curves = 2 * len(curves)
-        inside = z[:n_curves].reshape(len(curves), 2, -1).mean(axis=1)
-        return dict(zip((*PATCH_PARTS, *DENSITY_PARTS), (*inside, *z[n_curves:]), strict=True))
+        beside = (0.0, curves[0], curves[2] / 2)  # a rebuilding error is a squared distance
+        stretches = [log_part(highest_stretch(own * np.exp(other), heard.starts)) for other in beside]
+        return np.vstack([*peaks, *map(log_part, density.values()), *stretches])
+
+    def _calibrated(self, figures: Float) -> dict[str, Float]:
+        """The parts; of a model that was saved before there were N_RAW figures, those of the first."""
+        known, names = len(self._calibration), (*PATCH_PARTS, *DENSITY_PARTS)
+        z = (figures[:known] - self._calibration[:, :1]) / self._calibration[:, 1:]
+        n_curves = 2 * len(PATCH_PARTS)
+        inside = z[:n_curves].reshape(len(PATCH_PARTS), 2, -1).mean(axis=1)
+        parts = dict(zip(names, (*inside, *z[n_curves:N_FIRST]), strict=True))
+        if known > N_FIRST:
+            own = z[N_FIRST:].mean(axis=0)
+            parts[ScorePart.OWN_MOMENTS] = np.where(np.isnan(own), 0.0, own)  # a single patch is as typical as any
+        return parts
 
     def _check_heard(self, patches: PatchSet | None, n: int) -> PatchSet:
         if patches is None or len(patches.loop_ids) != n:
@@ -241,7 +256,7 @@ class LocalDetector(BaseDetector):
             "bank_numbers": (n_loops,),
             "typical": (1,),
             "locations": (n_members, 2),
-            "calibration": (N_RAW, 2),
+            "calibration": (N_FIRST if state["calibration"].shape[:1] == (N_FIRST,) else N_RAW, 2),
         }
         for name, shape in shapes.items():
             if state[name].shape != shape:

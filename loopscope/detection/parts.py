@@ -13,6 +13,7 @@ class ScorePart(StrEnum):
     PATCH_DISTANCE = "patches of other loops"  # distance of the oddest moments to any moment of other loops
     PATCH_SPHERE = "patch sphere"  # of the same moments' latents to the centre
     PATCH_RECONSTRUCTION = "patch reconstruction"  # error of their autoencoder, and what lies outside of its input
+    OWN_MOMENTS = "own other moments"  # how far a stretch is from the rest of its loop, and how odd it is beside that
 
 
 DEEP_PARTS = (ScorePart.DISTANCE, ScorePart.RECONSTRUCTION)  # in the order of arrays with an axis of parts
