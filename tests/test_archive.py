@@ -19,6 +19,7 @@ import soundfile as sf
 from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
 from loopscope.archive import fetched
+from loopscope.archive.drift import drift_of
 from loopscope.archive.grow import add_address, add_embeddings, add_folder
 from loopscope.archive.manifest import make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
@@ -28,7 +29,7 @@ from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
 from loopscope.cluster.work import hear
 from loopscope.embeddings import EmbeddingSet
-from loopscope.errors import Cancelled, DataError
+from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.faults.file_report import report_of
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
@@ -198,6 +199,33 @@ def test_two_that_make_one_index_of_neighbours_at_once_both_have_it(
     near = neighbours_of(parts, home, meanwhile, exact_up_to=0)
     assert flushed == [False, False, True, True], "index and loop_ids of the second that began, then of the first"
     assert [folder.name for folder in home.iterdir()] == [parts.digest] and len(near.nearest(ids_of()[0])[0]) == 10
+
+
+def test_a_folder_that_is_unlike_what_a_model_learnt_from_drifts(tmp_path: Path) -> None:
+    """Of three: one that was learnt from, one like it, and one that is shifted by a standard deviation."""
+    rng, ids = np.random.default_rng(0), ids_of(900)
+    kinds = rng.standard_normal((899, 6)) + (np.arange(899) >= 600)[:, None]
+    X = (
+        (kinds @ rng.standard_normal((6, F)) + 0.1 * rng.standard_normal((899, F)))
+        .astype(np.float16)
+        .astype(np.float32)
+    )
+    archive = open_archive(written(tmp_path / "archive", X))
+    for folder, rows in {"/learnt": slice(0, 300), "/like": slice(300, 600), "/other": slice(600, 899)}.items():
+        archive = archive.with_listing(folder, ids[rows], [f"{folder}/{loop_id}.wav" for loop_id in ids[rows]])
+    model, foreign = (
+        fit_detector(EmbeddingSet(tuple(ids[:300]), X[:300], encoder), "knn").detector
+        for encoder in ("made-1", "made-2")
+    )
+    learnt, like, other = drift_of(archive, model)
+    assert [(drift.folder, drift.n_loops, drift.n_new) for drift in (learnt, like, other)] == [
+        *(("/learnt", 300, 0), ("/like", 300, 300), ("/other", 299, 299)),
+    ]
+    assert learnt.difference is None and "too few to compare" in learnt.sentence()
+    assert not like.difference.differs and "is like" in like.sentence()
+    assert other.difference.differs and "differs" in other.sentence()
+    with pytest.raises(ModelError, match="made-2"):
+        drift_of(archive, foreign)
 
 
 @pytest.fixture
@@ -488,12 +516,18 @@ def test_the_command_grows_ranks_and_finds(
     assert (record["loops"], record["learnt_from"], len(record["rows"])) == (9, 9, 9)
     said(*analyse, "--out", str(out))
     assert pq.read_table(out).column("loop_id").to_pylist() == [row["loop_id"] for row in record["rows"]]
+    said(*analyse, "--save", "label")
+    drift = json.loads(said("index", archive, "--model", "label", "--json"))["drift"]
+    assert drift == [{"folder": str(folder), "n_loops": 9, "n_new": 0, "difference": None}]
+    assert b"0 of 9 loops are new to the model" in said("index", archive, "--model", "label")
     beside = str(folder / "Bass_3_120bpm.wav")
     rows = json.loads(said("similar", beside, "--in", archive, "-n", "3", "--json"))["rows"]
     own = scan_folder(folder).unique.set_index("path")["loop_id"][beside]
     assert json.loads(said("similar", own, "--in", archive, "-n", "3", "--json"))["rows"] == rows
     assert len(rows) == 3 and own not in {row["loop_id"] for row in rows}
     assert rows[0]["distance"] <= rows[1]["distance"] <= rows[2]["distance"]
+    assert main(["analyse", str(folder), "--save", "label"]) == 2
+    assert b"--save goes with --embeddings" in capfdbinary.readouterr()[1]
     for wrong in (["analyse"], ["analyse", str(folder), "--embeddings", archive]):
         assert main(wrong) == 2
         assert b"Name either a FOLDER" in capfdbinary.readouterr()[1]

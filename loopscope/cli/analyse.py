@@ -45,6 +45,7 @@ percentile_option = click.option(
 @click.option("--preset", help="local (the default), robust or paper of AE and AEwRES; robust or paper of others.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--model", metavar="NAME", help="Score with a saved model instead of learning from FOLDER.")
+@click.option("--save", metavar="NAME", help="With --embeddings: keep what was learnt as a model of that name.")
 @percentile_option
 @click.option("--engine", type=click.Choice(["threads", "dask"]), default="threads", show_default=True)
 @click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, for the engine dask.")
@@ -58,6 +59,7 @@ def analyse(
     preset: str | None,
     seed: int,
     model: str | None,
+    save: str | None,
     percentile: float,
     engine: str,
     cluster: str | None,
@@ -80,8 +82,10 @@ def analyse(
     _check_names(encoder, detector, preset)
     if embeddings is not None:
         saved = None if model is None else saved_model(model)
-        analyse_embeddings(embeddings, saved, (detector, preset or "robust", seed), percentile, out, as_json)
+        analyse_embeddings(embeddings, saved, (detector, preset or "robust", seed), percentile, out, as_json, save)
         return
+    if save is not None:
+        raise click.UsageError("--save goes with --embeddings; models of a folder are saved in the app.")
     assert folder is not None  # as one of the two is
     _check_ending(out)
     options = {"detector": detector, "preset": preset, "seed": seed, "percentile": percentile, "engine": engine}

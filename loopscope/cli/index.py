@@ -1,17 +1,22 @@
 """`loopscope index`: an archive of many folders, which grows without starting over."""
 
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from loopscope.cli.output import json_option, print_json, print_line, shown_progress, stopped_by_interrupt
+from loopscope.cli.saved import saved_model
 from loopscope.wording import counted
 
 if TYPE_CHECKING:
+    from loopscope.archive.drift import Drift
     from loopscope.archive.grow import Growth
+    from loopscope.archive.manifest import Archive
     from loopscope.archive.parts import Place
+    from loopscope.detection.base import BaseDetector
 
 
 @click.command(short_help="Keep a library of many folders as an archive.")
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     help="Of loops that are new: look for faults, listen for tempo and key.",
 )
 @click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, whose workers see the same paths.")
+@click.option("--model", metavar="NAME", help="Say how far each folder lies from what this saved model learnt from.")
 @json_option
 def index(
     archive: str,
@@ -34,6 +40,7 @@ def index(
     encoder: str,
     checks: bool,
     cluster: str | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Brings what is new in the FOLDERs into ARCHIVE, a folder of Parquet files, and says what that holds.
@@ -47,12 +54,14 @@ def index(
       loopscope index archive ~/Music/Loops --encoder aisfx
       loopscope index archive ~/Music/Loops --no-checks --json
       loopscope index archive
+      loopscope analyse --embeddings archive --detector knn --save label
+      loopscope index archive --model label
     """
     from loopscope.archive.grow import add_embeddings
     from loopscope.archive.manifest import open_archive
     from loopscope.archive.parts import Place
 
-    place = Place.of(archive)
+    place, learnt = Place.of(archive), None if model is None else saved_model(model)
     grown = [_added(place, folder, encoder, checks, cluster) for folder in folders]
     if embeddings is not None:
         with shown_progress() as show:
@@ -61,10 +70,12 @@ def index(
     rejected = [row for growth in grown for row in growth.rejected.to_dict("records")]
     new, known, gone = (sum(getattr(growth, name) for growth in grown) for name in ("n_new", "n_known", "n_gone"))
     n_loops, n_present = found.parts.n_loops, found.present[0].n_loops
+    drifts = [] if learnt is None else _drifts(found, learnt)
     if as_json:
         said = {"archive": archive, "encoder": found.encoder_id, "features": found.n_features, "loops": n_loops}
         counts = {"present": n_present, "new": new, "known": known, "gone": gone, "folders": list(found.folders)}
-        print_json({**said, **counts, "rejected": rejected})
+        drift = {} if learnt is None else {"drift": [asdict(of_folder) for of_folder in drifts]}
+        print_json({**said, **counts, "rejected": rejected, **drift})
         return
     for row in rejected:
         print_line(f"{row['path']}: {row['reason']}")
@@ -73,6 +84,15 @@ def index(
     )
     if grown:
         print_line(f"{new:,} new, {known:,} known before, {gone:,} files gone, {len(rejected):,} left out")
+    for of_folder in drifts:
+        print_line(f"{of_folder.folder}: {of_folder.sentence()}")
+
+
+def _drifts(archive: "Archive", model: "BaseDetector") -> list["Drift"]:
+    from loopscope.archive.drift import drift_of
+
+    with stopped_by_interrupt() as should_stop, shown_progress() as show:
+        return drift_of(archive, model, show, should_stop)
 
 
 def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str | None) -> "Growth":

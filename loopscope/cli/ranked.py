@@ -22,11 +22,14 @@ def analyse_embeddings(
     percentile: float,
     out: Path | None,
     as_json: bool,
+    save: str | None = None,
 ) -> None:
-    """Ranks an archive, a Parquet file or a folder of them. Raises LoopscopeError."""
+    """Ranks an archive, a Parquet file or a folder of them; `save` names the model to keep. Raises LoopscopeError."""
     if out is not None and out.suffix != ENDING:
         raise ExportError(f"{out.name} does not end in {ENDING}, the only way to write so long a list; rename it.")
     ranking = _ranked(address, model, recipe)
+    if save is not None:
+        _save(ranking, save, address)
     if out is not None:
         _write(ranking, percentile, out)
     detector, n_loops = ranking.detector, len(ranking.scores)
@@ -63,6 +66,12 @@ def _ranked(address: str, model: "BaseDetector | None", recipe: tuple[str, str, 
     if model is None and not ranking.detector.report_.complete:
         raise Cancelled("The training was stopped; the embeddings are kept.")
     return ranking
+
+
+def _save(ranking: "Ranking", name: str, address: str) -> None:
+    from loopscope.detection.saved import save_model
+
+    save_model(ranking.detector, name, {"embeddings": address, "loops": len(ranking.scores)})
 
 
 def _write(ranking: "Ranking", percentile: float, out: Path) -> None:
