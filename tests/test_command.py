@@ -68,10 +68,8 @@ def quick(studio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("packs.check", "analysis.pipeline", "encoders.base"):
         monkeypatch.setattr(f"loopscope.{module}.load_encoder", lambda name, **_: Tiny())
     knn = partial(fit_detector, detector="knn")
-    monkeypatch.setattr("loopscope.packs.check.fit_detector", knn)
-    monkeypatch.setattr(
-        "loopscope.analysis.pipeline.fit_detector", lambda loops, *named, **options: knn(loops, **options)
-    )
+    for module in ("packs.check", "analysis.pipeline"):
+        monkeypatch.setattr(f"loopscope.{module}.fit_detector", lambda loops, *named, **options: knn(loops, **options))
     save_model(knn(embed_library(scan_folder(studio), Tiny())).detector, "house", {})
 
 
