@@ -507,6 +507,8 @@ def test_compare_judges_the_model_of_a_part_by_the_labels_of_that_part(walked: W
     assert "part: 1 of the 3 labelled loops has no score from this model and is not counted" in said
     table = next(t.value for t in at.dataframe if "auroc" in t.value)
     assert table.loc[table["category"] == "all", ["model", "n"]].to_numpy().tolist() == [[MODEL, 2], ["part", 1]]
+    beside = next(t.value for t in at.dataframe if "precision_at_20" in t.value)
+    assert set(beside["score"]) == {MODEL, "part"} and "On 2 loops that all of them score" in said
 
 
 def test_a_part_of_the_folder_is_chosen_before_the_walk(pack: Path) -> None:

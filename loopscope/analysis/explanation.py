@@ -95,6 +95,11 @@ class ComparisonLoops:
     similarity: tuple[float, ...]
 
 
+def title_of(detector: str, name: str) -> str:
+    """What a part of the score of a detector is called on the screen."""
+    return _words(detector, name)[0]
+
+
 def parts_of(scored: ScoredLoops, row: int) -> tuple[Part, ...]:
     """The parts of one loop's score, the most unusual first."""
     detector = scored.detector
@@ -157,8 +162,13 @@ def _fitted_row(scored: ScoredLoops, row: int) -> int | None:
 
 
 def _part(detector: str, name: str, value: float, reference: Mapping[str, Float]) -> Part:
-    title, meaning = MEANING.get(name) or (detector_info(detector).title, detector_info(detector).score)
+    title, meaning = _words(detector, name)
     return Part(title, meaning, value, float(percentile_of(reference[name], [value])[0]))
+
+
+def _words(detector: str, name: str) -> tuple[str, str]:
+    """Title and meaning; of a detector whose score has no parts its own."""
+    return MEANING.get(name) or (detector_info(detector).title, detector_info(detector).score)
 
 
 def _shares(difference: Float) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from loopscope.analysis.beside import beside
 from loopscope.detection.evaluation import (
     LabelledSet,
     evaluate_detectors,
@@ -41,6 +42,23 @@ NUMBERS = {
         "seconds": ("seconds a fit", None),
     }.items()
 }
+APART = {
+    "score": st.column_config.TextColumn("score", width="large"),
+    "auroc": NUMBERS["auroc"],
+    "difference": st.column_config.NumberColumn(
+        "better by", format="%+.3f", help="“Odd before normal”, less the first's."
+    ),
+    "low": st.column_config.NumberColumn("from", format="%+.3f", help="What it is better by, at least (95 %)."),
+    "high": st.column_config.NumberColumn("to", format="%+.3f", help="What it is better by, at most (95 %)."),
+    "partial_auroc": st.column_config.NumberColumn(
+        "few false alarms",
+        format="%.3f",
+        help="Partial AUROC: the same among the first tenth of the normal loops; 0.5 is chance.",
+    ),
+    "precision_at_20": st.column_config.NumberColumn(
+        "odd in the first 20", format="percent", help="Precision at 20: share of odd loops among the first 20."
+    ),
+}
 COUNTED = {"n": st.column_config.NumberColumn("odd loops", help="Anomalies of this category."), **NUMBERS}
 
 
@@ -66,6 +84,7 @@ def evaluation_step(state: SessionState, library: Library, embeddings: Embedding
     if data.remark:
         st.warning(plain(data.remark), icon=":material/warning:")
     _session_models(state, data)
+    _beside_each_other(state, data)
     offer_marked_threshold(state)
     _all_detectors(state.project.tasks, data)
 
@@ -108,6 +127,25 @@ def _session_models(state: SessionState, data: LabelledSet) -> None:
     if tables:
         shown = ["model", "category", "n", "auroc", "average_precision", "precision_at_k"]
         st.dataframe(pd.concat(tables, ignore_index=True)[shown], hide_index=True, column_config=COUNTED)
+
+
+def _beside_each_other(state: SessionState, data: LabelledSet) -> None:
+    """The model in view, its parts alone and the other models, on the loops that all of them score."""
+    if state.active not in state.models:
+        return
+    try:
+        table, n = beside(data, state.models, state.active)
+    except DataError as error:
+        st.caption(plain(str(error)))
+        return
+    if len(table) < 2:
+        return
+    st.markdown("**The model in view, each part of its score alone, other models**")
+    st.caption(
+        f"On {counted(n, 'loop')} that all of them score. “From” and “to” is where the difference would lie with other "
+        "loops of the same kind, 95 times in 100: where they have one sign, it is no chance."
+    )
+    st.dataframe(table, hide_index=True, column_config=APART)
 
 
 def _all_detectors(tasks: TaskBoard, data: LabelledSet) -> None:
