@@ -54,6 +54,11 @@ class CopyPlan:
     cues: Callable[[], Mapping[str, Sequence[Cue]]] | None = None
 
     @property
+    def is_renaming(self) -> bool:
+        """Whether every file stays in its folder."""
+        return self.move and all(item.source.parent == item.target.parent for item in self.items)
+
+    @property
     def total_bytes(self) -> int:
         """Bytes to be written at most; a move within one disk writes none."""
         return sum(item.size_bytes for item in self.items)

@@ -41,6 +41,7 @@ class Limit:
 # 0.992 (CLAP); the same loop at another level or bit depth 0.9997 and more.
 SAME_SOUND_COSINE = 0.995
 OTHER_TEMPO = "other_tempo"
+AT_MOST_SUSPECT = 0.49  # strength of what informs only, however sure it is
 
 LIMITS: dict[str, Limit] = {
     "click": Limit("Clicks", "dB", 14, 20, 40, "Godsill and Rayner 1998, ch. 5; sound in order stays below 14 dB"),

@@ -24,7 +24,7 @@ from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
 from loopscope.faults.edges import measure_cut, measure_silence
 from loopscope.faults.hum import measure_hum
 from loopscope.faults.levels import measure_dc_offset, measure_loudest, measure_near_silence
-from loopscope.faults.limits import LIMITS, SILENCED_BY
+from loopscope.faults.limits import AT_MOST_SUSPECT, LIMITS, SILENCED_BY
 from loopscope.faults.music.grid import measure_off_grid
 from loopscope.faults.music.reversal import measure_reversal
 from loopscope.faults.music.stutter import measure_stutter
@@ -147,7 +147,7 @@ def judge_one(kind: str, found: Measurement) -> Fault | None:
     strength = limit.strength(found.score)
     certain = found.score >= limit.fault and not found.excuse and not limit.informs
     if found.excuse or limit.informs:
-        strength = min(strength, 0.49)
+        strength = min(strength, AT_MOST_SUSPECT)
     sentence = f"{found.sentence} {found.excuse}".strip()
     brief = found.brief or limit.title.lower()
     return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence, brief)

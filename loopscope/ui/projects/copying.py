@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loopscope.exports import CopyPlan, UndoReport, execute, undo
 from loopscope.exports.journal import read_journal
+from loopscope.faults.check import tempi_of
 from loopscope.files import display_name, is_file
 from loopscope.library import scan_folder
 from loopscope.metadata.collect import known_metadata
@@ -28,17 +29,19 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
     def work(task: Task) -> None:
         with_cues = ""
         try:
-            done = execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
+            undo_file = execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
             if plan.cues is not None:
-                with_cues = f", {sum(bool(entry.added) for entry in read_journal(done).entries):,} with cue points"
+                with_cues = f", {sum(bool(entry.added) for entry in read_journal(undo_file).entries):,} with cue points"
         finally:
             _know_again(store, ((item.source, item.target) for item in plan.items))
             if plan.move or _is_inside(plan.destination, project):
                 look_again(project, store)
         verb = "moved" if plan.move else "copied"
-        project.say(f"{counted(len(plan.items), 'file')} {verb} to {display_name(plan.destination)}{with_cues}")
+        done = "renamed" if plan.is_renaming else f"{verb} to {display_name(plan.destination)}{with_cues}"
+        project.say(f"{counted(len(plan.items), 'file')} {done}")
 
-    return project.tasks.start(COPY, "Moving files" if plan.move else "Copying files", work)
+    title = "Renaming files" if plan.is_renaming else "Moving files" if plan.move else "Copying files"
+    return project.tasks.start(COPY, title, work)
 
 
 def start_undo(project: Project, store: Store, file: Path) -> Task:
@@ -58,7 +61,10 @@ def start_undo(project: Project, store: Store, file: Path) -> Task:
 
 
 def look_again(project: Project, store: Store) -> None:
-    """Scans the project's folder after files were moved by us; where sounds came or went, scores follow by a walk."""
+    """Scans the project's folder after files were moved by us; where sounds came or went, scores follow by a walk.
+
+    So do the findings that rest on a tempo, where names say another one now.
+    """
     before = project.contents.library
     if before is None:
         return
@@ -70,6 +76,8 @@ def look_again(project: Project, store: Store) -> None:
         project.remember(n_loops=len(library.unique))
     if set(library.unique["loop_id"]) != set(before.unique["loop_id"]):
         _let_go_of_stale(project)
+        start_walk(project, store, compute=project.memory.standing == "done")
+    elif tempi_of(library) != tempi_of(before):
         start_walk(project, store, compute=project.memory.standing == "done")
 
 

@@ -94,14 +94,13 @@ def _offer(state: SessionState, plan: CopyPlan) -> None:
         st.rerun()
 
 
-def offer_undo(state: SessionState) -> None:
+def offer_undo(state: SessionState, key: str = "copy-undo") -> None:
     """A button for each of the last copies and moves that can be taken back; also beside a folder left empty by one."""
     waits = is_busy(state.project)
     for number, file in enumerate(undo_files(state.project)[:UNDO_SHOWN]):
         left, right = st.columns([5, 1], vertical_alignment="center")
         which = "An earlier" if number else "The last"
-        left.caption(f"{which} copy or move can be taken back by {plain(str(file))}")
-        key = f"copy-undo-{number}" if number else "copy-undo"
-        if right.button("Undo", key=key, icon=":material/undo:", disabled=waits):
+        left.caption(f"{which} copy, move or renaming can be taken back by {plain(str(file))}")
+        if right.button("Undo", key=f"{key}-{number}" if number else key, icon=":material/undo:", disabled=waits):
             start_undo(state.project, store(), file)
             st.rerun()

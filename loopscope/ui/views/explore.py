@@ -23,6 +23,7 @@ from loopscope.ui.views.known_projects import show_changes
 from loopscope.ui.views.lessons import why_moved
 from loopscope.ui.views.packs import show_chosen, show_pack
 from loopscope.ui.views.plain import plain_view
+from loopscope.ui.views.renames import renames
 from loopscope.ui.views.takeaway import takeaway
 
 MODEL = "explore-model"
@@ -141,6 +142,7 @@ def _view(library: Library, kind: str) -> None:
         finder = explorer_view(state.project, state.seen, state.active).moments
         explain(state, library, table, has_explorer=False, finder=finder)
     metadata_task(state, library)
+    renames(state, library)
     takeaway(state, library, table, threshold)
 
 
