@@ -1,7 +1,8 @@
 """Time and memory against the number of loops, 10^3 to 10^6, by stage; and what 10^7 and 10^8 would take, computed.
 
 Each size runs in a process of its own (`growing`). What was measured is kept in docs/scale.json, so that a section that
-is computed says from what. `LOOPSCOPE_BENCH_SIZES=1000,10000` measures some sizes only; the others keep their figures.
+is computed says from what, and drawn in docs/scale.svg. `LOOPSCOPE_BENCH_SIZES=1000,10000` measures some sizes only;
+the others keep their figures.
 """
 
 import json
@@ -12,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from benchmarks.growth_figure import FIGURE, write_figure
 
 MEASURED = Path(__file__).resolve().parent.parent / "docs" / "scale.json"
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -44,6 +47,7 @@ def run() -> str:
         known[str(size)] = json.loads(done.stdout) | {"load": [round(load, 1), round(os.getloadavg()[0], 1)]}
         MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     rows = [known[size] for size in sorted(known, key=int)]
+    write_figure(rows, STAGES, LIMIT_MB)
     return f"{measured(rows)}\n\n{computed(rows[-1])}"
 
 
@@ -57,6 +61,8 @@ def measured(rows: list[dict[str, Any]]) -> str:
     names = [name for name in STAGES if all(name in row["stages"] for row in rows)]
     lines = [
         "## Measured: one machine, by number of loops",
+        "",
+        f"![Seconds by stage and peaks of memory against the number of loops, both axes logarithmic]({FIGURE.name})",
         "",
         f"Made-up embeddings of 512 values in Parquet parts, detector {DETECTOR}, fitted on 50,000 loops at most. "
         "Seconds of the wall clock, every size in a process of its own; memory is its peak, mapped files among it. "
