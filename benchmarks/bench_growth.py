@@ -66,6 +66,7 @@ def measured(rows: list[dict[str, Any]]) -> str:
         "",
         f"Made-up embeddings of 512 values in Parquet parts, detector {DETECTOR}, fitted on 50,000 loops at most. "
         "Seconds of the wall clock, every size in a process of its own; memory is its peak, mapped files among it. "
+        "Up to 200,000 loops all are compared, without an index. "
         "Load: of the machine before and after (above its 2 cores others were at work: the seconds are too many).",
         "",
         f"| loops | {' | '.join(STAGES[name] for name in names)} | peak, MB | neighbours of a loop: median, 95 % "
@@ -104,8 +105,7 @@ def computed(largest: dict[str, Any]) -> str:
         "",
         f"From {largest['n']:,} loops above. Assumptions: ids, scoring and table grow with n; sample and fit do not, "
         "as 50,000 loops teach whatever the library; the index grows with n log n and one of more than 10⁷ loops is "
-        "cut by folders, since it holds the vectors (1 kB a loop here); disks keep up. A dash: no index was measured, "
-        "as up to 200,000 loops all are compared.",
+        "cut by folders, since it holds the vectors (1 kB a loop here); disks keep up. A dash: no index was measured.",
         "",
         "| loops | ids, sample, fit, score, table | index of neighbours | Parquet parts | index |",
         "|---:|---:|---:|---:|---:|",
