@@ -203,7 +203,7 @@ type Points = {
 
 /** What marks teach, row by row: ranks of "Listen first", by how much the evidence moved, the row of the marked loop that
  * moved it most (−1: none, −2: one that is not in the table). */
-type Lesson = { name: string; listen: Int32Array; shift: Float32Array; because: Int32Array };
+type Lesson = { name: string; listen: Int32Array; shift: Float32Array; because: Int32Array; unsure: Float32Array };
 
 /** A moment of a loop; `at` in seconds. */
 type LoopMoment = { id: string; at: number };

@@ -42,7 +42,7 @@ def some_marks(rng: np.random.Generator, n: int, m: int) -> dict[str, str]:
 
 
 def assert_same(a: Taught, b: Taught) -> None:
-    for name in ("ranks", "score", "evidence", "shift", "because"):
+    for name in ("ranks", "score", "evidence", "shift", "because", "unsure"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -56,6 +56,7 @@ def test_without_marks_everything_is_bit_for_bit_as_before(seed: int) -> None:
         assert taught.score.tobytes() == table["triage_score"].to_numpy().tobytes()
         assert taught.evidence.tobytes() == table["detector_evidence"].to_numpy().tobytes()
         assert not taught.shift.any() and (taught.because == -1).all() and not taught.marked
+        assert (taught.unsure == 1).all()
     feedback.taught(some_marks(rng, 300, 20))  # and nothing of it stays
     np.testing.assert_array_equal(feedback.taught({}).ranks, table["triage_rank"])
 
@@ -193,8 +194,12 @@ def test_the_closed_form_is_the_gaussian_process_of_scikit_learn() -> None:
     rows, residuals = rng.choice(5000, 30, replace=False), rng.uniform(-1, 1, 30)
     kernel = ConstantKernel(0.1, "fixed") * RBF(1.0, "fixed")
     reference = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None).fit(coordinates[rows], residuals)
-    found = learn([RadialKernel(coordinates)], 5000, rows, residuals).shift
-    np.testing.assert_allclose(found, reference.predict(coordinates), atol=1e-5)
+    found = learn([RadialKernel(coordinates)], 5000, rows, residuals, trust=1.0)
+    expected, deviation = reference.predict(coordinates, return_std=True)
+    np.testing.assert_allclose(found.shift, expected, atol=1e-5)
+    np.testing.assert_allclose(found.unsure, deviation**2 / 0.1, atol=1e-4)
+    half = learn([RadialKernel(coordinates)], 5000, rows, residuals, trust=0.5)
+    np.testing.assert_array_equal(half.unsure, found.unsure)  # what was heard was heard, however much it counts
 
 
 def test_kernels_add_up_and_say_nothing_of_what_they_do_not_know() -> None:
@@ -237,7 +242,7 @@ def test_coordinates_are_in_median_distances_and_unknown_loops_stay_unknown() ->
 
 def test_a_move_is_said_with_its_places_and_its_reason_where_the_marks_made_it() -> None:
     none, ranks = np.array([-1, -1]), np.array([2, 9])
-    taught = Taught(ranks, np.zeros(2), np.zeros(2), np.array([0.3, -0.3]), ("there",), none)
+    taught = Taught(ranks, np.zeros(2), np.zeros(2), np.array([0.3, -0.3]), ("there",), none, np.ones(2))
     assert moved_in_words(taught, 0, 1200, "kick.wav", "quarantine") == (
         "Your marks moved it up from place 1,200 to 2: it sounds like kick.wav, which you quarantined."
     )

@@ -55,6 +55,7 @@ def test_the_lesson_that_travels_is_that_of_the_view_in_its_own_rows() -> None:
         place = row_of[loop_id]
         assert told["listen"][row] == taught.ranks[place]
         assert told["shift"][row] == np.float32(taught.shift[place])
+        assert told["unsure"][row] == taught.unsure[place]
         expected = taught.marked[taught.because[place]] if taught.because[place] >= 0 else None
         assert (ids[told["because"][row]] if told["because"][row] >= 0 else None) == expected
     like = [ids[row] for row in np.flatnonzero(told["because"] == ids.index("loop3"))]

@@ -7,6 +7,7 @@ import { heldRanks } from "./orders.js";
 const MOST_NEAR = 256; // answers kept
 const IQR_OF_NORMAL = 1.349; // standard deviations
 const SLICE = 8; // dimensions that are standardised before others get their turn
+const SETTLED = 10; // power of what marks leave open: 6 and less teach less, more is no order by the border any longer
 export const NOT_SCORED = "not scored yet";
 
 export class Loops {
@@ -224,11 +225,13 @@ export class Loops {
   }
 
   /**
-   * Rows that have a score by its distance to the threshold, nearest first.
+   * Rows that have a score by its distance to the threshold, nearest first; once something is marked, what marks say
+   * nothing of before what sounds like them, for that is where another mark teaches most.
    * @param {number} threshold
    * @param {(row: number) => boolean} keep
    */
   atTheBorder(threshold, keep) {
+    if (this.lesson) return this.#mostTelling(threshold, keep, this.lesson.unsure);
     /** @type {number[]} */
     const ordered = [];
     let above = this.cutAt(threshold);
@@ -240,6 +243,15 @@ export class Loops {
       if (keep(row)) ordered.push(row);
     }
     return ordered;
+  }
+
+  /** @param {number} threshold @param {(row: number) => boolean} keep @param {Float32Array} unsure */
+  #mostTelling(threshold, keep, unsure) {
+    const far = Float64Array.from(this.scores, (score, row) => Math.abs(score - threshold) / unsure[row] ** SETTLED);
+    /** @type {number[]} */
+    const rows = [];
+    for (let row = this.unscored; row < this.n; row += 1) if (keep(row)) rows.push(row);
+    return rows.sort((a, b) => far[a] - far[b]);
   }
 }
 

@@ -13,7 +13,7 @@
 export const ORDERS = [
   { name: "listen", label: "Listen first", title: "What is most worth hearing first, faults and findings together" },
   { name: "score", label: "Score", title: "By how far a loop stands out", ways: ["Most first", "Least first"] },
-  { name: "border", label: "Border", title: "Nearest to the threshold first" },
+  { name: "border", label: "Border", title: "Nearest to the threshold first, and what sounds like nothing you marked" },
   { name: "similar", label: "Similar", title: "Nearest to the selected loop first" },
   { name: "newest", label: "Newest", title: "By when the file was changed", ways: ["Newest first", "Oldest first"] },
   { name: "name", label: "Name", title: "By file name", ways: ["A to Z", "Z to A"] },

@@ -32,6 +32,7 @@ NOISE = 0.15  # variance of what a mark says
 HALF_TRUSTED = 60  # marks, at which they have half of their full weight
 NOTICED = 0.004  # a smaller shift of the evidence is not worth a reason
 ALIKE = 0.5  # of what a mark says of its own loop: below, nobody hears why
+MOST_HEARD = 64  # marks that say how sure one is, for their work grows with the square; by loop_id, which is by chance
 BLOCK_ROWS = 2048  # whose values stay in the processor's cache
 
 
@@ -41,10 +42,12 @@ class Lesson:
 
     `shift` (n,) is added to the evidence, positive = more anomalous. `because` (n,) is the number of the mark that
     carries most of a loop's shift, of those that ask for the same direction; -1 where that loop sounds hardly like it.
+    `unsure` (n,) float32 is the share of the variance that marks at full weight leave: 1 where they say nothing.
     """
 
     shift: Float
     because: Int
+    unsure: Float
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Taught:
 
     `ranks` (n,) 1 = to be heard first; `score` (n,) 0 … 1, that of triage; `evidence` (n,) 0 … 1, the detector's;
     `shift` (n,) what was added to that, positive = more anomalous. `marked` names the marked loops, ascending;
-    `because` (n,) which of them carries most of a loop's shift, -1 where that is not worth a reason.
+    `because` (n,) which of them carries most of a loop's shift, -1 where that is not worth a reason; `unsure` (n,)
+    0 … 1, how much of a loop they leave open.
     """
 
     ranks: Int
@@ -62,17 +66,19 @@ class Taught:
     shift: Float
     marked: tuple[str, ...]
     because: Int
+    unsure: Float
 
 
 def learn(kernels: Sequence[Kernel], n_loops: int, rows: Int, residuals: Float, trust: float = 1.0) -> Lesson:
     """What marks on `rows` (m,), each another, teach of all loops; `residuals` (m,): evidence asked for less that there
     is; the kernels count `trust` times. Memory does not grow with n · m.
     """
-    shift, because = np.zeros(n_loops), np.full(n_loops, -1)
+    shift, because, unsure = np.zeros(n_loops), np.full(n_loops, -1), np.ones(n_loops, np.float32)
     if not len(rows):
-        return Lesson(shift, because)
+        return Lesson(shift, because, unsure)
     K = _sum(kernels, rows, rows).astype(np.float64)
     weights = (trust * np.linalg.solve(trust * K + NOISE * np.eye(len(rows)), residuals)).astype(np.float32)
+    whitening = _whitening(K[:MOST_HEARD, :MOST_HEARD])
     speaking = np.where(np.sign(weights) == np.sign(residuals), weights, 0)  # others only correct their neighbours
     for start in range(0, n_loops, BLOCK_ROWS):
         block = slice(start, min(start + BLOCK_ROWS, n_loops))
@@ -83,7 +89,15 @@ def learn(kernels: Sequence[Kernel], n_loops: int, rows: Int, residuals: Float, 
         at_best = np.arange(len(best)), best
         speaks = (carried[at_best] * total > 0) & (values[at_best] >= ALIKE * K[best, best])
         because[block] = np.where(speaks, best, -1)
-    return Lesson(shift, because)
+        told = values[:, :MOST_HEARD] @ whitening
+        unsure[block] = np.clip(1 - np.einsum("nm,nm->n", told, told) / K.max(), 0.01, 1)
+    return Lesson(shift, because, unsure)
+
+
+def _whitening(K: Float) -> Float:
+    """(m, m) float32 of kernel values among m marks: rows of k times it have the square that the variance falls by."""
+    root = np.linalg.cholesky(K + NOISE * np.eye(len(K)))
+    return np.linalg.inv(root).T.astype(np.float32)
 
 
 class Feedback:
@@ -124,7 +138,8 @@ class Feedback:
         score = 1 - (1 - evidence) * (1 - faults)
         ranks = np.empty(len(score), np.int64)  # of equal scores the higher evidence first, however far off the scale
         ranks[np.lexsort((self._before, -(self._detector + shift), -score))] = np.arange(1, len(score) + 1)
-        return Taught(ranks, score, evidence, shift, marked, np.where(noticed, lesson.because[self._known], -1))
+        unsure = np.where(self._known >= 0, lesson.unsure[self._known], np.float32(1))
+        return Taught(ranks, score, evidence, shift, marked, np.where(noticed, lesson.because[self._known], -1), unsure)
 
     def _teaches(self, loop_id: str) -> bool:
         row = self._row_of.get(loop_id)

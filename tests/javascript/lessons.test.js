@@ -15,6 +15,7 @@ const lessonOf = (listen, { shift = [], because = [] } = {}) => ({
   listen: Int32Array.from(listen),
   shift: Float32Array.from(listen, (_, row) => shift[row] ?? 0),
   because: Int32Array.from(listen, (_, row) => because[row] ?? -1),
+  unsure: Float32Array.from(listen, () => 1),
 });
 
 test("what stays keeps its rank, all others stand as they are taught", () => {

@@ -70,6 +70,28 @@ test("the border queue holds every row that is kept once, nearest to the thresho
   }
 });
 
+test("what sounds like a mark comes later in the border queue than what marks say nothing of", () => {
+  const loops = madeUpLoops([1, 2, 3, 4, 5, 6]);
+  const listen = Int32Array.from([6, 5, 4, 3, 2, 1]);
+  const unsure = Float32Array.of(1, 1, 0.6, 0.6, 1, 1);
+  const because = new Int32Array(6).fill(-1);
+  loops.teach({ name: "taught-1", listen, shift: new Float32Array(6), because, unsure }, () => false);
+  assert.deepEqual(
+    loops.atTheBorder(3.1, (row) => row !== 5),
+    [1, 4, 0, 2, 3],
+  );
+  unsure.fill(1);
+  assert.deepEqual(
+    loops.atTheBorder(3.1, () => true),
+    [2, 3, 1, 4, 0, 5],
+  );
+  loops.teach(null, () => false);
+  assert.deepEqual(
+    loops.atTheBorder(3.1, (row) => row !== 5),
+    [2, 3, 1, 4, 0],
+  );
+});
+
 test("without Python the nearest are those by distance, the loop itself not among them", async () => {
   const random = randomNumbers(3);
   const coordinates = [0, 1].map(() => Array.from({ length: 50 }, () => Math.fround(random())));

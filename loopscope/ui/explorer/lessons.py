@@ -111,8 +111,8 @@ class Lessons:
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """A lesson by name: `listen` (n,) ranks, `shift` (n,) of the evidence, `because` (n,) row of the marked loop
-        that moved it most, -2 for one that the view does not show, -1 where none did. Raises KeyError for an unknown
-        name.
+        that moved it most, -2 for one that the view does not show, -1 where none did, `unsure` (n,) how much marks
+        leave open. Raises KeyError for an unknown name.
         """
         taught = self.taught(name)
         rows = pd.Index(self._loops["loop_id"]).get_indexer(pd.Index(taught.marked))
@@ -121,6 +121,7 @@ class Lessons:
             "listen": taught.ranks.astype(np.int32),
             "shift": taught.shift.astype(np.float32),
             "because": rows[taught.because].astype(np.int32),
+            "unsure": taught.unsure.astype(np.float32),
         }
 
     def _marks(self) -> dict[str, str]:
