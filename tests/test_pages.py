@@ -391,7 +391,7 @@ def test_a_note_stays_with_the_sound_and_goes_into_the_table(walked: Walked) -> 
     with Store.default() as store:
         assert store.get_marks()[copied].note == "= a <b>click</b> at the end"
     assert "2 files with this content" in texts(at)
-    assert all(name in at.code[0].value for name in ("copy.wav", "Bass_101_Em.wav"))
+    assert all(name in at.text[0].value for name in ("copy.wav", "Bass_101_Em.wav"))
 
 
 def test_listening_fills_what_names_leave_open(walked: Walked) -> None:

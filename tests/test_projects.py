@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import streamlit as st
@@ -629,6 +630,28 @@ def test_a_folder_that_grew_is_scored_by_the_present_model_and_nothing_known_is_
     assert len(grown.contents.models) == 2 and not retrained.is_new.any()
     assert set(new) <= set(retrained.detector.loop_ids_)
     assert scores_of(grown) == undisturbed(folder, PLAN, tmp_path / "other.sqlite3")
+
+
+def test_a_folder_opened_again_is_shown_whole_and_once(
+    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "copy.wav").write_bytes((folder / "000.wav").read_bytes())
+    project = analysed(folder)
+    before, update = project.contents.faults, Project.update
+    assert before is not None and "duplicate" in set(before["kind"])
+    shown: list[tuple[int, pd.DataFrame | None]] = []
+
+    def noting(self: Project, **changes: Any) -> Any:
+        now = update(self, **changes)
+        if now.models:
+            shown.append((now.serial, now.faults))
+        return now
+
+    monkeypatch.setattr(Project, "update", noting)
+    assert reopened(project.id).contents.models
+    serial, findings = shown[0]
+    assert findings is not None and findings.equals(before), "the page was drawn without what is known"
+    assert {later for later, _ in shown} == {serial}, "the browser was made to fetch the same loops again"
 
 
 @pytest.mark.parametrize("n_loops", [0, 1, 7])

@@ -179,3 +179,10 @@ export const failure = (what, { message }) =>
 /** @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} settings */
 export const contextOf = (canvas, settings = {}) =>
   /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", settings));
+
+/** Once what is on the page now was painted, or soon where nobody sees the page. */
+export const painted = () =>
+  new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 100);
+  });

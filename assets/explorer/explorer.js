@@ -3,9 +3,10 @@
 
 import { Adoption } from "./adoption.js";
 import { AudioEngine } from "./audio-engine.js";
+import { painted } from "./dom.js";
 import { Lessons } from "./lessons.js";
 import { Loops } from "./loops.js";
-import { Addresses, fetchArrays, fetchJson, loadPlotly } from "./transport.js";
+import { Addresses, fetchArrays, fetchJson, listIsOut, loadPlotly } from "./transport.js";
 import { askedAt } from "./view-state.js";
 import { Views } from "./views.js";
 
@@ -50,13 +51,16 @@ export class Explorer {
 
   /** Fetch the loops, show list and player at once, then draw. @param {Promise<unknown>} styles */
   async open(styles) {
+    const listing = this.#list(styles);
+    listing
+      .then(painted)
+      .finally(listIsOut)
+      .catch(() => {}); // whoever awaits it below hears of a failure
     const plotly = loadPlotly(this.addresses.base + this.component.data.plotly);
     plotly.catch(() => {}); // awaited below; until then a failure must not count as unhandled
-    const [loops] = await Promise.all([this.#listed(this.version), styles]);
-    if (this.closed) return;
-    const views = new Views(this.root, this.engine, loops, this.component, () => this.addresses);
-    this.views = views;
-    performance.mark("loopscope:listed");
+    const views = await listing;
+    if (!views) return;
+    const { loops } = views;
     const Plotly = await plotly;
     this.plotly = Plotly;
     for (const chart of [views.histogram, views.scatter]) if (!this.closed) await chart.show(Plotly);
@@ -72,6 +76,15 @@ export class Explorer {
     this.opened = true;
     this.lessons.open(views);
     this.#offer(this.newest);
+  }
+
+  /** List and player; nothing where it was closed meanwhile. @param {Promise<unknown>} styles */
+  async #list(styles) {
+    const [loops] = await Promise.all([this.#listed(this.version), styles]);
+    if (this.closed) return null;
+    this.views = new Views(this.root, this.engine, loops, this.component, () => this.addresses);
+    performance.mark("loopscope:listed");
+    return this.views;
   }
 
   /** All there is of a version. @param {string} version */

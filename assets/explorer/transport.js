@@ -70,13 +70,28 @@ const load = (node, name) =>
 /** @type {Promise<unknown> | null} */
 let plotly = null;
 
+const LISTING_MS = 5000; // at most this long Plotly waits for a list
+
+/** @type {(value?: unknown) => void} says that the explorer's list is on the page, or will not come */
+export let listIsOut = () => {};
+const listed = new Promise((resolve) => {
+  listIsOut = resolve;
+});
+
 /** Plotly, loaded once per page. @param {string} url */
 export async function loadPlotly(url) {
   if (!window.Plotly) {
-    plotly ??= load(h("script", { src: url }), "plotly.min.js");
+    plotly ??= runPlotly(url);
     await plotly;
   }
   return /** @type {PlotlyLibrary} */ (window.Plotly);
+}
+
+/** Half a second of the page's time, in which no list could appear: that goes first. @param {string} url */
+async function runPlotly(url) {
+  const late = new Promise((resolve) => setTimeout(resolve, LISTING_MS));
+  if (document.querySelector(".st-key-explorer")) await Promise.race([listed, late]);
+  await load(h("script", { src: url }), "plotly.min.js");
 }
 
 /** @type {Map<string, Promise<unknown>>} style sheets of the page, by address */

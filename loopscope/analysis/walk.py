@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from loopscope.analysis.forecast import Forecast, keep_costs, known_costs
-from loopscope.analysis.near_duplicates import with_near_duplicates
+from loopscope.analysis.near_duplicates import known_findings, with_near_duplicates
 from loopscope.analysis.scoring import StoppedTraining, scorable, score_library, train_detector
 from loopscope.analysis.subsets import in_subset, loops_of
 from loopscope.analysis.walk_events import WalkEvents
@@ -133,7 +133,8 @@ class _Walk:
         stored = self._stored(library)
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             stored = scorable(stored, fitted, self.store)
-            self.events.on_restored(stored, score_library(stored, fitted, self.store))
+            findings = known_findings(library, stored, self.store)
+            self.events.on_restored(stored, score_library(stored, fitted, self.store), findings)
         if not compute:
             self.events.on_embeddings(stored)
             self.events.on_faults(known_faults(library, self.store), complete=True)
@@ -196,7 +197,8 @@ class _Walk:
     def _embed(self, library: Library, stored: EmbeddingSet, inside: bool, to_train: bool) -> EmbeddingSet:
         self.forecast.begin("embed")
         embeddings = self._embedded(library, stored, inside, to_train)
-        self.events.on_embeddings(replace(embeddings, patches=None))  # the store keeps them better than memory
+        held = embeddings if embeddings.patches is None else replace(embeddings, patches=None)  # the store keeps them
+        self.events.on_embeddings(held)
         keep_costs(self.store, self.forecast.learnt(len(embeddings.loop_ids) - len(stored.loop_ids)))
         return embeddings
 

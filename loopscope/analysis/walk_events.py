@@ -18,7 +18,7 @@ class WalkEvents:
     def on_library(self, library: Library, metadata: MetadataTable) -> None:
         """The scan is done."""
 
-    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
+    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops, faults: pd.DataFrame) -> None:
         """What an earlier walk left is at hand; loops that are new since then are still to come."""
 
     def on_encoder(self, encoder: Encoder) -> None:

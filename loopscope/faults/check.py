@@ -25,7 +25,7 @@ from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
 from loopscope.faults.registry import failed_check
 from loopscope.library import Library
-from loopscope.metadata import read_names
+from loopscope.metadata.table import named_tempi
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
@@ -78,7 +78,7 @@ def known_faults(library: Library, store: Store) -> pd.DataFrame:
     """What earlier runs found in these loops, columns FAULT_COLUMNS; opens no file."""
     loop_ids = list(library.unique["loop_id"])
     known = _of_what_was_checked(store, tempi_of(library)).recall(loop_ids)
-    return faults_frame(rows_of(_compared(known, library), loop_ids))
+    return faults_frame([*rows_of(_compared(known, library), loop_ids), *duplicate_rows(library.loops)])
 
 
 def known_values(library: Library, store: Store) -> dict[str, dict[str, float]]:
@@ -108,9 +108,7 @@ def add_near_duplicates(
 
 def tempi_of(library: Library) -> dict[str, float | None]:
     """By loop_id the tempo that names tell, None where they do not."""
-    names = read_names(library.unique)
-    tempi = names["bpm"].astype(object).where(names["bpm"].notna(), None)
-    return dict(zip(names["loop_id"], tempi, strict=True))
+    return named_tempi(library.unique)
 
 
 def version() -> str:

@@ -42,6 +42,12 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
     return _frame(rows)
 
 
+def named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
+    """The tempo that each row's name tells in beats per minute, by loop_id; None where it tells none."""
+    rows = zip(loops["loop_id"], loops["path"], loops["folder"], strict=True)
+    return {loop_id: _named(path, folder)[1].bpm for loop_id, path, folder in rows}
+
+
 def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame:
     """`names` (as from `read_names`) with what the files' tags say, by loop_id, which goes before names."""
     if all(own == FileTags() for own in tags.values()):
@@ -83,13 +89,19 @@ def _rows(names: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _read(loop_id: str, path: str, folder: str) -> dict[str, Any]:
-    parent, name = os.path.split(path)  # pathlib takes as long as all the parsing
-    own = _of_file_name(name.rpartition(".")[0] or name)
-    row = {"loop_id": loop_id, "path": path, **vars(merge(own, _of_folder_names(parent, folder)))}
+    own, said = _named(path, folder)
+    row = {"loop_id": loop_id, "path": path, **vars(said)}
     for field in FIELDS:
         known = "folder" if getattr(own, field) is None else "name"
         row[f"{field}_source"] = "" if row[field] is None else known
     return row | {f"{field}_name": row[field] for field in HEARD}
+
+
+def _named(path: str, folder: str) -> tuple[NameMetadata, NameMetadata]:
+    """What the file's own name says, and all that its names say."""
+    parent, name = os.path.split(path)  # pathlib takes as long as all the parsing
+    own = _of_file_name(name.rpartition(".")[0] or name)
+    return own, merge(own, _of_folder_names(parent, folder))
 
 
 @lru_cache(CACHED_NAMES)

@@ -228,6 +228,7 @@ def _enter(project: Project) -> None:
     project_registry().enter(_tab().name, project)
     deadline = time.monotonic() + READING_S
     while project.memory.models and not project.contents.models and project.tasks.any_running():
+        project.is_out.clear()
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)

@@ -39,6 +39,7 @@ def _status_of(state: SessionState) -> None:
     task = state.project.tasks.present()
     if asked.cancel and task is not None and task.title == asked.cancel:
         task.cancel()
+    state.project.is_out.set()
     if task is None:  # else what the task finds is still to be shown
         page_is_out()
 

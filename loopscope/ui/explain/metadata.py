@@ -102,4 +102,5 @@ def note_and_path(library: Library, loop_id: str) -> None:
     note_field(loop_id, library.path_of(loop_id).name, mark.note if mark else "")
     paths = library.loops.loc[library.loops["loop_id"] == loop_id, "path"]
     st.caption("Path" if len(paths) == 1 else f"{len(paths)} files with this content")
-    st.code("\n".join(display_name(path) for path in paths), language=None, wrap_lines=True)
+    with st.container(key="ls-path"):  # no code block: its highlighter is 1.5 MB that every first look would wait for
+        st.text("\n".join(display_name(path) for path in paths))

@@ -32,6 +32,8 @@ from loopscope.ui.projects.project import Project
 
 FILL_S = 2.0  # between two states of the provisional ranking
 FAULTS_S = 5.0  # between two states of the findings beside a ranking that is complete
+PAGE_S = 3.0  # for a page to show what was restored, before the rest of the walk takes the processor from it
+FETCHED_S = 0.5  # for the browser to fetch the loops of that page
 PATIENCE = 10.0  # as many times as long as it took to make the last one
 
 
@@ -116,10 +118,12 @@ class Filling(WalkEvents):
         self.project.update(encoder=note)
         self.project.remember(encoder=note, plan=replace(plan, encoder_id=note.encoder_id))
 
-    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops) -> None:
-        """The folder as it was left."""
-        self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder)
+    def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops, faults: pd.DataFrame) -> None:
+        """The folder as it was left. Where a page waits for it, the rest of the walk waits for the page."""
+        self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder, faults=faults)
         self._show(scored)
+        if not self.project.is_out.is_set() and self.project.is_out.wait(PAGE_S):
+            time.sleep(FETCHED_S)
 
     def on_embedded(self, fresh: Mapping[str, Samples]) -> None:
         """Ranks what is there so far."""
@@ -129,7 +133,7 @@ class Filling(WalkEvents):
     def on_checked(self, fresh: Mapping[str, Report]) -> None:
         """Takes findings as they come; they are shown with the next ranking, or beside the one that is complete."""
         self.reports |= fresh
-        if self.is_embedded and time.monotonic() > self.due:
+        if self.is_first and self.is_embedded and time.monotonic() > self.due:
             now = time.monotonic()
             self._update(redraw=False)
             self.due = time.monotonic() + max(FAULTS_S, PATIENCE * (time.monotonic() - now))
@@ -141,7 +145,8 @@ class Filling(WalkEvents):
         encoder = self.project.contents.encoder or self.project.memory.encoder
         self.is_embedded = True
         redraw = ranked is not None  # else nothing looks different until the findings or the new scores come
-        self._update(redraw=redraw, embeddings=embeddings, provisional=ranked, encoder=encoder)
+        if redraw or embeddings is not self.project.contents.embeddings:
+            self._update(redraw=redraw, embeddings=embeddings, provisional=ranked, encoder=encoder)
         if library is not None and self.project.memory.standing != "stopped":  # else what is new waits
             files = dict(zip(library.loops["path"], library.loops["loop_id"], strict=True))
             self.store.put_project_files(self.project.id, files)
@@ -152,7 +157,9 @@ class Filling(WalkEvents):
             return
         with self.lock:
             self.is_checked = True
-            self.project.update(faults=faults)
+            shown = self.project.contents.faults
+            if shown is None or not faults.equals(shown):
+                self.project.update(faults=faults)
 
     def on_remark(self, sentence: str) -> None:
         """Said with the news of the model, or beside that of new scores."""

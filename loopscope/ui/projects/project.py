@@ -138,6 +138,8 @@ class Project:
         self.contents = Contents()
         self.tasks = TaskBoard()
         self.notice: Notice | None = None
+        self.is_out = threading.Event()  # no page waits to be drawn for what is read from the store
+        self.is_out.set()
         self.is_interrupted = False  # its work ends with the server and not by anyone's wish
         self._store = store
         self.lock = threading.RLock()
