@@ -15,6 +15,7 @@ import pytest
 import soundfile as sf
 from streamlit.testing.v1 import AppTest
 
+from loopscope.analysis.families import Relations
 from loopscope.analysis.feedback import Feedback
 from loopscope.analysis.report import KindCount
 from loopscope.analysis.resemblance import resemblance_of
@@ -436,6 +437,39 @@ def test_a_tempo_that_is_wrong_is_put_right_in_details_and_taken_back(walked: Wa
     assert shown.loc["Bass_102_Em.wav", ["bpm", "key"]].tolist() == [104.5, "Gbm"]
     at.button(key="correct-undo").click().run()
     assert "102 BPM (from its name)" in texts(at).replace("\\", "") and exported() == [102.0, "name", "Em", "name"]
+
+
+def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    state = state_of(at)
+    loop_ids = walked.embeddings.loop_ids
+    near = (np.array([0, 3]), np.array([1, 4]), np.array([0.999, 0.98]))
+    state.project.update(relations=Relations(loop_ids, near, ((loop_ids[5], loop_ids[6]),), has_riffs=True))
+
+    def shown(kind: str) -> pd.DataFrame:
+        for key, value in {"families-open": True, "families-kind": kind}.items():
+            at.session_state[key] = state_of(at).choices[key] = value
+        at.run()
+        assert not at.exception
+        return next((t.value for t in at.dataframe if "family" in t.value), pd.DataFrame())
+
+    exact = shown("Exact copies")
+    assert sorted(exact["name"]) == ["Bass_101_Em.wav", "copy.wav"] and exact["keep"].sum() == 1
+    assert "families-quarantine" not in [button.key for button in at.button], "they share one mark"
+    assert len(shown("The same riff")) == 2 and len(shown("Near copies")) == 2
+    at.slider(key="families-cosine").set_value(0.975).run()
+    table = shown("Near copies")
+    assert len(table) == 4 and table["family"].max() == 2
+    with Store.default() as store:
+        store.set_mark(loop_ids[3], "love")
+        store.set_mark(loop_ids[4], "love")
+        at.run()
+        at.button(key="families-quarantine").click().run()
+        marks = {loop_id: mark.mark for loop_id, mark in store.get_marks().items()}
+        assert sorted(marks.values()) == ["love", "love", "quarantine"], "what has a mark keeps it"
+        assert set(marks) - {loop_ids[3], loop_ids[4]} < {loop_ids[0], loop_ids[1]}
+        at.button(key="families-undo").click().run()
+        assert not at.exception and set(store.get_marks()) == {loop_ids[3], loop_ids[4]}
 
 
 def test_who_plays_the_same_riff_is_named_here_and_in_the_owner_s_other_folders(walked: Walked) -> None:

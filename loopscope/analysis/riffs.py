@@ -42,6 +42,11 @@ class Riffs:
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def loop_ids(self) -> tuple[str, ...]:
+        """Whose they are."""
+        return self._ids
+
     def kin_of(self, loop_id: str, likeness: float = SAME_RIFF) -> list[Kin]:
         """Who plays the same riff at least so alike, the most alike first; nobody where it has none."""
         row = self._row_of.get(loop_id)

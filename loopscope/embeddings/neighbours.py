@@ -5,6 +5,7 @@ direction) to 2 (opposite), 1 for a row of zeros. Everything is exact: one query
 product, and near duplicates are searched in blocks of rows, so that memory grows with n and not with n².
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_pro
 
 BLOCK_ROWS = 256  # of all against all: 50 MB of similarities at 50,000 loops
 MANY_PAIRS = 2**14  # compared one by one in a block: 2 × 64 MB of rows of 1,024
+MOST_PAIRS = 2_000_000  # 50 MB; whoever looks at groups has asked for too little likeness
 N_AXES = 48  # of the projection that rules most pairs out
 SAMPLE_ROWS = 4096  # enough to find those axes
 SLACK = 1e-4  # above the rounding of float32 products
@@ -61,25 +63,59 @@ def near_duplicates(
     Exact, though few pairs are compared in full: an orthogonal projection brings no two rows further apart, so rows
     that are too far apart along the first principal axes of the unit rows are so in all dimensions.
     """
+    found = NearDuplicates(np.full(len(X), -1, np.int64), np.full(len(X), np.nan, np.float32))
+    for rows, others, similarity in _similar(X, cosine, on_progress, should_stop):
+        best = similarity.argmax(axis=1)
+        top = similarity[np.arange(len(rows)), best]
+        same = top >= cosine
+        found.partner[rows[same]], found.cosine[rows[same]] = others[best[same]], top[same]
+    return found
+
+
+def pairs_above(
+    X: Float,
+    cosine: float,
+    on_progress: ProgressCallback = ignore_progress,
+    should_stop: StopCheck = never_stop,
+) -> tuple[Int, Int, Float]:
+    """Every pair of rows that agree to at least `cosine`, each once: rows (m,), rows (m,) and their cosine (m,).
+
+    Raises Cancelled, and DataError for more than MOST_PAIRS.
+    """
+    found: list[tuple[Int, Int, Float]] = []
+    n_found = 0
+    for rows, others, similarity in _similar(X, cosine, on_progress, should_stop):
+        i, j = np.nonzero((similarity >= cosine) & (rows[:, None] < others))
+        found.append((rows[i], others[j], similarity[i, j]))
+        n_found += len(i)
+        if n_found > MOST_PAIRS:
+            raise DataError(f"More than {MOST_PAIRS:,} pairs agree to {cosine:g}; ask for more likeness than that.")
+    first, second, likeness = zip(*found, strict=True) if found else ((), (), ())
+    ints = np.empty(0, np.int64)
+    return np.concatenate([ints, *first]), np.concatenate([ints, *second]), np.concatenate([np.empty(0), *likeness])
+
+
+def _similar(
+    X: Float, cosine: float, on_progress: ProgressCallback, should_stop: StopCheck
+) -> Iterator[tuple[Int, Int, Float]]:
+    """Rows (m,) block by block, those that may agree with one of them to `cosine` (n,), and how far they do (m, n)."""
     unit = _unit(X)
     axes = unit @ _principal_axes(unit)
     order = np.argsort(axes[:, 0], kind="stable")
     first = axes[order, 0]
     reach = np.sqrt(max(2 - 2 * cosine, 0)) + SLACK
-    found = NearDuplicates(np.full(len(unit), -1, np.int64), np.full(len(unit), np.nan, np.float32))
     for start in range(0, len(unit), BLOCK_ROWS):
         if should_stop():
             raise Cancelled("The search for near duplicates was stopped.")
         stop = min(start + BLOCK_ROWS, len(unit))
         low, high = np.searchsorted(first, [first[start] - reach, first[stop - 1] + reach])
         rows, others = order[start:stop], order[low:high]
-        _match(unit, axes, rows, others, cosine, found)
+        yield rows, others, _likeness(unit, axes, rows, others, cosine)
         on_progress(Progress("Finding near duplicates", stop, len(unit), unit="loops"))
-    return found
 
 
-def _match(unit: Float, axes: Float, rows: Int, others: Int, cosine: float, found: NearDuplicates) -> None:
-    """Enter into `found` the most similar of `others` for each of `rows`, where it is similar enough."""
+def _likeness(unit: Float, axes: Float, rows: Int, others: Int, cosine: float) -> Float:
+    """The cosine of each of `rows` with each of `others`, minus infinity with itself and where it is below `cosine`."""
     similarity = _minus_half_squared_distance(axes[rows], axes[others])
     i, j = np.nonzero(similarity >= cosine - 1 - SLACK)
     if len(i) > MANY_PAIRS:  # thousands of copies of one sound: the plain product is the shorter way
@@ -88,10 +124,7 @@ def _match(unit: Float, axes: Float, rows: Int, others: Int, cosine: float, foun
         similarity.fill(-np.inf)
         similarity[i, j] = np.einsum("pf,pf->p", unit[rows[i]], unit[others[j]])
     similarity[others == rows[:, None]] = -np.inf
-    best = similarity.argmax(axis=1)
-    top = similarity[np.arange(len(rows)), best]
-    same = top >= cosine
-    found.partner[rows[same]], found.cosine[rows[same]] = others[best[same]], top[same]
+    return similarity
 
 
 def _minus_half_squared_distance(A: Float, B: Float) -> Float:

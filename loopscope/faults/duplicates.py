@@ -48,7 +48,7 @@ def near_duplicate_rows(
     """
     if not len(loop_ids):
         return []
-    found = near_duplicates(_centred(X), cosine, on_progress, should_stop)
+    found = near_duplicates(centred(X), cosine, on_progress, should_stop)
     return [
         _row(
             loop_ids[i],
@@ -61,7 +61,7 @@ def near_duplicate_rows(
     ]
 
 
-def _centred(X: Float) -> Float:
+def centred(X: Float) -> Float:
     """Rows at length 1, less their mean over the library."""
     length = np.linalg.norm(X, axis=1, keepdims=True)
     unit = X / np.where(length > 0, length, 1.0)

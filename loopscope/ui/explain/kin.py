@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
+from loopscope.analysis.families import clipped_loops, keeper_of
 from loopscope.analysis.riffs import Kin, Riffs
 from loopscope.files import display_name
 from loopscope.library import Library
@@ -19,7 +20,6 @@ from loopscope.wording import counted
 
 SHOWN = 12
 SAME_TEMPO = 0.01  # relative
-CLIPPING = "clipping"
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,9 @@ def _tempi(state: SessionState, loop_ids: list[str]) -> dict[str, float]:
 def _keeper(state: SessionState, library: Library, loop_ids: list[str]) -> str:
     """The one that is not clipped, of the highest rate, the longest; nothing where they are alike in all that."""
     rows = library.unique[library.unique["loop_id"].isin(loop_ids)]
-    clipped = set() if state.faults is None else set(state.faults.loc[state.faults["kind"] == CLIPPING, "loop_id"])
-    worth = [
-        (loop_id not in clipped, int(rate), round(float(seconds), 1), str(name))
-        for loop_id, rate, seconds, name in zip(
-            rows["loop_id"], rows["sample_rate"], rows["duration_s"], rows["name"], strict=True
-        )
-    ]
-    if not worth:
+    clipped = clipped_loops(state.faults)
+    if rows.empty:
         return ""
-    _, rate, seconds, name = max(worth)
-    differ = [len({values[at] for values in worth}) > 1 for at in range(3)]
-    reasons = ("not clipped", f"{rate / 1000:g} kHz", f"{seconds:g} s")
-    why = ", ".join(reason for reason, tells in zip(reasons, differ, strict=True) if tells)
+    keeper, why = keeper_of(rows, clipped)
+    name = str(rows.loc[rows["loop_id"] == keeper, "name"].iloc[0])
     return f"To keep of those in one key and tempo: {printable(name)} ({why})." if why else ""

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from loopscope.analysis.families import Relations
 from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.limits import OTHER_TEMPO
@@ -42,6 +43,7 @@ class Contents:
     provisional: ScoredLoops | None = None
     stopped: tuple[str, StoppedTraining] | None = None
     changes: Changes | None = None
+    relations: Relations | None = None
     serial: int = 0
     generation: int = 0
 

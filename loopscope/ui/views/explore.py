@@ -19,6 +19,7 @@ from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
+from loopscope.ui.views.families import families
 from loopscope.ui.views.known_projects import show_changes
 from loopscope.ui.views.lessons import why_moved
 from loopscope.ui.views.packs import show_chosen, show_pack
@@ -142,6 +143,7 @@ def _view(library: Library, kind: str) -> None:
         finder = explorer_view(state.project, state.seen, state.active).moments
         explain(state, library, table, has_explorer=False, finder=finder)
     metadata_task(state, library)
+    families(state, library)
     renames(state, library)
     takeaway(state, library, table, threshold)
 

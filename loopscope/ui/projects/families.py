@@ -1,0 +1,22 @@
+"""Who is alike in a folder, found by a task when it is asked for."""
+
+from loopscope.analysis.families import find_relations
+from loopscope.analysis.riffs import Riffs
+from loopscope.embeddings import EmbeddingSet
+from loopscope.metadata.riffs import known_riffs
+from loopscope.store import Store
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.tasks import Task
+
+FAMILIES = "families"
+
+
+def start_families(project: Project, store: Store, embeddings: EmbeddingSet) -> Task:
+    """The project knows them afterwards."""
+
+    def work(task: Task) -> None:
+        riffs = Riffs(known_riffs(embeddings.loop_ids, store))
+        relations = find_relations(embeddings, riffs, task.on_progress, task.should_stop)
+        project.update(refill=False, relations=relations)
+
+    return project.tasks.start(FAMILIES, "Finding families", work)
