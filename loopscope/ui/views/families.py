@@ -41,7 +41,7 @@ def families(state: SessionState, library: Library) -> None:
 def _families(state: SessionState, library: Library) -> None:
     relations, embeddings = state.seen.relations, state.embeddings
     recall({"families-kind": NEAR, "families-cosine": SAME_SOUND_COSINE})
-    kind = st.segmented_control("Kind", (EXACT, NEAR, RIFF), key="families-kind", required=True) or NEAR
+    kind = _kind()
     remember("families-kind")
     table = pd.DataFrame()
     if kind == EXACT:
@@ -64,6 +64,12 @@ def _families(state: SessionState, library: Library) -> None:
         st.info("Nobody is alike." if kind != RIFF or relations is None or relations.has_riffs else _too_many())
         return
     _show(table, kind)
+
+
+def _kind() -> str:
+    kinds = (EXACT, NEAR, RIFF)
+    chosen = st.segmented_control("Kind", kinds, key="families-kind", required=True, label_visibility="collapsed")
+    return chosen or NEAR
 
 
 def _too_many() -> str:
