@@ -102,3 +102,24 @@ def test_what_a_newer_version_wrote_is_let_go_of(path: Path, connections: list[s
         Database(path)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connections[-1].execute("SELECT 1")
+
+
+def test_where_no_new_file_can_be_begun_that_is_one_sentence_and_nothing_stays_open(
+    path: Path, connections: list[sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(b"no database" * 1000)
+    connect = database._connect
+
+    def full(wanted: Path) -> sqlite3.Connection:
+        if not wanted.exists():
+            raise sqlite3.OperationalError("database or disk is full")
+        return connect(wanted)
+
+    monkeypatch.setattr(database, "_connect", full)
+    with pytest.raises(StoreError, match=r"cannot be used \(database or disk is full\); free some disk space\.$"):
+        Database(path)
+    (aside,) = path.parent.glob(f"{path.name}.corrupt-*")
+    assert aside.read_bytes() == b"no database" * 1000
+    for connection in connections:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")

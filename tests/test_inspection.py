@@ -126,7 +126,7 @@ def test_a_file_that_changes_meanwhile_is_looked_at_again_later(
 
 def test_a_disk_that_fails_says_nothing_of_the_file(tone: Path) -> None:
     class Failing(FileIO):
-        def read(self, size: int | None = -1) -> bytes:
+        def readinto(self, buffer: object) -> int:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with Failing(tone) as file, pytest.raises(TransientAudioError, match="cannot be read: Input/output error"):

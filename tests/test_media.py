@@ -3,7 +3,9 @@
 import gzip
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -76,6 +78,23 @@ def test_an_unchanged_loop_is_not_sent_again_and_a_changed_one_is(client: TestCl
     changed = client.get(f"/ls/audio/{TOKEN}/{LOOP}", headers={"If-None-Match": first.headers["etag"]})
     assert changed.status_code == 200
     assert "x-loudness-lufs" not in changed.headers, "digital silence has no loudness"
+
+
+def test_a_loop_of_which_nothing_is_sent_is_closed_again(
+    client: TestClient, tone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[FileIO] = []
+    playable = media.audio.playable
+
+    def noted(*arguments: Any) -> tuple[FileIO, str]:
+        file, mime = playable(*arguments)
+        opened.append(file)
+        return file, mime
+
+    monkeypatch.setattr(media.audio, "playable", noted)
+    etag = client.get(f"/ls/audio/{TOKEN}/{LOOP}").headers["etag"]
+    assert client.get(f"/ls/audio/{TOKEN}/{LOOP}", headers={"If-None-Match": etag}).status_code == 304
+    assert [file.closed for file in opened] == [True, True]
 
 
 @pytest.mark.parametrize(

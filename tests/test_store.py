@@ -114,6 +114,71 @@ def test_a_vector_with_flipped_bits_is_absent(path: Path) -> None:
         assert set(store.get_embeddings(ids(2), "e")) == {ids(2)[1]}
 
 
+def test_embeddings_of_any_kind_of_number_are_kept_and_of_one_row_a_loop_only(path: Path) -> None:
+    X = vectors(2)
+    with Store(path) as store:
+        store.put_embeddings(ids(2), "e", X.astype(np.float64).T.copy().T)
+        assert np.array_equal(store.get_embeddings(ids(2), "e")[ids(2)[1]], X[1])
+        for shape in ((2,), (2, 4, 4)):
+            with pytest.raises(DataError, match="do not fit 2 loops"):
+                store.put_embeddings(ids(2), "e", np.zeros(shape, np.float32))
+
+
+def test_patches_belong_to_their_loop_and_maker_and_go_with_its_embeddings(path: Path) -> None:
+    patches = [np.full((number, 300), number, np.float16) for number in (2, 5)]
+    with Store(path) as store:
+        store.put_embeddings(ids(2), "aisfx", vectors(2), "aisfx-patches-1", patches)
+        store.put_embeddings(ids(1), "clap", vectors(1), "clap-patches-1", patches[:1])
+        found = store.get_patches([*ids(2), "unknown"], "aisfx-patches-1")
+        assert list(found) == ids(2) and all(map(np.array_equal, found.values(), patches))
+        assert store.get_patches(ids(2), "clap-patches-2") == {}
+        store.put_embeddings(ids(500), "aisfx", vectors(500, 512))
+        assert store.embeddings_by_encoder() == {"aisfx": 500, "clap": 1}
+        before = bytes_on_disk(path)
+        store.clear_embeddings("aisfx")
+        assert store.embeddings_by_encoder() == {"clap": 1} and bytes_on_disk(path) < before / 10
+        assert store.get_patches(ids(2), "aisfx-patches-1") == {}
+        assert list(store.get_patches(ids(2), "clap-patches-1")) == ids(1)
+
+
+def test_a_memory_has_the_reports_of_one_version_that_fit(path: Path) -> None:
+    with Store(path) as store:
+        memory = store.memory("faults", "1", lambda report: isinstance(report, dict))
+        memory.remember({"a": {"click": 1}, "b": ["misfit"]})
+        store.put_reports("faults", {"a": {"click": 2}}, "2")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("INSERT INTO faults VALUES ('1', 'c', '{')")
+        assert memory.recall(["a", "b", "c"]) == {"a": {"click": 1}}
+        assert store.get_reports("faults", ["a", "b", "c"], "1") == {"a": {"click": 1}, "b": ["misfit"]}
+
+
+def test_a_file_s_row_that_cannot_be_read_is_unknown(path: Path) -> None:
+    key = FileKey("/a/b.wav", 100, 5)
+    with Store(path) as store:
+        store.put_files({key: ROW})
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE files SET duration_s = 'long'")
+        assert store.get_files([key]) == {}
+
+
+def test_a_project_that_is_deleted_is_gone_with_its_files_and_no_other_is(path: Path) -> None:
+    with Store(path) as store:
+        for name in ("a", "b"):
+            store.put_project(ProjectRow(name, "me", "/music", name, 1.0, {}))
+            store.put_project_files(name, {f"/music/{name}.wav": "ab" * 16})
+        store.delete_project("a")
+        assert [project.project_id for project in store.get_projects("me")] == ["b"]
+        assert store.get_project_files("a") == {} and len(store.get_project_files("b")) == 1
+
+
+def test_a_note_in_which_bits_flipped_is_read_as_far_as_it_is_text(path: Path) -> None:
+    with Store(path) as store:
+        store.set_mark("a", "keep")
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE marks SET note = CAST(x'ff6e6f7465' AS TEXT)")
+        assert store.get_marks()["a"].note == "\ufffdnote"
+
+
 def test_marks_are_set_changed_and_removed(path: Path) -> None:
     with Store(path) as store:
         before = time.time()

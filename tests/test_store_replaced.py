@@ -1,18 +1,22 @@
 """A database deleted or replaced while it is open is noticed before a mark counts as saved, by every process."""
 
+import errno
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from loopscope.errors import StoreError
 from loopscope.store import ProjectRow, Store
+from loopscope.store.rescue import Place, close_gone, place_of, rows_to_keep, set_aside
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ProjectRow("p", "local", "/music", "music", 5.0, {"active": "m"})
@@ -142,6 +146,79 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence_and_costs_nothing(pat
         path.rmdir()
         store.set_mark("third", "keep")
     assert set(marks_in(path)) == {"first", "second", "third"}
+
+
+def test_what_moved_on_is_counted_and_the_file_that_went_is_let_go(
+    path: Path, connections: list[sqlite3.Connection]
+) -> None:
+    with Store(path) as store:
+        store.set_mark("first", "keep")
+        delete(path)
+        store.set_mark("second", "keep")
+        assert store.notice == (
+            "The database was deleted or replaced while loopscope was open; the one there now got the 2 marks and "
+            "settings of before. What else it lacks will be computed again."
+        )
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connections[0].execute("SELECT 1")
+
+
+def opened_with_a_log(path: Path) -> tuple[sqlite3.Connection, tuple[Place, ...]]:
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE marks (loop_id)")
+    return connection, place_of(path)
+
+
+def test_the_log_of_another_database_is_kept_from_the_one_that_is_closed(path: Path) -> None:
+    """Only the log was replaced: whoever has the database open still writes to that, so all is set aside."""
+    connection, opened = opened_with_a_log(path)
+    delete_log(path)
+    path.with_name(f"{path.name}-wal").write_bytes(b"another log")
+    close_gone(connection, path, opened)
+    names = [re.sub(r"-\d{8}-\d{6}-\d{6}", "-then", file.name) for file in files_of(path)]
+    assert names == [f"{path.name}.replaced-then", f"{path.name}.replaced-then-wal"]
+    assert files_of(path)[1].read_bytes() == b"another log"
+
+
+def test_the_log_of_the_one_that_is_closed_ends_with_it(path: Path) -> None:
+    connection, opened = opened_with_a_log(path)
+    delete_index(path)
+    close_gone(connection, path, opened)
+    (aside,) = files_of(path)
+    with closing(sqlite3.connect(aside)) as there:
+        assert there.execute("SELECT count(*) FROM marks").fetchone() == (0,), "what stood in the log is in it"
+
+
+def test_what_can_be_read_of_a_damaged_table_is_kept_from_both_its_ends(path: Path) -> None:
+    class Damaged:
+        """Of each query two rows can be read."""
+
+        def execute(self, statement: str) -> Iterator[tuple[object, ...]]:
+            yield from whole._database.rows(statement)[:2]
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+    with Store(path) as whole:
+        whole.set_marks(dict.fromkeys("abcde", "keep"))
+        kept = rows_to_keep(cast(sqlite3.Connection, Damaged()))
+    assert [row[0] for row in kept["marks"]] == ["a", "b", "e", "d"]
+
+
+def test_what_cannot_be_renamed_is_one_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, opened = opened_with_a_log(path)
+    delete_log(path)
+    path.with_name(f"{path.name}-wal").write_bytes(b"another log")
+
+    def refuse(_file: Path, _name: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StoreError, match=r"was replaced and cannot be let go \(Permission denied\)\.$"):
+        close_gone(connection, path, opened)
+    with pytest.raises(StoreError, match=r"^The corrupt database .* cannot be renamed \(Permission denied\); move"):
+        set_aside(path, "corrupt")
+    connection.close()
 
 
 def test_a_file_that_is_replaced_again_and_again_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 // A folder on its way to the server: several files at a time, each tried again, none sent twice.
 
+import { put as putFile } from "./upload-request.js";
+
 const AT_A_TIME = 4;
 const WAITS_MS = [500, 2000, 8000]; // before a file is tried again
 
@@ -10,17 +12,19 @@ export class UploadSender {
   /**
    * @param {UploadFile[]} files
    * @param {string} address of the session's uploads
-   * @param {{ fetch?: typeof globalThis.fetch, wait?: (ms: number) => Promise<unknown> }} [means]
+   * @param {{ fetch?: typeof globalThis.fetch, put?: typeof putFile, wait?: (ms: number) => Promise<unknown> }} [means]
    */
-  constructor(files, address, { fetch = (...request) => globalThis.fetch(...request), wait = rested } = {}) {
+  constructor(files, address, means = {}) {
+    const { fetch = (...request) => globalThis.fetch(...request), put = putFile, wait = rested } = means;
     this.files = files;
     this.address = address;
     this.fetch = fetch;
+    this.put = put;
     this.wait = wait;
     this.name = "";
     /** @type {Set<number>} */
     this.sent = new Set();
-    this.sentBytes = 0;
+    this.sentBytes = 0; // those of files that are under way among them
     this.bytes = files.reduce((sum, { size }) => sum + size, 0);
     this.ending = new AbortController();
   }
@@ -45,7 +49,8 @@ export class UploadSender {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ files }),
       };
-      this.name = (await (await this.#patiently(this.address, asked)).json()).upload;
+      const begin = () => this.fetch(this.address, { ...asked, signal: this.ending.signal });
+      this.name = (await (await this.#patiently(begin)).json()).upload;
     }
     const waiting = [...this.files.keys()].filter((number) => !this.sent.has(number)).values();
     let failed = false;
@@ -53,17 +58,11 @@ export class UploadSender {
       for (const number of waiting) {
         if (failed || this.isCancelled) return;
         try {
-          await this.#patiently(`${this.address}/${this.name}/${number}`, {
-            method: "PUT",
-            body: this.files[number].body,
-          });
+          await this.#sendFile(number, onProgress);
         } catch (error) {
           failed = true;
           throw error;
         }
-        this.sent.add(number);
-        this.sentBytes += this.files[number].size;
-        onProgress();
       }
     };
     const ends = await Promise.allSettled(Array.from({ length: AT_A_TIME }, worker));
@@ -77,11 +76,32 @@ export class UploadSender {
     if (this.name) await this.fetch(`${this.address}/${this.name}`, { method: "DELETE" }).catch(() => null);
   }
 
-  /** @param {string} address @param {RequestInit} request */
-  async #patiently(address, request) {
+  /** @param {number} number @param {() => void} onProgress */
+  async #sendFile(number, onProgress) {
+    const { body, size } = this.files[number];
+    let gone = 0;
+    /** @param {number} bytes */
+    const note = (bytes) => {
+      this.sentBytes += bytes - gone;
+      gone = bytes;
+      onProgress();
+    };
+    const place = `${this.address}/${this.name}/${number}`;
+    try {
+      await this.#patiently(() => this.put(place, body, this.ending.signal, note));
+    } catch (error) {
+      note(0); // all of it is sent anew
+      throw error;
+    }
+    this.sent.add(number);
+    note(size);
+  }
+
+  /** @param {() => Promise<Response>} request */
+  async #patiently(request) {
     for (const wait of [...WAITS_MS, null]) {
       try {
-        return await this.#once(address, request);
+        return await this.#once(request);
       } catch (error) {
         if (wait === null || error instanceof Refusal || this.isCancelled) throw error;
         await this.wait(wait);
@@ -90,11 +110,11 @@ export class UploadSender {
     throw new Error("never reached");
   }
 
-  /** @param {string} address @param {RequestInit} request */
-  async #once(address, request) {
+  /** @param {() => Promise<Response>} request */
+  async #once(request) {
     let answer;
     try {
-      answer = await this.fetch(address, { ...request, signal: this.ending.signal });
+      answer = await request();
     } catch {
       throw new Error("The connection was lost, or a file could not be read.");
     }

@@ -7,6 +7,7 @@ to find a broken FLAC or MP3 frame before a user meets it; it costs about as muc
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from io import FileIO
 
 from loopscope.audio.decoding import check_block
@@ -24,7 +25,6 @@ from loopscope.errors import AudioError
 from loopscope.user_files import FilePath
 
 HASH_BYTES = 16
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,8 @@ def _decoded_duration(reader: Reader) -> float:
 
 
 def _hash(file: FileIO) -> str:
-    digest = hashlib.blake2b(digest_size=HASH_BYTES)
     try:
         file.seek(0)
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=HASH_BYTES)).hexdigest()
     except OSError as error:
         raise TransientAudioError(f"The file cannot be read: {error.strerror}.") from error
-    return digest.hexdigest()

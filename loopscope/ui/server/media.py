@@ -54,15 +54,15 @@ def routes() -> list[Route]:
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     prefix = f"/{base}/ls" if base else "/ls"
     return [
-        Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio, methods=["GET"]),
-        Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data, methods=["GET"]),
-        Route(f"{prefix}/file/{{token}}/{{slot}}", _file, methods=["GET"]),
+        Route(f"{prefix}/audio/{{token}}/{{loop_id}}", _audio),
+        Route(f"{prefix}/data/{{token}}/{{version}}/{{name}}", _data),
+        Route(f"{prefix}/file/{{token}}/{{slot}}", _file),
         *messages.routes(prefix),
         *upload_routes.routes(prefix),
-        Route(f"{prefix}/assets/plotly.min.js", _plotly, methods=["GET"]),
-        Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset, methods=["GET"]),
+        Route(f"{prefix}/assets/plotly.min.js", _plotly),
+        Route(f"{prefix}/assets/explorer/{{build}}/{{name}}", _asset),
         # Else Streamlit answers with its start page.
-        Route(f"{prefix}/{{rest:path}}", lambda request: _not_found(), methods=["GET"]),
+        Route(f"{prefix}/{{rest:path}}", lambda request: _not_found()),
     ]
 
 
