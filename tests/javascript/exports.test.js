@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const FOLDER = new URL("../../assets/explorer/", import.meta.url);
-const FOR_TESTS = ["density"];
+const FOR_TESTS = ["density", "clicks", "withClicks"];
 const sources = new Map(
   readdirSync(FOLDER)
     .filter((name) => name.endsWith(".js"))
