@@ -9,8 +9,9 @@ import numpy as np
 import soundfile
 
 from loopscope.faults.base import Fault
-from loopscope.faults.check import tempi_of, version
-from loopscope.faults.file_report import StoredReport
+from loopscope.faults.check import tempi_of
+from loopscope.faults.file_report import FileReport
+from loopscope.faults.memory import keep_reports
 from loopscope.library import Library
 from loopscope.store import Store
 
@@ -56,8 +57,13 @@ def fill(store: Store, library: Library, encoder_id: str, n_features: int) -> No
     for start in range(0, len(loop_ids), BATCH):
         ids = loop_ids[start : start + BATCH]
         store.put_embeddings(ids, encoder_id, X[start : start + BATCH])
-        reports: dict[str, StoredReport] = {
-            loop_id: {"tempo_bpm": tempi[loop_id], "findings": [finding] if i % 40 == 0 else [], "values": {}}
+        reports: dict[str, FileReport] = {
+            loop_id: {
+                "tempo_bpm": tempi[loop_id],
+                "findings": [finding] if i % 40 == 0 else [],
+                "values": {},
+                "failed": [],
+            }
             for i, loop_id in enumerate(ids)
         }
-        store.put_reports("faults", reports, version())
+        keep_reports(store, reports)

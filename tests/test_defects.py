@@ -18,10 +18,10 @@ from loopscope.analysis.triage import triage_rank
 from loopscope.batches import measure_loops
 from loopscope.embeddings import clips, embed_library
 from loopscope.errors import Cancelled
-from loopscope.faults import check as fault_library
 from loopscope.faults import check_library, fault_scores, file_report, registry
 from loopscope.faults.base import Measurement, Signal
 from loopscope.faults.file_report import check_file
+from loopscope.faults.memory import version
 from loopscope.library import Library, scan_folder
 from loopscope.metadata import bars, listening, table
 from loopscope.metadata.collect import measure_metadata
@@ -105,7 +105,7 @@ def test_a_check_that_fails_is_a_finding_of_that_loop_and_evidence_of_nothing(
     pd.testing.assert_frame_equal(again, found)
     (line,) = keeper.lines  # said once, though it was met twice, and names no file
     assert "the check for clipping failed" in line and "OverflowError" in line and ODD not in line
-    assert odd not in store.get_reports("faults", [odd], fault_library.version())
+    assert odd not in store.get_reports("faults", [odd], version())
     pd.testing.assert_frame_equal(check_library(library, store), sound)  # tried again as soon as the check is mended
 
 

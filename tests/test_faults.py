@@ -18,6 +18,7 @@ from loopscope.faults.base import Measurement, in_percent
 from loopscope.faults.check import FAULT_COLUMNS
 from loopscope.faults.duplicates import near_duplicate_rows
 from loopscope.faults.file_report import check_file
+from loopscope.faults.memory import version
 from loopscope.faults.registry import BLOCK_S, CHECKS, judge
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
@@ -349,12 +350,6 @@ def test_what_was_checked_is_not_read_again(library: Library, tmp_path: Path, mo
     assert first.to_dict("records") == second.to_dict("records")
 
 
-def test_other_limits_make_old_reports_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fault_library.version()
-    monkeypatch.setattr(fault_library, "LIMITS", dict(list(LIMITS.items())[1:]))
-    assert fault_library.version() != before
-
-
 def test_a_stopped_check_keeps_finished_batches(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +358,7 @@ def test_a_stopped_check_keeps_finished_batches(
     with Store(tmp_path / "store.sqlite3") as store:
         with pytest.raises(Cancelled, match="kept"):
             check_library(library, store, reports.append, lambda: len(reports) >= 2)
-        assert len(store.get_reports("faults", library.unique["loop_id"], fault_library.version())) == 1
+        assert len(store.get_reports("faults", library.unique["loop_id"], version())) == 1
 
 
 def test_a_file_that_vanished_is_a_reason_and_is_tried_again(library: Library, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from loopscope.faults import check as fault_library
 from loopscope.faults import check_library
 from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.limits import changed_limits
+from loopscope.faults.memory import version
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from loopscope.store import Store
@@ -87,7 +88,7 @@ def test_what_ends_a_child_or_a_check_costs_one_file(
     names = library.unique.set_index("loop_id")["name"]
     with Store(tmp_path / "store.sqlite3") as store, caplog.at_level(logging.WARNING, logger="loopscope"):
         found = check_library(library, store)
-        kept = store.get_reports("faults", list(library.unique["loop_id"]), fault_library.version())
+        kept = store.get_reports("faults", list(library.unique["loop_id"]), version())
     failed = found[found["kind"] == CHECK_FAILED]
     sentences = dict(zip(names[failed["loop_id"]], failed["sentence"], strict=True))
     assert sorted(sentences) == ["crash.wav", "long.wav", "slow.wav"]

@@ -27,8 +27,8 @@ from loopscope.errors import DataError, EncoderError
 from loopscope.exports.findings import sarif_bytes
 from loopscope.faults import registry
 from loopscope.faults.base import Measurement, Signal
-from loopscope.faults.check import version
 from loopscope.faults.limits import LIMITS, changed_limits
+from loopscope.faults.memory import version
 from loopscope.packs import rules as rules_module
 from loopscope.packs.baseline import write_baseline
 from loopscope.packs.check import Listener, check_folder

@@ -8,12 +8,13 @@ import pandas as pd
 from loopscope.batches import Memory
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults import add_near_duplicates
-from loopscope.faults.check import CHECKS_REVISION, FAULT_COLUMNS, faults_frame, known_faults
+from loopscope.faults.check import FAULT_COLUMNS, faults_frame, known_faults
 from loopscope.faults.file_report import Report, is_report
 from loopscope.library import Library
 from loopscope.progress import ProgressCallback, StopCheck
 from loopscope.store import Store
 
+REVISION = 12  # raise it whenever others would be found, or something else be said of them
 OF_ALL = "*"  # stands for the whole set of loops where reports are kept by loop_id
 
 
@@ -45,7 +46,7 @@ def known_findings(library: Library, embeddings: EmbeddingSet, store: Store) -> 
 
 def _memory(embeddings: EmbeddingSet, store: Store) -> Memory[Report]:
     digest = hashlib.sha256("\n".join((embeddings.encoder_id, *embeddings.loop_ids)).encode()).hexdigest()
-    return store.memory("faults", f"near duplicates {CHECKS_REVISION} {digest[:24]}", _is_report_of_all)
+    return store.memory("faults", f"near duplicates {REVISION} {digest[:24]}", _is_report_of_all)
 
 
 def _joined(faults: pd.DataFrame, rows: Report) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.embeddings.cluster import client_in_force, connected_to, results_of
 from loopscope.encoders.base import Encoder, PatchEncoder, Samples
 from loopscope.errors import LoopscopeError
-from loopscope.faults.check import version
+from loopscope.faults.memory import keep_reports
 from loopscope.library import Library
 from loopscope.progress import Progress, ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
@@ -118,7 +118,7 @@ def _keep(heard: Heard, encoder: Encoder, store: Store) -> None:
         if batch.loop_ids:
             store.put_embeddings(batch.loop_ids, encoder.encoder_id, batch.X, patch_id, batch.patches)
     if heard.reports:
-        store.put_reports("faults", heard.reports, version())
+        keep_reports(store, heard.reports)
     for of, found in heard.measurements.items():
         if found:
             store.put_reports("measurements", found, of)

@@ -17,9 +17,8 @@ from loopscope.defects import Defect, attempt
 from loopscope.embeddings.clips import BatchResult, batches_of, clips_of, embed_batch
 from loopscope.encoders.base import Encoder
 from loopscope.errors import AudioError, Cancelled
-from loopscope.faults.base import CHECK_FAILED
 from loopscope.faults.check import STAGE, tempi_of
-from loopscope.faults.file_report import StoredReport, report_of
+from loopscope.faults.file_report import FileReport, report_of
 from loopscope.library import Library
 from loopscope.metadata.collect import measure_metadata
 from loopscope.metadata.listening import VERSIONS
@@ -36,7 +35,7 @@ class Heard:
     """
 
     embedded: tuple[BatchResult, ...]
-    reports: Mapping[str, StoredReport] = field(default_factory=dict)
+    reports: Mapping[str, FileReport] = field(default_factory=dict)
     measurements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -62,7 +61,7 @@ def only(library: Library, loop_ids: Iterable[str]) -> Library:
     return replace(library, loops=library.loops[library.loops["loop_id"].isin(list(loop_ids))].reset_index(drop=True))
 
 
-def _reports(batch: Library, should_stop: StopCheck) -> dict[str, StoredReport]:
+def _reports(batch: Library, should_stop: StopCheck) -> dict[str, FileReport]:
     reports = {}
     for loop_id, tempo_bpm in tempi_of(batch).items():
         if should_stop():
@@ -71,7 +70,7 @@ def _reports(batch: Library, should_stop: StopCheck) -> dict[str, StoredReport]:
             found = attempt(STAGE, partial(report_of, batch.file_of(loop_id), tempo_bpm))
         except AudioError:  # the embedding says so too
             continue
-        if not isinstance(found, Defect) and all(row["kind"] != CHECK_FAILED for row in found["findings"]):
+        if not isinstance(found, Defect):
             reports[loop_id] = found
     return reports
 

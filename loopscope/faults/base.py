@@ -180,12 +180,16 @@ class Check:
     `scope` says how the blocks of a long file are joined: "any" block is enough (a click), "all" blocks must show it
     (hum), the check sees only the "first" (music: loops are shorter), or only the "seam" where the end of the file
     meets its start. One of scope "folder" sees the first block too, but its score is no more than a value to compare
-    with those of other loops (`folders.FOLDER_CHECKS`), NaN where there is none.
+    with those of other loops (`folders.COMPARISONS`), NaN where there is none.
+
+    `version`: raise it whenever the check would find or say something else of the same file, also by what it shares
+    with others; loops that it heard at another are heard again, by it alone.
     """
 
     kind: str
     measure: Measure
     scope: Literal["any", "all", "first", "seam", "folder"] = "any"
+    version: int = 1
 
 
 def decibels(amplitude: npt.ArrayLike) -> Float:

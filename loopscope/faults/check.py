@@ -3,10 +3,9 @@
 The table has one row per finding: loop_id, kind, strength (0 … 1), verdict ("fault" or "suspect"), sentence, times
 (tuple of seconds), brief (the finding in a few words). A loop without findings has no row. A file that can no longer be
 read is a finding of kind "unreadable", with the reason as its sentence; a check that failed is one of kind
-"check_failed", which counts as no evidence, and the loop is checked again next time.
+"check_failed", which counts as no evidence; that check alone is made again next time.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,11 +17,11 @@ import pandas as pd
 from loopscope.batches import Memory, ignore_results, measure_loops, n_workers
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.apart import checking_apart
-from loopscope.faults.base import CHECK_FAILED, Fault
+from loopscope.faults.base import Fault
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
-from loopscope.faults.file_report import Report, StoredReport, is_stored_report, report_of
+from loopscope.faults.file_report import FileReport, Report, StoredReport, report_of
 from loopscope.faults.folders import compare_in_folders
-from loopscope.faults.limits import LIMITS
+from loopscope.faults.memory import ReportMemory, joined, known_reports
 from loopscope.faults.registry import failed_check
 from loopscope.library import Library
 from loopscope.metadata.table import named_tempi
@@ -30,10 +29,11 @@ from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, nev
 from loopscope.store import Store
 
 FAULT_COLUMNS = ("loop_id", "kind", "strength", "verdict", "sentence", "times", "brief")
-CHECKS_REVISION = 12  # raise it whenever a check would find or say something else of the same file
 STAGE = "Checking for faults"
 BATCH = 64  # files between two writes to the store
 FEWEST_APART = 64  # files that are worth the second in which child processes start
+
+CheckLoop = Callable[[str, float | None, Collection[str] | None], FileReport]
 
 log = logging.getLogger(__name__)
 
@@ -49,26 +49,37 @@ def check_library(
 
     `on_reports` gets the findings by loop_id as they come: those of earlier runs first, then batch by batch.
 
-    With a `store`, loops checked before are not read again and every batch is stored, so that a stopped run goes on
-    where it was. Raises Cancelled when `should_stop` says so.
+    With a `store`, loops checked before are not read again but by checks that are new or have changed since, and every
+    batch is stored, so that a stopped run goes on where it was. Raises Cancelled when `should_stop` says so.
     """
     started = time.monotonic()
     files = {loop_id: library.file_of(loop_id) for loop_id in library.unique["loop_id"]}
     tempi = tempi_of(library)
+    memory = None if store is None else ReportMemory(store, tempi, on_reports)
     with _checking(library, should_stop) as check:
+
+        def report(loop_id: str) -> FileReport:
+            known = memory.partly.get(loop_id) if memory else None
+            fresh = check(loop_id, tempi[loop_id], known.due if known else None)
+            return joined(known.report, fresh) if known else fresh
+
         checked = measure_loops(
             files,
-            lambda loop_id: check(loop_id, tempi[loop_id]),
+            report,
             STAGE,
-            None if store is None else _of_what_was_checked(store, tempi),
+            Memory(memory.recall, memory.remember) if memory else None,
             on_progress,
             should_stop,
             BATCH,
             lambda fresh: on_reports({loop_id: stored["findings"] for loop_id, stored in fresh.items()}),
         )
+    partly = {loop_id: known.report for loop_id, known in memory.partly.items()} if memory else {}
+    reports = _compared(partly | checked.results, library)
     unread = {loop_id: _unreadable(reason) for loop_id, reason in checked.unreadable.items()}
     unchecked = {loop_id: _unchecked(reason) for loop_id, reason in checked.failed.items()}
-    rows = rows_of(_compared(checked.results, library) | unread | unchecked, files)
+    for loop_id, why in (unread | unchecked).items():
+        reports[loop_id] = reports.get(loop_id, []) + why
+    rows = rows_of(reports, files)
     seconds = time.monotonic() - started
     log.info("faults: %d findings in %d loops, %d checked, %.2f s", len(rows), len(files), checked.n_computed, seconds)
     return faults_frame([*rows, *duplicate_rows(library.loops)])
@@ -77,8 +88,8 @@ def check_library(
 def known_faults(library: Library, store: Store) -> pd.DataFrame:
     """What earlier runs found in these loops, columns FAULT_COLUMNS; opens no file."""
     loop_ids = list(library.unique["loop_id"])
-    known = _of_what_was_checked(store, tempi_of(library)).recall(loop_ids)
-    return faults_frame([*rows_of(_compared(known, library), loop_ids), *duplicate_rows(library.loops)])
+    found = rows_of(_compared(_known(library, store), library), loop_ids)
+    return faults_frame([*found, *duplicate_rows(library.loops)])
 
 
 def known_values(library: Library, store: Store) -> dict[str, dict[str, float]]:
@@ -87,8 +98,7 @@ def known_values(library: Library, store: Store) -> dict[str, dict[str, float]]:
     `off_tuning`: cents from the nearest semitone at A = 440 Hz, `off_level`: loudest 400 ms, dBFS, `peak`: highest
     sample, dBFS; each only where a loop has it.
     """
-    known = _of_what_was_checked(store, tempi_of(library)).recall(list(library.unique["loop_id"]))
-    return {loop_id: stored["values"] for loop_id, stored in known.items()}
+    return {loop_id: stored["values"] for loop_id, stored in _known(library, store).items()}
 
 
 def add_near_duplicates(
@@ -111,11 +121,6 @@ def tempi_of(library: Library) -> dict[str, float | None]:
     return named_tempi(library.unique)
 
 
-def version() -> str:
-    """Names the checks and limits a stored report came from; changes with either."""
-    return f"{CHECKS_REVISION}-{hashlib.sha256(repr(LIMITS).encode()).hexdigest()[:12]}"
-
-
 def rows_of(reports: Mapping[str, Report], loop_ids: Iterable[str]) -> list[dict[str, Any]]:
     """The findings of these loops as rows for `faults_frame`, those that were not checked yet left out."""
     return [{"loop_id": loop_id, **row} for loop_id in loop_ids for row in reports.get(loop_id, ())]
@@ -129,14 +134,14 @@ def faults_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 @contextmanager
-def _checking(library: Library, should_stop: StopCheck) -> Iterator[Callable[[str, float | None], StoredReport]]:
-    """Makes the report of a loop at a tempo: many of them in processes of their own."""
+def _checking(library: Library, should_stop: StopCheck) -> Iterator[CheckLoop]:
+    """Makes the report of a loop at a tempo, by some kinds of check or all: many of them in processes of their own."""
     if len(library.unique) < FEWEST_APART:
-        yield lambda loop_id, tempo_bpm: report_of(library.file_of(loop_id), tempo_bpm)
+        yield lambda loop_id, tempo_bpm, kinds: report_of(library.file_of(loop_id), tempo_bpm, kinds)
         return
     seconds = dict(zip(library.unique["loop_id"], library.unique["duration_s"], strict=True))
     with checking_apart(STAGE, n_workers(), should_stop) as check:
-        yield lambda loop_id, tempo_bpm: check(library.file_of(loop_id), tempo_bpm, float(seconds[loop_id]))
+        yield lambda loop_id, *how: check(library.file_of(loop_id), float(seconds[loop_id]), *how)
 
 
 def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str, Report]:
@@ -146,23 +151,10 @@ def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str
     return {loop_id: stored["findings"] + beside.get(loop_id, []) for loop_id, stored in reports.items()}
 
 
-def _of_what_was_checked(store: Store, tempi: Mapping[str, float | None]) -> Memory[StoredReport]:
-    """Reports of loops that every check has seen at their present tempo; the others are checked again next time."""
-    kept: Memory[StoredReport] = store.memory("faults", version(), is_stored_report)
-
-    def recall(loop_ids: Collection[str]) -> dict[str, StoredReport]:
-        found = kept.recall(loop_ids)
-        return {loop_id: stored for loop_id, stored in found.items() if stored["tempo_bpm"] == tempi[loop_id]}
-
-    def remember(reports: Mapping[str, StoredReport]) -> None:
-        whole = {loop_id: stored for loop_id, stored in reports.items() if not _has_failed(stored["findings"])}
-        kept.remember(whole)
-
-    return Memory(recall, remember)
-
-
-def _has_failed(report: Report) -> bool:
-    return any(row["kind"] == CHECK_FAILED for row in report)
+def _known(library: Library, store: Store) -> dict[str, StoredReport]:
+    """What still holds of earlier reports."""
+    known = known_reports(store, tempi_of(library), list(library.unique["loop_id"]))
+    return {loop_id: one.report for loop_id, one in known.items()}
 
 
 def _unchecked(reason: str) -> Report:

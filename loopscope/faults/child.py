@@ -13,4 +13,4 @@ def answer_to(question: Mapping[str, Any]) -> dict[str, Any]:
     """As `children.report` has it."""
     file = UserFile(question["path"], question["root"])
     with changed_limits(question["limits"]):
-        return answer_by(question["stage"], lambda: report_of(file, question["tempo_bpm"]))
+        return answer_by(question["stage"], lambda: report_of(file, question["tempo_bpm"], question["kinds"]))

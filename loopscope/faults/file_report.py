@@ -1,6 +1,6 @@
 """What the checks say of one file, as it is kept: findings, and what the file brings to comparisons with others."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, TypedDict
 
 from loopscope import audio
@@ -27,6 +27,12 @@ class StoredReport(TypedDict):
     values: dict[str, float]
 
 
+class FileReport(StoredReport):
+    """The same as the checks leave it: `failed` are the kinds of finding whose checks failed, which findings say."""
+
+    failed: list[str]
+
+
 def check_file(path: FilePath, tempo_bpm: float | None = None) -> tuple[Fault, ...]:
     """Findings in one file, strongest first; a minute of it at a time in memory. Raises AudioError with the reason.
 
@@ -48,8 +54,8 @@ def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal
             start_s += BLOCK_S
 
 
-def report_of(path: FilePath, tempo_bpm: float | None) -> StoredReport:
-    """What is kept of one file. Raises AudioError with the reason."""
+def report_of(path: FilePath, tempo_bpm: float | None, kinds: Collection[str] | None = None) -> FileReport:
+    """What all checks, or those of some `kinds`, say of one file. Raises AudioError with the reason."""
     peak = 0.0
 
     def watched() -> Iterator[Signal]:
@@ -58,11 +64,12 @@ def report_of(path: FilePath, tempo_bpm: float | None) -> StoredReport:
             peak = max(peak, block.peak)
             yield block
 
-    measured = measure_blocks(watched())
+    measured = measure_blocks(watched(), kinds)
     return {
         "tempo_bpm": tempo_bpm,
         "findings": [fault.row for fault in judge(measured)],
         "values": to_compare(measured) | ({"peak": float(decibels(peak))} if peak else {}),
+        "failed": [kind for kind, found in measured.items() if found.failure],
     }
 
 

@@ -6,7 +6,8 @@ its own, add a line to `CHECKS` and one to `limits.LIMITS`; for one that compare
 `folders.COMPARISONS` as well.
 """
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
 from loopscope.faults.edges import measure_cut, measure_silence
 from loopscope.faults.hum import measure_hum
 from loopscope.faults.levels import measure_dc_offset, measure_loudest, measure_near_silence
-from loopscope.faults.limits import AT_MOST_SUSPECT, LIMITS, SILENCED_BY
+from loopscope.faults.limits import AT_MOST_SUSPECT, LIMITS, SILENCED_BY, Limit
 from loopscope.faults.music.grid import measure_off_grid
 from loopscope.faults.music.reversal import measure_reversal
 from loopscope.faults.music.stutter import measure_stutter
@@ -102,26 +103,40 @@ def split(samples: Float, sample_rate: int, tempo_bpm: float | None = None) -> I
         yield Signal(array[:, start : start + step + overlap], sample_rate, start / sample_rate, tempo_bpm)
 
 
-def measure_blocks(blocks: Iterable[Signal]) -> dict[str, Measurement]:
-    """Every check on every block, joined into one measurement a kind; blocks in the order of time.
+def check_versions() -> dict[str, str]:
+    """By kind of finding, in the registry's order, what its check's findings depend on: its version and its limit."""
+    return {check.kind: f"{check.version}-{_digest(LIMITS[check.kind])}" for check in CHECKS}
+
+
+def silenced_by(speaking: Collection[str]) -> set[str]:
+    """The kinds whose evidence is explained where these kinds speak."""
+    return {kind for kind, others in SILENCED_BY.items() if not set(others).isdisjoint(speaking)}
+
+
+def measure_blocks(blocks: Iterable[Signal], kinds: Collection[str] | None = None) -> dict[str, Measurement]:
+    """Every check, or those of some `kinds`, on every block, joined into one measurement a kind.
+
+    Blocks come in the order of time.
 
     A check that fails is a measurement with that `failure` and costs no other check anything. One whose evidence
     another explains (`limits.SILENCED_BY`) has found nothing.
     """
+    checks = [check for check in CHECKS if kinds is None or check.kind in kinds]
     found: dict[str, Measurement] = {}
     head: Signal | None = None
     last: Signal | None = None
     for block in blocks:
         head = head or _part(block, slice(0, int(SEAM_S * block.sample_rate)))
         last = block
-        for check in CHECKS:
+        for check in checks:
             if check.scope != "seam" and not (check.scope in IN_FIRST_BLOCK and check.kind in found):
                 now = _measure(check, block)
                 found[check.kind] = _join(found[check.kind], now, check) if check.kind in found else now
     if head is not None and last is not None:
         seam = _seam(head, last)
-        found |= {check.kind: _measure(check, seam) for check in CHECKS if check.scope == "seam"}
-    return {check.kind: _unless_silenced(check, found) for check in CHECKS if check.kind in found}
+        found |= {check.kind: _measure(check, seam) for check in checks if check.scope == "seam"}
+    silenced = silenced_by([kind for kind, said in found.items() if said.score >= LIMITS[kind].suspect])
+    return {check.kind: _nothing(check) if check.kind in silenced else found[check.kind] for check in checks}
 
 
 def judge(measurements: dict[str, Measurement]) -> tuple[Fault, ...]:
@@ -133,8 +148,9 @@ def judge(measurements: dict[str, Measurement]) -> tuple[Fault, ...]:
 
 def to_compare(measurements: dict[str, Measurement]) -> dict[str, float]:
     """What a loop brings to the comparisons of its folder, by kind of finding."""
-    values = {check.kind: measurements[check.kind] for check in CHECKS if check.scope == "folder"}
-    return {kind: found.score for kind, found in values.items() if np.isfinite(found.score)}
+    compared = {check.kind for check in CHECKS if check.scope == "folder"}
+    values = {kind: found.score for kind, found in measurements.items() if kind in compared}
+    return {kind: value for kind, value in values.items() if np.isfinite(value)}
 
 
 def judge_one(kind: str, found: Measurement) -> Fault | None:
@@ -168,11 +184,13 @@ def _name(kind: str) -> str:
     return f"the check for {LIMITS[kind].title.lower()}"
 
 
-def _unless_silenced(check: Check, found: dict[str, Measurement]) -> Measurement:
-    others = (other for other in SILENCED_BY.get(check.kind, ()) if other in found)
-    if any(found[other].score >= LIMITS[other].suspect for other in others):
-        return NO_VALUE if check.scope == "folder" else NOTHING
-    return found[check.kind]
+def _nothing(check: Check) -> Measurement:
+    return NO_VALUE if check.scope == "folder" else NOTHING
+
+
+def _digest(limit: Limit) -> str:
+    """Of all that a finding owes to its limit; where the limit comes from is no part of it."""
+    return hashlib.sha256(repr(replace(limit, source="")).encode()).hexdigest()[:8]
 
 
 def _join(so_far: Measurement, now: Measurement, check: Check) -> Measurement:

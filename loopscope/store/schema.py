@@ -88,6 +88,19 @@ MIGRATIONS = (
         updated_at REAL NOT NULL
     ) WITHOUT ROWID;
     """,
+    # One version of all fault checks becomes one each (`faults.memory`): these are what the last of them stood for.
+    """
+    UPDATE faults SET version = 'checks 76346822e97d9ec5' WHERE version = '12-64a3a6d4b669';
+    INSERT INTO faults VALUES ('sets of checks', 'checks 76346822e97d9ec5', '
+     {"click": "1-defc6dec", "clipping": "1-8bd7de32", "dropout": "1-7d226974", "digital_silence": "1-edf9096d",
+     "dc_offset": "1-40dac6e6", "hum": "1-14c6293b", "noise": "1-8c03a22a", "stereo_phase": "1-e2a2c068",
+     "dead_channel": "1-73ee87e4", "near_silence": "1-f8834c55", "seam": "1-2a8b1ac5", "band_limited":
+     "1-fe07469c", "note_out_of_tune": "1-30bf46c2", "off_tuning": "1-586eea45", "drift": "1-4bfd8c83", "off_grid":
+     "1-efc5ca1d", "reversed": "1-bb6858e8", "stutter": "1-d1344e07", "cut": "1-d2412ba0", "noise_burst":
+     "1-3e72a624", "spectral_seam": "1-01c8048f", "true_peak": "1-b66116ac", "false_stereo": "1-22778b74",
+     "bit_depth": "1-a0601ac2", "silence": "1-d1f0679a", "off_level": "1-2c6591e8", "other_tempo": "1-8625af20"}
+    ');
+    """,
 )
 VERSION = len(MIGRATIONS)
 IRREPLACEABLE = {

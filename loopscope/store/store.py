@@ -150,16 +150,17 @@ class Store(LoopMarks):
         )
 
     def get_reports(
-        self, table: ReportTable, loop_ids: Iterable[str], version: str, fits: Fits = lambda report: True
+        self, table: ReportTable, loop_ids: Iterable[str] | None, version: str, fits: Fits = lambda report: True
     ) -> dict[str, Any]:
-        """What the signal checks found, or was measured of the sound (tempo, key, bars), by loop_id.
+        """What the signal checks found, or was measured of the sound (tempo, key, bars), by loop_id; None: of all.
 
         `fits`: whether something that JSON can hold is such a report; what is not counts as missing.
         """
-        found = self._database.rows_in(
-            f"SELECT loop_id, report FROM {table} WHERE version = ? AND loop_id IN ({{marks}})",
-            (version,),
-            sorted(set(loop_ids)),
+        columns = f"SELECT loop_id, report FROM {table} WHERE version = ?"
+        found: Iterable[Row] = (
+            self._database.rows(columns, (version,))
+            if loop_ids is None
+            else self._database.rows_in(f"{columns} AND loop_id IN ({{marks}})", (version,), sorted(set(loop_ids)))
         )
         reports = {loop_id: json_value(text) for loop_id, text in found}
         return {loop_id: report for loop_id, report in reports.items() if report is not UNREADABLE and fits(report)}
