@@ -63,7 +63,7 @@ class ReportMemory:
 def known_reports(store: Store, tempi: Mapping[str, float | None], loop_ids: Collection[str]) -> dict[str, Known]:
     """By loop_id what is known of loops at their present tempo: that which leaves least to do."""
     now = check_versions()
-    sets = {name_of(now): now} | store.get_reports(TABLE, None, SETS, _is_set)
+    sets = store.get_reports(TABLE, None, SETS, _is_set) | {name_of(now): now}
     known: dict[str, Known] = {}
     for name, versions in sorted(sets.items(), key=lambda one: len(_changed(one[1], now))):
         missing = [loop_id for loop_id in loop_ids if loop_id not in known]
