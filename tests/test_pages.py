@@ -512,6 +512,14 @@ def test_one_instrument_gets_a_model_of_its_own(walked: Walked) -> None:
     (file,) = paths().models.glob(f"*/{CARD}")
     card = json.loads(file.read_text())
     assert (card["data"]["subset"], card["data"]["loops"]) == ("instrument guitar", 9)
+    assert "marks" not in card["data"]
+    with Store.default() as opened:
+        opened.set_marks(dict.fromkeys(state.model.scores["loop_id"].iloc[:2], "quarantine"))
+        opened.set_mark(state.model.scores["loop_id"].iloc[2], "keep")
+    at.button(key="delete-model").click().run()
+    at.button(key="save-model").click().run()
+    assert not at.exception
+    assert "Saved with 3 marks on its loops (1 kept, 2 quarantined), the last of 20" in texts(at)
     at.switch_page("pages/explore.py").run()
     assert not at.exception
     at.switch_page("pages/library.py").run()

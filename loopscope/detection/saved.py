@@ -118,6 +118,14 @@ def list_models(folder: Path | None = None) -> pd.DataFrame:
     return table.sort_values(["saved", "name"], ascending=[False, True], ignore_index=True)
 
 
+def data_of(place: str | Path) -> object:
+    """What was said of the loops when a model was saved, unchecked; None where its card cannot be read."""
+    try:
+        return _read_card(Path(place)).get("data")
+    except DAMAGES:
+        return None
+
+
 def damaged(folder: Path | None = None) -> pd.DataFrame:
     """Folders that were set aside: path, reason."""
     found = _folders_in((folder or config.paths().models) / DAMAGED)

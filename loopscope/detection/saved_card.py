@@ -67,7 +67,8 @@ def _is_unicode(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> bool:
+    """A time as ISO 8601 has it."""
     try:
         return isinstance(value, str) and bool(datetime.fromisoformat(value))
     except ValueError:
@@ -116,7 +117,7 @@ _OPTIONS: Mapping[str, Rule] = {  # that say how much is built or computed; any 
 }
 CARD: Mapping[str, Rule] = {  # of every format
     "name": text(500),
-    "saved": _is_time,
+    "saved": is_time,
     "detector": text(100),
     "preset": text(100),
     "seed": whole(0, 2**63 - 1),

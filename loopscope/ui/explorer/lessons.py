@@ -25,6 +25,7 @@ from loopscope.arrays import Float
 from loopscope.embeddings import EmbeddingSet
 
 PREFIX = "taught-"
+HOLDS = 2  # raise with what a lesson holds: the browser keeps it by its name
 MOST_NAMED = 64
 
 
@@ -39,7 +40,7 @@ class Named:
         """A digest of the marks, "" for none."""
         if not marks:
             return ""
-        said = json.dumps(sorted(marks.items())).encode()
+        said = json.dumps([HOLDS, sorted(marks.items())]).encode()
         name = PREFIX + hashlib.blake2b(said, digest_size=8).hexdigest()
         with self._lock:
             self._marks[name] = marks

@@ -1,8 +1,11 @@
 """What marks teach, as Explore says it of one loop and takes it away with a list."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from loopscope.analysis.feedback import moved_in_words
+from loopscope.analysis.marked import Marked, newly_first
 from loopscope.ui.components import store
 from loopscope.ui.explorer.view import ExplorerView, explorer_view
 from loopscope.ui.state import SessionState
@@ -34,6 +37,15 @@ def in_taught_order(state: SessionState, table: pd.DataFrame) -> pd.DataFrame:
     ranks = dict(zip(view.loops["loop_id"], view.lessons.taught().ranks, strict=True))
     taught = table["loop_id"].map(ranks).fillna(table["triage_rank"]).astype(int)
     return table.assign(triage_rank=taught, rank_unmarked=table["triage_rank"])
+
+
+def marked_now(state: SessionState, loop_ids: Sequence[str]) -> Marked | None:
+    """The marks on these loops and what they change in the list; None where nothing is marked."""
+    marks = store().get_marks(loop_ids).values()
+    view = _view(state)
+    taught = view.lessons.taught() if learns(state) and view.lessons is not None and view.lessons.name else None
+    changed = 0 if taught is None else newly_first(taught, view.loops["triage_rank"].to_numpy())
+    return Marked.of(marks, changed)
 
 
 def learns(state: SessionState) -> bool:

@@ -1,18 +1,21 @@
 """Saved models on the Train page: keep the present one, use one on another folder without training, delete one."""
 
 import re
+from typing import Any
 
 import streamlit as st
 
-from loopscope.analysis.scoring import ScoredLoops, score_library
+from loopscope.analysis.marked import Marked
+from loopscope.analysis.scoring import score_library
 from loopscope.analysis.subsets import EVERYTHING
-from loopscope.detection.saved import damaged, delete_model, list_models, load_model, save_model
+from loopscope.detection.saved import damaged, data_of, delete_model, list_models, load_model, save_model
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import LoopscopeError
 from loopscope.library import Library
 from loopscope.ui.components import printable, show_failure, store
 from loopscope.ui.projects.project import SavedModel
 from loopscope.ui.state import SessionState
+from loopscope.ui.views.lessons import marked_now
 from loopscope.ui.widgets.paging import show_table
 
 COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved"]
@@ -22,7 +25,7 @@ def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet
     """The whole section, in an expander."""
     with st.expander("Saved models", icon=":material/bookmark:"):
         if state.model is not None:
-            _save(library, state.active, state.model)
+            _save(library, state)
         _use(state, embeddings)
         broken = damaged()
         if not broken.empty:
@@ -30,18 +33,22 @@ def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet
             show_table(broken, "damaged-models")
 
 
-def _save(library: Library, label: str, scored: ScoredLoops) -> None:
+def _save(library: Library, state: SessionState) -> None:
+    label, scored = state.active, state.model
+    assert scored is not None
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     name = left.text_input("Name", value=f"{printable(library.root.name)} · {label}", key=f"save-name-{label}")
     if right.button("Save", key="save-model", width="stretch", disabled=not name.strip()):
         loops = library.unique
         loops = loops[loops["loop_id"].isin(scored.detector.loop_ids_)]
-        summary = {
+        summary: dict[str, Any] = {
             "folder": printable(library.root.name),
             "subset": printable(scored.subset) or EVERYTHING,
             "loops": len(loops),
             "hours": float(loops["duration_s"].sum() / 3600),
         }
+        if marked := marked_now(state, scored.detector.loop_ids_):
+            summary["marks"] = marked.written()
         try:
             save_model(scored.detector, re.sub(r"[\x00-\x1f/\\]", "_", name.strip())[:120], summary)
             st.toast("Model saved", icon=":material/check:")
@@ -58,6 +65,8 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
     paths = list(models["path"])
     names = dict(zip(paths, models["name"], strict=True))
     chosen = st.selectbox("Saved model", paths, format_func=names.__getitem__, key="saved-model")
+    if (marked := Marked.read(data_of(chosen))) is not None:
+        st.caption(marked.sentence)
     with st.container(horizontal=True):
         if st.button("Score these loops with it", key="use-model"):
             try:
