@@ -113,6 +113,7 @@ def test_patches_are_read_as_they_were_or_not_at_all() -> None:
         (checksum, "3", blob),
         (checksum, 3.0, blob),
         (checksum, n_values, None),
+        (zlib.crc32(b"12"), 2, b"12"),  # half a row
         (checksum, n_values, blob.decode("latin-1")),
         (summed(b""), 3, b""),
         (summed(endless), 2, endless),

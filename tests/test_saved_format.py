@@ -1,6 +1,7 @@
 """How a model lies on the disk: names and numbers that files of earlier versions have, and that stay."""
 
 import datetime
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from loopscope.detection import saved_format
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.fitted import Fitted
+from loopscope.detection.quality import quality_checks
 from loopscope.detection.registry import make_detector
 
 X = np.random.default_rng(0).normal(size=(40, 24)).astype(np.float32)
@@ -57,6 +59,19 @@ def test_what_was_written_is_read_with_a_collection_and_without(detector: BaseDe
         assert found.collection is not None and np.array_equal(getattr(found.collection, name), array)
     bare = {name: array for name, array in arrays.items() if not name.startswith("collection.")}
     assert saved_format.fitted_from(card, bare).collection is None, "older files have none"
+
+
+def test_a_card_tells_of_the_loops_and_checks_and_an_older_one_of_no_patches(detector: BaseDetector) -> None:
+    arrays = saved_format.arrays_of(detector)
+    card = saved_format.card_of(detector, "mine", {"folder": "bass"}, "")
+    assert card["data"] == {"folder": "bass"}
+    assert card["quality_checks"] == [asdict(check) for check in quality_checks(detector.report_.measures)]
+    for name, value, without in (("patch_id", "made by", ""), ("patch_seconds", 0.5, 0.0)):
+        assert getattr(saved_format.fitted_from(card | {name: value}, arrays), name) == value
+        older = {field: known for field, known in card.items() if field not in (name, "collection")}
+        assert getattr(saved_format.fitted_from(older, arrays), name) == without
+    alone: Any = SimpleNamespace(collection=None)
+    assert saved_format._collection_arrays(alone) == {}
 
 
 def test_models_are_probed_with_what_files_on_disks_were_probed_with() -> None:

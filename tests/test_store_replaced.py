@@ -68,6 +68,7 @@ def another(path: Path) -> Path:
     other = path.with_name("other.sqlite3")
     with Store(other) as store:
         store.set_marks({"theirs": "love", "first": "love"})
+        store.put_project(ProjectRow("p", "local", "/music", "before", 1.0, {}))
         store._database.script(["UPDATE marks SET updated_at = 1.0"])
     return other
 

@@ -241,7 +241,7 @@ def test_only_the_session_s_own_page_uploads(client: TestClient, registry: Media
         [],
         {},
         *({"files": [["a.wav", size]]} for size in (-1, 1.5, True, "1")),
-        *({"files": files} for files in ({}, [], [["a.wav"]], [[1, 1]], [["a.wav", 1, 2]])),
+        *({"files": files} for files in ({}, [], [["a.wav"]], [[1, 1]], [["a.wav", 1, 2]], [5], [{"a": 1, "b": 2}])),
     ],
     ids=lambda said: str(said)[:40],
 )
