@@ -16,6 +16,7 @@ from typing import Any
 from loopscope.checkpoints import AISFX, fetch
 from loopscope.config import n_cores
 from loopscope.demo.make import make_demo_library
+from loopscope.wording import counted
 
 N_FILES = 500
 WORKERS = (0, 1, 2, 4)  # 0: threads of one process, no cluster
@@ -62,7 +63,7 @@ def section(found: list[dict[str, Any]], rounds: int, load: list[float]) -> str:
         "## Measured: a cluster on one machine",
         "",
         f"{found[0]['loops']} loops of the demo library into an archive: aiSFX, checks and measurements; medians of "
-        f"{rounds} rounds that take turns. Workers of one thread, started before; processor time with that of children "
+        f"{counted(rounds, 'round')}, runs taking turns. Workers of one thread, started before; processor time with that of children "
         f"that ended. {n_cores()} cores; load of the machine before and after: {load[0]:.1f}, {load[1]:.1f}. "
         "Efficiency: the time of one worker, divided by their number and by their time.",
         "",
@@ -78,7 +79,11 @@ def section(found: list[dict[str, Any]], rounds: int, load: list[float]) -> str:
     n = n_cores()
     if n in WORKERS:
         each = (mid(found, n, "cpu_s") - mid(found, 0, "cpu_s")) / mid(found, n, "parts")
-        lines += ["", f"A batch costs {each:+.2f} s of processor time more on {n} workers than in {n} threads."]
+        lines += [
+            "",
+            f"A batch costs {each:+.2f} s of processor time more on {n} workers than in {n} threads, "
+            "the first use of everything in each worker among it.",
+        ]
     return "\n".join(lines)
 
 

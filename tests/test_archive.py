@@ -377,6 +377,16 @@ def test_a_file_elsewhere_that_cannot_be_fetched_or_leads_out_is_left_out(
     assert not outside.exists()
 
 
+def test_what_is_fetched_at_once_is_few_files_and_little_more_than_a_gigabyte() -> None:
+    sizes = [2**20] * 5 + [2**30] * 2 + [0] * 4
+    place = Place.of("memory://bucket")
+    files = [fetched.RemoteFile(place, str(number), size, "") for number, size in enumerate(sizes)]
+    batches = list(fetched.batches_of(files, 4))
+    assert [file for batch in batches for file in batch] == files
+    assert [len(batch) for batch in batches] == [4, 2, 4, 1]
+    assert list(fetched.batches_of([], 4)) == []
+
+
 def test_two_that_index_at_once_lose_nothing(folder: Path, tmp_path: Path) -> None:
     """Whoever begins first and ends last knows the other's folder, and counts as new what is its own."""
     place, beside = Place.of(tmp_path / "archive"), tmp_path / "beside"

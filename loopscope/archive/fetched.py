@@ -7,7 +7,7 @@ a file: its size with an entity tag, or with a time.
 """
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ from loopscope.library import Library, scan_folder
 from loopscope.library.walk import is_audio_name, is_passed_over
 from loopscope.progress import StopCheck, never_stop
 
-LARGEST_FILE = 2**31  # bytes: several are in the temporary folder at once
+LARGEST_FILE, LARGEST_BATCH = 2**31, 2**30  # bytes: a batch is in the temporary folder at once
 TELLS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")  # what file systems call what changes with it
 
 Rejections = Sequence[tuple[str, str]]  # address, reason
@@ -46,6 +46,7 @@ def files_at(folder: Place) -> list[RemoteFile]:
 
     Hidden names and what archivers leave behind are passed over, as in a scan.
     """
+    folder.system.invalidate_cache()  # others write there
     found = attempt("listing an address", partial(folder.system.find, folder.path, detail=True))
     if isinstance(found, Defect):
         raise DataError(f"{display_name(folder.path)} cannot be listed ({found.reason}); check address and access.")
@@ -58,6 +59,18 @@ def files_at(folder: Place) -> list[RemoteFile]:
     if not files:
         raise DataError(f"There is no sound file at {display_name(folder.path)}; check the address.")
     return files
+
+
+def batches_of(files: Sequence[RemoteFile], most: int) -> Iterator[list[RemoteFile]]:
+    """At most so many files at a time, and not much more than a gigabyte."""
+    batch: list[RemoteFile] = []
+    for file in files:
+        batch.append(file)
+        if len(batch) == most or sum(one.size_bytes for one in batch) > LARGEST_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def fetched(

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loopscope.archive.fetched import Rejections, RemoteFile, address_in, fetched, files_at
+from loopscope.archive.fetched import Rejections, RemoteFile, address_in, batches_of, fetched, files_at
 from loopscope.archive.manifest import MANIFEST, Archive, make_archive, parts_at
 from loopscope.archive.parts import Place, part_bytes, part_name
 from loopscope.cluster.spread import batch_size, n_workers
@@ -130,16 +130,15 @@ def add_address(
     todo, done = [file for file in files if file.address not in here], 0
     rejections: list[tuple[str, str]] = []
     on_progress(Progress(STAGE, 0, len(todo)))
-    size = _batch_size(len(todo), engine)
-    batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+    batches = list(batches_of(todo, _batch_size(len(todo), engine)))
     known = before if engine == "threads" else frozenset()
     for found, rejected in _results(
         write_fetched, batches, encoder, archive, everything, engine, [], should_stop, known=known
     ):
         rows += found
         rejections += rejected
-        done += size
-        on_progress(Progress(STAGE, min(done, len(todo)), len(todo)))
+        done += len({address for address, _ in rejected} | {file.address for _, file in found})
+        on_progress(Progress(STAGE, done, len(todo)))
     addresses = [file.address for _, file in rows]
     gone = _gone(archive, folder, addresses)
     grown = archive.with_listing(
