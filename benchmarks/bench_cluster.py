@@ -63,9 +63,11 @@ def section(found: list[dict[str, Any]], rounds: int, load: list[float]) -> str:
         "## Measured: a cluster on one machine",
         "",
         f"{found[0]['loops']} loops of the demo library into an archive: aiSFX, checks and measurements; medians of "
-        f"{counted(rounds, 'round')}, runs taking turns. Workers of one thread, started before; processor time with that of children "
-        f"that ended. {n_cores()} cores; load of the machine before and after: {load[0]:.1f}, {load[1]:.1f}. "
-        "Efficiency: the time of one worker, divided by their number and by their time.",
+        f"{counted(rounds, 'round')}, runs taking turns. Workers of one thread, started before; processor time with "
+        f"that of children that ended. {n_cores()} cores; load of the machine before and after: "
+        f"{load[0]:.1f}, {load[1]:.1f}. "
+        "Efficiency: the time of one worker, divided by their number and by their time; where others are at work, it "
+        "and the seconds say as much of them, and processor time does not.",
         "",
         "| run | parts | seconds | processor time, s | loops a second | efficiency |",
         "|---|---:|---:|---:|---:|---:|",
