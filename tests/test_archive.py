@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -376,6 +377,14 @@ def test_a_file_elsewhere_that_cannot_be_fetched_or_leads_out_is_left_out(
         "It cannot be fetched (ConnectionResetError, the line was cut); check access."
     ]
     assert not outside.exists()
+
+
+def test_names_at_a_web_address_are_those_that_people_read_and_lead_nowhere_else() -> None:
+    odd = ("Bass%20120bpm.wav", "%2Fetc%2Fx.wav", "a%2F..%2F..%2Fx.wav", "a%2F%2Fx.wav", "readme.txt")
+    listed = {f"http://host/loops/{name}": {"name": name, "size": None} for name in odd}
+    system = SimpleNamespace(invalidate_cache=lambda: None, find=lambda path, detail: listed)
+    (file,) = fetched.files_at(Place(system, "http://host/loops"))
+    assert (file.name, file.place.path, file.version) == ("Bass 120bpm.wav", "http://host/loops/Bass%20120bpm.wav", "")
 
 
 def test_what_is_fetched_at_once_is_few_files_and_little_more_than_a_gigabyte() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from loopscope.archive.parts import Place
 from loopscope.defects import Defect, attempt
@@ -53,7 +54,9 @@ def files_at(folder: Place) -> list[RemoteFile]:
     files = []
     for path in sorted(found):
         name = posixpath.relpath(path, folder.path)
-        if is_audio_name(posixpath.basename(name)) and not any(map(is_passed_over, name.split("/"))):
+        name = unquote(name) if path.startswith("http") else name
+        parts = name.split("/")
+        if is_audio_name(parts[-1]) and all(parts) and not any(map(is_passed_over, parts)):
             size = int(found[path].get("size") or 0)
             files.append(RemoteFile(Place(folder.system, path), name, size, _version(found[path])))
     if not files:
