@@ -15,6 +15,8 @@ from loopscope.analysis.moments import Moments
 from loopscope.analysis.triage import TITLES
 from loopscope.audio.spectrogram import RANGE_DB, SoundOutline
 from loopscope.figures.scores import ANOMALOUS, TRAIN
+from loopscope.hearing.key import note_name
+from loopscope.hearing.line import Line
 from loopscope.metadata.bars import LoopStructure
 
 SOUND = (43, 123, 176)  # red, green, blue: stands out from both grounds; what is quiet lets the ground through
@@ -170,3 +172,25 @@ def _marks(figure: go.Figure, title: str, times_s: Sequence[float], look: tuple[
             row=row,
             col=1,
         )
+
+
+def line_figure(line: Line, duration_s: float, height: int = 200) -> go.Figure:
+    """A piano roll: each note a bar from its beginning to its end, at its pitch."""
+    pitches = list(range(int(line.pitch.min()) - 1, int(line.pitch.max()) + 2))
+    figure = go.Figure()
+    figure.add_bar(
+        x=line.end_s - line.start_s,
+        base=line.start_s,
+        y=line.pitch,
+        orientation="h",
+        width=0.9,
+        marker={"color": f"rgb{SOUND}"},
+        customdata=[note_name(int(pitch)) for pitch in line.pitch],
+        hovertemplate="%{customdata} at %{base:.2f} s<extra></extra>",
+    )
+    figure.update_layout(height=height, margin={"l": 56, "r": 8, "t": 8, "b": 40})
+    figure.update_xaxes(title="time (s)", range=[0, duration_s], showgrid=False)
+    step = -(-len(pitches) // 8)
+    names = [note_name(pitch) for pitch in pitches[::step]]
+    figure.update_yaxes(range=[pitches[0] - 0.5, pitches[-1] + 0.5], tickvals=pitches[::step], ticktext=names)
+    return figure

@@ -12,7 +12,7 @@ from loopscope.ui.components import show_failure, store
 from loopscope.ui.projects.heard import correct
 from loopscope.ui.state import SessionState
 
-WIDTH = 84  # CSS pixels: both stand beside the button in the panel at its narrowest
+WIDTH = 72  # CSS pixels: both stand beside the button in the panel at its narrowest
 HELP = "Your tempo and key go before tags, name and ear and stay with the sound itself. Empty: what was found holds."
 
 

@@ -19,6 +19,7 @@ from loopscope.metadata.collect import measure_missing
 from loopscope.metadata.table import HEARD
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.explain.correction import correction_fields
+from loopscope.ui.explain.line import line_of_loop
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.heard import take_heard
 from loopscope.ui.state import SessionState, kept
@@ -47,6 +48,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
     st.caption(metadata_in_words(known))
     correction_fields(state, loop_id, known)
     bpm = float(known["bpm"])
+    line_of_loop(library, loop_id, None if math.isnan(bpm) else bpm)
     if math.isnan(bpm):
         st.caption("Without a tempo there are no bars to compare.")
         return
