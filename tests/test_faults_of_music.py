@@ -15,8 +15,10 @@ from loopscope.faults import check_library, file_report, find_faults
 from loopscope.faults.base import Fault, Signal
 from loopscope.faults.check import known_faults
 from loopscope.faults.folders import compare_in_folders
-from loopscope.faults.music.grid import tempo_of
+from loopscope.faults.limits import LIMITS
+from loopscope.faults.music.grid import fit_grid, tempo_of
 from loopscope.faults.music.notes import find_notes
+from loopscope.faults.music.onsets import Onsets
 from loopscope.faults.music.tuning import find_tuning, measure_tuning
 from loopscope.library import scan_folder
 from loopscope.store import Store
@@ -134,6 +136,16 @@ def test_clicks_are_no_attacks_off_the_grid() -> None:
 def test_straight_swung_and_triplet_playing_is_on_the_grid(lines: tuple[float, ...]) -> None:
     times = [0.5 * (beat + line) for beat in range(8) for line in lines]
     assert "off_grid" not in found(placed([(at, tone(SCALE[i % 16], 0.2)) for i, at in enumerate(times)], 4.0))
+
+
+@pytest.mark.parametrize("bpm", [70.0, 140.0])
+def test_a_hand_is_late_by_milliseconds_at_any_tempo(bpm: float) -> None:
+    def cost(spread_s: float, seed: int) -> float:
+        late_s = np.random.default_rng(seed).normal(0, spread_s, 32)
+        return fit_grid(Onsets(np.arange(32) * 15 / bpm + late_s, np.ones(32)), bpm).cost
+
+    assert min(cost(0.035, seed) for seed in range(5)) > LIMITS["off_grid"].suspect
+    assert max(cost(0.01, seed) for seed in range(5)) < LIMITS["off_grid"].suspect
 
 
 def signal_of(seconds: float, tempo_bpm: float | None) -> Signal:

@@ -52,7 +52,7 @@ CHECKS: tuple[Check, ...] = (
     Check("note_out_of_tune", measure_note_out_of_tune, "first"),
     Check("off_tuning", measure_tuning, "folder"),
     Check("drift", measure_drift, "first"),
-    Check("off_grid", measure_off_grid, "first"),
+    Check("off_grid", measure_off_grid, "first", version=2),
     Check("reversed", measure_reversal, "first"),
     Check("stutter", measure_stutter, "first"),
     Check("cut", measure_cut, "first"),

@@ -14,6 +14,7 @@ from loopscope.faults.music.onsets import Onsets, find_onsets
 from loopscope.hearing.grid import FARTHEST_S, GRIDS
 
 MIN_ONSETS = 6
+USUAL_GAP_S = 0.125  # sixteenths at 120 BPM
 SHIFTS_S = np.arange(-0.030, 0.0301, 0.006)  # a whole loop early or late is cut so, and an attack takes time
 WORST_S = 0.025  # beyond it an attack is named
 MOST_NAMED = 12
@@ -25,14 +26,18 @@ WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its n
 
 @dataclass(frozen=True)
 class Fit:
-    """How well attacks fit the best grid: `cost` of the gap between its lines (0.25 by chance), (n,) `late_s` each."""
+    """How well attacks fit the best grid: (n,) `late_s` each, and their mean `cost`.
+
+    A hand is late by milliseconds, chance by a share of the gap between two lines: the cost is relative to the
+    geometric mean of USUAL_GAP_S and the gap. By chance it is 0.25 at 120 BPM.
+    """
 
     cost: float
     late_s: Float
 
 
 def measure_off_grid(signal: Signal) -> Measurement:
-    """Score: mean distance of the attacks from the best grid as a share of the gap between its lines."""
+    """Score: mean distance of the attacks from the best grid, as `Fit.cost`."""
     onsets = signal.once(find_onsets)
     tempo = tempo_of(signal)
     if tempo is None or len(onsets) < MIN_ONSETS:
@@ -72,7 +77,7 @@ def fit_grid(onsets: Onsets, tempo_bpm: float) -> Fit:
         late = place[..., None] - lines
         nearest = np.abs(late).argmin(axis=-1)
         late = np.take_along_axis(late, nearest[..., None], -1)[..., 0]
-        costs = np.minimum(np.abs(late), FARTHEST_S) @ strength / (beat_s / len(grid))
+        costs = np.minimum(np.abs(late), FARTHEST_S) @ strength / np.sqrt(USUAL_GAP_S * beat_s / len(grid))
         shift = int(costs.argmin())
         if costs[shift] < best.cost:
             best = Fit(float(costs[shift]), late[shift])
