@@ -132,16 +132,23 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return mean.join(deviation).reset_index()
 
 
+def rows_of(labels: Int, protocol: str, seed: int) -> tuple[Int, Int]:
+    """The rows that a detector learns from and those that it ranks, by a protocol of `evaluate_detectors`."""
+    if protocol == "contaminated":
+        return np.arange(len(labels)), np.arange(len(labels))
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(labels == 0))
+    learnt, left = np.split(normal, [int(TRAIN_FRACTION * len(normal))])
+    return learnt, np.concatenate([left, np.flatnonzero(labels == 1)])
+
+
 def _contaminated(data: LabelledSet, name: str, preset: str, seed: int) -> tuple[Any, Any, Any, float]:
     detector = make_detector(name, preset, seed).fit(data.X)
     return data.labels, detector.scores_, data.categories, detector.report_.seconds
 
 
 def _clean(data: LabelledSet, name: str, preset: str, seed: int) -> tuple[Any, Any, Any, float]:
-    normal = np.random.default_rng(seed).permutation(np.flatnonzero(data.labels == 0))
-    n_train = int(TRAIN_FRACTION * len(normal))
-    test = np.concatenate([normal[n_train:], np.flatnonzero(data.labels == 1)])
-    detector = make_detector(name, preset, seed).fit(data.X[normal[:n_train]])
+    learnt, test = rows_of(data.labels, "clean", seed)
+    detector = make_detector(name, preset, seed).fit(data.X[learnt])
     return data.labels[test], detector.anomaly_scores(data.X[test]), data.categories[test], detector.report_.seconds
 
 
