@@ -123,3 +123,66 @@ def test_where_no_new_file_can_be_begun_that_is_one_sentence_and_nothing_stays_o
     for connection in connections:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             connection.execute("SELECT 1")
+
+
+def is_closed(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return True
+    return False
+
+
+def test_others_are_waited_for_and_nothing_stays_open(path: Path, connections: list[sqlite3.Connection]) -> None:
+    with Database(path):
+        assert connections[0].execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+    assert is_closed(connections[0])
+
+
+def test_what_was_damaged_and_replaced_is_let_go_said_and_logged(
+    path: Path, connections: list[sqlite3.Connection], caplog: pytest.LogCaptureFixture
+) -> None:
+    def damage() -> None:
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        path.write_bytes(b"no database" * 1000)
+
+    with Database(path) as opened:
+        opened.write((SETTING.replace("INSERT", "INSERT OR REPLACE"), [("a", "1")]))
+        damage()
+        opened.write((SETTING.replace("INSERT", "INSERT OR REPLACE"), [("b", "2")]))
+        (aside,) = path.parent.glob(f"{path.name}.corrupt-*")
+        assert opened.notice == (
+            "The database was deleted or replaced while loopscope was open; the one there now got the 2 marks and "
+            "settings of before. The database was damaged (file is not a database) and is kept as "
+            f"{aside.name}; a new one was begun with the 0 marks and settings that could still be read. "
+            "Embeddings will be computed again."
+        )
+        assert [is_closed(connection) for connection in connections] == [True] * (len(connections) - 1) + [False]
+        opened.rows("SELECT * FROM settings")
+        connections[-1].execute("DROP TABLE settings")
+        assert opened.rows("SELECT * FROM settings") == []
+        assert [is_closed(connection) for connection in connections] == [True] * (len(connections) - 1) + [False]
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "store: a damaged database was set aside, 0 marks and settings were saved from it",
+        "store: the database was deleted or replaced, 2 marks and settings moved on",
+        "store: a damaged database was set aside, 0 marks and settings were saved from it",
+    ]
+
+
+def test_a_file_that_cannot_take_what_is_carried_is_let_go(
+    path: Path, connections: list[sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with Database(path) as opened:
+        opened.write((SETTING, [("a", "1")]))
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "put_back", full)
+            with pytest.raises(StoreError, match="disk is full"):
+                opened.write((SETTING, [("b", "2")]))
+        assert all(map(is_closed, connections))
+        assert opened.rows("SELECT key FROM settings ORDER BY key") == [("a",), ("b",)]

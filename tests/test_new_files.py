@@ -18,6 +18,7 @@ from loopscope.exports.new_files import (
     move_file,
     one_sentence,
     remove_file,
+    rename_to_free,
 )
 from loopscope.files import remove_abandoned
 from loopscope.user_files import UserFile
@@ -62,6 +63,28 @@ def test_each_failure_is_one_sentence_with_a_remedy(error: OSError, reason: str)
     assert str(caught.value) == f"Could not write /music/\\xff: {reason}."
     with pytest.raises(ValueError, match="another matter"), one_sentence("write", Path("x")):
         raise ValueError("another matter")
+
+
+def test_a_copy_may_be_changed_before_it_has_its_name(source: Path) -> None:
+    target, seen = source.with_name("copy.wav"), []
+
+    def change(copy: Path) -> None:
+        seen.append((copy.read_bytes() == source.read_bytes(), target.exists()))
+        copy.write_bytes(b"changed")
+
+    copy_content(source, target, change)
+    assert seen == [(True, False)] and target.read_bytes() == b"changed"
+
+
+def test_a_folder_that_is_renamed_takes_the_place_of_none(source: Path) -> None:
+    folder, place = source.with_name("folder"), source.with_name("place")
+    folder.mkdir()
+    place.mkdir()
+    with pytest.raises(ExportError, match="place exists already"):
+        rename_to_free(folder, place)
+    place.rmdir()
+    rename_to_free(folder, place)
+    assert place.is_dir() and not folder.exists()
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])

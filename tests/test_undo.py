@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from loopscope.errors import ExportError
+from loopscope.errors import Cancelled, ExportError
 from loopscope.exports import asides, execute, plan_copy, undo
 from loopscope.exports import journal as journal_module
 from loopscope.exports.asides import NAMELESS, give_back
@@ -331,6 +331,32 @@ def test_what_was_left_aside_and_cannot_have_its_name_is_said_and_kept(pack: Pat
     report = undo(undo_file)
     assert (str(aside), reason) in set(zip(report.left["path"], report.left["reason"], strict=True))
     assert (aside.read_bytes(), taken_since.read_bytes()) == (content, b"another") and undo_file.exists()
+
+
+def test_what_lies_aside_outside_the_open_folder_is_let_alone(
+    pack: Path, no_moment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo_file = broken_off(pack, "moving")
+    assert put_back(undo_file, pack / "another") == [] and len(hidden(pack)) == 1
+    monkeypatch.chdir(undo_file.parent)
+    assert undo(Path(undo_file.name)).left.empty, "without an open folder all is taken back"
+    assert sorted(tree(pack.parents[1])) == ["pack/deep/a.wav", "pack/deep/b.wav"] and not hidden(pack)
+
+
+def test_what_lies_aside_is_found_from_a_path_that_is_not_whole(
+    pack: Path, no_moment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo_file = broken_off(pack, "taking a copy back")
+    monkeypatch.chdir(undo_file.parent)
+    assert put_back(Path(undo_file.name), pack) == [] and not hidden(undo_file.parent)
+
+
+def test_taking_back_that_is_stopped_goes_on(pack: Path) -> None:
+    undo_file, asked = taken(pack, move=True), iter([False, True])
+    with pytest.raises(Cancelled, match=r"^Stopped after 1 of 2 files; take them back again to go on\.$"):
+        undo(undo_file, should_stop=lambda: next(asked))
+    assert list(tree(pack)) == ["b.wav"]
+    assert undo(undo_file).undone == 1 and sorted(tree(pack)) == ["a.wav", "b.wav"]
 
 
 def test_what_somebody_holds_aside_for_a_moment_is_let_alone(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
