@@ -69,9 +69,10 @@ def known_reports(store: Store, tempi: Mapping[str, float | None], loop_ids: Col
         missing = [loop_id for loop_id in loop_ids if loop_id not in known]
         if not missing:
             break
+        changed = _changed(versions, now)
         for loop_id, report in store.get_reports(TABLE, missing, name, is_stored_report).items():
             if report["tempo_bpm"] == tempi[loop_id]:
-                known[loop_id] = _still_true(report, versions, now)
+                known[loop_id] = _still_true(report, changed, now) if changed else Known(report, frozenset())
     return known
 
 
@@ -113,9 +114,8 @@ def name_of(versions: Versions) -> str:
     return "checks " + hashlib.sha256(json.dumps(versions, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _still_true(report: StoredReport, versions: Versions, now: Versions) -> Known:
-    """What holds of a report of the set `versions`; what a check silenced that has changed, was never heard."""
-    changed = _changed(versions, now)
+def _still_true(report: StoredReport, changed: set[str], now: Versions) -> Known:
+    """What holds of a report whose checks have `changed`; what one of these silenced, was never heard."""
     spoke = {row["kind"] for row in report["findings"]}
     unheard = {kind for kind, others in SILENCED_BY.items() if changed & spoke & set(others)}
     gone = changed | unheard
