@@ -372,8 +372,19 @@ def test_what_somebody_holds_aside_for_a_moment_is_let_alone(pack: Path, monkeyp
 
     monkeypatch.setattr(time, "sleep", meanwhile)
     assert give_back([pack, pack.parent]) == []
-    assert waited == [asides.MOMENT_S] and sorted(tree(pack)) == ["a.wav", "b.wav"]
+    assert waited == [1.0] and sorted(tree(pack)) == ["a.wav", "b.wav"]
     assert give_back([pack, pack / "gone"]) == [] and len(waited) == 1, "nothing is waited for where nothing lies aside"
+
+
+def test_where_files_have_no_numbers_of_their_own_no_other_is_taken_for_the_same(
+    pack: Path, no_moment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = pack / f"{ASIDE_PREFIX}1"
+    aside.mkdir()
+    (aside / "a.wav").write_bytes(b"another")
+    monkeypatch.setattr(os.path, "samestat", lambda first, second: True)
+    assert [path for path, _ in give_back([pack])] == [str(aside / "a.wav")]
+    assert (aside / "a.wav").read_bytes() == b"another" and (pack / "a.wav").read_bytes() == b"a.wav" * 100
 
 
 def test_whatever_lies_aside_keeps_its_content(pack: Path, no_moment: None, monkeypatch: pytest.MonkeyPatch) -> None:
