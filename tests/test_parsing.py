@@ -10,6 +10,7 @@ import pytest
 from loopscope.errors import DataError
 from loopscope.store.parsing import (
     UNREADABLE,
+    correction_of,
     file_row,
     is_number,
     json_value,
@@ -20,7 +21,7 @@ from loopscope.store.parsing import (
     project_row,
     vector,
 )
-from loopscope.store.records import FileRow, Mark
+from loopscope.store.records import Correction, FileRow, Mark
 
 HEADER = FileRow("reader", "0123", 1.5, 44_100, 2, "WAV", "PCM_16")
 PROJECT = ("id", "local", b"/music", "bass", 12.5, '{"a": 1}')
@@ -146,3 +147,11 @@ def test_of_a_mark_what_can_be_read_is_kept() -> None:
     assert mark_of(("love", "a note", 12.5)) == Mark("love", "a note", 12.5)
     assert mark_of(("hate", "a note", 1)) == Mark(None, "a note", 1.0)
     assert mark_of((b"love", b"a note", "yesterday")) == Mark(None, "", 0.0)
+
+
+def test_of_a_correction_what_can_be_read_stays() -> None:
+    assert correction_of((120, "Am")) == Correction(120.0, "Am")
+    for bpm in (None, "fast", True, float("nan")):
+        assert correction_of((bpm, "Am")) == Correction(None, "Am")
+    for key in (None, 5, b"Am"):
+        assert correction_of((120.5, key)) == Correction(120.5, None)
