@@ -59,7 +59,7 @@ def sound_figure(
 
 
 def draw_ahead() -> None:
-    """Draws one figure for nobody: Plotly imports 45 modules at the first, 0.1 s that the first "Why?" need not wait."""
+    """Draws one figure for nobody: at the first Plotly imports 45 modules, 0.1 s that no "Why?" need wait for."""
     nothing = np.zeros(2)
     sound_figure(SoundOutline(1.0, nothing, nothing, nothing, nothing, nothing, np.zeros((2, 2))), {"click": [0.5]})
 
