@@ -191,6 +191,7 @@ def test_a_copy_that_a_crash_broke_off_is_offered_and_taken_back_after_a_restart
     assert len(list((tmp_path / "elsewhere").rglob("*.wav"))) == 2, "one was done, one was begun"
     (row,) = store.get_projects("local")
     again = Project(row, store)
+    assert again.memory.moving
     again.update(library=library, metadata=project.contents.metadata)
     (file,) = copying.undo_files(again)
     for part in (tmp_path / "elsewhere").rglob(f"{PART_PREFIX}*"):
@@ -237,6 +238,8 @@ def test_what_a_kill_left_aside_is_in_the_list_again_when_its_folder_is_opened(
         aside.mkdir()
         os.link(tmp_path / "elsewhere" / "one" / name, aside / name)
     (folder / "b.wav").write_bytes((tmp_path / "pack/two/c.wav").read_bytes())
+    assert not project.memory.moving, "it came to its end, so nobody would look"
+    project.remember(moving=True)  # as a kill leaves it
     finished(walking.start_walk(project, store))
     assert files_of(project) == set(NAMES)
     assert project.notice is not None and project.notice.text == (

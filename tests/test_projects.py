@@ -632,13 +632,16 @@ def test_a_folder_that_grew_is_scored_by_the_present_model_and_nothing_known_is_
     assert scores_of(grown) == undisturbed(folder, PLAN, tmp_path / "other.sqlite3")
 
 
+@pytest.mark.parametrize("standing", ["done", "stopped"])
 def test_a_folder_opened_again_is_shown_whole_and_once(
-    folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    standing: Any, folder: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "copy.wav").write_bytes((folder / "000.wav").read_bytes())
+    soundfile.write(folder / "near.wav", soundfile.read(folder / "001.wav")[0], RATE, subtype="FLOAT")
     project = analysed(folder)
     before, update = project.contents.faults, Project.update
-    assert before is not None and "duplicate" in set(before["kind"])
+    assert before is not None and {"duplicate", "near_duplicate"} <= set(before["kind"])
+    project.remember(standing=standing)
     shown: list[tuple[int, pd.DataFrame | None]] = []
 
     def noting(self: Project, **changes: Any) -> Any:

@@ -29,7 +29,6 @@ from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.encoders.catalogue import AUTO, known_encoders
 from loopscope.errors import EncoderError, WeightsError
 from loopscope.faults import check_library
-from loopscope.faults.check import known_faults
 from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import known_metadata, measure_missing
 from loopscope.progress import (
@@ -137,7 +136,7 @@ class _Walk:
             self.events.on_restored(stored, score_library(stored, fitted, self.store), findings)
         if not compute:
             self.events.on_embeddings(stored)
-            self.events.on_faults(known_faults(library, self.store), complete=True)
+            self.events.on_faults(known_findings(library, stored, self.store), complete=True)
             return False
         with self._checks_beside(library) as checked:
             inside = self._is_to_hear_inside(stored, library, fitted, train)

@@ -28,11 +28,13 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
 
     def work(task: Task) -> None:
         with_cues = ""
+        project.remember(moving=True)
         try:
             undo_file = execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
             if plan.cues is not None:
                 with_cues = f", {sum(bool(entry.added) for entry in read_journal(undo_file).entries):,} with cue points"
         finally:
+            project.remember(moving=False)
             _know_again(store, ((item.source, item.target) for item in plan.items))
             if plan.move or _is_inside(plan.destination, project):
                 look_again(project, store)
@@ -48,9 +50,11 @@ def start_undo(project: Project, store: Store, file: Path) -> Task:
     """Takes the copy or move of this undo file back in a worker. The task's result is the UndoReport."""
 
     def work(task: Task) -> UndoReport:
+        project.remember(moving=True)
         try:
             report = undo(file, task.on_progress, task.should_stop, project.folder)
         finally:
+            project.remember(moving=False)
             look_again(project, store)
         if report.left.empty:
             project.remember(undo_files=tuple(known for known in project.memory.undo_files if known != str(file)))

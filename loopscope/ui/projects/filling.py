@@ -24,6 +24,7 @@ from loopscope.faults.file_report import Report
 from loopscope.library import Library
 from loopscope.library.changes import changes_between
 from loopscope.metadata.collect import MetadataTable
+from loopscope.progress import StopCheck, never_stop
 from loopscope.store import Store
 from loopscope.ui.projects.contents import EncoderNote
 from loopscope.ui.projects.heard import HeardLoops
@@ -33,6 +34,7 @@ from loopscope.ui.projects.project import Project
 FILL_S = 2.0  # between two states of the provisional ranking
 FAULTS_S = 5.0  # between two states of the findings beside a ranking that is complete
 PAGE_S = 3.0  # for a page to show what was restored, before the rest of the walk takes the processor from it
+LOOK_S = 0.1
 FETCHED_S = 0.5  # for the browser to fetch the loops of that page
 PATIENCE = 10.0  # as many times as long as it took to make the last one
 
@@ -40,8 +42,8 @@ PATIENCE = 10.0  # as many times as long as it took to make the last one
 class Filling(WalkEvents):
     """Puts what a walk finds into the project, the provisional ranking at most every FILL_S."""
 
-    def __init__(self, project: Project, store: Store) -> None:
-        self.project, self.store = project, store
+    def __init__(self, project: Project, store: Store, should_stop: StopCheck = never_stop) -> None:
+        self.project, self.store, self.should_stop = project, store, should_stop
         self.heard = HeardLoops(project, store)
         self.label = ""  # of the model that is restored first
         self.remark = ""
@@ -122,7 +124,14 @@ class Filling(WalkEvents):
         """The folder as it was left. Where a page waits for it, the rest of the walk waits for the page."""
         self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder, faults=faults)
         self._show(scored)
-        if not self.project.is_out.is_set() and self.project.is_out.wait(PAGE_S):
+        if not self.project.is_out.is_set():
+            self._let_the_page_out()
+
+    def _let_the_page_out(self) -> None:
+        until = time.monotonic() + PAGE_S
+        while not (self.project.is_out.wait(LOOK_S) or self.should_stop() or time.monotonic() > until):
+            pass
+        if not self.should_stop():
             time.sleep(FETCHED_S)
 
     def on_embedded(self, fresh: Mapping[str, Samples]) -> None:

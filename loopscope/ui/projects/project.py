@@ -57,7 +57,8 @@ class Remembered:
     """What the store keeps of a project besides its name. `standing`: how the walk stands, "running" also where it was
     killed, "stopped" where the user or an error ended it.
 
-    `models` by label, the oldest first. `undo_files`: what takes copies and moves back, the oldest first.
+    `models` by label, the oldest first. `undo_files`: what takes copies and moves back, the oldest first. `moving`: a
+    copy, a move or its undo was begun and did not come to its end.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -71,6 +72,7 @@ class Remembered:
     page: str = ""
     selected: str | None = None
     undo_files: tuple[str, ...] = ()
+    moving: bool = False
     view: Mapping[str, Any] | None = None
 
     @classmethod
@@ -89,7 +91,7 @@ class Remembered:
         files = row.get("undo_files", [row.get("undo")])  # older versions remembered the last one
         if isinstance(files, list):
             found.undo_files = tuple(file for file in files if file and isinstance(file, str))
-        for name in ("active", "n_loops", "n_flagged", "page", "selected"):
+        for name in ("active", "n_loops", "n_flagged", "page", "selected", "moving"):
             if name in row and isinstance(row[name], hints[name]):
                 setattr(found, name, row[name])
         return found

@@ -55,7 +55,7 @@ def start_walk(
             project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
         put_back_left_aside(project)
-        events = Filling(project, store)
+        events = Filling(project, store, task.should_stop)
         standing = "stopped"
         try:
             walk(
