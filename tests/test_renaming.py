@@ -3,17 +3,21 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from loopscope.analysis.walk import Plan
+from loopscope.config import paths
 from loopscope.exports.renaming import plan_renames, propose_names
 from loopscope.faults import faults_frame
 from loopscope.faults.base import Fault
 from loopscope.faults.limits import AT_MOST_SUSPECT
-from loopscope.library import scan_folder
+from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.metadata.respelling import respelled
 from loopscope.store import Store
@@ -21,6 +25,9 @@ from loopscope.store.records import Correction
 from loopscope.ui.projects import copying
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.server.visitors import LOCAL
+from loopscope.ui.state import SessionState
+from loopscope.ui.views import renames
 
 NAMES = ("Bass_120_Em.wav", "deep/Bass_120_Em.wav", "deep/Bass_118_Em.wav", "Pad_90_C.wav", "120.wav")
 
@@ -58,7 +65,7 @@ def ids_of(project: Project) -> dict[str, str]:
 
 
 def finished(task: Task) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while task.running and time.monotonic() < deadline:
         time.sleep(0.01)
     assert task.state == "done", task.error
@@ -97,6 +104,8 @@ def test_only_what_is_certain_or_what_the_user_says_is_proposed(project: Project
     proposed = propose_names(metadata, faults)
     assert proposed["name"].tolist() == ["Bass_118_Em.wav", "Pad_90_Am.wav"]
     assert proposed["why"].tolist() == ["its length and its attacks fit 118 BPM", "you say Am"]
+    others = propose_names(metadata, faults, "corrected to")
+    assert others["why"].tolist()[1] == "corrected to Am"
 
 
 def test_a_renaming_that_is_taken_back_restores_names_and_marks(project: Project, store: Store) -> None:
@@ -117,6 +126,52 @@ def test_a_renaming_that_is_taken_back_restores_names_and_marks(project: Project
     finished(copying.start_undo(project, store, undo_file))
     assert ids_of(project) == before
     assert {(mark.mark, mark.note) for mark in store.get_marks().values()} == {("love", "the one")}
+
+
+def test_a_name_that_is_taken_meanwhile_keeps_no_other_from_its_own(project: Project, store: Store) -> None:
+    before, library = ids_of(project), project.contents.library
+    assert library is not None and project.contents.metadata is not None
+    proposed = propose_names(
+        project.contents.metadata.table, faults_frame(found(before["Bass_120_Em.wav"], before["deep/Bass_120_Em.wav"]))
+    )
+    plan = plan_renames(proposed, library.root)
+    somebodys = plan.items[0].target
+    somebodys.write_bytes(plan.items[0].source.read_bytes())
+    task = copying.start_copy(project, store, plan)
+    finished(task)
+    left = copying.left_by(task)
+    assert left["path"].tolist() == [str(plan.items[0].source)] and "exists already" in left["reason"].iloc[0]
+    assert project.notice is not None and project.notice.text == "1 file renamed, 1 left as they were"
+    assert plan.items[0].source.exists() and plan.items[1].target.exists()
+    undoing = copying.start_undo(project, store, copying.undo_files(project)[0])
+    finished(undoing)
+    assert copying.left_by(undoing).empty and plan.items[1].source.exists()
+    assert somebodys.exists(), "it was never ours"
+
+
+def test_a_link_keeps_its_name(project: Project) -> None:
+    library = project.contents.library
+    assert library is not None and project.contents.metadata is not None
+    real = library.root / "120.wav"
+    link = library.root / "Link_120_Em.wav"
+    link.symlink_to(real)
+    plan = plan_renames(pd.DataFrame({"path": [str(link)], "name": ["Link_118_Em.wav"], "why": [""]}), library.root)
+    assert not plan.items
+    assert plan.skipped["reason"].tolist() == ["It is a link; rename the file it leads to."]
+
+
+def test_names_are_put_right_by_whom_the_files_belong_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPSCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(renames, "roots", lambda: (tmp_path / "allowed",))
+
+    def may(owner: str, root: Path) -> bool:
+        state = SimpleNamespace(project=SimpleNamespace(owner=owner))
+        return renames._may_rename(cast(SessionState, state), cast(Library, SimpleNamespace(root=root)))
+
+    for owner, others in ((LOCAL, True), ("browser:somebody", False)):
+        assert not may(owner, paths().demo), "it is everybody's"
+        assert may(owner, tmp_path / "allowed" / "pack") and may(owner, paths().uploads / "token" / "pack")
+        assert may(owner, tmp_path / "elsewhere") is others
 
 
 def test_findings_that_rest_on_a_name_are_looked_for_again_once_it_is_another(

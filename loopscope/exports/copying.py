@@ -18,7 +18,7 @@ import pandas as pd
 
 from loopscope.errors import Cancelled, DataError, ExportError
 from loopscope.exports.journal import UndoFile
-from loopscope.exports.new_files import copy_content, holds_same, move_file, one_sentence
+from loopscope.exports.new_files import copy_content, holds_same, move_file, name_taken, one_sentence
 from loopscope.exports.wave_cues import Cue, add_cues
 from loopscope.files import display_name, free_name
 from loopscope.library.tables import reasons_frame
@@ -96,10 +96,12 @@ def execute(
     on_progress: ProgressCallback = ignore_progress,
     should_stop: StopCheck = never_stop,
     on_begun: Callable[[Path], None] = lambda undo_file: None,
+    on_left: Callable[[Path, str], None] | None = None,
 ) -> Path:
     """Do what the plan says and return the undo file in the destination, which lists what was done.
 
     `on_begun` gets the undo file before the first file is touched: where the rest fails it is needed most.
+    `on_left` gets each file that resists, and why, and the others follow; without it the first of them ends it all.
     Raises ExportError with one sentence when the disk is full, rights are missing or a name is taken in the meantime,
     Cancelled when `should_stop` says so; what was done until then stays, and the undo file covers it.
     """
@@ -119,7 +121,12 @@ def execute(
     for done, item in enumerate(plan.items):
         if should_stop():
             raise Cancelled(f"Stopped after {done} of {len(plan.items)} files; {journal.path.name} takes them back.")
-        _execute_one(item, plan, journal, cues.get(str(item.source), ()))
+        try:
+            _execute_one(item, plan, journal, cues.get(str(item.source), ()))
+        except ExportError as error:
+            if on_left is None:
+                raise
+            on_left(item.source, str(error))
         on_progress(Progress("Moving" if plan.move else "Copying", done + 1, len(plan.items)))
     verb = "move" if plan.move else "copy"
     log.info("%s: %d files, %d left out, %.2f s", verb, len(plan.items), len(plan.skipped), time.monotonic() - started)
@@ -136,6 +143,8 @@ def _execute_one(item: CopyItem, plan: CopyPlan, journal: UndoFile, cues: Sequen
     source = _within(item.source, plan.root)
     _make_folder(item.target.parent)
     with one_sentence("move" if plan.move else "copy", item.source):
+        if os.path.lexists(item.target):  # somebody else's, which no undoing is to ask for
+            raise name_taken(item.target)
         journal.will_write(item.source, item.target)
         if plan.move:
             move_file(source, item.target)

@@ -48,7 +48,7 @@ def link(source: Path, target: Path) -> bool:
     try:
         os.link(source, target)
     except FileExistsError:
-        raise _name_taken(target) from None
+        raise name_taken(target) from None
     except OSError as error:
         if error.errno in _NO_LINKS:
             return False
@@ -131,7 +131,7 @@ def rename_to_free(path: Path, place: Path) -> None:
     """Rename a file, link or folder on its disk, never over another. Raises ExportError if `place` exists, OSError."""
     if stat.S_ISDIR(path.lstat().st_mode):
         if os.path.lexists(place):
-            raise _name_taken(place)
+            raise name_taken(place)
         path.rename(place)
     elif link(path, place):
         path.unlink()
@@ -161,8 +161,9 @@ def _claim(target: Path) -> None:
     try:
         target.open("xb").close()
     except FileExistsError:
-        raise _name_taken(target) from None
+        raise name_taken(target) from None
 
 
-def _name_taken(target: Path) -> ExportError:
+def name_taken(target: Path) -> ExportError:
+    """Where a new file should have this name."""
     return ExportError(f"{display_name(target)} exists already; choose another name or folder.")

@@ -21,18 +21,19 @@ from loopscope.metadata.respelling import respelled
 from loopscope.user_files import UserFile, open_user_file
 
 
-def propose_names(metadata: pd.DataFrame, faults: pd.DataFrame) -> pd.DataFrame:
+def propose_names(metadata: pd.DataFrame, faults: pd.DataFrame, said: str = "you say") -> pd.DataFrame:
     """Which files should be called what: columns path, name (the new one) and why, in the order of `metadata`.
 
     `metadata` as in MetadataTable, `faults` the findings that hold. A name is wrong where the user says another tempo
     or key, or where another tempo is heard without doubt; one that says none, or in no single place, stays.
+    `said` stands before a correction.
     """
     heard = _heard_tempi(faults)
     is_said = (metadata["bpm_source"] == USER) | (metadata["key_source"] == USER)
     rows = []
     for row in metadata[is_said | metadata["loop_id"].isin(list(heard))].to_dict("records"):
         path = Path(row["path"])
-        bpm, key, why = _wanted(row, path.stem, heard.get(row["loop_id"]))
+        bpm, key, why = _wanted(row, path.stem, heard.get(row["loop_id"]), said)
         stem = respelled(path.stem, bpm, key)
         if stem is not None and stem != path.stem:
             rows.append({"path": row["path"], "name": stem + path.suffix, "why": why})
@@ -49,6 +50,9 @@ def plan_renames(proposed: pd.DataFrame, root: Path) -> CopyPlan:
     top = Path(os.path.realpath(root))
     for path, name in zip(proposed["path"], proposed["name"], strict=True):
         source = Path(path)
+        if source.is_symlink():  # moved, it would become a copy of what it leads to
+            skipped.append((path, "It is a link; rename the file it leads to."))
+            continue
         try:
             with open_user_file(UserFile(str(source), str(top))) as file:
                 size = os.fstat(file.fileno()).st_size
@@ -70,13 +74,13 @@ def _heard_tempi(faults: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def _wanted(
-    row: Mapping[Hashable, Any], stem: str, heard: tuple[float, float] | None
+    row: Mapping[Hashable, Any], stem: str, heard: tuple[float, float] | None, said: str
 ) -> tuple[float | None, str | None, str]:
     """Tempo and key that the name should say, None where it may say what it does, and why."""
     bpm: float | None = row["bpm"] if row["bpm_source"] == USER else None
     key: str | None = row["key"] if row["key_source"] == USER else None
-    yours = [said for said in ("" if bpm is None else f"{bpm:g} BPM", key) if said]
-    why = [f"you say {' '.join(yours)}"] if yours else []
+    corrected = [value for value in ("" if bpm is None else f"{bpm:g} BPM", key) if value]
+    why = [" ".join([said, *corrected])] if corrected else []
     if bpm is None and heard is not None and parse_name(stem).bpm == heard[1]:
         bpm = heard[0]
         why.append(f"its length and its attacks fit {bpm:g} BPM")

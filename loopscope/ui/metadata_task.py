@@ -25,7 +25,8 @@ def metadata_of(state: SessionState, library: Library) -> MetadataTable:
 
 def metadata_task(state: SessionState, library: Library) -> None:
     """The button that starts measuring what is missing, and the running task."""
-    if ended(KIND) is not None:
+    task = ended(KIND)
+    if task is not None and task.done:  # another run would wipe what it failed of
         st.rerun()  # what stands above is to know it too
     missing = metadata_of(state, library).missing
     if state.project.tasks.running(KIND):

@@ -16,18 +16,19 @@ from loopscope.hearing.key import note_name
 from loopscope.library import Library
 from loopscope.metadata.bars import structure_of_file
 from loopscope.metadata.collect import measure_missing
+from loopscope.metadata.corrections import USER
 from loopscope.metadata.table import HEARD
 from loopscope.ui.components import plain, show_failure, store
 from loopscope.ui.explain.correction import correction_fields
 from loopscope.ui.explain.line import line_of_loop
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.heard import take_heard
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.ui.widgets.note import note_field
 
 SOURCES = {
-    "user": "yours",
     "file": "from its tags",
     "name": "from its name",
     "folder": "from its folder",
@@ -45,7 +46,7 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
         take_heard(state.project, [loop_id], store(), refill=False)
         metadata = state.look().metadata or metadata
     known = metadata.table[metadata.table["loop_id"] == loop_id].iloc[0]
-    st.caption(metadata_in_words(known))
+    st.caption(metadata_in_words(known, "yours" if state.project.owner == LOCAL else "corrected"))
     correction_fields(state, loop_id, known)
     bpm = float(known["bpm"])
     line_of_loop(library, loop_id, None if math.isnan(bpm) else bpm)
@@ -73,13 +74,17 @@ def loop_metadata(state: SessionState, library: Library, loop_id: str) -> None:
     )
 
 
-def metadata_in_words(known: "pd.Series[Any]") -> str:
-    """One sentence: each field with its source and what others say of it, or that nothing is known."""
+def metadata_in_words(known: "pd.Series[Any]", corrected: str = "yours") -> str:
+    """One sentence: each field with its source and what others say of it, or that nothing is known.
+
+    `corrected` names the source of what a user said.
+    """
+    sources = {**SOURCES, USER: corrected}
     said = []
     for field, words in (("bpm", "{:g} BPM"), ("key", "key {}"), ("instrument", "{}"), ("genre", "{}")):
         if source := known[f"{field}_source"]:
             others = _others(known, field) if field in HEARD else []
-            said.append(f"{words.format(known[field])} ({'; '.join([SOURCES[source], *others])})")
+            said.append(f"{words.format(known[field])} ({'; '.join([sources[source], *others])})")
         elif field == "key" and not pd.isna(known["tonic_audio"]):
             said.append(f"tonic {known['tonic_audio']}, mode unclear ({SOURCES['audio']})")
     if not pd.isna(known["root_note"]):

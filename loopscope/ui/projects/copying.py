@@ -7,11 +7,14 @@ place holds at the new one.
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from loopscope.exports import CopyPlan, UndoReport, execute, undo
 from loopscope.exports.journal import read_journal
 from loopscope.faults.check import tempi_of
 from loopscope.files import display_name, is_file
 from loopscope.library import scan_folder
+from loopscope.library.tables import reasons_frame
 from loopscope.metadata.collect import known_metadata
 from loopscope.store import FileKey, Store
 from loopscope.ui.projects.project import Project
@@ -24,13 +27,26 @@ UNDO_FILES_KEPT = 20
 
 
 def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
-    """Does what the plan says in a worker; the undo file is remembered before the first file is touched."""
+    """Does what the plan says in a worker; the undo file is remembered before the first file is touched.
 
-    def work(task: Task) -> None:
+    The task's result is a table of the files that were left (columns path, reason): of a renaming those that resisted.
+    """
+    left: list[tuple[str, str]] = []
+
+    def leave(path: Path, reason: str) -> None:
+        left.append((str(path), reason))
+
+    def work(task: Task) -> pd.DataFrame:
         with_cues = ""
         project.remember(moving=True)
         try:
-            undo_file = execute(plan, task.on_progress, task.should_stop, lambda file: _remember(project, file))
+            undo_file = execute(
+                plan,
+                task.on_progress,
+                task.should_stop,
+                lambda file: _remember(project, file),
+                on_left=leave if plan.is_renaming else None,
+            )
             if plan.cues is not None:
                 with_cues = f", {sum(bool(entry.added) for entry in read_journal(undo_file).entries):,} with cue points"
         finally:
@@ -40,7 +56,9 @@ def start_copy(project: Project, store: Store, plan: CopyPlan) -> Task:
                 look_again(project, store)
         verb = "moved" if plan.move else "copied"
         done = "renamed" if plan.is_renaming else f"{verb} to {display_name(plan.destination)}{with_cues}"
-        project.say(f"{counted(len(plan.items), 'file')} {done}")
+        but = f", {len(left):,} left as they were" if left else ""
+        project.say(f"{counted(len(plan.items) - len(left), 'file')} {done}{but}")
+        return reasons_frame(left)
 
     title = "Renaming files" if plan.is_renaming else "Moving files" if plan.move else "Copying files"
     return project.tasks.start(COPY, title, work)
@@ -62,6 +80,12 @@ def start_undo(project: Project, store: Store, file: Path) -> Task:
         return report
 
     return project.tasks.start(COPY, "Taking files back", work)
+
+
+def left_by(task: Task) -> pd.DataFrame:
+    """Which files a copy, move, renaming or undoing left as they were (columns path, reason), once it is done."""
+    left: pd.DataFrame = task.result.left if isinstance(task.result, UndoReport) else task.result
+    return left
 
 
 def look_again(project: Project, store: Store) -> None:

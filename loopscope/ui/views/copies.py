@@ -10,12 +10,12 @@ import streamlit as st
 
 from loopscope.allowed_folders import allowed_place
 from loopscope.errors import LoopscopeError
-from loopscope.exports import CopyPlan, UndoReport, plan_copy
+from loopscope.exports import CopyPlan, plan_copy
 from loopscope.exports.markers import cues_of
 from loopscope.exports.wave_cues import Cue
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_failure, show_task, store
-from loopscope.ui.projects.copying import COPY, start_copy, start_undo, undo_files
+from loopscope.ui.projects.copying import COPY, left_by, start_copy, start_undo, undo_files
 from loopscope.ui.projects.walking import is_busy
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.folder_browser import roots
@@ -24,6 +24,7 @@ from loopscope.wording import counted
 
 UNDO_SHOWN = 3
 WAVES = (".wav", ".wave")
+LEFT_ONE = "One file was left as it was:"
 CUES_HELP = "Copies of WAV files get cue points where faults were found and where a loop is oddest."
 
 
@@ -44,7 +45,6 @@ def copies(
     if state.project.tasks.running(COPY):
         show_task(COPY)
         return
-    task = ended(COPY)
     if typed.strip() and not rows.empty and (destination := _destination(typed.strip())) is not None:
         try:
             plan = _planned(state, library, rows, destination, move)
@@ -52,8 +52,18 @@ def copies(
         except LoopscopeError as error:
             show_failure(error)
     offer_undo(state)
-    if task is not None and isinstance(task.result, UndoReport) and not task.result.left.empty:
-        show_table(task.result.left, "copy-left")
+
+
+def tell_of_copy(state: SessionState) -> None:
+    """Once in every tab why the last copy, move, renaming or undoing failed; until the next one which files it left."""
+    ended(COPY)
+    task = state.project.tasks.get(COPY)
+    if task is None or not task.done:
+        return
+    left = left_by(task)
+    if not left.empty:
+        st.warning(f"{len(left):,} files were left as they were:" if len(left) > 1 else LEFT_ONE)
+        show_table(left, "copy-left", height=140)
 
 
 def _cues(markers: Callable[[], pd.DataFrame]) -> dict[str, list[Cue]]:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from loopscope.allowed_folders import is_allowed
+from loopscope.config import paths
 from loopscope.errors import LoopscopeError
 from loopscope.exports import CopyPlan
 from loopscope.exports.renaming import plan_renames, propose_names
@@ -14,8 +16,10 @@ from loopscope.ui.components import printable_table, show_failure, store
 from loopscope.ui.metadata_task import metadata_of
 from loopscope.ui.projects.copying import COPY, start_copy
 from loopscope.ui.projects.walking import is_busy
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import SessionState, kept, recall, remember
-from loopscope.ui.views.copies import offer_undo
+from loopscope.ui.views.copies import offer_undo, tell_of_copy
+from loopscope.ui.views.folder_browser import roots
 from loopscope.ui.widgets.paging import page_of, show_table
 from loopscope.wording import counted
 
@@ -31,6 +35,9 @@ def renames(state: SessionState, library: Library) -> None:
     """At the foot of Explore, where any name is wrong."""
     if state.project.tasks.running(COPY):
         return  # shown where the list is taken away, and the names are about to be others
+    tell_of_copy(state)
+    if not _may_rename(state, library):
+        return
     key = (state.project.key, state.seen.serial, state.seen.generation)
     proposed: pd.DataFrame = kept("renames", key, lambda: _proposed(state, library))
     recall({"renames-open": False})
@@ -43,7 +50,7 @@ def renames(state: SessionState, library: Library) -> None:
     if section.open:
         with section:
             if proposed.empty:
-                st.caption("Every name says what you say and what is heard.")
+                st.caption("No name is left that can be put right.")
             try:
                 _offer(state, kept("rename-plan", key, lambda: plan_renames(proposed, library.root)), proposed)
             except LoopscopeError as error:
@@ -51,9 +58,17 @@ def renames(state: SessionState, library: Library) -> None:
             offer_undo(state, key="rename-undo")
 
 
+def _may_rename(state: SessionState, library: Library) -> bool:
+    """The demo is everybody's; whoever comes over a network may change what the server allows and their own upload."""
+    if is_allowed(library.root, [paths().demo.resolve()]):
+        return False
+    return state.project.owner == LOCAL or is_allowed(library.root, [*roots(), paths().uploads.resolve()])
+
+
 def _proposed(state: SessionState, library: Library) -> pd.DataFrame:
     faults = faults_frame([]) if state.faults is None else state.faults
-    return propose_names(metadata_of(state, library).table, faults)
+    said = "you say" if state.project.owner == LOCAL else "corrected to"
+    return propose_names(metadata_of(state, library).table, faults, said)
 
 
 def _offer(state: SessionState, plan: CopyPlan, proposed: pd.DataFrame) -> None:
