@@ -1,17 +1,24 @@
 """Groups of what is alike, and which of each is suggested to keep."""
 
+import time
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from loopscope.analysis.families import LEAST_ALIKE, Relations, families_of, find_relations, joined, keeper_of
 from loopscope.analysis.riffs import Riffs
-from loopscope.embeddings import EmbeddingSet
+from loopscope.embeddings import EmbeddingSet, neighbours
 from loopscope.embeddings.neighbours import pairs_above
 from loopscope.errors import Cancelled
 from loopscope.faults.duplicates import centred
+from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.hearing.riff import CLASSES, STEPS
 from loopscope.progress import ignore_progress, never_stop
+from loopscope.store import Store
+from loopscope.ui.projects.families import start_families
+from loopscope.ui.projects.project import Project
 
 RNG = np.random.default_rng(0)
 
@@ -72,6 +79,52 @@ def test_a_family_is_its_keeper_and_the_others_that_are_still_there() -> None:
     assert families_of([], loops, frozenset()).empty
 
 
+def test_nobody_keeps_what_is_quarantined_so_that_no_family_goes_as_a_whole() -> None:
+    loops = unique(("a", 9.0, 48000), ("b", 8.0, 48000), ("c", 7.0, 48000))
+
+    def keepers(*groups: tuple[str, ...], quarantined: set[str]) -> list[tuple[str, str]]:
+        table = families_of(groups, loops, frozenset(), quarantined)
+        return list(table.loc[table["keep"], ["loop_id", "why"]].itertuples(index=False, name=None))
+
+    assert keepers(("a", "b", "c"), quarantined=set()) == [("a", "9 s")]
+    assert keepers(("a", "b", "c"), quarantined={"a"}) == [("b", "8 s")], "by hand"
+    assert keepers(("b", "c"), quarantined={"b"}) == [("c", "the others are quarantined")], "as a near copy of a"
+    assert keepers(("a", "b"), quarantined={"a", "b"}) == []
+    assert keepers(("a", "b"), ("a", "c"), quarantined={"a", "b"}) == [("c", "the others are quarantined")]
+
+
+def test_of_many_families_at_once_each_keeps_what_it_would_alone() -> None:
+    rows = [(f"{at:03}", float(RNG.integers(2, 5)), int(RNG.choice([44100, 48000]))) for at in range(300)]
+    loops, clipped = unique(*rows), {f"{at:03}" for at in range(0, 300, 4)}
+    groups = [tuple(f"{at:03}" for at in range(first, first + 3)) for first in range(0, 300, 3)]
+    table = families_of(groups, loops, clipped)
+    assert table["family"].tolist() == [number for number in range(1, 101) for _ in range(3)]
+    for number, group in enumerate(groups, 1):
+        family = table[table["family"] == number]
+        keeper = max(
+            (loop_id not in clipped, rate, seconds, loop_id) for loop_id, seconds, rate in rows if loop_id in group
+        )[3]
+        assert family["loop_id"].tolist() == [keeper, *(loop_id for loop_id in group if loop_id != keeper)]
+        assert family["keep"].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(("most", "least"), [(250, SAME_SOUND_COSINE), (3, None)])
+def test_where_too_many_are_alike_only_the_same_sounds_are_listed_or_nobody_and_riffs_are_found(
+    most: int, least: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = RNG.normal(size=(300, 64)).astype(np.float32)
+    X[:30] = X[0] + 0.12 * RNG.normal(size=(30, 64))  # 435 pairs at about 0.986
+    X[30:36] = X[30] + 1e-3 * RNG.normal(size=(6, 64))
+    monkeypatch.setattr(neighbours, "MOST_PAIRS", most)
+    riff = (RNG.random((CLASSES, STEPS)) ** 4 * 255).astype(np.uint8)
+    ids = tuple(f"{at:02}" for at in range(300))
+    found = find_relations(
+        EmbeddingSet(ids, X, "made-up"), Riffs({"01": riff, "02": riff}), ignore_progress, never_stop
+    )
+    assert found.least == least and found.riffs == (("01", "02"),)
+    assert len(found.alike(SAME_SOUND_COSINE)) == (15 if least else 0)
+
+
 def test_stricter_groups_are_parts_of_looser_ones_and_riffs_join_across_keys() -> None:
     ids = tuple(f"{at:03}" for at in range(700))
     riff = (RNG.random((CLASSES, STEPS)) ** 4 * 255).astype(np.uint8)
@@ -89,4 +142,23 @@ def test_stricter_groups_are_parts_of_looser_ones_and_riffs_join_across_keys() -
 
 def test_what_nobody_asked_for_is_not_there() -> None:
     nothing = np.empty(0, np.int64)
-    assert Relations(("a",), (nothing, nothing, np.empty(0)), (), has_riffs=True).alike(0.97) == []
+    assert Relations(("a",), (nothing, nothing, np.empty(0)), (), n_riffs=0).alike(0.97) == []
+
+
+def test_what_was_alike_to_another_encoder_goes_with_its_embeddings(tmp_path: Path) -> None:
+    project, embeddings = Project(), EmbeddingSet(("a", "b"), np.ones((2, 4), np.float32), "made-up")
+    with Store(tmp_path / "store.sqlite3") as store:
+
+        def search() -> Relations | None:
+            task = start_families(project, store, embeddings)
+            deadline = time.monotonic() + 120
+            while task.running and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert task.done, task.error
+            return project.contents.relations
+
+        project.update(embeddings=embeddings)
+        assert search() is not None
+        project.drop_embeddings()
+        assert project.contents.relations is None
+        assert search() is None, "asked for before the other encoder came"

@@ -5,7 +5,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,17 +27,23 @@ from loopscope.detection.thresholds import threshold_at
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders import aisfx
 from loopscope.encoders.base import Encoder
+from loopscope.errors import DataError
+from loopscope.exports import UndoReport
 from loopscope.faults import add_near_duplicates, check_library
 from loopscope.faults.check import STAGE as CHECKING
 from loopscope.hearing.riff import CLASSES, STEPS
 from loopscope.library import Library, scan_folder
+from loopscope.library.tables import reasons_frame
 from loopscope.metadata.riffs import RIFF_VERSION, riff_report
 from loopscope.progress import EpochReport, Progress
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.components import printable
 from loopscope.ui.explain.panel import DETAILS
 from loopscope.ui.explorer.view import display_order, explorer_view
+from loopscope.ui.metadata_task import KIND as LISTENING
 from loopscope.ui.projects.contents import EncoderNote
+from loopscope.ui.projects.copying import COPY
+from loopscope.ui.projects.families import FAMILIES
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import TRAIN, WALK
@@ -444,7 +450,11 @@ def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -
     state = state_of(at)
     loop_ids = walked.embeddings.loop_ids
     near = (np.array([0, 3]), np.array([1, 4]), np.array([0.999, 0.98]))
-    state.project.update(relations=Relations(loop_ids, near, ((loop_ids[5], loop_ids[6]),), has_riffs=True))
+    state.project.update(relations=Relations(loop_ids, near, ((loop_ids[5], loop_ids[6]),), n_riffs=2))
+
+    with Store.default() as store:
+        riff = riff_report(np.ones((CLASSES, STEPS), np.uint8))
+        store.put_reports("measurements", dict.fromkeys(loop_ids[5:8], riff), RIFF_VERSION)
 
     def shown(kind: str) -> pd.DataFrame:
         for key, value in {"families-open": True, "families-kind": kind}.items():
@@ -456,7 +466,10 @@ def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -
     exact = shown("Exact copies")
     assert sorted(exact["name"]) == ["Bass_101_Em.wav", "copy.wav"] and exact["keep"].sum() == 1
     assert "families-quarantine" not in [button.key for button in at.button], "they share one mark"
-    assert len(shown("The same riff")) == 2 and len(shown("Near copies")) == 2
+    assert "families-start" not in [button.key for button in at.button], "copies are known without a search"
+    assert len(shown("The same riff")) == 2
+    assert "families-start" in [button.key for button in at.button], "a third riff was heard since"
+    assert len(shown("Near copies")) == 2
     at.slider(key="families-cosine").set_value(0.975).run()
     table = shown("Near copies")
     assert len(table) == 4 and table["family"].max() == 2
@@ -470,6 +483,34 @@ def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -
         assert set(marks) - {loop_ids[3], loop_ids[4]} < {loop_ids[0], loop_ids[1]}
         at.button(key="families-undo").click().run()
         assert not at.exception and set(store.get_marks()) == {loop_ids[3], loop_ids[4]}
+
+
+def test_what_failed_or_was_left_is_said_where_no_list_is_taken_away(walked: Walked) -> None:
+    at = trained(walked, "explore")
+    project = state_of(at).project
+    at.session_state["families-open"] = state_of(at).choices["families-open"] = True
+
+    def ended(kind: str, work: Callable[[Task], object]) -> None:
+        task = project.tasks.start(kind, "At it", work)
+        deadline = time.monotonic() + 120
+        while task.running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not task.running
+
+    def fail(task: Task) -> None:
+        raise DataError(f"{task.title} and failed.")
+
+    for kind in (FAMILIES, LISTENING, COPY):
+        at.run()
+        assert not at.error
+        ended(kind, fail)
+        at.run()
+        assert [error.value for error in at.error] == ["At it and failed."], kind
+    ended(COPY, lambda task: UndoReport(0, reasons_frame([("/some/b.wav", "Another file has its name.")])))
+    for _ in range(2):
+        at.run()
+        assert "One file was left as it was:" in texts(at), "until something else is taken back"
+        assert any("Another file has its name." in t.value.to_string() for t in at.dataframe)
 
 
 def test_who_plays_the_same_riff_is_named_here_and_in_the_owner_s_other_folders(walked: Walked) -> None:
@@ -625,8 +666,10 @@ def test_another_model_can_be_trained_while_only_the_checks_of_the_walk_go_on(wa
     assert not at.button(key="train-start").disabled, "only the checks go on"
     at.button(key="train-start").click().run()
     training = project.tasks.get(TRAIN)
-    while training is None or training.running:
+    deadline = time.monotonic() + 120
+    while training is not None and training.running and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert training is not None and training.done, training
     assert project.tasks.running(WALK) and project.active == "knn · robust · seed 0"
     over.set()
     finish_tasks(at)

@@ -6,6 +6,7 @@ else: not clipped, then the higher rate, then the longer.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,28 +15,37 @@ import pandas as pd
 from loopscope.analysis.riffs import Riffs
 from loopscope.arrays import Float, Int
 from loopscope.embeddings import EmbeddingSet
-from loopscope.embeddings.neighbours import pairs_above
+from loopscope.embeddings.neighbours import TooManyPairsError, pairs_above
 from loopscope.errors import Cancelled
 from loopscope.faults.duplicates import centred
+from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.progress import Progress, ProgressCallback, StopCheck
 
 LEAST_ALIKE = 0.97  # cosine, the lowest that may be asked for
 MOST_RIFFS = 5000  # each is asked against all, which takes a minute for so many
 STAGE = "Finding the same riff"
 CLIPPING = "clipping"
+ALIKE, ALONE = "alike in all that is measured", "the others are quarantined"
 
 
 @dataclass(frozen=True, eq=False)
 class Relations:
     """What is alike: `near` rows of `loop_ids` and their cosine, (m,) each; `riffs` pairs of loop_ids.
 
-    `has_riffs`: whether riffs were compared, which takes too long in a library of more than MOST_RIFFS.
+    `n_riffs`: of how many loops a riff was known. `least`: the cosine that `near` reaches down to, None where even
+    copies are too many to be listed.
     """
 
     loop_ids: tuple[str, ...]
     near: tuple[Int, Int, Float]
     riffs: tuple[tuple[str, str], ...]
-    has_riffs: bool
+    n_riffs: int
+    least: float | None = LEAST_ALIKE
+
+    @property
+    def has_riffs(self) -> bool:
+        """Whether riffs were compared, which takes too long for more than MOST_RIFFS."""
+        return self.n_riffs <= MOST_RIFFS
 
     def alike(self, cosine: float) -> list[tuple[str, str]]:
         """The pairs of loops that agree at least so far."""
@@ -47,16 +57,27 @@ class Relations:
 def find_relations(
     embeddings: EmbeddingSet, riffs: Riffs, on_progress: ProgressCallback, should_stop: StopCheck
 ) -> Relations:
-    """Compares all loops of a library. Raises Cancelled when stopped, DataError where far too many are alike."""
-    near = pairs_above(centred(embeddings.X), LEAST_ALIKE, on_progress, should_stop)
-    has_riffs = len(riffs) <= MOST_RIFFS
+    """Compares all loops of a library. Raises Cancelled when stopped."""
+    near, least = _near(embeddings, on_progress, should_stop)
     kin: set[tuple[str, str]] = set()
-    for done, loop_id in enumerate(riffs.loop_ids if has_riffs else (), 1):
+    for done, loop_id in enumerate(riffs.loop_ids if len(riffs) <= MOST_RIFFS else (), 1):
         if should_stop():
             raise Cancelled("The search for the same riff was stopped.")
         kin |= {(min(loop_id, other.loop_id), max(loop_id, other.loop_id)) for other in riffs.kin_of(loop_id)}
         on_progress(Progress(STAGE, done, len(riffs), unit="loops"))
-    return Relations(embeddings.loop_ids, near, tuple(sorted(kin)), has_riffs)
+    return Relations(embeddings.loop_ids, near, tuple(sorted(kin)), len(riffs), least)
+
+
+def _near(
+    embeddings: EmbeddingSet, on_progress: ProgressCallback, should_stop: StopCheck
+) -> tuple[tuple[Int, Int, Float], float | None]:
+    """Pairs down to the lowest cosine at which they can be listed, and that; nobody and None where there is none."""
+    X = centred(embeddings.X)
+    for least in (LEAST_ALIKE, SAME_SOUND_COSINE):
+        with suppress(TooManyPairsError):
+            return pairs_above(X, least, on_progress, should_stop), least
+    nobody = np.empty(0, np.int64)
+    return (nobody, nobody, np.empty(0)), None
 
 
 def joined(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
@@ -77,23 +98,26 @@ def joined(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
     return sorted(map(tuple, groups.values()), key=lambda group: (-len(group), group))
 
 
-def families_of(groups: Sequence[Sequence[str]], unique: pd.DataFrame, clipped: Collection[str]) -> pd.DataFrame:
+def families_of(
+    groups: Sequence[Sequence[str]],
+    unique: pd.DataFrame,
+    clipped: Collection[str],
+    quarantined: Collection[str] = frozenset(),
+) -> pd.DataFrame:
     """One row a loop: family (from 1), keep (bool), why (of the keeper), and loop_id, name, folder, duration_s,
-    sample_rate of `unique` (as Library.unique), the keeper first. Loops that are not there are left out, and so are
-    groups with fewer than two that are.
+    sample_rate, path of `unique` (as Library.unique), the keeper first. Loops that are not there are left out, and so
+    are groups with fewer than two that are, or with none to keep: nobody keeps what is quarantined.
     """
-    known = unique.set_index("loop_id", drop=False)
-    present = [[loop_id for loop_id in group if loop_id in known.index] for group in groups]
-    parts = []
-    for number, group in enumerate((group for group in present if len(group) > 1), 1):
-        rows = known.loc[group, ["loop_id", "name", "folder", "duration_s", "sample_rate", "path"]]
-        keeper, why = keeper_of(rows, clipped)
-        rows = rows.assign(family=number, keep=rows["loop_id"] == keeper)
-        rows["why"] = np.where(rows["keep"], why or "alike in all that is measured", "")
-        parts.append(rows.sort_values("keep", ascending=False, kind="stable"))
-    if not parts:
-        return known.head(0).assign(family=0, keep=False, why="")
-    return pd.concat(parts, ignore_index=True)
+    ids = [loop_id for group in groups for loop_id in group]
+    number = np.repeat(np.arange(len(groups)), np.array([len(group) for group in groups], dtype=np.int64))
+    at = pd.Index(unique["loop_id"]).get_indexer(pd.Index(ids, dtype=object))
+    columns = ["loop_id", "name", "folder", "duration_s", "sample_rate", "path"]
+    rows = unique[columns].iloc[at[at >= 0]].assign(family=number[at >= 0])
+    free = ~rows["loop_id"].isin(list(quarantined))
+    several = rows.groupby("family")["loop_id"].transform("size") > 1
+    rows = rows[several & free.groupby(rows["family"]).transform("any")]
+    rows["family"] = rows["family"].rank(method="dense").astype("int64")
+    return _with_keepers(rows.reset_index(drop=True), clipped, quarantined)
 
 
 def keeper_of(rows: pd.DataFrame, clipped: Collection[str]) -> tuple[str, str]:
@@ -101,16 +125,40 @@ def keeper_of(rows: pd.DataFrame, clipped: Collection[str]) -> tuple[str, str]:
 
     The one that is not clipped, of the highest rate, the longest.
     """
-    worth = [
-        (loop_id not in clipped, int(rate), round(float(seconds), 1), str(name), str(loop_id))
-        for loop_id, rate, seconds, name in zip(
-            rows["loop_id"], rows["sample_rate"], rows["duration_s"], rows["name"], strict=True
+    keeper = _with_keepers(rows.assign(family=1), clipped).iloc[0]
+    return str(keeper["loop_id"]), "" if keeper["why"] in (ALIKE, ALONE) else str(keeper["why"])
+
+
+def _with_keepers(rows: pd.DataFrame, clipped: Collection[str], quarantined: Collection[str] = ()) -> pd.DataFrame:
+    """`rows` by family with keep and why, the keeper first, the others in their order."""
+    worth = pd.DataFrame(
+        {
+            "family": rows["family"],
+            "clean": ~rows["loop_id"].isin(list(clipped)),
+            "rate": rows["sample_rate"],
+            "seconds": rows["duration_s"].astype("float64").round(1),
+            "name": rows["name"],
+            "loop_id": rows["loop_id"],
+        }
+    )[~rows["loop_id"].isin(list(quarantined))]
+    best = worth.sort_values(list(worth.columns), ascending=False).drop_duplicates("family")
+    candidates = worth.groupby("family")[["clean", "rate", "seconds"]]
+    differ = (candidates.max() != candidates.min()).loc[best["family"]]
+    alone = candidates.size().loc[best["family"]] == 1
+    why = np.full(len(rows), "", dtype=object)
+    why[best.index.to_numpy()] = [
+        ", ".join(reason for reason, tells in zip(_reasons(rate, seconds), telling, strict=True) if tells)
+        or (ALONE if is_alone else ALIKE)
+        for rate, seconds, telling, is_alone in zip(
+            best["rate"], best["seconds"], differ.to_numpy(), alone, strict=True
         )
     ]
-    _, rate, seconds, _, keeper = max(worth)
-    differ = [len({values[at] for values in worth}) > 1 for at in range(3)]
-    reasons = ("not clipped", f"{rate / 1000:g} kHz", f"{seconds:g} s")
-    return keeper, ", ".join(reason for reason, tells in zip(reasons, differ, strict=True) if tells)
+    marked = rows.assign(keep=rows.index.isin(best.index), why=why)
+    return marked.sort_values(["family", "keep"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def _reasons(rate: float, seconds: float) -> tuple[str, str, str]:
+    return "not clipped", f"{rate / 1000:g} kHz", f"{seconds:g} s"
 
 
 def clipped_loops(faults: pd.DataFrame | None) -> frozenset[str]:

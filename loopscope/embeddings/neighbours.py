@@ -23,6 +23,10 @@ SAMPLE_ROWS = 4096  # enough to find those axes
 SLACK = 1e-4  # above the rounding of float32 products
 
 
+class TooManyPairsError(DataError):
+    """More pairs agree than anybody can look at."""
+
+
 @dataclass(frozen=True)
 class NearDuplicates:
     """For each of n loops the one that sounds most like it, where it sounds the same.
@@ -80,7 +84,7 @@ def pairs_above(
 ) -> tuple[Int, Int, Float]:
     """Every pair of rows that agree to at least `cosine`, each once: rows (m,), rows (m,) and their cosine (m,).
 
-    Raises Cancelled, and DataError for more than MOST_PAIRS.
+    Raises Cancelled, and TooManyPairsError for more than MOST_PAIRS.
     """
     found: list[tuple[Int, Int, Float]] = []
     n_found = 0
@@ -89,7 +93,9 @@ def pairs_above(
         found.append((rows[i], others[j], similarity[i, j]))
         n_found += len(i)
         if n_found > MOST_PAIRS:
-            raise DataError(f"More than {MOST_PAIRS:,} pairs agree to {cosine:g}; ask for more likeness than that.")
+            raise TooManyPairsError(
+                f"More than {MOST_PAIRS:,} pairs agree to {cosine:g}; ask for more likeness than that."
+            )
     first, second, likeness = zip(*found, strict=True) if found else ((), (), ())
     ints = np.empty(0, np.int64)
     return np.concatenate([ints, *first]), np.concatenate([ints, *second]), np.concatenate([np.empty(0), *likeness])

@@ -17,6 +17,8 @@ def start_families(project: Project, store: Store, embeddings: EmbeddingSet) -> 
     def work(task: Task) -> None:
         riffs = Riffs(known_riffs(embeddings.loop_ids, store))
         relations = find_relations(embeddings, riffs, task.on_progress, task.should_stop)
-        project.update(refill=False, relations=relations)
+        now = project.contents.embeddings
+        if now is not None and now.encoder_id == embeddings.encoder_id:  # else they are of an encoder that has gone
+            project.update(refill=False, relations=relations)
 
     return project.tasks.start(FAMILIES, "Finding families", work)

@@ -150,9 +150,8 @@ class Project:
     @classmethod
     def new(cls, owner: str, folder: Path, plan: Plan, store: Store) -> "Project":
         """A project for a folder that is analysed for the first time."""
-        row = ProjectRow(
-            secrets.token_urlsafe(9), owner, str(folder), display_name(folder.name or str(folder)), time.time()
-        )
+        name = display_name(folder.name or str(folder))
+        row = ProjectRow(secrets.token_urlsafe(9), owner, str(folder), name, time.time())
         project = cls(row, store)
         project.memory.plan = plan
         project.keep()
@@ -224,7 +223,8 @@ class Project:
 
     def drop_embeddings(self) -> None:
         """Another encoder comes: what was made of the last one's embeddings goes."""
-        self.update(embeddings=None, encoder=None, faults=None, models={}, provisional=None, stopped=None)
+        gone: dict[str, Any] = dict.fromkeys(("embeddings", "encoder", "faults", "provisional", "stopped", "relations"))
+        self.update(models={}, **gone)
         self.remember(active="", percentiles={}, encoder=None, n_flagged=None)
 
     def change_plan(self, plan: Plan) -> bool:

@@ -5,12 +5,15 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from loopscope.analysis.families import LEAST_ALIKE, MOST_RIFFS, Relations, clipped_loops, families_of, joined
+from loopscope.analysis.families import MOST_RIFFS, Relations, clipped_loops, families_of, joined
+from loopscope.embeddings import EmbeddingSet
 from loopscope.exports import csv_bytes
 from loopscope.faults.limits import SAME_SOUND_COSINE
 from loopscope.library import Library
+from loopscope.metadata.riffs import known_riffs
 from loopscope.ui.components import ended, show_task, store
 from loopscope.ui.projects.families import FAMILIES, start_families
+from loopscope.ui.projects.walking import WALK
 from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.widgets.downloads import Download, downloads
 from loopscope.ui.widgets.paging import show_table
@@ -33,7 +36,8 @@ def families(state: SessionState, library: Library) -> None:
     remember("families-open")
     if section.open:
         with section:
-            if ended(FAMILIES) is not None:
+            task = ended(FAMILIES)
+            if task is not None and task.done:  # another run would wipe what it failed of
                 st.rerun()  # the state has gone on
             _families(state, library)
 
@@ -54,11 +58,14 @@ def _families(state: SessionState, library: Library) -> None:
         st.caption("Nothing is embedded yet.")
         return
     elif relations is None or relations.loop_ids != embeddings.loop_ids:
-        if st.button("Find families", icon=":material/search:", key="families-start"):
-            start_families(state.project, store(), embeddings)
-            st.rerun()
+        _offer_search(state, embeddings)
         return
     else:
+        if kind == RIFF:
+            _offer_later_riffs(state, embeddings, relations)
+        if kind == NEAR and relations.least is None:
+            st.info("Too many loops sound the same for their pairs to be listed.")
+            return
         table = _alike(state, library, relations, kind)
     if table.empty:
         st.info("Nobody is alike." if kind != RIFF or relations is None or relations.has_riffs else _too_many())
@@ -72,6 +79,23 @@ def _kind() -> str:
     return chosen or NEAR
 
 
+def _offer_search(state: SessionState, embeddings: EmbeddingSet) -> None:
+    if st.button("Find families", icon=":material/search:", key="families-start"):
+        start_families(state.project, store(), embeddings)
+        st.rerun()
+
+
+def _offer_later_riffs(state: SessionState, embeddings: EmbeddingSet, relations: Relations) -> None:
+    """Where loops were listened to since the search; not while that goes on, when the store is asked too often."""
+    if state.project.tasks.running(WALK) or not relations.has_riffs:
+        return
+    key = (state.project.key, state.metadata)
+    more = kept("riffs-known", key, lambda: len(known_riffs(embeddings.loop_ids, store()))) - relations.n_riffs
+    if more > 0:
+        st.caption(f"{counted(more, 'riff')} more {'is' if more == 1 else 'are'} known since they were compared.")
+        _offer_search(state, embeddings)
+
+
 def _too_many() -> str:
     return f"More than {MOST_RIFFS:,} loops play a riff: who plays that of one loop stands in its “Why?”."
 
@@ -79,18 +103,21 @@ def _too_many() -> str:
 def _alike(state: SessionState, library: Library, relations: Relations, kind: str) -> pd.DataFrame:
     cosine = 0.0
     if kind == NEAR:
+        least = relations.least or 0.0
+        st.session_state["families-cosine"] = max(st.session_state["families-cosine"], least)
         cosine = st.slider(
-            "Strictness", LEAST_ALIKE, 0.999, step=0.001, format="%.3f", key="families-cosine", width=360,
+            "Strictness", least, 0.999, step=0.001, format="%.3f", key="families-cosine", width=360,
             help="How far the sounds of two loops have to agree; 1 is the same.",
         )  # fmt: skip
         remember("families-cosine")
 
     def make() -> pd.DataFrame:
         pairs = relations.alike(cosine) if kind == NEAR else relations.riffs
-        return families_of(joined(pairs), library.unique, clipped_loops(state.faults))
+        return families_of(joined(pairs), library.unique, clipped_loops(state.faults), quarantined)
 
     seen = state.seen
-    key = (state.project.key, seen.serial, seen.generation, kind, cosine)
+    quarantined = frozenset(loop_id for loop_id, it in store().get_marks().items() if it.mark == "quarantine")
+    key = (state.project.key, seen.serial, seen.generation, kind, cosine, quarantined)
     found: pd.DataFrame = kept("families", key, make)
     return found
 
@@ -121,9 +148,10 @@ def _quarantine(shown: pd.DataFrame) -> None:
     others = shown.loc[~shown["keep"] & (shown["mark"] == ""), "loop_id"].tolist()
     if others and st.button(f"Quarantine the other {len(others):,}", key="families-quarantine"):
         store().set_marks(dict.fromkeys(others, "quarantine"))
-        st.session_state["families-marked"] = others
+        st.session_state["families-marked"] = {*st.session_state.get("families-marked", ()), *others}
         st.rerun()
     marked = set(st.session_state.get("families-marked", ())) & set(shown.loc[shown["mark"] == "quarantine", "loop_id"])
     if marked and st.button(f"Take {len(marked):,} back", key="families-undo", icon=":material/undo:"):
         store().set_marks(dict.fromkeys(sorted(marked)))
+        st.session_state["families-marked"] -= marked
         st.rerun()
