@@ -164,6 +164,7 @@ interface ComparisonData {
   keeper: string;
 }
 
+type Sounding = { id: string | null; click: number | null; streams: boolean };
 type MetronomeData = { key: string; assets: string; id: string; tempi: { bpm: number; said: string }[] };
 
 type UploadFile = { name: string; size: number; body: Blob };
@@ -244,6 +245,6 @@ interface DocumentEventMap {
   "loopscope:prefetch": CustomEvent<{ ids: string[] }>;
   "loopscope:selected": CustomEvent<{ id: string | null }>;
   "loopscope:connection": CustomEvent<{ up: boolean }>;
-  "loopscope:sounding": CustomEvent<{ id: string | null; click: number | null }>;
+  "loopscope:sounding": CustomEvent<Sounding>;
   "loopscope:pulse": CustomEvent<Pulse>;
 }

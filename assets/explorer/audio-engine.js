@@ -141,6 +141,11 @@ export class AudioEngine extends EventTarget {
     return this.#voice?.click ?? null;
   }
 
+  /** Whether what plays is too long to be decoded as a whole. */
+  get streams() {
+    return this.#voice instanceof ElementVoice;
+  }
+
   get clip() {
     return this.#voice?.clip ?? null;
   }
@@ -173,7 +178,7 @@ export class AudioEngine extends EventTarget {
   state() {
     return {
       loopId: this.id,
-      kind: this.#voice instanceof ElementVoice ? "element" : this.#voice ? "buffer" : null,
+      kind: this.streams ? "element" : this.#voice ? "buffer" : null,
       url: this.#voice ? this.locate(this.#voice.id) : null,
       playing: this.playing && this.#context?.state === "running",
       position: this.position(),

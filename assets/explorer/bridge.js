@@ -1,7 +1,8 @@
 // The explorer's ear for the rest of the page: other components ask for a sound or a selection by events on the document.
 //
 // In: "loopscope:play" {id} (again: stop), "loopscope:click" {id, bpm} (again: without), "loopscope:select" {id}, "loopscope:prefetch" {ids}.
-// Out: "loopscope:sounding" {id, click}: what sounds and the tempo of the metronome over it, null for none.
+// Out: "loopscope:sounding" {id, click, streams}: what sounds, the tempo of the metronome over it, null for none, and
+// whether it is streamed, so that there can be none.
 
 /** Listen on the page until `signal` ends it. @param {Views} views @param {AbortSignal} signal */
 export function bridge({ session, engine, player, root }, signal) {
@@ -22,6 +23,10 @@ export function bridge({ session, engine, player, root }, signal) {
     for (const id of ids) player.prefetch(rowOf(id));
   });
   engine.addEventListener("change", () =>
-    document.dispatchEvent(new CustomEvent("loopscope:sounding", { detail: { id: engine.id, click: engine.click } })),
+    document.dispatchEvent(
+      new CustomEvent("loopscope:sounding", {
+        detail: { id: engine.id, click: engine.click, streams: engine.streams },
+      }),
+    ),
   );
 }

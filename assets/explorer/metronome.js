@@ -29,8 +29,9 @@ export function mount(component, base) {
 class Metronome {
   constructor() {
     this.id = "";
-    /** @type {{ id: string | null, click: number | null }} what sounds */
-    this.sounding = { id: null, click: null };
+    this.drawn = "";
+    /** @type {Sounding} */
+    this.sounding = { id: null, click: null, streams: false };
     this.root = h("div", { class: "ls-root ls-metronome", role: "group", "aria-label": "Metronome" });
     this.ending = new AbortController();
     document.addEventListener("loopscope:sounding", ({ detail }) => this.#press(detail), {
@@ -46,12 +47,15 @@ class Metronome {
   /** @param {MetronomeData} data */
   show({ id, tempi }) {
     applyTheme(this.root);
+    const asked = JSON.stringify([id, tempi]);
+    if (asked === this.drawn) return; // a button keeps the keyboard's focus
+    this.drawn = asked;
     this.id = id;
     const buttons = tempi.map(({ bpm, said }) =>
       button(`${said} BPM`, {
         "aria-pressed": "false",
         "data-bpm": bpm,
-        title: `Play the loop with a click at ${said} BPM; again: without`,
+        "data-said": said,
         onclick: () => document.dispatchEvent(new CustomEvent("loopscope:click", { detail: { id: this.id, bpm } })),
       }),
     );
@@ -59,12 +63,16 @@ class Metronome {
     this.#press(this.sounding);
   }
 
-  /** @param {{ id: string | null, click: number | null }} sounding */
+  /** @param {Sounding} sounding */
   #press(sounding) {
     this.sounding = sounding;
     for (const node of this.root.querySelectorAll("button")) {
-      const clicks = sounding.id === this.id && Number(node.dataset.bpm) === sounding.click;
-      node.setAttribute("aria-pressed", String(clicks));
+      const isOurs = sounding.id === this.id;
+      node.setAttribute("aria-pressed", String(isOurs && Number(node.dataset.bpm) === sounding.click));
+      node.disabled = isOurs && sounding.streams;
+      node.title = node.disabled
+        ? "This file is too long for a metronome: it is streamed while it plays"
+        : `Play the loop with a click at ${node.dataset.said} BPM; again: without`;
     }
   }
 }

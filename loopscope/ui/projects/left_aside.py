@@ -24,5 +24,5 @@ def put_back_left_aside(project: Project) -> None:
     project.remember(moving=bool(left))
     if left:
         path, reason = left[0]
-        more = f" {len(left) - 1:,} more lie beside it." if len(left) > 1 else ""
+        more = f" {len(left) - 1:,} more {'lies' if len(left) == 2 else 'lie'} elsewhere." if len(left) > 1 else ""
         project.say(f"{display_name(path)} is left from a move that was cut off. {reason}{more}")
