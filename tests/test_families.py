@@ -65,6 +65,8 @@ def test_the_keeper_is_not_clipped_then_of_the_higher_rate_then_longer() -> None
     loops = unique(("clipped", 9.0, 96000), ("short", 4.0, 48000), ("long", 8.0, 48000), ("low", 9.0, 44100))
     assert keeper_of(loops, {"clipped"}) == ("long", "not clipped, 48 kHz, 8 s")
     assert keeper_of(loops, ()) == ("clipped", "96 kHz, 9 s")
+    assert keeper_of(loops.iloc[2:], ()) == ("long", "48 kHz, 8 s"), "a part of a table"
+    assert keeper_of(loops.iloc[3:], ()) == ("low", ""), "nobody to compare with"
     same = unique(("a", 4.0, 48000), ("b", 4.0, 48000))
     assert keeper_of(same, ())[1] == "", "nothing speaks for either"
 

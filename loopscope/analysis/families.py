@@ -117,7 +117,7 @@ def families_of(
     several = rows.groupby("family")["loop_id"].transform("size") > 1
     rows = rows[several & free.groupby(rows["family"]).transform("any")]
     rows["family"] = rows["family"].rank(method="dense").astype("int64")
-    return _with_keepers(rows.reset_index(drop=True), clipped, quarantined)
+    return _with_keepers(rows, clipped, quarantined)
 
 
 def keeper_of(rows: pd.DataFrame, clipped: Collection[str]) -> tuple[str, str]:
@@ -131,6 +131,7 @@ def keeper_of(rows: pd.DataFrame, clipped: Collection[str]) -> tuple[str, str]:
 
 def _with_keepers(rows: pd.DataFrame, clipped: Collection[str], quarantined: Collection[str] = ()) -> pd.DataFrame:
     """`rows` by family with keep and why, the keeper first, the others in their order."""
+    rows = rows.reset_index(drop=True)
     worth = pd.DataFrame(
         {
             "family": rows["family"],
