@@ -57,8 +57,7 @@ class Remembered:
     """What the store keeps of a project besides its name. `standing`: how the walk stands, "running" also where it was
     killed, "stopped" where the user or an error ended it.
 
-    `models` by label, the oldest first. `undo_files`: what takes copies and moves back, the oldest first. `moving`: a
-    copy, a move or its undo was begun and did not come to its end.
+    `models` by label and `undo_files`, the oldest first. `moving`: a copy, move or undo was begun and has no end yet.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -78,8 +77,7 @@ class Remembered:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Remembered":
         """What an older or newer version wrote as far as it is understood; the rest is as new."""
-        found = cls(plan=_understood(Plan, row.get("plan")) or Plan())
-        found.encoder = _understood(EncoderNote, row.get("encoder"))
+        found = cls(_understood(Plan, row.get("plan")) or Plan(), encoder=_understood(EncoderNote, row.get("encoder")))
         models = {label: _understood(SavedModel, model) for label, model in _pairs(row.get("models")).items()}
         found.models = {label: model for label, model in models.items() if model is not None}
         thresholds = _pairs(row.get("percentiles")).items()
