@@ -17,7 +17,7 @@ from loopscope.arrays import Bool, Float, Int
 from loopscope.audio.streaming import stream
 from loopscope.detection.calibration import fuse
 from loopscope.detection.evaluation import read_labels
-from loopscope.detection.local_detector import WEIGHTS, LocalDetector
+from loopscope.detection.local_detector import LocalDetector, fused
 from loopscope.detection.parts import DEEP_PATCH_PARTS
 from loopscope.detection.registry import make_detector
 from loopscope.embeddings import EmbeddingSet, embed_library
@@ -87,7 +87,8 @@ def _folders(encoder: AisfxEncoder) -> Iterator[Folder]:
 
 def _scores(detector: LocalDetector, parts: Scores) -> Scores:
     deep = fuse({part: parts[part] for part in DEEP_PATCH_PARTS})
-    return {"local": fuse(parts, WEIGHTS), **{str(name): part for name, part in parts.items()}, "deep parts": deep}
+    alone = {str(name): np.nan_to_num(part) for name, part in parts.items()}  # NaN where a loop is too short
+    return {"local": fused(parts), **alone, "deep parts": deep}
 
 
 def _fitted(X: Float, patches: PatchSet, seed: int) -> LocalDetector:

@@ -5,14 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
+from loopscope.analysis.explanation import parts_of
 from loopscope.analysis.pipeline import analyse_folder
-from loopscope.detection.calibration import fuse
+from loopscope.analysis.scoring import ScoredLoops
+from loopscope.detection import saved_format
 from loopscope.detection.inside import numbers_of, summits, worst_patches
-from loopscope.detection.local_detector import WEIGHTS, LocalDetector
-from loopscope.detection.own_moments import APART, from_own, highest_stretch
+from loopscope.detection.local_detector import N_FIRST, LocalDetector, fused
+from loopscope.detection.own_moments import APART, HIGHEST, LEAST_KNOWN, SHORTEST, from_own, highest_stretch
 from loopscope.detection.parts import PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import N_NEAREST, PatchBank
 from loopscope.detection.quality import quality_checks
@@ -160,17 +163,57 @@ def test_moments_are_compared_with_those_of_their_loop_that_share_no_sound() -> 
     values = np.concatenate([steps, np.float16([[3]]), np.full((9, 1), 5, np.float16)])
     found = from_own(values, np.array([0, 40, 41, 50]))
     assert found[20] == pytest.approx(np.mean([APART, APART, APART + 1]), abs=1e-3)
-    assert np.isnan(found[40]) and found[41:] == pytest.approx(5 * 4e-3)
+    assert np.isnan(found[40:]).all(), "in short loops those that are left share sound, or are hardly any"
+    still = from_own(np.full((2 * SHORTEST - 1, 1), 5, np.float16), np.array([0, SHORTEST, 2 * SHORTEST - 1]))
+    assert still[:SHORTEST] == pytest.approx(5 * 4e-3) and np.isnan(still[SHORTEST:]).all()
     curve = np.array([*np.zeros(10), *np.full(9, 2.0), *np.zeros(10), 3.0, 1.0])
     assert highest_stretch(curve, np.array([0, 29, 31])) == pytest.approx([2, 2])
 
 
-def test_loops_of_a_single_patch_are_scored_without_others_of_their_own() -> None:
-    short = {str(row): heard().of(f"0-{row}")[: 1 if row % 2 else 20] for row in range(N)}
-    for of_loop in (short, {name: values[:1] for name, values in short.items()}):
+def test_loops_that_are_too_short_for_it_are_judged_without_their_own_moments() -> None:
+    """Neither steadier nor stranger than others by that alone; where hardly any is long enough, none is."""
+    for n_long in (N // 2, LEAST_KNOWN - 1):
+        of_loop = {
+            str(row): heard(odd=False).of(f"0-{row}")[: 20 if row < n_long else 1 + row % 16] for row in range(N)
+        }
         own = PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
         detector = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings(), patches=own)
-        assert np.isfinite(detector.scores_).all() and not detector.components_[ScorePart.OWN_MOMENTS][1::2].any()
+        parts = dict(detector.components_)
+        said = parts.pop(ScorePart.OWN_MOMENTS, None)
+        assert (said is None) == (n_long < LEAST_KNOWN)
+        without = fused(parts)
+        assert np.isfinite(detector.scores_).all()
+        np.testing.assert_allclose(detector.scores_[n_long:], without[n_long:])
+        assert said is None or (np.isfinite(said[:n_long]).all() and np.isnan(said[n_long:]).all())
+        loaded = load_model(save_model(detector, "short", {}))
+        np.testing.assert_array_equal(loaded.scores_, detector.scores_)
+        table = pd.DataFrame({"loop_id": own.loop_ids, "score": detector.scores_, "split": "train"})
+        scored = ScoredLoops(loaded, table, loaded.latents_, loaded.components_)
+        told = ["Oddest stretch" in {part.title for part in parts_of(scored, row)} for row in (0, N - 1)]
+        assert told == [said is not None, False]
+
+
+def test_one_part_alone_does_not_outweigh_all_else() -> None:
+    """Where all loops but one are one sound throughout, that one is odd, and by no more than a part can say."""
+    rng = np.random.default_rng(3)
+    of_loop = {str(row): np.float16(rng.normal(size=12) + 0.1 * rng.normal(size=(30, 12))) for row in range(N)}
+    of_loop[str(ODD)] = rng.normal(size=(30, 12)).astype(np.float16)
+    own = PatchSet.gathered(of_loop, list(of_loop), "maker-1", 0.1)
+    detector = make_detector("AEwRES", "local", 0, **FAST).fit(embeddings(), patches=own)
+    part = detector.components_[ScorePart.OWN_MOMENTS]
+    assert part[ODD] == HIGHEST == part.max()
+    assert detector.state()["calibration"][N_FIRST:, 1].min() >= 0.25, "loops that hardly differ are not blown up"
+
+
+def test_the_probe_of_a_saved_model_hears_own_moments_where_the_model_does() -> None:
+    detector, older = fitted(), LocalDetector(True, "AEwRES", "local", 0, **FAST)
+    state = detector.state()
+    before = saved_format.probe_scores(detector)
+    moved = state["calibration"] + 0.5 * (np.arange(len(state["calibration"])) >= N_FIRST)[:, None] * [1, 0]
+    older.restore(detector.fitted, {**state, "calibration": moved})
+    assert np.abs(saved_format.probe_scores(older) - before)[0] > 1e-3
+    older.restore(detector.fitted, {**state, "calibration": moved[:N_FIRST]})
+    assert np.diff(older.made_up_patches(4).starts).tolist() == [1] * 4, "as files on disks were probed"
 
 
 def test_a_model_of_before_there_were_own_moments_opens_and_scores_without_them() -> None:
@@ -183,7 +226,7 @@ def test_a_model_of_before_there_were_own_moments_opens_and_scores_without_them(
     assert list(found.components) == list(of_then)
     for name, part in found.components.items():
         np.testing.assert_array_equal(part, now.components[name])
-    np.testing.assert_allclose(found.scores, fuse(found.components, WEIGHTS))
+    np.testing.assert_allclose(found.scores, fused(found.components))
 
 
 def test_the_quality_checks_say_how_losses_went_and_what_the_networks_added() -> None:

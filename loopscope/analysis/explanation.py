@@ -101,11 +101,12 @@ def title_of(detector: str, name: str) -> str:
 
 
 def parts_of(scored: ScoredLoops, row: int) -> tuple[Part, ...]:
-    """The parts of one loop's score, the most unusual first."""
+    """The parts of one loop's score, the most unusual first, without those that say nothing of it."""
     detector = scored.detector
     parts = [
         _part(detector.name, name, float(of_loops[row]), detector.components_)
         for name, of_loops in scored.components.items()
+        if not np.isnan(of_loops[row])
     ]
     return tuple(sorted(parts, key=lambda part: -part.percentile))
 
@@ -163,7 +164,8 @@ def _fitted_row(scored: ScoredLoops, row: int) -> int | None:
 
 def _part(detector: str, name: str, value: float, reference: Mapping[str, Float]) -> Part:
     title, meaning = _words(detector, name)
-    return Part(title, meaning, value, float(percentile_of(reference[name], [value])[0]))
+    known = reference[name][~np.isnan(reference[name])]
+    return Part(title, meaning, value, float(percentile_of(known, [value])[0]))
 
 
 def _words(detector: str, name: str) -> tuple[str, str]:

@@ -4,7 +4,8 @@ Conventions: every part is a robust z-score (0 is typical). Three are made of cu
 highest value and the mean of their highest 30 %: the distance to patches of other loops (`patch_bank`), the distance to
 the centre of a Deep SVDD on patches, and what its autoencoder cannot rebuild (`linear_training`). One, which counts as
 much as these three, is of the loop's highest stretch of the distance to its own other patches (`own_moments`): alone,
-times the first and times the third curve. Models saved before there was that part go without it. Two are the local
+times the first and times the third curve. It is NaN in loops that are too short for it, which are judged by the other
+parts; models of hardly any longer ones, and models saved before there was that part, go without it. Two are the local
 densities of the loop's embedding, which together count half as much as one curve. A fitted loop is scored by
 the member that did not learn from it, and never compared with itself; a new one is scored by the mean over the members.
 """
@@ -27,7 +28,7 @@ from loopscope.detection.linear_members import LinearMembers
 from loopscope.detection.linear_training import LinearPreset, LinearTraining, train
 from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
 from loopscope.detection.networks import filled
-from loopscope.detection.own_moments import ROUNDING, from_own, highest_stretch, location_and_scale
+from loopscope.detection.own_moments import HIGHEST, ROUNDING, from_own, highest_stretch, locations_and_scales
 from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import LARGEST_BANK, PER_LOOP, PatchBank
 from loopscope.detection.pieces import Step, no_steps
@@ -42,6 +43,7 @@ TRIMMED = 0.1  # share of the oddest loops that nothing is learnt from
 DENSITY_NEIGHBOURS = 10
 LARGEST_SAMPLE = 40_000  # patches that the networks learn from
 CHUNK = 4096
+N_MADE_UP = 40  # patches of a loop that a saved model is probed with
 WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25) | {ScorePart.OWN_MOMENTS: 3.0}
 N_FIRST = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
 N_RAW = N_FIRST + 3  # and three of the loop's own other moments
@@ -74,8 +76,8 @@ class LocalDetector(BaseDetector):
         curves = np.vstack([log_part(curve)[None], self._deep(heard)])
         own = from_own(heard.values, heard.starts)
         found = self._calibrated(self._figures(curves, own, heard, self._density.scores(rows)))
-        parts = {name: finite(part) for name, part in found.items()}
-        return Judgement(fuse(parts, WEIGHTS), finite(self._latents_of(heard, curve)), parts)
+        parts = {name: part if name == ScorePart.OWN_MOMENTS else finite(part) for name, part in found.items()}
+        return Judgement(finite(fused(parts)), finite(self._latents_of(heard, curve)), parts)
 
     def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
         """Those of `judge`."""
@@ -105,9 +107,16 @@ class LocalDetector(BaseDetector):
         return CurveMaker(self._bank, self._typical, fitted.patch_id, fitted.patch_seconds)
 
     def made_up_patches(self, n: int) -> PatchSet:
-        """One patch each of n loops."""
+        """One patch each of n loops; where a model knows own moments, the first has some, as far apart as usual."""
         values = np.random.default_rng(0).normal(size=(n, self._bank.patches.shape[2])).astype(np.float16)
-        return PatchSet(tuple(map(str, range(n))), values, np.arange(n + 1), self.patch_id, 0.0)
+        starts = np.arange(n + 1)
+        if len(self._calibration) > N_FIRST:
+            around = np.random.default_rng(1).normal(size=(N_MADE_UP, values.shape[1]))
+            usual = np.exp(np.clip(self._calibration[N_FIRST, 0], -10, 10)) / np.sqrt(2 * values.shape[1])
+            moments = self._bank.patches[0, :1] + usual * around
+            values = np.concatenate([moments.astype(np.float16), values[1:]])
+            starts[1:] += N_MADE_UP - 1
+        return PatchSet(tuple(map(str, range(n))), values, starts, self.patch_id, 0.0)
 
     def _hear(self, patches: PatchSet | None, order: Int) -> None:
         if patches is None or len(patches.loop_ids) != len(order):
@@ -132,12 +141,12 @@ class LocalDetector(BaseDetector):
             deep = self._out_of_fold(heard, folds, step)
             curves = np.vstack([log_part(distance / self._typical)[None], deep])
             figures = self._figures(curves, own, heard, density)
-            scales = [*map(median_and_scale, figures[:N_FIRST]), *map(location_and_scale, figures[N_FIRST:])]
+            scales = [*map(median_and_scale, figures[:N_FIRST]), *locations_and_scales(figures[N_FIRST:])]
             self._calibration = np.array(scales)
             parts = self._calibrated(figures)
             latents = self._latents_of(heard, curves[0])
             return Fitted(
-                *(fuse(parts, WEIGHTS), folds == 0, latents, _report(self._members, trained), parts),
+                *(fused(parts), folds == 0, latents, _report(self._members, trained), parts),
                 patch_id=heard.patch_id,
                 patch_seconds=heard.patch_seconds,
             )
@@ -202,7 +211,7 @@ class LocalDetector(BaseDetector):
 
     def _figures(self, curves: Float, own: Float, heard: PatchSet, density: Mapping[str, Float]) -> Float:
         """(N_RAW, n_loops) logarithms, of those of curves, (3, n_patches), of the distance to the loops' own other
-        patches, (n_patches,), NaN where a loop has none, and of raw densities.
+        patches, (n_patches,), NaN where a loop is too short, and of raw densities.
         """
         peaks = [log_part(summits(np.exp(curve), heard.starts)) for curve in curves]
         beside = (0.0, curves[0], curves[2] / 2)  # a rebuilding error is a squared distance
@@ -210,15 +219,14 @@ class LocalDetector(BaseDetector):
         return np.vstack([*peaks, *map(log_part, density.values()), *stretches])
 
     def _calibrated(self, figures: Float) -> dict[str, Float]:
-        """The parts; of a model that was saved before there were N_RAW figures, those of the first."""
+        """The parts; those of the first figures where a model has only these."""
         known, names = len(self._calibration), (*PATCH_PARTS, *DENSITY_PARTS)
         z = (figures[:known] - self._calibration[:, :1]) / self._calibration[:, 1:]
         n_curves = 2 * len(PATCH_PARTS)
         inside = z[:n_curves].reshape(len(PATCH_PARTS), 2, -1).mean(axis=1)
         parts = dict(zip(names, (*inside, *z[n_curves:N_FIRST]), strict=True))
         if known > N_FIRST:
-            own = z[N_FIRST:].mean(axis=0)
-            parts[ScorePart.OWN_MOMENTS] = np.where(np.isnan(own), 0.0, own)  # a single patch is as typical as any
+            parts[ScorePart.OWN_MOMENTS] = np.minimum(z[N_FIRST:].mean(axis=0), HIGHEST)
         return parts
 
     def _check_heard(self, patches: PatchSet | None, n: int) -> PatchSet:
@@ -276,6 +284,16 @@ class LocalDetector(BaseDetector):
         self._typical = float(state["typical"][0])
         self._locations, self._calibration = locations, state["calibration"]
         self._density.fit(reference)
+
+
+def fused(parts: Mapping[str, Float]) -> Float:
+    """The score of the parts, (n,) each; loops whose own moments say nothing are judged by the other parts."""
+    own = parts.get(ScorePart.OWN_MOMENTS)
+    if own is None:
+        return fuse(parts, WEIGHTS)
+    others = {name: part for name, part in parts.items() if name != ScorePart.OWN_MOMENTS}
+    everything = {**parts, ScorePart.OWN_MOMENTS: np.nan_to_num(own)}
+    return np.where(np.isnan(own), fuse(others, WEIGHTS), fuse(everything, WEIGHTS))
 
 
 def _typical(distance: Float, patches: Patches) -> float:

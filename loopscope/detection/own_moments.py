@@ -14,16 +14,20 @@ from loopscope.detection.pieces import ask
 from loopscope.encoders.base import Patches
 from loopscope.progress import StopCheck, never_stop
 
-APART = 8  # patches, 0.7 s of aiSFX: nearer ones are not compared, of short loops a quarter of it
+APART = 8  # patches, 0.7 s of aiSFX: nearer ones are not compared, in short loops those nearer than a quarter
+SHORTEST = 2 * APART + 1  # patches, 1.5 s: of fewer, those that are compared share sound, or there are hardly any
 N_ALIKE = 3
 STRETCH = 9  # patches, 0.8 s: a beat or two
 ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open
 ROWS = 256  # patches compared at once
-LEAST_SCALE = 0.05  # log units: where most loops are one sound throughout, others are not blown up
+LEAST_SCALE = 0.25  # log units: where most loops are one sound throughout, others are not blown up
+HIGHEST = 4.0  # z: more than that says no more, and is not to outweigh all else
+LEAST_KNOWN = 8  # loops, of which something is learnt of all others
 
 
 def from_own(patches: Patches, starts: Int, should_stop: StopCheck = never_stop) -> Float:
-    """(n,) float32: mean distance of each patch to the three most alike of its own loop; NaN where that has no other.
+    """(n,) float32: mean distance of each patch to the three most alike of its own loop; NaN where that is
+    shorter than SHORTEST.
 
     Raises Cancelled. A tenth of a millisecond a loop.
     """
@@ -40,11 +44,12 @@ def highest_stretch(curve: Float, starts: Int) -> Float:
     return np.array([_stretches(curve[first:stop]).max() for first, stop in pairwise(starts)])
 
 
-def location_and_scale(figures: Float) -> tuple[float, float]:
-    """Of the logarithms of loops' stretches, (n_loops,), without those that are NaN."""
-    known = figures[~np.isnan(figures)]
-    location, scale = median_and_scale(known) if len(known) else (0.0, 1.0)
-    return location, max(scale, LEAST_SCALE)
+def locations_and_scales(figures: Float) -> list[tuple[float, float]]:
+    """Of logarithms of loops' stretches, (n, n_loops), without those that are NaN; none where too few are known."""
+    known = figures[:, ~np.isnan(figures).any(axis=0)]
+    if known.shape[1] < LEAST_KNOWN:
+        return []
+    return [(location, max(scale, LEAST_SCALE)) for location, scale in map(median_and_scale, known)]
 
 
 def _stretches(curve: Float) -> Float:
@@ -54,15 +59,14 @@ def _stretches(curve: Float) -> Float:
 
 def _within(patches: Float) -> Float:
     n = len(patches)
-    if n == 1:
-        return np.full(1, np.nan, np.float32)
-    apart = min(APART, max(1, (n - 1) // 4))
-    k = min(N_ALIKE, n - 2 * apart + 1)
+    if n < SHORTEST:
+        return np.full(n, np.nan, np.float32)
+    apart = min(APART, (n - 1) // 4)
     squares, places, found = np.einsum("nd,nd->n", patches, patches), np.arange(n), np.empty(n, np.float32)
     for start in range(0, n, ROWS):
         rows = slice(start, start + ROWS)
         squared = squares[rows, None] + squares - 2 * patches[rows] @ patches.T
         squared[np.abs(places[rows, None] - places) < apart] = np.inf
-        found[rows] = np.sqrt(np.maximum(np.partition(squared, k - 1, axis=1)[:, :k], 0)).mean(axis=1)
+        found[rows] = np.sqrt(np.maximum(np.partition(squared, N_ALIKE - 1, axis=1)[:, :N_ALIKE], 0)).mean(axis=1)
     least: Float = ROUNDING * np.sqrt(squares)
     return np.maximum(found, least)

@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from loopscope.detection.fitted import Arrays
+from loopscope.detection.parts import ScorePart
 from loopscope.detection.saved_format import COLLECTION, COMPONENT, FORMAT, MIGRATIONS, PROBE, STATE
 from loopscope.progress import PHASES
 
@@ -183,9 +186,12 @@ def check_shapes(card: Mapping[str, Any], found: Shapes) -> None:
 
 
 def check_values(arrays: Arrays) -> None:
-    """Whether every array holds numbers that one can compute with. Raises ValueError."""
+    """Whether every array holds numbers that one can compute with; a part may say nothing of some loops (NaN). Raises
+    ValueError.
+    """
     for name, array in arrays.items():
-        if array.size and not (array.max() <= LARGEST_VALUE and array.min() >= -LARGEST_VALUE):  # False for NaN
+        known = array[~np.isnan(array)] if name == COMPONENT + ScorePart.OWN_MOMENTS else array
+        if known.size and not (known.max() <= LARGEST_VALUE and known.min() >= -LARGEST_VALUE):  # False for NaN
             raise ValueError(f"{name} holds values that are no numbers or too large")
     if arrays["validation"].all():
         raise ValueError("no loop was trained on")
