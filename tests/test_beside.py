@@ -1,5 +1,7 @@
 """Scores side by side: differences have the sign and the certainty that the labels give them."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,14 @@ def test_many_loops_are_compared_by_some_and_no_score_at_all_ties() -> None:
     assert table.loc[1, ["low", "high"]].tolist() == pytest.approx([-0.5, -0.5])
 
 
+def test_the_interval_lies_around_the_figure_beside_it_also_where_it_is_drawn_from_some() -> None:
+    rng, labels = np.random.default_rng(1), (np.arange(20 * LARGEST_KIND) < LARGEST_KIND // 4).astype(int)
+    for _ in range(4):
+        first, other = rng.normal(size=(2, len(labels))) + labels
+        row = side_by_side(labels, {"first": first, "other": other}).iloc[1]
+        assert row["low"] + row["high"] == pytest.approx(2 * row["difference"], abs=0.008)
+
+
 def model(ids: list[str], parts: dict[str, np.ndarray]) -> ScoredLoops:
     values = np.sum(list(parts.values()), axis=0)
     table = pd.DataFrame({"loop_id": ids, "score": values, "split": "train"})
@@ -79,5 +89,8 @@ def test_parts_and_other_models_are_joined_by_loop_and_named_as_in_why() -> None
     assert n == N - 5
     assert table["score"].tolist() == ["own", "· Oddest moments", "· Oddest stretch", "other"]
     assert table["auroc"].iloc[1] == table["auroc"].iloc[3] == roc_auc_score(LABELS[5:], scores(2)[5:])
+    hardly = {**own.components, ScorePart.OWN_MOMENTS: np.where(np.arange(N) < N // 3, 1.0, np.nan)}
+    table, n = beside(data, {"own": dataclasses.replace(own, components=hardly)}, "own")
+    assert n == N and table["score"].tolist() == ["own", "· Oddest moments"]
     with pytest.raises(DataError, match="cannot be compared"):
         beside(data, {"own": own, "few": model(ids[:5], {ScorePart.DISTANCE: scores(0)[:5]})}, "own")

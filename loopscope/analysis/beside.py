@@ -17,13 +17,16 @@ PART = "· "  # before the title of a part
 
 def beside(data: LabelledSet, models: Mapping[str, ScoredLoops], first: str) -> tuple[pd.DataFrame, int]:
     """`side_by_side` of the model named `first`, its parts where there are several, and the others by their names; and
-    how many loops that is of. Raises DataError where these are all of one kind.
+    how many loops that is of. A part that says nothing of most loops is left out. Raises DataError where
+    these are all of one kind.
     """
     own = models[first]
     columns = {first: _of(data, own, own.scores["score"].to_numpy())}
     if len(own.components) > 1:
         detector = own.detector.name
-        columns |= {PART + title_of(detector, name): _of(data, own, part) for name, part in own.components.items()}
+        parts = {PART + title_of(detector, name): _of(data, own, part) for name, part in own.components.items()}
+        n = np.isfinite(columns[first]).sum()
+        columns |= {title: part for title, part in parts.items() if 2 * np.isfinite(part).sum() >= n}
     columns |= {
         name: _of(data, model, model.scores["score"].to_numpy()) for name, model in models.items() if name != first
     }

@@ -5,6 +5,7 @@ Its interval is a paired bootstrap: odd and normal loops are drawn again, for bo
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from loopscope.detection.evaluation import ranking_metrics
 FIRST = 20
 MAX_FALSE_ALARMS = 0.1  # share of the normal loops, up to which the partial area counts
 N_DRAWN = 1000
-LARGEST_KIND = 1000  # loops of a kind that intervals are drawn from; of more, so many by chance
+LARGEST_KIND = 1000  # loops of a kind that intervals are drawn from; of more, so many by chance, around all's figure
 
 
 def side_by_side(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> pd.DataFrame:
@@ -31,24 +32,23 @@ def side_by_side(labels: ArrayLike, scores: Mapping[str, ArrayLike]) -> pd.DataF
     of = {name: np.asarray(score, np.float64) for name, score in scores.items()}
     first = next(iter(of))
     drawn = _drawn(y)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, score in of.items():
-        low, high = (np.nan, np.nan) if name == first else _interval(y, of[first], score, drawn)
         figures = ranking_metrics(y, score, FIRST)
+        difference = figures["auroc"] - rows[0]["auroc"] if rows else np.nan
+        low, high = _interval(of[first], score, drawn, difference) if rows else (np.nan, np.nan)
         rows.append(
             {
                 "score": name,
                 "auroc": figures["auroc"],
+                "difference": difference,
                 "low": low,
                 "high": high,
                 "partial_auroc": float(roc_auc_score(y, score, max_fpr=MAX_FALSE_ALARMS)),
                 "precision_at_20": figures["precision_at_k"],
             }
         )
-    table = pd.DataFrame(rows)
-    difference = (table["auroc"] - table["auroc"].iloc[0]).where(table["low"].notna())
-    table.insert(2, "difference", difference)
-    return table
+    return pd.DataFrame(rows)
 
 
 Drawn = tuple[tuple[Float, Float], tuple[Float, Float]]  # of odd and of normal loops: rows, weights (N_DRAWN, rows)
@@ -66,11 +66,12 @@ def _drawn(y: Float) -> Drawn:
     return kind(1), kind(0)
 
 
-def _interval(y: Float, first: Float, other: Float, drawn: Drawn) -> tuple[float, float]:
+def _interval(first: Float, other: Float, drawn: Drawn, difference: float) -> tuple[float, float]:
+    """Around the difference of all loops, which that of those that are drawn from may miss."""
     (odd, odd_weights), (normal, normal_weights) = drawn
     better = _before(other[odd], other[normal]) - _before(first[odd], first[normal])
     differences = np.einsum("dn,dn->d", odd_weights @ better, normal_weights)
-    low, high = np.percentile(differences, [2.5, 97.5])
+    low, high = np.percentile(differences, [2.5, 97.5]) + (difference - better.mean(dtype=np.float64))
     return float(low), float(high)
 
 

@@ -18,7 +18,7 @@ from loopscope.errors import DataError
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.projects.tasks import Task, TaskBoard
-from loopscope.ui.state import SessionState
+from loopscope.ui.state import SessionState, kept
 from loopscope.ui.views.marked_threshold import offer_marked_threshold
 from loopscope.user_files import UserFile
 from loopscope.wording import counted
@@ -133,8 +133,10 @@ def _beside_each_other(state: SessionState, data: LabelledSet) -> None:
     """The model in view, its parts alone and the other models, on the loops that all of them score."""
     if state.active not in state.models:
         return
+    models = tuple((label, id(scored)) for label, scored in state.models.items())
+    key = (state.project.key, state.seen.serial, state.active, models, data.loop_ids, data.labels.tobytes())
     try:
-        table, n = beside(data, state.models, state.active)
+        table, n = kept("beside", key, lambda: beside(data, state.models, state.active))
     except DataError as error:
         st.caption(plain(str(error)))
         return
@@ -143,7 +145,8 @@ def _beside_each_other(state: SessionState, data: LabelledSet) -> None:
     st.markdown("**The model in view, each part of its score alone, other models**")
     st.caption(
         f"On {counted(n, 'loop')} that all of them score. “From” and “to” is where the difference would lie with other "
-        "loops of the same kind, 95 times in 100: where they have one sign, it is no chance."
+        "loops of the same kind, 95 times in 100: where they have one sign, chance alone is unlikely. "
+        "Of many rows one may look so by chance."
     )
     st.dataframe(table, hide_index=True, column_config=APART)
 
