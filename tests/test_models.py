@@ -131,7 +131,7 @@ def test_listing_and_deleting():
         lambda path: (path / "card.json").write_text("[]"),
         lambda path: (path / "card.json").unlink(),
         lambda path: (path / "card.json").write_bytes(b"\xff\xfe\x00"),
-        lambda path: edit_card(path, format=99),
+        lambda path: edit_card(path, format=0),
         lambda path: edit_card(path, detector="svm"),
         lambda path: edit_card(path, options={"depth": 3}),
         lambda path: edit_card(path, report=None),
@@ -146,6 +146,17 @@ def test_damaged_models_are_set_aside_with_the_reason(damage):
     (aside,) = damaged().itertuples()
     assert Path(aside.path).is_dir()
     assert "does not read" in aside.reason
+
+
+def test_a_model_of_a_newer_version_is_refused_in_one_sentence_and_stays_where_it_is():
+    path = save_model(fitted(), "newer", {})
+    edit_card(path, format=99, report="in other words")
+    for check in (True, False):
+        with pytest.raises(
+            ModelError, match=r"^The model newer was saved by a newer loopscope \(format 99, .*; update"
+        ):
+            load_model(path, check=check)
+    assert list_models().empty and damaged().empty and path.is_dir()
 
 
 def test_listing_sets_aside_what_has_no_readable_card():

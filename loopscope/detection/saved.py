@@ -53,6 +53,10 @@ LARGEST_CARD, LARGEST_REASON = 2**24, 2**16  # bytes: ids of 400,000 loops; a se
 LARGEST_ARRAYS, LARGEST_HEADER = 2**32, 2**20  # bytes: a million loops; the names and shapes of 10,000 arrays
 
 
+class NewerModelError(ModelError):
+    """A newer version saved the model: it is sound, and not for this one."""
+
+
 def save_model(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], folder: Path | None = None) -> Path:
     """Write a fitted detector; returns its folder. `data_summary` is any JSON-ready description of the loops.
 
@@ -88,6 +92,8 @@ def load_model(path: str | Path, *, check: bool = True, set_aside: bool = True) 
     try:
         detector, probe = _read(path, check, complain)
         now = saved_format.probe_scores(detector) if check else probe
+    except NewerModelError:
+        raise
     except DAMAGES as error:
         raise ModelError(complain(error)) from error
     if not np.allclose(now, probe, rtol=TOLERANCE, atol=TOLERANCE):
@@ -101,7 +107,7 @@ def load_model(path: str | Path, *, check: bool = True, set_aside: bool = True) 
 def list_models(folder: Path | None = None) -> pd.DataFrame:
     """One row per readable model, newest first: path, name, saved, detector, preset, seed, encoder_id, n_loops, …
 
-    `complete` is False where training was stopped before its end.
+    `complete` is False where training was stopped before its end. Models of a newer version stay where they are.
     """
     rows = []
     for path in _folders_in(folder or config.paths().models):
@@ -109,6 +115,9 @@ def list_models(folder: Path | None = None) -> pd.DataFrame:
             continue
         try:
             card = _read_card(path)
+        except NewerModelError as error:
+            log.warning("%s", error)
+            continue
         except DAMAGES as error:
             _set_aside(path, error)
             continue
@@ -180,7 +189,14 @@ def _options(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    return check_card(json.loads(read_small(path / CARD, LARGEST_CARD).decode("utf-8")))
+    card = json.loads(read_small(path / CARD, LARGEST_CARD).decode("utf-8"))
+    written = card.get("format") if isinstance(card, dict) else None
+    if type(written) is int and written > saved_format.FORMAT:
+        raise NewerModelError(
+            f"The model {display_name(path.name)} was saved by a newer loopscope (format {written}, this one reads "
+            f"{saved_format.FORMAT}); update loopscope to use it."
+        )
+    return check_card(card)
 
 
 def _read_arrays(file: Path, card: Mapping[str, Any]) -> Arrays:
