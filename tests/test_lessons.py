@@ -118,6 +118,16 @@ def test_a_lesson_is_made_once_and_anew_after_every_mark() -> None:
     assert lessons.taught() is not taught
 
 
+def test_what_some_marks_teach_is_asked_without_the_others() -> None:
+    marks = {"loop3": "quarantine", "loop25": "keep"}
+    view, alone = view_of(marks), view_of({"loop3": "quarantine"})
+    assert view.lessons is not None and alone.lessons is not None
+    found = view.lessons.taught_by([f"loop{i}" for i in range(10)])
+    assert found.marked == ("loop3",)
+    np.testing.assert_array_equal(found.shift, alone.lessons.taught().shift)
+    assert view.lessons.taught().marked == ("loop25", "loop3"), "and the list goes on learning from all"
+
+
 def test_marks_on_the_library_of_the_model_carry_over_where_their_embeddings_are_known() -> None:
     marks = {"there": "quarantine", "there too": "keep", "nobody's": "keep"}
     asked: list[set[str]] = []

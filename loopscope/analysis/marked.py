@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+import pandas as pd
+
 from loopscope.analysis.feedback import SAID, Taught
-from loopscope.arrays import Int
 from loopscope.detection.saved_card import fields, is_time, whole
 from loopscope.store.records import Mark
 from loopscope.wording import counted
@@ -21,7 +22,7 @@ _RULE = fields({**dict.fromkeys((*SAID, "newly_first"), whole(0, MOST)), "last":
 
 @dataclass(frozen=True)
 class Marked:
-    """Marks by kind; `last` is when the last was set, ISO 8601; `newly_first` counts loops that marks alone put among
+    """Marks by kind; `last` is when the last was set, ISO 8601; `newly_first` counts other loops that these put among
     the first 20.
     """
 
@@ -63,6 +64,9 @@ class Marked:
         return f"Saved with {counted(n, 'mark')} on its loops ({kinds}), the last of {self.last[:10]}.{moved}"
 
 
-def newly_first(taught: Taught, before: Int) -> int:
-    """How many loops marks put among the first of the list, whose ranks (n,) `before` they were not there."""
-    return int(((taught.ranks <= FIRST) & (before > FIRST)).sum())
+def newly_first(taught: Taught, before: pd.DataFrame) -> int:
+    """How many loops that nobody marked are put among the first of the list by marks on others; `before` is the table
+    that they were taught on (loop_id, triage_rank).
+    """
+    rose = (taught.ranks <= FIRST) & (before["triage_rank"].to_numpy() > FIRST)
+    return int((rose & ~before["loop_id"].isin(taught.marked).to_numpy()).sum())

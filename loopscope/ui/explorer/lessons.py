@@ -106,6 +106,11 @@ class Lessons:
                 self._made = name, self._feedback(frozenset(marks) & self._elsewhere.evidence.keys()).taught(marks)
             return self._made[1]
 
+    def taught_by(self, loop_ids: Collection[str]) -> Taught:
+        """What the present marks on these loops teach, without all others."""
+        wanted = frozenset(loop_ids)
+        return self.taught(named().name({i: mark for i, mark in self._marks().items() if i in wanted}))
+
     def known(self) -> Taught | None:
         """The same where the browser had the loops prepared, so that it is to be had at once; else None."""
         return self.taught() if self._built is not None else None

@@ -40,12 +40,11 @@ def in_taught_order(state: SessionState, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def marked_now(state: SessionState, loop_ids: Sequence[str]) -> Marked | None:
-    """The marks on these loops and what they change in the list; None where nothing is marked."""
+    """The marks on these loops and what they alone change in the list; None where nothing is marked."""
     marks = store().get_marks(loop_ids).values()
     view = _view(state)
-    taught = view.lessons.taught() if learns(state) and view.lessons is not None and view.lessons.name else None
-    changed = 0 if taught is None else newly_first(taught, view.loops["triage_rank"].to_numpy())
-    return Marked.of(marks, changed)
+    taught = view.lessons.taught_by(loop_ids) if learns(state) and view.lessons is not None else None
+    return Marked.of(marks, 0 if taught is None else newly_first(taught, view.loops))
 
 
 def learns(state: SessionState) -> bool:
