@@ -216,6 +216,22 @@ def test_kernels_add_up_and_say_nothing_of_what_they_do_not_know() -> None:
     assert not RadialKernel(moment).between(np.array([10]), np.arange(40)).any()
 
 
+def test_how_sure_marks_make_one_is_said_of_what_is_known_of_the_loop_itself() -> None:
+    """Two loops that sound like the marked one, of which one has no moments: that is as surely told by its sound."""
+    sound, moment = np.zeros((2, 3, 1), np.float32)
+    sound[2] = moment[1:] = np.nan
+    found = learn([RadialKernel(sound), RadialKernel(moment)], 3, np.array([0]), np.array([1.0]))
+    K = 0.1
+    expected = [1 - 2 * K / (2 * K + NOISE), 1 - K / (2 * K + NOISE), 1]
+    np.testing.assert_allclose(found.unsure, expected, atol=1e-6)
+
+
+def test_marks_are_heard_beyond_the_first_64() -> None:
+    table = table_of([50.0] * 100)
+    taught = Feedback(table, alike(*(FAR * i for i in range(100)))).taught({f"loop{i}": "keep" for i in range(99)})
+    assert (taught.unsure[:99] < 0.9).all() and taught.unsure[99] > 0.99
+
+
 def test_the_kernel_of_embeddings_knows_no_unit_and_no_order_of_loops() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 30)).astype(np.float32)

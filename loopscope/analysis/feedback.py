@@ -32,7 +32,8 @@ NOISE = 0.15  # variance of what a mark says
 HALF_TRUSTED = 60  # marks, at which they have half of their full weight
 NOTICED = 0.004  # a smaller shift of the evidence is not worth a reason
 ALIKE = 0.5  # of what a mark says of its own loop: below, nobody hears why
-MOST_HEARD = 64  # marks that say how sure one is, for their work grows with the square; by loop_id, which is by chance
+MOST_HEARD = 256  # marks that say how sure one is, for their work grows with the square; by loop_id, which is by chance
+TINY = np.float32(1e-12)  # of a loop that no kernel knows
 BLOCK_ROWS = 2048  # whose values stay in the processor's cache
 
 
@@ -90,7 +91,8 @@ def learn(kernels: Sequence[Kernel], n_loops: int, rows: Int, residuals: Float, 
         speaks = (carried[at_best] * total > 0) & (values[at_best] >= ALIKE * K[best, best])
         because[block] = np.where(speaks, best, -1)
         told = values[:, :MOST_HEARD] @ whitening
-        unsure[block] = np.clip(1 - np.einsum("nm,nm->n", told, told) / K.max(), 0.01, 1)
+        prior = np.sum([kernel.own(block) for kernel in kernels], axis=0)
+        unsure[block] = np.clip(1 - np.einsum("nm,nm->n", told, told) / np.maximum(prior, TINY), 0.01, 1)
     return Lesson(shift, because, unsure)
 
 

@@ -28,6 +28,10 @@ class Kernel(Protocol):
         """Values for all of these rows with all of the others, (len(rows), len(others))."""
         ...
 
+    def own(self, rows: Int | slice) -> Float:
+        """Values for these rows with themselves, (len(rows),)."""
+        ...
+
 
 @dataclass(frozen=True)
 class RadialKernel:
@@ -45,6 +49,10 @@ class RadialKernel:
         values = np.exp(np.minimum(exponent, 0, out=exponent), out=exponent)
         values *= np.float32(self.weight)
         return values if self._knows_all else np.nan_to_num(values, copy=False, nan=0.0)
+
+    def own(self, rows: Int | slice) -> Float:
+        """See `Kernel`."""
+        return np.where(np.isfinite(self.coordinates[rows]).all(axis=1), np.float32(self.weight), np.float32(0))
 
     @cached_property
     def _knows_all(self) -> bool:
