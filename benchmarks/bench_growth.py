@@ -47,8 +47,8 @@ def run() -> str:
         known[str(size)] = json.loads(done.stdout) | {"load": [round(load, 1), round(os.getloadavg()[0], 1)]}
         MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     rows = [known[size] for size in sorted(known, key=int)]
-    write_figure(rows, STAGES, LIMIT_MB)
-    return f"{measured(rows)}\n\n{computed(rows[-1])}"
+    is_drawn = write_figure(rows, STAGES, LIMIT_MB)
+    return f"{measured(rows, is_drawn)}\n\n{computed(rows[-1])}"
 
 
 def known_measurements() -> dict[str, Any]:
@@ -56,14 +56,16 @@ def known_measurements() -> dict[str, Any]:
     return json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
 
 
-def measured(rows: list[dict[str, Any]]) -> str:
-    """The curve as a table, and how steep it is."""
+def measured(rows: list[dict[str, Any]], is_drawn: bool) -> str:
+    """The curve as a table, and how steep it is; with its figure where that was drawn of these rows."""
+    figure = (
+        f"![Seconds by stage and peaks of memory against the number of loops, both axes logarithmic]({FIGURE.name})"
+    )
     names = [name for name in STAGES if all(name in row["stages"] for row in rows)]
     lines = [
         "## Measured: one machine, by number of loops",
         "",
-        f"![Seconds by stage and peaks of memory against the number of loops, both axes logarithmic]({FIGURE.name})",
-        "",
+        *((figure, "") if is_drawn else ()),
         f"Made-up embeddings of 512 values in Parquet parts, detector {DETECTOR}, fitted on 50,000 loops at most. "
         "Seconds of the wall clock, every size in a process of its own; memory is its peak, mapped files among it. "
         "Up to 200,000 loops all are compared, without an index. "
