@@ -1,6 +1,8 @@
 """The connection under the store: how durable it is, what an error says, and that nothing of a failed write stays."""
 
 import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,14 @@ def test_a_file_that_cannot_take_what_is_carried_is_let_go(
                 opened.write((SETTING, [("b", "2")]))
         assert all(map(is_closed, connections))
         assert opened.rows("SELECT key FROM settings ORDER BY key") == [("a",), ("b",)]
+
+
+def test_a_file_that_another_process_is_just_making_is_waited_for(path: Path) -> None:
+    """To make it a WAL file SQLite wants it alone, and where it is not, refuses without the wait that was asked for."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE another (n)")
+        soon = threading.Timer(0.2, other.execute, ["COMMIT"])
+        soon.start()
+        Database(path).close()
+        soon.join()

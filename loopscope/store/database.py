@@ -9,6 +9,7 @@ while it is open would take it along.
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ from loopscope.store.schema import VERSION, migrate, version_of
 log = logging.getLogger(__name__)
 
 BUSY_S = 30.0
+AGAIN_S = 0.01
 CHUNK = 900  # SQLite builds older than 3.32 take at most 999 variables a statement
 DAMAGE = ("malformed", "not a database", "corrupt", "no such table", "no such column", "has no column")
 PATIENCE = 5  # with a file that is replaced again and again
@@ -178,12 +180,26 @@ def _count(rows: Rows) -> int:
     return sum(map(len, rows.values()))
 
 
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Two that open a new file at once both want to make it a WAL one: SQLite refuses one of them and does not wait."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
     try:
         connection.text_factory = lenient_text
         for pragma in PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+            _set(connection, pragma)
         if (found := version_of(connection)) > VERSION:
             raise StoreError(
                 f"The database {path} was written by a newer loopscope (version {found}, this one knows {VERSION}); "
