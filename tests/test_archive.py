@@ -22,13 +22,14 @@ from loopscope.analysis.scoring import fit_detector
 from loopscope.archive import fetched
 from loopscope.archive.drift import drift_of
 from loopscope.archive.grow import add_address, add_embeddings, add_folder
-from loopscope.archive.manifest import make_archive, open_archive, parts_at
+from loopscope.archive.manifest import Archive, make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
 from loopscope.archive.parts import Place, part_bytes, part_name
 from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
 from loopscope.cluster.work import hear
+from loopscope.detection.base import BaseDetector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.faults.file_report import report_of
@@ -202,31 +203,67 @@ def test_two_that_make_one_index_of_neighbours_at_once_both_have_it(
     assert [folder.name for folder in home.iterdir()] == [parts.digest] and len(near.nearest(ids_of()[0])[0]) == 10
 
 
-def test_a_folder_that_is_unlike_what_a_model_learnt_from_drifts(tmp_path: Path) -> None:
+N_PACKS, PACK = 20, 40
+
+
+def archive_of_packs(address: Path, packs: dict[str, np.ndarray]) -> Archive:
+    """Packs of loops, each (n, 6) coordinates of what is heard, as indexed folders in alphabetical order."""
+    rng = np.random.default_rng(1)
+    heard = np.concatenate(list(packs.values()))
+    X = heard @ rng.standard_normal((6, F)) + 0.1 * rng.standard_normal((len(heard), F))
+    ids = ids_of(len(X))
+    archive, start = open_archive(written(address, X.astype(np.float16).astype(np.float32))), 0
+    for folder, rows in packs.items():
+        some = ids[start : start + len(rows)]
+        archive = archive.with_listing(folder, some, [f"{folder}/{loop_id}.wav" for loop_id in some])
+        start += len(rows)
+    return archive
+
+
+def learnt_from(archive: Archive, n: int, encoder_id: str = "made-1") -> BaseDetector:
+    """A model of the first n loops that were written."""
+    ids = archive.parts.loop_ids.to_pylist()
+    chosen = np.isin(ids, ids_of(archive.parts.n_loops)[:n])
+    learnt = tuple(np.asarray(ids)[chosen].tolist())
+    return fit_detector(EmbeddingSet(learnt, archive.parts.matrix(chosen), encoder_id), "knn").detector
+
+
+def test_a_folder_is_held_against_the_folders_that_a_model_learnt_from(tmp_path: Path) -> None:
+    """Packs are clusters: new loops like those of one of them, and a new pack among them, are nothing unusual."""
+    rng = np.random.default_rng(0)
+    packs = {
+        f"/{number:02}": centre + 0.3 * rng.standard_normal((PACK, 6))
+        for number, centre in enumerate(rng.standard_normal((N_PACKS, 6)))
+    }
+    packs["/like"] = packs["/03"].mean(axis=0) + 0.3 * rng.standard_normal((PACK, 6))
+    packs["/among"] = 0.5 * rng.standard_normal(6) + 0.3 * rng.standard_normal((PACK, 6))
+    packs["/off"] = 4 + 0.3 * rng.standard_normal((3 * PACK, 6))
+    archive = archive_of_packs(tmp_path / "archive", packs)
+    drifts = {drift.folder: drift for drift in drift_of(archive, learnt_from(archive, N_PACKS * PACK))}
+    assert {name: drifts[name].differs for name in ("/like", "/among", "/off", "/03")} == {
+        **{"/like": False, "/among": False, "/off": True, "/03": None},
+    }
+    assert drifts["/like"].sentence().startswith("no farther from what the model learnt from than the 20 folders")
+    assert drifts["/off"].sentence().startswith("farther from what the model learnt from than the 20 folders")
+    assert drifts["/off"].difference.n == PACK, "as many loops as its folders have"
+
+
+def test_of_few_folders_the_distance_is_told_and_nothing_promised(tmp_path: Path) -> None:
     """Of three: one that was learnt from, one like it, and one that is shifted by a standard deviation."""
-    rng, ids = np.random.default_rng(0), ids_of(900)
-    kinds = rng.standard_normal((899, 6)) + (np.arange(899) >= 600)[:, None]
-    X = (
-        (kinds @ rng.standard_normal((6, F)) + 0.1 * rng.standard_normal((899, F)))
-        .astype(np.float16)
-        .astype(np.float32)
-    )
-    archive = open_archive(written(tmp_path / "archive", X))
-    for folder, rows in {"/learnt": slice(0, 300), "/like": slice(300, 600), "/other": slice(600, 899)}.items():
-        archive = archive.with_listing(folder, ids[rows], [f"{folder}/{loop_id}.wav" for loop_id in ids[rows]])
-    model, foreign = (
-        fit_detector(EmbeddingSet(tuple(ids[:300]), X[:300], encoder), "knn").detector
-        for encoder in ("made-1", "made-2")
-    )
-    learnt, like, other = drift_of(archive, model)
+    rng = np.random.default_rng(0)
+    packs = {folder: rng.standard_normal((300, 6)) for folder in ("/learnt", "/like", "/other")}
+    packs["/other"] += 1
+    archive = archive_of_packs(tmp_path / "archive", packs)
+    learnt, like, other = drift_of(archive, learnt_from(archive, 300))
     assert [(drift.folder, drift.n_loops, drift.n_new) for drift in (learnt, like, other)] == [
-        *(("/learnt", 300, 0), ("/like", 300, 300), ("/other", 299, 299)),
+        *(("/learnt", 300, 0), ("/like", 300, 300), ("/other", 300, 300)),
     ]
     assert learnt.difference is None and "too few to compare" in learnt.sentence()
-    assert not like.difference.differs and "is like" in like.sentence()
-    assert other.difference.differs and "differs" in other.sentence()
+    assert like.sentence().startswith("no farther from what the model learnt from than random parts")
+    assert other.sentence().startswith("farther from what the model learnt from than random parts")
+    assert {drift.differs for drift in (learnt, like, other)} == {None}
     with pytest.raises(ModelError, match="made-2"):
-        drift_of(archive, foreign)
+        drift_of(archive, learnt_from(archive, 300, "made-2"))
 
 
 @pytest.fixture
@@ -538,7 +575,9 @@ def test_the_command_grows_ranks_and_finds(
     assert pq.read_table(out).column("loop_id").to_pylist() == [row["loop_id"] for row in record["rows"]]
     said(*analyse, "--save", "label")
     drift = json.loads(said("index", archive, "--model", "label", "--json"))["drift"]
-    assert drift == [{"folder": str(folder), "n_loops": 9, "n_new": 0, "difference": None}]
+    assert drift == [
+        {"folder": str(folder), "n_loops": 9, "n_new": 0, "n_learnt": 0, "difference": None, "differs": None}
+    ]
     assert b"0 of 9 loops are new to the model" in said("index", archive, "--model", "label")
     beside = str(folder / "Bass_3_120bpm.wav")
     rows = json.loads(said("similar", beside, "--in", archive, "-n", "3", "--json"))["rows"]

@@ -23,7 +23,8 @@ MOST = 0.5  # of a pack, above which it is the pack that differs
 
 @dataclass(frozen=True)
 class CollectionDifference:
-    """`distance` of a pack to a library, and the interval `low` to `high` of such distances within the library itself.
+    """`distance` of a pack to a library, and the interval `low` to `high` of such distances within the library itself,
+    of random parts or of its folders.
 
     Distances are squares, in units of the library's variance along its main axes. `n`: loops compared at a time.
     """
@@ -56,7 +57,11 @@ def collection_difference(library: Collection, pack: Float, seed: int = 0) -> Co
     Like is compared with like: n loops, those of the pack or half the library, with as many as the library has beside
     n. The result depends on the seed and the sets of rows. Raises DataError for fewer than 8 loops.
     """
-    inside, outside = library.coordinates, library.place(pack)
+    return difference_from(library.coordinates, library.place(pack), seed)
+
+
+def difference_from(inside: Float, outside: Float, seed: int = 0) -> CollectionDifference:
+    """`collection_difference` of loops that are placed already: coordinates (n, k) of the library, (m, k) of a pack."""
     if min(len(inside), len(outside)) < MIN_LOOPS:
         raise DataError(
             f"A pack of {len(outside)} loops cannot be compared as a whole with a library of {len(inside)}; "

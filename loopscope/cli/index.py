@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     help="Of loops that are new: look for faults, listen for tempo and key.",
 )
 @click.option("--cluster", metavar="ADDRESS", help="Of a Dask scheduler, whose workers see the same paths.")
-@click.option("--model", metavar="NAME", help="Say how far each folder lies from what this saved model learnt from.")
+@click.option(
+    "--model", metavar="NAME", help="Say how far what is new in each folder lies from what this saved model learnt."
+)
 @json_option
 def index(
     archive: str,
@@ -74,7 +76,7 @@ def index(
     if as_json:
         said = {"archive": archive, "encoder": found.encoder_id, "features": found.n_features, "loops": n_loops}
         counts = {"present": n_present, "new": new, "known": known, "gone": gone, "folders": list(found.folders)}
-        drift = {} if learnt is None else {"drift": [asdict(of_folder) for of_folder in drifts]}
+        drift = {} if learnt is None else {"drift": [{**asdict(one), "differs": one.differs} for one in drifts]}
         print_json({**said, **counts, "rejected": rejected, **drift})
         return
     for row in rejected:
