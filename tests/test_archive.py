@@ -416,12 +416,72 @@ def test_a_file_elsewhere_that_cannot_be_fetched_or_leads_out_is_left_out(
     assert not outside.exists()
 
 
+def test_a_file_that_cannot_be_fetched_now_keeps_its_loop(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is it gone, nor forgotten; once it comes again it is heard, and what is the same is not."""
+    system, place, encoder = fsspec.filesystem("memory"), Place.of(tmp_path / "archive"), Counting()
+    address = f"memory://{tmp_path}/cut"
+    for number in range(3):
+        system.pipe_file(f"{tmp_path}/cut/{number}.wav", (folder / f"Bass_{number}_120bpm.wav").read_bytes())
+    add = partial(add_address, place, address, encoder, everything=False)
+    add()
+    before = set(open_archive(place).present[0].loop_ids.to_pylist())
+    system.pipe_file(f"{tmp_path}/cut/1.wav", (folder / "Bass_3_120bpm.wav").read_bytes())
+    system.rm(f"{tmp_path}/cut/2.wav")
+    real = fetched._copied
+
+    def cut(*_: object) -> bool:
+        raise ConnectionResetError("the line was cut")
+
+    monkeypatch.setattr("loopscope.archive.fetched._copied", cut)
+    grown = add()
+    assert (grown.n_new, grown.n_known, grown.n_gone, len(grown.rejected)) == (0, 2, 1, 1)
+    assert set(grown.archive.present[0].loop_ids.to_pylist()) < before
+    monkeypatch.setattr("loopscope.archive.fetched._copied", real)
+    assert (add().n_new, encoder.n_heard, open_archive(place).present[0].n_loops) == (1, 4, 2)
+
+
+def test_what_has_no_version_is_fetched_again_and_not_heard_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By workers of a cluster neither, who are not told what other folders hold: the archive does not grow by it."""
+    system, place, encoder = fsspec.filesystem("memory"), Place.of(tmp_path / "archive"), Counting()
+    system.pipe_file(f"{tmp_path}/plain/a.wav", (folder / "copy.wav").read_bytes())
+    monkeypatch.setattr("loopscope.archive.fetched._version", lambda info: "")
+
+    def results_of(work: Any, batches: Any, *given: Any, **options: Any) -> Iterator[Any]:
+        encoder, _, should_stop = given
+        yield from (work(batch, encoder, should_stop=should_stop, **options) for batch in batches)
+
+    monkeypatch.setattr("loopscope.archive.grow.results_of", results_of)
+    monkeypatch.setattr("loopscope.archive.grow.n_workers", lambda: 1)
+    for _ in range(2):
+        add_address(place, f"memory://{tmp_path}/plain", encoder, everything=False, engine="dask")
+    assert encoder.n_heard == 1 and len(open_archive(place).parts._every_id) == 1
+
+
+def test_of_unknown_size_no_more_comes_than_a_file_may_have(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, content = fsspec.filesystem("memory"), (folder / "copy.wav").read_bytes()
+    system.pipe_file("/unknown/a.wav", content)
+    file = fetched.RemoteFile(Place(system, "/unknown/a.wav"), "a.wav", None, "")
+    monkeypatch.setattr("loopscope.archive.fetched.PIECE", 64)
+    monkeypatch.setattr("loopscope.archive.fetched.LARGEST_FILE", len(content))
+    assert fetched._brought(file, tmp_path / "whole.wav") == "" and (tmp_path / "whole.wav").read_bytes() == content
+    monkeypatch.setattr("loopscope.archive.fetched.LARGEST_FILE", len(content) - 1)
+    assert "It is larger than" in fetched._brought(file, tmp_path / "half.wav")
+    assert not (tmp_path / "half.wav").exists()
+
+
 def test_names_at_a_web_address_are_those_that_people_read_and_lead_nowhere_else() -> None:
     odd = ("Bass%20120bpm.wav", "%2Fetc%2Fx.wav", "a%2F..%2F..%2Fx.wav", "a%2F%2Fx.wav", "readme.txt")
     listed = {f"http://host/loops/{name}": {"name": name, "size": None} for name in odd}
     system = SimpleNamespace(invalidate_cache=lambda: None, find=lambda path, detail: listed)
     (file,) = fetched.files_at(Place(system, "http://host/loops"))
     assert (file.name, file.place.path, file.version) == ("Bass 120bpm.wav", "http://host/loops/Bass%20120bpm.wav", "")
+    assert file.size_bytes is None
 
 
 def test_what_is_fetched_at_once_is_few_files_and_little_more_than_a_gigabyte() -> None:
@@ -432,6 +492,8 @@ def test_what_is_fetched_at_once_is_few_files_and_little_more_than_a_gigabyte() 
     assert [file for batch in batches for file in batch] == files
     assert [len(batch) for batch in batches] == [4, 2, 4, 1]
     assert list(fetched.batches_of([], 4)) == []
+    unknown = [replace(file, size_bytes=None) for file in files]
+    assert [len(batch) for batch in fetched.batches_of(unknown, 100)] == [5, 5, 1]
 
 
 def test_two_that_index_at_once_lose_nothing(folder: Path, tmp_path: Path) -> None:

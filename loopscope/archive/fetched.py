@@ -22,6 +22,8 @@ from loopscope.library.walk import is_audio_name, is_passed_over
 from loopscope.progress import StopCheck, never_stop
 
 LARGEST_FILE, LARGEST_BATCH = 2**31, 2**30  # bytes: a batch is in the temporary folder at once
+UNKNOWN_SIZE = 2**28  # bytes, as which a file counts in a batch where nobody says its size: few such files at a time
+PIECE = 2**20  # bytes
 TELLS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")  # what file systems call what changes with it
 
 Rejections = Sequence[tuple[str, str]]  # address, reason
@@ -29,17 +31,26 @@ Rejections = Sequence[tuple[str, str]]  # address, reason
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a folder elsewhere: its place, its path below that folder, size in bytes and version."""
+    """A file of a folder elsewhere: its place, its path below that folder, size in bytes and version.
+
+    The size is None where nobody says. `earlier`: loop_id and version that it was heard with before, "" each for none.
+    """
 
     place: Place
     name: str
-    size_bytes: int
+    size_bytes: int | None
     version: str
+    earlier: tuple[str, str] = ("", "")
 
     @property
     def address(self) -> str:
         """By which fsspec finds it again."""
         return str(self.place.system.unstrip_protocol(self.place.path))
+
+    @property
+    def is_as_heard(self) -> bool:
+        """Whether it is sure that it need not be heard again."""
+        return bool(self.version and self.earlier[0]) and self.earlier[1] == self.version
 
 
 def files_at(folder: Place) -> list[RemoteFile]:
@@ -57,7 +68,8 @@ def files_at(folder: Place) -> list[RemoteFile]:
         name = unquote(name) if path.startswith("http") else name
         parts = name.split("/")
         if is_audio_name(parts[-1]) and all(parts) and not any(map(is_passed_over, parts)):
-            size = int(found[path].get("size") or 0)
+            size = found[path].get("size")
+            size = None if size is None else int(size)
             files.append(RemoteFile(Place(folder.system, path), name, size, _version(found[path])))
     if not files:
         raise DataError(f"There is no sound file at {display_name(folder.path)}; check the address.")
@@ -69,7 +81,8 @@ def batches_of(files: Sequence[RemoteFile], most: int) -> Iterator[list[RemoteFi
     batch: list[RemoteFile] = []
     for file in files:
         batch.append(file)
-        if len(batch) == most or sum(one.size_bytes for one in batch) > LARGEST_BATCH:
+        n_bytes = sum(UNKNOWN_SIZE if one.size_bytes is None else one.size_bytes for one in batch)
+        if len(batch) == most or n_bytes > LARGEST_BATCH:
             yield batch
             batch = []
     if batch:
@@ -102,18 +115,34 @@ def address_in(origins: Mapping[str, RemoteFile], path: str) -> str:
 
 def _brought(file: RemoteFile, target: Path) -> str:
     """Fetches a file; why it could not be, or ""."""
-    if file.size_bytes > LARGEST_FILE:
-        return f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
+    too_large = f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
+    if file.size_bytes is not None and file.size_bytes > LARGEST_FILE:
+        return too_large
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(exist_ok=False)  # two names may be one here
     except (OSError, ValueError) as error:
         return f"It cannot be fetched ({first_line(error)}); rename it."
-    found = attempt("fetching", partial(file.place.system.get_file, file.place.path, str(target)))
-    if not isinstance(found, Defect):
+    is_whole = attempt("fetching", partial(_copied, file, target))
+    if is_whole is True:
         return ""
     target.unlink(missing_ok=True)  # half of a file is none
-    return f"It cannot be fetched ({found.reason}); check access."
+    return f"It cannot be fetched ({is_whole.reason}); check access." if isinstance(is_whole, Defect) else too_large
+
+
+def _copied(file: RemoteFile, target: Path) -> bool:
+    """Whether all of a file came; where nobody says its size no more is fetched than the largest may have."""
+    if file.size_bytes is not None:
+        file.place.system.get_file(file.place.path, str(target))
+        return True
+    n_bytes = 0
+    with file.place.system.open(file.place.path, "rb") as source, target.open("wb") as copy:
+        while piece := source.read(PIECE):
+            n_bytes += len(piece)
+            if n_bytes > LARGEST_FILE:
+                return False
+            copy.write(piece)
+    return True
 
 
 def _version(info: dict[str, object]) -> str:

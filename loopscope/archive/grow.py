@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from types import MappingProxyType
@@ -117,34 +117,33 @@ def add_address(
 ) -> Growth:
     """`add_folder` of one that lies elsewhere, as s3://bucket/loops (see `fetched`).
 
-    Files that were heard in the version of now are not fetched again. Raises DataError for an address that cannot be
-    listed too. On a cluster the workers fetch, and a loop that only another folder had is heard once more.
+    Files that were heard in the version of now are not fetched again; one that cannot be fetched now stays what it was.
+    Raises DataError for an address that cannot be listed too. On a cluster the workers fetch, and a loop that only
+    another folder had is heard once more.
     """
     home = Place.of(address)
     folder, files = str(home.system.unstrip_protocol(home.path)), files_at(home)
     archive = make_archive(place, encoder.encoder_id, encoder.n_features)
     before = frozenset(archive.parts.loop_ids.to_pylist())
     heard = {path: found for path, found in _heard_before(archive, folder).items() if found[0] in before}
-    rows = [(heard[file.address][0], file) for file in files if heard.get(file.address, "")[1:] == (file.version,)]
-    here = {file.address for _, file in rows}
-    todo, done = [file for file in files if file.address not in here], 0
+    files = [replace(file, earlier=heard.get(file.address, ("", ""))) for file in files]
+    todo, done = [file for file in files if not file.is_as_heard], 0
+    rows = [(file.earlier[0], file.address, file.version) for file in files if file.is_as_heard]
     rejections: list[tuple[str, str]] = []
     on_progress(Progress(STAGE, 0, len(todo)))
     batches = list(batches_of(todo, _batch_size(len(todo), engine)))
     known = before if engine == "threads" else frozenset()
-    for found, rejected in _results(
+    for found, missed, rejected in _results(
         write_fetched, batches, encoder, archive, everything, engine, [], should_stop, known=known
     ):
-        rows += found
+        rows += [(loop_id, file.address, file.version) for loop_id, file in found]
+        rows += [(file.earlier[0], file.address, file.earlier[1]) for file in missed if file.earlier[0]]
         rejections += rejected
         done += len({address for address, _ in rejected} | {file.address for _, file in found})
         on_progress(Progress(STAGE, done, len(todo)))
-    addresses = [file.address for _, file in rows]
-    gone = _gone(archive, folder, addresses)
-    grown = archive.with_listing(
-        folder, [loop_id for loop_id, _ in rows], addresses, [file.version for _, file in rows]
-    )
-    ids = {loop_id for loop_id, _ in rows}
+    gone = _gone(archive, folder, [file.address for file in files])
+    grown = archive.with_listing(folder, *([row[column] for row in rows] for column in range(3)))
+    ids = {loop_id for loop_id, _, _ in rows}
     n_new = len((ids - before).intersection(grown.parts.loop_ids.to_pylist()))
     return Growth(grown, n_new, len(ids & before), gone, reasons_frame(rejections))
 
@@ -186,15 +185,20 @@ def write_fetched(
     everything: bool,
     should_stop: StopCheck = never_stop,
     known: frozenset[str] = frozenset(),
-) -> tuple[Sequence[tuple[str, RemoteFile]], Rejections]:
-    """Fetches a batch, hears what is not `known` and writes its part; each file with its loop_id. Raises Cancelled."""
+) -> tuple[Sequence[tuple[str, RemoteFile]], Sequence[RemoteFile], Rejections]:
+    """Fetches a batch, hears what is neither `known` nor what a file was earlier, and writes its part.
+
+    Gives each file with its loop_id, and those that could not be fetched. Raises Cancelled.
+    """
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
         library, origins, rejected = fetched(files, Path(folder).resolve(), should_stop)
-        missing = only(library, set(library.loops["loop_id"]) - known)
+        here = {file.address for file in origins.values()}
+        missed = [file for file in files if file.address not in here]
+        missing = only(library, set(library.loops["loop_id"]) - known - {file.earlier[0] for file in files})
         if len(missing.loops):
             rejected = [*rejected, *write_heard(missing, encoder, archive, everything, should_stop, origins)[1]]
         pairs = library.loops[["loop_id", "path"]].itertuples(index=False, name=None)
-        return [(loop_id, origins[path]) for loop_id, path in pairs], rejected
+        return [(loop_id, origins[path]) for loop_id, path in pairs], missed, rejected
 
 
 def _batch_size(n: int, engine: str) -> int:
@@ -254,7 +258,10 @@ def _results_here(
 
 
 def _heard_before(archive: Archive, folder: str) -> dict[str, tuple[str, str]]:
-    """loop_id and version of what lies elsewhere, by address: the listing's, where a run was killed the parts'."""
+    """loop_id and version ("" where nobody says) of what lies elsewhere, by address.
+
+    Those of the listing, where a run was killed of the parts.
+    """
     parts = archive.parts
     below = pc.starts_with(parts.paths, folder)
     columns = [column.filter(below).to_pylist() for column in (parts.paths, parts.loop_ids, parts.column("file"))]

@@ -97,12 +97,12 @@ class Archive:
             return file.read(columns=["loop_id", "path"])
 
     def versions(self, folder: str) -> dict[str, tuple[str, str]]:
-        """The loop_id and version of each file of one indexed folder, by path; none where no versions were told."""
+        """The loop_id and version of each file of one indexed folder, by path; "" where no version was told."""
         if folder not in self.folders:
             return {}
         with self._listing(folder).open_parquet() as file:
             rows = file.read().to_pylist()
-        return {row["path"]: (row["loop_id"], row["version"]) for row in rows if row.get("version")}
+        return {row["path"]: (row["loop_id"], row.get("version") or "") for row in rows}
 
     def save(self) -> None:
         """Writes the manifest."""
