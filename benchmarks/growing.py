@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from loopscope.archive.manifest import Archive, make_archive, open_archive
 from loopscope.archive.neighbours import nearest_exactly, neighbours_of
-from loopscope.archive.parts import Place, part_bytes, part_name
+from loopscope.archive.parts import part_bytes, part_name
+from loopscope.archive.place import Place
 from loopscope.archive.score import rank_parts
 from loopscope.arrays import Float
 

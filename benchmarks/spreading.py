@@ -15,7 +15,7 @@ from typing import Any
 import distributed
 
 from loopscope.archive.grow import add_folder
-from loopscope.archive.parts import Place
+from loopscope.archive.place import Place
 from loopscope.cluster.work import hear
 from loopscope.encoders.base import load_encoder
 from loopscope.library import scan_folder

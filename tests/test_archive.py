@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
+from fsspec.implementations.memory import MemoryFileSystem
 
 from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
@@ -24,7 +25,8 @@ from loopscope.archive.drift import drift_of
 from loopscope.archive.grow import add_address, add_embeddings, add_folder
 from loopscope.archive.manifest import Archive, make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
-from loopscope.archive.parts import Place, part_bytes, part_name
+from loopscope.archive.parts import Parts, part_bytes, part_name
+from loopscope.archive.place import Place
 from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
@@ -473,6 +475,47 @@ def test_of_unknown_size_no_more_comes_than_a_file_may_have(
     monkeypatch.setattr("loopscope.archive.fetched.LARGEST_FILE", len(content) - 1)
     assert "It is larger than" in fetched._brought(file, tmp_path / "half.wav")
     assert not (tmp_path / "half.wav").exists()
+
+
+class NoCredentialsError(Exception):
+    """No OSError, as what packages of file systems raise."""
+
+
+class Locked(MemoryFileSystem):
+    """A file system for which nobody has the key."""
+
+    protocol = "locked"
+
+    def _refused(self, *_: object, **__: object) -> None:
+        raise NoCredentialsError("Unable to locate credentials")
+
+    info = ls = cat_file = _open = pipe_file = makedirs = find = _refused
+
+
+def test_an_archive_at_an_address_without_a_key_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is it taken for an empty one and written over."""
+    place = Place(Locked(skip_instance_cache=True), "/bucket/archive")
+    says = r"cannot be (read|written) .NoCredentialsError, Unable to locate credentials.; check address and access"
+    for work in (
+        partial(make_archive, place, "made-1", F),
+        place.names,
+        place.read,
+        partial(place.write, b""),
+        place.open_parquet().__enter__,
+        lambda: Parts((place,), "made-1", F).digest,
+    ):
+        with pytest.raises(DataError, match=says):
+            work()
+    monkeypatch.setattr("loopscope.archive.place.fsspec.core.url_to_fs", lambda address: (place.system, "/bucket"))
+    for command in (["index", "locked://bucket"], ["analyse", "--embeddings", "locked://bucket"]):
+        assert main(command) == 2
+        said = capfd.readouterr().err
+        assert "check address and access" in said and "defect" not in said
+    monkeypatch.setattr("loopscope.archive.place.fsspec.core.url_to_fs", place.system._refused)
+    with pytest.raises(DataError, match="NoCredentialsError"):
+        Place.of("locked://bucket")
 
 
 def test_names_at_a_web_address_are_those_that_people_read_and_lead_nowhere_else() -> None:

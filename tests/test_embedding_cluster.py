@@ -15,7 +15,7 @@ import soundfile
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.walk import Plan, WalkEvents, walk
 from loopscope.archive.grow import add_address, add_folder
-from loopscope.archive.parts import Place
+from loopscope.archive.place import Place
 from loopscope.cluster.spread import CLUSTER_VARIABLE, described
 from loopscope.embeddings import cluster as engine
 from loopscope.embeddings import embed_library

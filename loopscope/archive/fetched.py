@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from loopscope.archive.parts import Place
+from loopscope.archive.place import Place
 from loopscope.defects import Defect, attempt
 from loopscope.errors import Cancelled, DataError, first_line
 from loopscope.files import display_name

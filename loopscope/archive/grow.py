@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from loopscope.archive.fetched import Rejections, RemoteFile, address_in, batches_of, fetched, files_at
 from loopscope.archive.manifest import MANIFEST, Archive, make_archive, parts_at
-from loopscope.archive.parts import Place, part_bytes, part_name
+from loopscope.archive.parts import part_bytes, part_name
+from loopscope.archive.place import Place
 from loopscope.cluster.spread import batch_size, n_workers
 from loopscope.cluster.work import hear, only, split
 from loopscope.config import n_cores

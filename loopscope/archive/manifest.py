@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from loopscope.archive.parts import ENDING, Parts, Place, parts_in
+from loopscope.archive.parts import ENDING, Parts, parts_in
+from loopscope.archive.place import Place
 from loopscope.errors import DataError
 from loopscope.files import display_name
 
@@ -123,8 +124,8 @@ def is_archive(place: Place) -> bool:
 
 
 def has_manifest(place: Place) -> bool:
-    """Whether an archive lies there or something in its place, which no archive is to replace."""
-    return bool(place.system.isfile(place.below(MANIFEST).path))
+    """Whether an archive lies there or something in its place, which no archive is to replace. Raises DataError."""
+    return place.below(MANIFEST).is_a("file")
 
 
 def open_archive(place: Place) -> Archive:
@@ -164,7 +165,7 @@ def parts_at(address: object) -> Parts:
     place = Place.of(address)
     if is_archive(place):
         return open_archive(place).parts
-    if place.path.endswith(ENDING) and not place.system.isdir(place.path):
+    if place.path.endswith(ENDING) and not place.is_a("directory"):
         return parts_in([place])
     found = [place.below(name) for name in place.names() if name.endswith(ENDING)]
     if not found:

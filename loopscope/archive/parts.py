@@ -6,103 +6,26 @@ measured). The encoder stands in the file's metadata, or in a column `encoder_id
 """
 
 import hashlib
-import posixpath
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from loopscope.archive.place import Place
 from loopscope.arrays import Bool, Float
-from loopscope.errors import DataError, first_line
-from loopscope.files import display_name, written_whole
+from loopscope.errors import DataError
+from loopscope.files import display_name
 
 ENDING = ".parquet"
-_REMEDIES = {"read": "remove it or name another", "written": "free some space or name another place"}
 CHUNK = 8192  # rows in memory at a time: 16 MB of 512 features as float32
 ENCODER_KEY = b"loopscope.encoder_id"
 EMBEDDING_LEAF = "embedding.list.element"  # the column as Parquet names it
 UNKNOWN = "imported"  # what made the embeddings, where nobody says
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder or file and the fsspec file system that it lies on."""
-
-    system: Any
-    path: str
-
-    @classmethod
-    def of(cls, address: object) -> "Place":
-        """Of a path or an fsspec address. Raises DataError for one that no file system here knows."""
-        if "://" not in str(address):
-            return cls(fsspec.filesystem("file"), str(Path(str(address)).expanduser().absolute()))
-        try:
-            return cls(*fsspec.core.url_to_fs(str(address)))
-        except (ValueError, ImportError, OSError) as error:
-            raise DataError(f"{display_name(str(address))} cannot be opened ({first_line(error)}).") from None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine's own disks."""
-        return "file" in np.atleast_1d(self.system.protocol)
-
-    def below(self, *names: str) -> "Place":
-        """A file or folder in this folder."""
-        return Place(self.system, posixpath.join(self.path, *names))
-
-    def names(self) -> list[str]:
-        """What lies in this folder, in order, without unfinished files; none where there is no such folder."""
-        self.system.invalidate_cache()  # others write here
-        if not self.system.isdir(self.path):
-            return []
-        found = (posixpath.basename(path.rstrip("/")) for path in self.system.ls(self.path, detail=False))
-        return sorted(name for name in found if not name.startswith("."))
-
-    def write(self, content: bytes) -> None:
-        """Whole or not at all, over what was there. Raises DataError."""
-        if self.is_local:
-            with _one_sentence("written", self.path), written_whole(Path(self.path)) as part:
-                part.write_bytes(content)
-            return
-        parent, name = posixpath.split(self.path)
-        unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
-        with _one_sentence("written", self.path):
-            self.system.makedirs(parent, exist_ok=True)
-            self.system.pipe_file(unfinished, content)
-            self.system.mv(unfinished, self.path)
-
-    def read(self) -> bytes:
-        """The whole file. Raises DataError."""
-        with _one_sentence("read", self.path):
-            content: bytes = self.system.cat_file(self.path)
-            return content
-
-    @contextmanager
-    def open_parquet(self) -> Iterator[pq.ParquetFile]:
-        """Mapped into memory where it lies here. Raises DataError for a file that is no Parquet."""
-        with (
-            _one_sentence("read", self.path),
-            pa.memory_map(self.path) if self.is_local else self.system.open(self.path, "rb") as source,
-        ):
-            yield pq.ParquetFile(source)
-
-
-@contextmanager
-def _one_sentence(what: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        said = getattr(error, "strerror", None) or first_line(error)
-        raise DataError(f"{display_name(path)} cannot be {what} ({said}); {_REMEDIES[what]}.") from error
 
 
 @dataclass(frozen=True)
@@ -151,7 +74,7 @@ class Parts:
         """Names these files as they are: another when one is added, replaced or removed."""
         seen = hashlib.sha256()
         for place in self.places:
-            info = place.system.info(place.path)
+            info = place.info()
             seen.update(repr((place.path, info["size"], info.get("mtime"))).encode("utf-8", "surrogateescape"))
         return seen.hexdigest()[:24]
 

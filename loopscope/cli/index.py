@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loopscope.archive.drift import Drift
     from loopscope.archive.grow import Growth
     from loopscope.archive.manifest import Archive
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
     from loopscope.detection.base import BaseDetector
 
 
@@ -61,7 +61,7 @@ def index(
     """
     from loopscope.archive.grow import add_embeddings
     from loopscope.archive.manifest import open_archive
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
 
     place, learnt = Place.of(archive), None if model is None else saved_model(model)
     grown = [_added(place, folder, encoder, checks, cluster) for folder in folders]
@@ -101,7 +101,7 @@ def _added(place: "Place", folder: str, encoder: str, checks: bool, cluster: str
     from loopscope.analysis.walk import Plan
     from loopscope.archive.grow import add_address, add_folder
     from loopscope.archive.manifest import has_manifest, open_archive
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
     from loopscope.embeddings.cluster import connected_to
     from loopscope.encoders.base import load_encoder
     from loopscope.library import scan_folder

@@ -47,7 +47,7 @@ def analyse_embeddings(
 
 def _ranked(address: str, model: "BaseDetector | None", recipe: tuple[str, str, int]) -> "Ranking":
     from loopscope.archive.manifest import is_archive, open_archive, parts_at
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
     from loopscope.archive.score import rank_parts
     from loopscope.progress import training_progress
 

@@ -12,7 +12,7 @@ from loopscope.files import is_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
 
 
 @click.command(short_help="List loops that sound like one.")
@@ -32,7 +32,7 @@ def similar(file: Path, folder: str | None, count: int, encoder: str, as_json: b
     Of an archive (`loopscope index`) FILE may also be the loop_id of one of its loops.
     """
     from loopscope.archive.manifest import is_archive
-    from loopscope.archive.parts import Place
+    from loopscope.archive.place import Place
 
     if folder and is_archive(place := Place.of(folder)):
         rows = _nearest_in_archive(file, place, count)

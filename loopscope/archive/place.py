@@ -1,0 +1,134 @@
+"""Where archives and loops lie: on this machine's disks, or at an address that fsspec knows.
+
+Elsewhere a file system's package raises errors of its own kinds; whatever it is, it is one sentence.
+"""
+
+import posixpath
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loopscope.defects import Defect, attempt
+from loopscope.errors import DataError, first_line
+from loopscope.files import display_name, written_whole
+
+Result = TypeVar("Result")
+_REMEDIES = {"read": "remove it or name another", "written": "free some space or name another place"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or file and the fsspec file system that it lies on."""
+
+    system: Any
+    path: str
+
+    @classmethod
+    def of(cls, address: object) -> "Place":
+        """Of a path or an fsspec address. Raises DataError for one that no file system here knows."""
+        if "://" not in str(address):
+            return cls(fsspec.filesystem("file"), str(Path(str(address)).expanduser().absolute()))
+        found = attempt("opening an address", partial(fsspec.core.url_to_fs, str(address)))
+        if isinstance(found, Defect):
+            raise DataError(f"{display_name(str(address))} cannot be opened ({found.reason}).")
+        return cls(*found)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on this machine's own disks."""
+        return "file" in np.atleast_1d(self.system.protocol)
+
+    def below(self, *names: str) -> "Place":
+        """A file or folder in this folder."""
+        return Place(self.system, posixpath.join(self.path, *names))
+
+    def names(self) -> list[str]:
+        """What lies in this folder, in order, without unfinished files; none where there is no such folder."""
+        self.system.invalidate_cache()  # others write here
+        found = (posixpath.basename(path.rstrip("/")) for path in self._done("read", self._inside))
+        return sorted(name for name in found if not name.startswith("."))
+
+    def is_a(self, kind: str) -> bool:
+        """Whether a "file" or a "directory" lies here. Raises DataError where nobody can tell."""
+        info = self._done("read", self._info)
+        return info is not None and bool(info["type"] == kind)
+
+    def info(self) -> Mapping[str, Any]:
+        """What the file system says of it. Raises DataError."""
+        info: Mapping[str, Any] = self._done("read", partial(self.system.info, self.path))
+        return info
+
+    def write(self, content: bytes) -> None:
+        """Whole or not at all, over what was there. Raises DataError."""
+        if self.is_local:
+            with _one_sentence("written", self.path), written_whole(Path(self.path)) as part:
+                part.write_bytes(content)
+            return
+        parent, name = posixpath.split(self.path)
+        unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
+
+        def brought() -> None:
+            self.system.makedirs(parent, exist_ok=True)
+            self.system.pipe_file(unfinished, content)
+            self.system.mv(unfinished, self.path)
+
+        self._done("written", brought)
+
+    def read(self) -> bytes:
+        """The whole file. Raises DataError."""
+        content: bytes = self._done("read", partial(self.system.cat_file, self.path))
+        return content
+
+    @contextmanager
+    def open_parquet(self) -> Iterator[pq.ParquetFile]:
+        """Mapped into memory where it lies here. Raises DataError for a file that is no Parquet."""
+        with (
+            _one_sentence("read", self.path),
+            pa.memory_map(self.path) if self.is_local else self._done("read", self._opened) as source,
+        ):
+            yield pq.ParquetFile(source)
+
+    def _opened(self) -> Any:
+        return self.system.open(self.path, "rb")
+
+    def _info(self) -> Mapping[str, Any] | None:
+        try:
+            info: Mapping[str, Any] = self.system.info(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return info
+
+    def _inside(self) -> list[str]:
+        try:
+            found: list[str] = self.system.ls(self.path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return found
+
+    def _done(self, what: str, work: Callable[[], Result]) -> Result:
+        """What `work` gives. Elsewhere a failure may be of any kind: each file system has errors of its own."""
+        if self.is_local:
+            with _one_sentence(what, self.path):
+                return work()
+        found = attempt("using an address", work)
+        if isinstance(found, Defect):
+            raise DataError(f"{display_name(self.path)} cannot be {what} ({found.reason}); check address and access.")
+        return found
+
+
+@contextmanager
+def _one_sentence(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        said = getattr(error, "strerror", None) or first_line(error)
+        raise DataError(f"{display_name(path)} cannot be {what} ({said}); {_REMEDIES[what]}.") from error
