@@ -17,7 +17,8 @@ from loopscope.arrays import Bool, Float, Int
 from loopscope.audio.streaming import stream
 from loopscope.detection.calibration import fuse
 from loopscope.detection.evaluation import read_labels
-from loopscope.detection.local_detector import LocalDetector, fused
+from loopscope.detection.local_detector import LocalDetector
+from loopscope.detection.own_moments import fused
 from loopscope.detection.parts import DEEP_PATCH_PARTS
 from loopscope.detection.registry import make_detector
 from loopscope.embeddings import EmbeddingSet, embed_library

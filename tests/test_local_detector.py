@@ -14,8 +14,8 @@ from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection import saved_format
 from loopscope.detection.inside import numbers_of, summits, worst_patches
-from loopscope.detection.local_detector import N_FIRST, LocalDetector, fused
-from loopscope.detection.own_moments import APART, HIGHEST, LEAST_KNOWN, SHORTEST, from_own, highest_stretch
+from loopscope.detection.local_detector import N_FIRST, LocalDetector
+from loopscope.detection.own_moments import APART, HIGHEST, LEAST_KNOWN, SHORTEST, from_own, fused, highest_stretch
 from loopscope.detection.parts import PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import N_NEAREST, PatchBank
 from loopscope.detection.quality import quality_checks

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from loopscope.arrays import Bool, Float, Int
+from loopscope.detection import own_moments
 from loopscope.detection.base import BaseDetector, check_embeddings
-from loopscope.detection.calibration import fuse, log_part, median_and_scale
+from loopscope.detection.calibration import log_part, median_and_scale
 from loopscope.detection.curves import CurveMaker
 from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored, stopped_sentence
 from loopscope.detection.folds import fold_numbers
@@ -28,7 +29,6 @@ from loopscope.detection.linear_members import LinearMembers
 from loopscope.detection.linear_training import LinearPreset, LinearTraining, train
 from loopscope.detection.local_density import LARGEST_REFERENCE, LocalDensity, most_isolated
 from loopscope.detection.networks import filled
-from loopscope.detection.own_moments import HIGHEST, ROUNDING, from_own, highest_stretch, locations_and_scales
 from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import LARGEST_BANK, PER_LOOP, PatchBank
 from loopscope.detection.pieces import Step, no_steps
@@ -43,8 +43,6 @@ TRIMMED = 0.1  # share of the oddest loops that nothing is learnt from
 DENSITY_NEIGHBOURS = 10
 LARGEST_SAMPLE = 40_000  # patches that the networks learn from
 CHUNK = 4096
-N_MADE_UP = 40  # patches of a loop that a saved model is probed with
-WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25) | {ScorePart.OWN_MOMENTS: 3.0}
 N_FIRST = 2 * len(PATCH_PARTS) + len(DENSITY_PARTS)  # figures that are calibrated: two of each curve
 N_RAW = N_FIRST + 3  # and three of the loop's own other moments
 UNHEARD = "This detector hears inside the loops: give the patches of each, from an embedding with patches."
@@ -74,10 +72,10 @@ class LocalDetector(BaseDetector):
         heard = self._check_heard(patches, len(rows))
         curve = self.curve(heard)
         curves = np.vstack([log_part(curve)[None], self._deep(heard)])
-        own = from_own(heard.values, heard.starts)
+        own = own_moments.from_own(heard.values, heard.starts)
         found = self._calibrated(self._figures(curves, own, heard, self._density.scores(rows)))
         parts = {name: part if name == ScorePart.OWN_MOMENTS else finite(part) for name, part in found.items()}
-        return Judgement(finite(fused(parts)), finite(self._latents_of(heard, curve)), parts)
+        return Judgement(finite(own_moments.fused(parts)), finite(self._latents_of(heard, curve)), parts)
 
     def anomaly_scores(self, X: object, encoder_id: str | None = None, patches: PatchSet | None = None) -> Float:
         """Those of `judge`."""
@@ -111,11 +109,8 @@ class LocalDetector(BaseDetector):
         values = np.random.default_rng(0).normal(size=(n, self._bank.patches.shape[2])).astype(np.float16)
         starts = np.arange(n + 1)
         if len(self._calibration) > N_FIRST:
-            around = np.random.default_rng(1).normal(size=(N_MADE_UP, values.shape[1]))
-            usual = np.exp(np.clip(self._calibration[N_FIRST, 0], -10, 10)) / np.sqrt(2 * values.shape[1])
-            moments = self._bank.patches[0, :1] + usual * around
-            values = np.concatenate([moments.astype(np.float16), values[1:]])
-            starts[1:] += N_MADE_UP - 1
+            some = own_moments.made_up(self._bank.patches[0, 0], self._calibration[N_FIRST, 0])
+            values, starts = np.concatenate([some, values[1:]]), np.append(0, starts[1:] + len(some) - 1)
         return PatchSet(tuple(map(str, range(n))), values, starts, self.patch_id, 0.0)
 
     def _hear(self, patches: PatchSet | None, order: Int) -> None:
@@ -129,7 +124,7 @@ class LocalDetector(BaseDetector):
         numbers = numbers_of(heard)
         self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
         distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
-        own = from_own(heard.values, heard.starts, should_stop)
+        own = own_moments.from_own(heard.values, heard.starts, should_stop)
         self._typical = _typical(distance, heard.values)
         oddest = summits(distance, heard.starts).mean(axis=0)
         isolated = most_isolated(X, groups, TRIMMED, should_stop=should_stop)
@@ -141,12 +136,12 @@ class LocalDetector(BaseDetector):
             deep = self._out_of_fold(heard, folds, step)
             curves = np.vstack([log_part(distance / self._typical)[None], deep])
             figures = self._figures(curves, own, heard, density)
-            scales = [*map(median_and_scale, figures[:N_FIRST]), *locations_and_scales(figures[N_FIRST:])]
+            scales = [*map(median_and_scale, figures[:N_FIRST]), *own_moments.locations_and_scales(figures[N_FIRST:])]
             self._calibration = np.array(scales)
             parts = self._calibrated(figures)
             latents = self._latents_of(heard, curves[0])
             return Fitted(
-                *(fused(parts), folds == 0, latents, _report(self._members, trained), parts),
+                *(own_moments.fused(parts), folds == 0, latents, _report(self._members, trained), parts),
                 patch_id=heard.patch_id,
                 patch_seconds=heard.patch_seconds,
             )
@@ -215,7 +210,7 @@ class LocalDetector(BaseDetector):
         """
         peaks = [log_part(summits(np.exp(curve), heard.starts)) for curve in curves]
         beside = (0.0, curves[0], curves[2] / 2)  # a rebuilding error is a squared distance
-        stretches = [log_part(highest_stretch(own * np.exp(other), heard.starts)) for other in beside]
+        stretches = [log_part(own_moments.highest_stretch(own * np.exp(other), heard.starts)) for other in beside]
         return np.vstack([*peaks, *map(log_part, density.values()), *stretches])
 
     def _calibrated(self, figures: Float) -> dict[str, Float]:
@@ -226,7 +221,7 @@ class LocalDetector(BaseDetector):
         inside = z[:n_curves].reshape(len(PATCH_PARTS), 2, -1).mean(axis=1)
         parts = dict(zip(names, (*inside, *z[n_curves:N_FIRST]), strict=True))
         if known > N_FIRST:
-            parts[ScorePart.OWN_MOMENTS] = np.minimum(z[N_FIRST:].mean(axis=0), HIGHEST)
+            parts[ScorePart.OWN_MOMENTS] = np.minimum(z[N_FIRST:].mean(axis=0), own_moments.HIGHEST)
         return parts
 
     def _check_heard(self, patches: PatchSet | None, n: int) -> PatchSet:
@@ -286,19 +281,9 @@ class LocalDetector(BaseDetector):
         self._density.fit(reference)
 
 
-def fused(parts: Mapping[str, Float]) -> Float:
-    """The score of the parts, (n,) each; loops whose own moments say nothing are judged by the other parts."""
-    own = parts.get(ScorePart.OWN_MOMENTS)
-    if own is None:
-        return fuse(parts, WEIGHTS)
-    others = {name: part for name, part in parts.items() if name != ScorePart.OWN_MOMENTS}
-    everything = {**parts, ScorePart.OWN_MOMENTS: np.nan_to_num(own)}
-    return np.where(np.isnan(own), fuse(others, WEIGHTS), fuse(everything, WEIGHTS))
-
-
 def _typical(distance: Float, patches: Patches) -> float:
     """The median distance of moments that differ from others by more than rounding: silence is alike everywhere."""
-    apart = distance[distance > ROUNDING * np.linalg.norm(patches.astype(np.float32), axis=1)]
+    apart = distance[distance > own_moments.ROUNDING * np.linalg.norm(patches.astype(np.float32), axis=1)]
     return float(np.median(apart)) if len(apart) else 1.0
 
 

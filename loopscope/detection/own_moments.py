@@ -4,12 +4,14 @@ Music repeats itself, so what comes once in a loop is odd in it, however usual i
 as in `inside`; moments next to each other share sound, and so do those of one oddity, so neither is compared.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 
 from loopscope.arrays import Float, Int
-from loopscope.detection.calibration import median_and_scale
+from loopscope.detection.calibration import fuse, median_and_scale
+from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.pieces import ask
 from loopscope.encoders.base import Patches
 from loopscope.progress import StopCheck, never_stop
@@ -20,6 +22,8 @@ N_ALIKE = 3
 STRETCH = 9  # patches, 0.8 s: a beat or two
 ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open
 ROWS = 256  # patches compared at once
+N_MADE_UP = 40
+WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25) | {ScorePart.OWN_MOMENTS: 3.0}
 LEAST_SCALE = 0.25  # log units: where most loops are one sound throughout, others are not blown up
 HIGHEST = 4.0  # z: more than that says no more, and is not to outweigh all else
 LEAST_KNOWN = 8  # loops, of which something is learnt of all others
@@ -50,6 +54,25 @@ def locations_and_scales(figures: Float) -> list[tuple[float, float]]:
     if known.shape[1] < LEAST_KNOWN:
         return []
     return [(location, max(scale, LEAST_SCALE)) for location, scale in map(median_and_scale, known)]
+
+
+def fused(parts: Mapping[str, Float]) -> Float:
+    """Preset local's score of parts (n,) each; loops whose own moments say nothing are judged by the other parts."""
+    own = parts.get(ScorePart.OWN_MOMENTS)
+    if own is None:
+        return fuse(parts, WEIGHTS)
+    others = {name: part for name, part in parts.items() if name != ScorePart.OWN_MOMENTS}
+    everything = {**parts, ScorePart.OWN_MOMENTS: np.nan_to_num(own)}
+    return np.where(np.isnan(own), fuse(others, WEIGHTS), fuse(everything, WEIGHTS))
+
+
+def made_up(patch: Float, location: float) -> Patches:
+    """40 patches (40, n_values) around one, (n_values,), about as far apart as `location` says of loops' stretches."""
+    around = np.random.default_rng(1).normal(size=(N_MADE_UP, len(patch)))
+    moments: Patches = (patch + np.exp(np.clip(location, -10, 10)) / np.sqrt(2 * len(patch)) * around).astype(
+        np.float16
+    )
+    return moments
 
 
 def _stretches(curve: Float) -> Float:
