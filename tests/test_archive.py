@@ -31,6 +31,7 @@ from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
 from loopscope.cluster.work import hear
+from loopscope.config import paths
 from loopscope.detection.base import BaseDetector
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError, ModelError
@@ -690,6 +691,12 @@ def test_the_command_grows_ranks_and_finds(
     assert json.loads(said("similar", own, "--in", archive, "-n", "3", "--json"))["rows"] == rows
     assert len(rows) == 3 and own not in {row["loop_id"] for row in rows}
     assert rows[0]["distance"] <= rows[1]["distance"] <= rows[2]["distance"]
+    assert main([*analyse, "--model", "label", "--save", "again"]) == 2
+    assert b"--model learns nothing" in capfdbinary.readouterr()[1]
+    monkeypatch.setattr("loopscope.archive.score.stratified_sample", lambda ids, *_: np.arange(len(ids)) < 8)
+    said(*analyse, "--save", "sampled")
+    (card,) = (paths().models / "sampled").glob("card.json")
+    assert json.loads(card.read_text())["data"]["loops"] == 8, "what it learnt from, not what it ranked"
     assert main(["analyse", str(folder), "--save", "label"]) == 2
     assert b"--save goes with --embeddings" in capfdbinary.readouterr()[1]
     for wrong in (["analyse"], ["analyse", str(folder), "--embeddings", archive]):

@@ -1,6 +1,8 @@
 """The plug-in in the tree: found by its entry point, its network that of the package dasheng by random weights."""
 
 import json
+import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -39,9 +41,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for place in (FOLDER, tmp_path):
         monkeypatch.syspath_prepend(str(place))
     catalogue.plugins.cache_clear()
-    yield import_module("loopscope_dasheng")
+    yield import_module("loopscope_dasheng.network")
     catalogue.plugins.cache_clear()
-    sys.modules.pop("loopscope_dasheng", None)
+    for name in ("loopscope_dasheng", "loopscope_dasheng.network"):
+        sys.modules.pop(name, None)
 
 
 def small(plugin: Any) -> torch.nn.Module:
@@ -60,6 +63,16 @@ def test_dasheng_gives_the_numbers_of_its_own_package(plugin: Any) -> None:
     golden = json.loads(GOLDEN.read_text())
     found = small_encoder(plugin).embed([plucked(seconds, SAMPLE_RATE) for seconds in golden["durations_s"]])
     np.testing.assert_allclose(found, golden["embeddings"], atol=2e-4)
+
+
+def test_its_name_is_known_without_pytorch_and_its_weights_are_still_to_be_fetched(tmp_path: Path) -> None:
+    """Encoders are listed where nobody has asked for one yet."""
+    look = "import sys; from loopscope_dasheng import INFO; print(INFO.ready, 'torch' in sys.modules)"
+    here = os.environ | dict.fromkeys(("LOOPSCOPE_HOME", "HF_HOME", "HF_HUB_CACHE"), str(tmp_path))
+    here["PYTHONPATH"] = os.pathsep.join(map(str, (FOLDER, FOLDER.parents[1])))
+    command = [sys.executable, "-c", look]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=here)
+    assert found.stdout.split() == ["False", "False"]
 
 
 def test_dasheng_keeps_the_contract_of_encoders(plugin: Any) -> None:

@@ -62,13 +62,19 @@ untitled = their_encoder:UNTITLED
 nothing = their_encoder:NOTHING
 bands-8-v2 = their_encoder:LONGER
 gone = their_encoder.gone:INFO
+leaving = their_encoder_leaving:INFO
+refusing = their_encoder_refusing:INFO
 """
+LEAVING = "raise SystemExit(3)"
+REFUSING = "from loopscope.errors import EncoderError\nraise EncoderError('No licence here.')"
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A package with encoders, as pip leaves it."""
     (tmp_path / "their_encoder.py").write_text(PACKAGE)
+    (tmp_path / "their_encoder_leaving.py").write_text(LEAVING)
+    (tmp_path / "their_encoder_refusing.py").write_text(REFUSING)
     card = tmp_path / "their_encoder-1.0.dist-info"
     card.mkdir()
     (card / "METADATA").write_text("Metadata-Version: 2.1\nName: their-encoder\nVersion: 1.0\n")
@@ -89,12 +95,14 @@ def test_what_a_package_brings_is_known_and_what_breaks_the_rules_is_said(instal
         "nothing",
     ]
     said = "\n".join(catalogue.plugins().refused)
-    assert said.count("of the package their-encoder cannot be used: ") == 5
+    assert said.count("of the package their-encoder cannot be used: ") == 7
     assert "'aisfx'" in said and "another encoder has this name" in said
     assert "'Bands'" in said and "in small letters" in said
     assert "'number'" in said and "is a int, not an EncoderInfo" in said
     assert "'untitled'" in said and "of another type" in said
     assert "'gone'" in said and "ModuleNotFoundError" in said
+    assert "'leaving'" in said and "SystemExit, 3." in said
+    assert "'refusing'" in said and "EncoderError, No licence here." in said
     assert encoder_info("aisfx").n_features == 512, "ours stays"
     assert load_encoder("bands-8").encoder_id == "bands-8-v1"
     assert Plan(encoder_id="bands-8-v1").encoder_name == "bands-8"

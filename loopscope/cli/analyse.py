@@ -81,6 +81,8 @@ def analyse(
         raise click.UsageError("Name either a FOLDER or, with --embeddings, what was embedded before.")
     _check_names(encoder, detector, preset)
     if embeddings is not None:
+        if model is not None and save is not None:
+            raise click.UsageError("--save keeps what was learnt here, and --model learns nothing; leave one out.")
         saved = None if model is None else saved_model(model)
         analyse_embeddings(embeddings, saved, (detector, preset or "robust", seed), percentile, out, as_json, save)
         return

@@ -71,7 +71,7 @@ def _ranked(address: str, model: "BaseDetector | None", recipe: tuple[str, str, 
 def _save(ranking: "Ranking", name: str, address: str) -> None:
     from loopscope.detection.saved import save_model
 
-    save_model(ranking.detector, name, {"embeddings": address, "loops": len(ranking.scores)})
+    save_model(ranking.detector, name, {"embeddings": address, "loops": len(ranking.detector.scores_)})
 
 
 def _write(ranking: "Ranking", percentile: float, out: Path) -> None:

@@ -5,12 +5,13 @@ A package brings an encoder by an entry point of the group `loopscope.encoders` 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
 from loopscope import checkpoints
 from loopscope.defects import Defect, attempt
+from loopscope.errors import LoopscopeError, first_line
 from loopscope.late import importing
 
 AUTO = "auto"
@@ -20,18 +21,22 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")  # it begins encoder ids, which 
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """An encoder one can choose. `loader` is "package.module:function", which takes (weights_file, on_progress)."""
+    """An encoder one can choose. `loader` is "package.module:function", which takes (weights_file, on_progress).
+
+    `checkpoint`: a plug-in's published weights, where it has them fetched by `checkpoints.load_weights`.
+    """
 
     name: str
     title: str
     n_features: int
     licence: str
     loader: str
+    checkpoint: checkpoints.Checkpoint | None = field(default=None, compare=False)
 
     @property
     def ready(self) -> bool:
-        """Whether its weights are on this machine, or it needs none of ours."""
-        checkpoint = checkpoints.CHECKPOINTS.get(self.name)
+        """Whether its weights are on this machine, or none that we know of are to be fetched."""
+        checkpoint = checkpoints.CHECKPOINTS.get(self.name, self.checkpoint)
         return checkpoint is None or checkpoints.is_ready(checkpoint)
 
 
@@ -85,17 +90,25 @@ def plugins() -> Plugins:
 
 def _info_of(entry: EntryPoint, taken: set[str]) -> EncoderInfo | str:
     """What the entry point names, or why that is no encoder for us."""
-    with importing:
-        info = attempt("finding an encoder", entry.load)
+    try:
+        with importing:
+            info = attempt("finding an encoder", entry.load)
+    except (LoopscopeError, SystemExit) as error:  # what else passes `attempt`
+        return f"{type(error).__name__}, {first_line(error)}"
     if isinstance(info, Defect):
         return info.reason
     if not isinstance(info, EncoderInfo):
         return f"{entry.value} is a {type(info).__name__}, not an EncoderInfo"
+    return _breach_in(info, entry.name, taken) or info
+
+
+def _breach_in(info: EncoderInfo, name: str, taken: set[str]) -> str:
+    """Which rule these fields do not keep, or ""."""
     texts = (info.name, info.title, info.licence, info.loader)
     if not all(isinstance(text, str) for text in texts) or not isinstance(info.n_features, int):
         return "a field of its EncoderInfo is of another type than it must be"
-    if info.name != entry.name or not _NAME.fullmatch(info.name):
+    if not isinstance(info.checkpoint, checkpoints.Checkpoint | None):
+        return "its checkpoint is of another type than it must be"
+    if info.name != name or not _NAME.fullmatch(info.name):
         return "its name must be that of its entry point, in small letters, digits, dots and hyphens"
-    if info.name in taken:
-        return "another encoder has this name"
-    return info
+    return "another encoder has this name" if info.name in taken else ""

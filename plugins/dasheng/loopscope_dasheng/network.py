@@ -1,6 +1,5 @@
-"""Dasheng-base (Xiaomi), a transformer trained on 272,000 hours of sound of every kind, as an encoder of loopscope.
+"""The network of Dasheng-base and how loops go through it.
 
-`pip install ./plugins/dasheng` beside loopscope; it is also the example for those who bring an encoder of their own.
 Source: Dinkel et al., "Scaling up masked audio encoder learning for general audio classification", Interspeech 2024;
 code and weights Apache-2.0. The network is written out here, because the package `dasheng` needs torchaudio, which
 does not load beside PyTorch's builds for processors; names are those of the published weights, and numbers are held
@@ -18,33 +17,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loopscope.checkpoints import Checkpoint, load_weights
+from loopscope.checkpoints import load_weights
 from loopscope.checkpoints.stored import Weights
-from loopscope.encoders.catalogue import EncoderInfo
 from loopscope.encoders.mel import MelSpectrogram
 from loopscope.encoders.runtime import Precision
 from loopscope.encoders.windowed import MAX_VIEWS, WindowedEncoder, fill
 from loopscope.progress import ProgressCallback
+from loopscope_dasheng import CHECKPOINT, N_MELS, NAME, PATCH_FRAMES, WIDTH
 
 SAMPLE_RATE = 16_000
-N_FFT, HOP_LENGTH, N_MELS = 512, 160, 64
-PATCH_FRAMES, WINDOW_FRAMES = 4, 1008
+N_FFT, HOP_LENGTH = 512, 160
+WINDOW_FRAMES = 1008
 SHORTEST = PATCH_FRAMES * HOP_LENGTH  # samples
 QUIETEST_POWER, RANGE_DB = 1e-10, 120.0
-WIDTH, DEPTH, HEADS = 768, 12, 12
+DEPTH, HEADS = 12, 12
 FRONT_END = "front_end."  # of the published file; ours makes its own
-
-INFO = EncoderInfo(
-    "dasheng-base", "Dasheng-base (sound of every kind)", WIDTH, "Apache-2.0, Xiaomi", "loopscope_dasheng:load"
-)
-CHECKPOINT = Checkpoint(
-    encoder=INFO.name,
-    filename="model.safetensors",
-    prefix="encoder.",
-    signature={"patch_embed.proj.weight": (WIDTH, 1, N_MELS, PATCH_FRAMES), "norm.weight": (WIDTH,)},
-    repository="mispeech/dasheng-base",
-    gigabytes=0.35,
-)
 
 
 class DashengFrontEnd:
@@ -162,7 +149,7 @@ def make_encoder(
         return network
 
     return DashengEncoder(
-        name=f"{INFO.name}-1",
+        name=f"{NAME}-1",
         description=f"Dasheng-base (Xiaomi), {n_features} features; the mean over patches of 40 ms",
         front_end=DashengFrontEnd(),
         make_network=filled,
