@@ -1,6 +1,8 @@
 """Scores side by side: differences have the sign and the certainty that the labels give them."""
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from loopscope.detection.paired import LARGEST_KIND, side_by_side
 from loopscope.detection.parts import ScorePart
 from loopscope.detection.registry import make_detector
 from loopscope.errors import DataError
+from loopscope.ui.views import evaluation
 
 N, N_ODD = 200, 40
 LABELS = (np.arange(N) < N_ODD).astype(int)
@@ -94,3 +97,21 @@ def test_parts_and_other_models_are_joined_by_loop_and_named_as_in_why() -> None
     assert n == N and table["score"].tolist() == ["own", "· Oddest moments"]
     with pytest.raises(DataError, match="cannot be compared"):
         beside(data, {"own": own, "few": model(ids[:5], {ScorePart.DISTANCE: scores(0)[:5]})}, "own")
+
+
+def test_the_page_compares_once_as_long_as_labels_and_models_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(evaluation, "beside", lambda *asked: (made.append(asked), (pd.DataFrame(), 0))[1])
+    monkeypatch.setattr("loopscope.ui.state.session", lambda: SimpleNamespace(made=kept))
+    own = model([str(i) for i in range(N)], {ScorePart.DISTANCE: scores(1)})
+    state: Any = SimpleNamespace(
+        active="own", models={"own": own}, project=SimpleNamespace(key="p"), seen=SimpleNamespace(serial=1)
+    )
+    data = LabelledSet(tuple(map(str, range(N))), np.zeros((N, 2)), LABELS, np.full(N, "", object))
+    for expected, changed in ((1, data), (1, data), (2, dataclasses.replace(data, labels=1 - LABELS)), (3, data)):
+        evaluation._beside_each_other(state, changed)
+        assert len(made) == expected
+    state.models = {"own": own, "other": own}
+    evaluation._beside_each_other(state, data)
+    assert len(made) == 4
