@@ -39,6 +39,7 @@ from loopscope.faults.file_report import report_of
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from tests.golden.clips import plucked
+from tests.s3 import s3_stand_in
 from tests.tiny import Tiny
 
 N, F = 600, 24
@@ -323,30 +324,17 @@ def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None
 
 
 @pytest.fixture(params=["memory", "s3"])
-def elsewhere(
-    request: pytest.FixtureRequest, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """The address of a copy of the folder, less what has no name in UTF-8; s3 where its packages are installed."""
+def elsewhere(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a copy of the folder, less what has no name in UTF-8."""
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).unlink()
     if request.param == "memory":
         address = f"memory://{tmp_path}/bucket"
         fsspec.filesystem("memory").put(str(folder), f"{tmp_path}/bucket", recursive=True)
         yield address
         return
-    pytest.importorskip("s3fs", reason="its versions and those that are locked contradict each other")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    fsspec.filesystem("s3", skip_instance_cache=True).put(str(folder), "s3://bucket/loops", recursive=True)
-    yield "s3://bucket/loops"
-    server.stop()
+    with s3_stand_in() as bucket:
+        fsspec.filesystem("s3", skip_instance_cache=True).put(str(folder), f"{bucket}/loops", recursive=True)
+        yield f"{bucket}/loops"
 
 
 def test_loops_at_an_address_are_fetched_heard_and_known_again(

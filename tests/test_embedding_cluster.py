@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,9 @@ import soundfile
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.walk import Plan, WalkEvents, walk
 from loopscope.archive.grow import add_address, add_folder
+from loopscope.archive.manifest import open_archive
 from loopscope.archive.place import Place
+from loopscope.archive.score import rank_parts
 from loopscope.cluster.spread import CLUSTER_VARIABLE, described
 from loopscope.embeddings import cluster as engine
 from loopscope.embeddings import embed_library
@@ -27,6 +30,7 @@ from loopscope.metadata.collect import known_metadata
 from loopscope.progress import Progress
 from loopscope.store import Store
 from tests.golden.clips import plucked
+from tests.s3 import s3_stand_in
 from tests.tiny import Slow, Tiny
 
 distributed = pytest.importorskip("distributed", reason="the Dask engine is optional")
@@ -53,7 +57,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def bucket() -> Iterator[str]:
+    """Workers are told where it is as they start."""
+    with s3_stand_in() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="module")
+def cluster(bucket: str) -> Iterator[Any]:
     with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
         yield cluster
 
@@ -135,6 +146,35 @@ def test_workers_write_parts_that_a_restart_does_not_write_again(client: Any, fo
     addressed = add_address(Place.of(tmp_path / "fetched"), folder.as_uri(), Tiny(), engine="dask", everything=False)
     assert sorted(addressed.archive.parts.loop_ids.to_pylist()) == list(here.index), "workers fetch what has an address"
     assert set(addressed.archive.present[1].to_pylist()) == {path.as_uri() for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_before_a_bucket_gives_the_same_table(
+    client: Any, bucket: str, folder: Path, tmp_path: Path
+) -> None:
+    """Loops and archive lie in the bucket; ids bit for bit, whoever fetched and wrote them."""
+    here = add_folder(Place.of(tmp_path / "here"), scan_folder(folder), Tiny(), everything=False).archive
+    fsspec.filesystem("s3").put(str(folder), f"{bucket}/loops", recursive=True)
+    killed: list[int] = []
+
+    def kill_one(report: Progress) -> None:
+        if 0 < report.done < report.total and not killed:
+            busy = [worker for worker, keys in client.processing().items() if keys]
+            killed.append(client.run(os.getpid, workers=busy[:1])[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
+
+    place = Place.of(f"{bucket}/archive")
+    grown = add_address(place, f"{bucket}/loops", Slow(), engine="dask", everything=False, on_progress=kill_one)
+    assert killed, "a worker was killed in the middle"
+    assert (grown.n_new, len(grown.rejected)) == (80, 0)
+    tables = []
+    for archive in (here, open_archive(place)):
+        parts, paths = archive.present
+        tables.append(rank_parts(parts, "knn", paths=paths).table())
+    assert tables[1]["loop_id"].to_pylist() == tables[0]["loop_id"].to_pylist()
+    np.testing.assert_allclose(tables[1]["score"], tables[0]["score"], atol=1e-5)
+    assert tables[1]["rank"].to_pylist() == tables[0]["rank"].to_pylist()
+    assert set(tables[1]["path"].to_pylist()) == {f"{bucket}/loops/{path.name}" for path in folder.iterdir()}
 
 
 @pytest.mark.slow
