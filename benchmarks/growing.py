@@ -8,7 +8,7 @@ process.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -61,8 +61,8 @@ def made_up(n: int, rng: np.random.Generator, shape: tuple[Float, Float]) -> Flo
     return centres[rng.integers(0, CLUSTERS, n)] + along @ axes + noise
 
 
-def write_archive(place: Place, n: int) -> Archive:
-    """An archive of n made-up loops in folders of 500."""
+def write_archive(place: Place, n: int, records: Callable[[int], Mapping[str, str]] = lambda number: {}) -> Archive:
+    """An archive of n made-up loops in folders of 500, with what `records` says of each by its number."""
     rng = np.random.default_rng(0)
     centres = 2 * rng.standard_normal((CLUSTERS, FEATURES), dtype=np.float32)
     axes = rng.standard_normal((AXES, FEATURES), dtype=np.float32)
@@ -73,8 +73,15 @@ def write_archive(place: Place, n: int) -> Archive:
         ids = [f"{number:032x}" for number in numbers]
         paths = [f"/library/pack {number // FILES_A_FOLDER:05d}/loop {number:08d}.wav" for number in numbers]
         X = made_up(len(numbers), rng, (centres, axes))
-        archive.write_part(part_name(ids), part_bytes(ids, paths, X, archive.encoder_id, {}))
+        archive.write_part(
+            part_name(ids), part_bytes(ids, paths, X, archive.encoder_id, _columns(map(records, numbers)))
+        )
     return archive
+
+
+def _columns(records: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:
+    rows = list(records)
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def measure(n: int, detector: str, folder: Path) -> dict[str, object]:

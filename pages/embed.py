@@ -2,7 +2,8 @@
 
 from loopscope.ui.components import heading
 from loopscope.ui.opening import no_library
-from loopscope.ui.state import enter
+from loopscope.ui.state import enter, session
+from loopscope.ui.views.archived import tell_of_archive
 from loopscope.ui.views.embed import embed_step
 
 heading(
@@ -13,5 +14,7 @@ heading(
 library = enter("embed").library
 if library is None:
     no_library("There are no loops to embed yet: choose a folder first.")
+elif session().seen.archived is not None:
+    tell_of_archive()
 else:
     embed_step(library)

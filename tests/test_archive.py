@@ -30,9 +30,11 @@ from loopscope.archive.place import Place
 from loopscope.archive.sample import folders_of, stratified_sample
 from loopscope.archive.score import rank_parts
 from loopscope.cli.main import main
+from loopscope.cli.saved import saved_model
 from loopscope.cluster.work import hear
 from loopscope.config import paths
 from loopscope.detection.base import BaseDetector
+from loopscope.detection.saved import list_models
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.faults.file_report import report_of
@@ -692,6 +694,35 @@ def test_the_command_grows_ranks_and_finds(
         assert b"Name either a FOLDER" in capfdbinary.readouterr()[1]
     assert main([*analyse, "--out", "list.csv"]) == 2
     assert b"does not end in .parquet" in capfdbinary.readouterr()[1]
+
+
+def test_the_command_learns_a_model_anew_when_told(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """From folders that came since, too, with the same detector; the model of before stays beside it."""
+    archive = str(tmp_path / "archive")
+    written(archive, made_up(200))
+
+    def said(*arguments: str) -> bytes:
+        assert main(list(arguments)) == 0, capfdbinary.readouterr()[1]
+        return capfdbinary.readouterr()[0]
+
+    said("analyse", "--embeddings", archive, "--detector", "mahalanobis", "--seed", "3", "--save", "label")
+    X = 5 + made_up(100, seed=1)
+    place = Place.of(archive)
+    place.below("parts").below(part_name(["more"])).write(
+        part_bytes([f"more{row}" for row in range(100)], ["/more/x.wav"] * 100, X, "made-1", {})
+    )
+    said("index", archive, "--model", "label")
+    assert len(list_models()) == 1, "nothing is learnt untold"
+    record = json.loads(said("index", archive, "--model", "label", "--refit", "--json"))
+    assert record["learnt_from"] == 300 and "drift" in record
+    known = list_models()
+    assert known["name"].tolist() == ["label", "label"]
+    newest = saved_model("label")
+    assert (newest.name, newest.preset, newest.seed, len(newest.scores_)) == ("mahalanobis", "robust", 3, 300)
+    assert b"label has learnt anew from 300 loops" in said("index", archive, "--model", "label", "--refit")
+    assert main(["index", archive, "--refit"]) == 2 and b"name it with --model" in capfdbinary.readouterr()[1]
+    assert main(["index", archive, "--model", str(known["path"][0]), "--refit"]) == 2
+    assert b"name a model by what loopscope models calls it" in capfdbinary.readouterr()[1]
 
 
 def test_similar_looks_into_an_archive_at_an_address_and_into_folders_with_a_manifest_of_their_own(

@@ -76,6 +76,7 @@ export class ClipCache {
   /** @param {string} id @param {RequestPriority} priority @returns {Promise<Clip>} */
   async #load(id, priority) {
     const response = await fetch(this.locate(id), { priority });
+    if (response.status === 410) throw new Error(await response.text()); // why it cannot be heard
     if (!response.ok) {
       throw new Error(
         response.status === 415 ? "This loop cannot be decoded." : `This loop cannot be fetched (${response.status}).`,

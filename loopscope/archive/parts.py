@@ -92,6 +92,19 @@ class Parts:
         """Texts of a column in the order of `loop_ids`, "" where there are none."""
         return pc.fill_null(self._column(name), "").filter(pa.array(self._kept))
 
+    def texts(self, name: str) -> Iterator[tuple[int, pa.Array]]:
+        """The texts of a column as they pass by, each piece with the number of its first loop; null for none."""
+        row = start = 0
+        for place in self.places:
+            with place.open_parquet() as file:
+                known = [name] if name in file.schema_arrow.names else []
+                for batch in file.iter_batches(CHUNK, columns=[*known, "loop_id"]):
+                    column = batch.column(name) if known else pa.nulls(len(batch), pa.string())
+                    found = column.filter(pa.array(self._kept[start : start + len(batch)]))
+                    start += len(batch)
+                    yield row, found
+                    row += len(found)
+
     def chunks(self, wanted: Bool | None = None, rows: int = CHUNK) -> Iterator[Float]:
         """Embeddings (m, n_features) float32, all rows in the order of `loop_ids` as they pass by.
 

@@ -99,23 +99,46 @@ def rank_parts(
     `paths` of the loops, by default those in the parts, say which folders the sample is to stand for. Raises DataError
     where there is too little to learn from, and for presets that need more than embeddings; Cancelled.
     """
-    if (preset if model is None else model.preset) == LOCAL:
-        raise DataError("The preset local needs patches, which parts do not hold; choose robust.")
-    started = time.perf_counter()
+    _require_no_patches(preset if model is None else model.preset)
     paths = parts.paths if paths is None else paths
-    seconds = {}
+    seconds: dict[str, float] = {}
     if model is None:
-        chosen = stratified_sample(parts.loop_ids, folders_of(paths)[0], sample, seed)
-        ids = tuple(parts.loop_ids.filter(pa.array(chosen)).to_pylist())
-        learnt_from = EmbeddingSet(ids, parts.matrix(chosen), parts.encoder_id)
-        seconds["sample"], started = time.perf_counter() - started, time.perf_counter()
-        fitted = fit_detector(learnt_from, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
-        model = fitted.detector
-        seconds["fit"], started = time.perf_counter() - started, time.perf_counter()
+        model, seconds = learn_from_sample(
+            *(parts, paths, detector, preset, seed), sample=sample, on_epoch=on_epoch, should_stop=should_stop
+        )
+    started = time.perf_counter()
     model.require_encoder(parts.encoder_id, parts.n_features)
     scores, splits = scores_of(parts, model, on_progress, should_stop)
     seconds["score"] = time.perf_counter() - started
     return Ranking(parts, paths, model, scores, splits, seconds)
+
+
+def learn_from_sample(
+    parts: Parts,
+    paths: pa.ChunkedArray,
+    detector: str,
+    preset: str,
+    seed: int,
+    *,
+    sample: int = LARGEST,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: StopCheck = never_stop,
+) -> tuple[BaseDetector, dict[str, float]]:
+    """What `rank_parts` learns, with its seconds by stage; the rest is not scored. Raises DataError as there."""
+    _require_no_patches(preset)
+    started = time.perf_counter()
+    chosen = stratified_sample(parts.loop_ids, folders_of(paths)[0], sample, seed)
+    ids = tuple(parts.loop_ids.filter(pa.array(chosen)).to_pylist())
+    learnt_from = EmbeddingSet(ids, parts.matrix(chosen), parts.encoder_id)
+    seconds = {"sample": time.perf_counter() - started}
+    started = time.perf_counter()
+    fitted = fit_detector(learnt_from, detector, preset, seed, on_epoch=on_epoch, should_stop=should_stop)
+    return fitted.detector, seconds | {"fit": time.perf_counter() - started}
+
+
+def _require_no_patches(preset: str) -> None:
+    if preset == LOCAL:
+        raise DataError("The preset local needs patches, which parts do not hold; choose robust.")
 
 
 def scores_of(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopscope.cli.output import json_option, print_json, print_line, shown_progress, stopped_by_interrupt
+from loopscope.cli.ranked import learn_anew
 from loopscope.cli.saved import saved_model
 from loopscope.wording import counted
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--model", metavar="NAME", help="Say how far what is new in each folder lies from what this saved model learnt."
 )
+@click.option("--refit", is_flag=True, help="With --model: learn it anew from a sample of all folders, and keep that.")
 @json_option
 def index(
     archive: str,
@@ -43,6 +45,7 @@ def index(
     checks: bool,
     cluster: str | None,
     model: str | None,
+    refit: bool,
     as_json: bool,
 ) -> None:
     """Brings what is new in the FOLDERs into ARCHIVE, a folder of Parquet files, and says what that holds.
@@ -58,11 +61,14 @@ def index(
       loopscope index archive
       loopscope analyse --embeddings archive --detector knn --save label
       loopscope index archive --model label
+      loopscope index archive --model label --refit
     """
     from loopscope.archive.grow import add_embeddings
     from loopscope.archive.manifest import open_archive
     from loopscope.archive.place import Place
 
+    if refit and model is None:
+        raise click.UsageError("--refit learns a saved model anew; name it with --model.")
     place, learnt = Place.of(archive), None if model is None else saved_model(model)
     grown = [_added(place, folder, encoder, checks, cluster) for folder in folders]
     if embeddings is not None:
@@ -73,11 +79,13 @@ def index(
     new, known, gone = (sum(getattr(growth, name) for growth in grown) for name in ("n_new", "n_known", "n_gone"))
     n_loops, n_present = found.parts.n_loops, found.present[0].n_loops
     drifts = [] if learnt is None else _drifts(found, learnt)
+    n_learnt = learn_anew(found, model, learnt) if refit and model is not None and learnt is not None else None
     if as_json:
         said = {"archive": archive, "encoder": found.encoder_id, "features": found.n_features, "loops": n_loops}
         counts = {"present": n_present, "new": new, "known": known, "gone": gone, "folders": list(found.folders)}
         drift = {} if learnt is None else {"drift": [{**asdict(one), "differs": one.differs} for one in drifts]}
-        print_json({**said, **counts, "rejected": rejected, **drift})
+        again = {} if n_learnt is None else {"learnt_from": n_learnt}
+        print_json({**said, **counts, "rejected": rejected, **drift, **again})
         return
     for row in rejected:
         print_line(f"{row['path']}: {row['reason']}")
@@ -88,6 +96,8 @@ def index(
         print_line(f"{new:,} new, {known:,} known before, {gone:,} files gone, {len(rejected):,} left out")
     for of_folder in drifts:
         print_line(f"{of_folder.folder}: {of_folder.sentence()}")
+    if n_learnt is not None:
+        print_line(f"{model} has learnt anew from {counted(n_learnt, 'loop')} of all folders")
 
 
 def _drifts(archive: "Archive", model: "BaseDetector") -> list["Drift"]:

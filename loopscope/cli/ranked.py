@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopscope.cli.output import print_json, print_line, shown_progress, stopped_by_interrupt
-from loopscope.errors import Cancelled, ExportError
+from loopscope.errors import Cancelled, ExportError, ModelError
 from loopscope.files import path_from_text
 
 if TYPE_CHECKING:
+    from loopscope.archive.manifest import Archive
     from loopscope.archive.score import Ranking
     from loopscope.detection.base import BaseDetector
 
@@ -43,6 +44,30 @@ def analyse_embeddings(
     elif out is None:
         for row in _readable(ranking.table(percentile, min(FIRST, counts["flagged"])).to_pylist()):
             print_line(f"{row['path'] or row['loop_id']}: {row['score']:.4f}")
+
+
+def learn_anew(archive: "Archive", name: str, known: "BaseDetector") -> int:
+    """Learns from all folders of an archive as `known` learnt, under its name, which must be that of a saved model.
+
+    Gives how many loops it learnt from; the model of before stays, as an older one of that name. Raises LoopscopeError.
+    """
+    from loopscope.archive.score import learn_from_sample
+    from loopscope.detection.saved import list_models, save_model
+    from loopscope.progress import training_progress
+
+    if name not in set(list_models()["name"]):
+        raise ModelError(f"{name!r} is a folder; to learn anew name a model by what loopscope models calls it.")
+    parts, paths = archive.present
+    with stopped_by_interrupt() as should_stop, shown_progress() as show:
+        detector, _ = learn_from_sample(
+            *(parts, paths, known.name, known.preset, known.seed),
+            on_epoch=lambda epoch: show(training_progress(epoch)),
+            should_stop=should_stop,
+        )
+    if not detector.report_.complete:
+        raise Cancelled("The training was stopped; the model stays as it was.")
+    save_model(detector, name, {"embeddings": archive.place.path, "loops": len(detector.scores_)})
+    return len(detector.scores_)
 
 
 def _ranked(address: str, model: "BaseDetector | None", recipe: tuple[str, str, int]) -> "Ranking":

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from loopscope.errors import LibraryError
+from loopscope.errors import AudioError, LibraryError
 from loopscope.files import display_name
 from loopscope.store import FileKey, FileRow
 from loopscope.user_files import UserFile
@@ -34,12 +34,15 @@ LOOP_COLUMNS = tuple(_DTYPES)
 class Library:
     """A scanned folder. Every audio-named file below `root` is in exactly one of the two tables.
 
-    `loops`: one row per readable file, columns `LOOP_COLUMNS`. `rejected`: path, reason.
+    `loops`: one row per readable file, columns `LOOP_COLUMNS`. `rejected`: path, reason. Of loops that come from many
+    folders, by loop_id: `roots`, each one's own, and in `silent` why one cannot be heard.
     """
 
     root: Path
     loops: pd.DataFrame
     rejected: pd.DataFrame
+    roots: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def unique(self) -> pd.DataFrame:
@@ -54,8 +57,10 @@ class Library:
             raise LibraryError(f"No loop {loop_id!r} is in {self.root}; scan the folder again.") from error
 
     def file_of(self, loop_id: str) -> UserFile:
-        """The same to be opened: nothing that leads out of `root` is."""
-        return UserFile(str(self.path_of(loop_id)), str(self.root))
+        """The same to be opened: nothing that leads out of its root is. Raises AudioError for one that is silent."""
+        if reason := self.silent.get(loop_id):
+            raise AudioError(reason)
+        return UserFile(str(self.path_of(loop_id)), self.roots.get(loop_id, str(self.root)))
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
@@ -68,7 +73,7 @@ def make_library(root: Path, rows: Mapping[FileKey, FileRow], reasons: Mapping[s
     loops = [_loop(root, key, row) for key, row in ordered if not row.reason]
     refused = {**reasons, **{key.path: row.reason for key, row in ordered if row.reason}}
     rejected = reasons_frame((path, refused[path]) for path in sorted(refused, key=os.fsencode))
-    return Library(root, _frame(loops, _DTYPES), rejected)
+    return Library(root, loops_frame(loops), rejected)
 
 
 def reasons_frame(rows: Iterable[tuple[str, str]] = ()) -> pd.DataFrame:
@@ -83,6 +88,7 @@ def _loop(root: Path, key: FileKey, row: FileRow) -> dict[str, Any]:
     return {**key._asdict(), **vars(row), "name": display_name(name), "folder": display_name(folder)}
 
 
-def _frame(rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+def loops_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows with all of LOOP_COLUMNS as the table `loops`."""
     table = list(rows)
-    return pd.DataFrame({name: pd.Series([row[name] for row in table], dtype=dtype) for name, dtype in dtypes.items()})
+    return pd.DataFrame({name: pd.Series([row[name] for row in table], dtype=dtype) for name, dtype in _DTYPES.items()})

@@ -39,7 +39,7 @@ def read_names(loops: pd.DataFrame) -> pd.DataFrame:
     The name of the file goes before its folder, a near folder before a far one; the scanned folder itself counts.
     """
     rows = [_read(*row) for row in zip(loops["loop_id"], loops["path"], loops["folder"], strict=True)]
-    return _frame(rows)
+    return metadata_frame(rows)
 
 
 def named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
@@ -60,7 +60,7 @@ def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame
                 row |= {field: value, f"{field}_source": "file", f"{field}_file": value}
         start_s, end_s = own.loop_s or (None, None)
         row |= {"root_note": own.root_note, "loop_start_s": start_s, "loop_end_s": end_s}
-    return _frame(rows)
+    return metadata_frame(rows)
 
 
 def fill_from_store(names: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, frozenset[str]]:
@@ -80,7 +80,7 @@ def _is_estimate(found: Any) -> bool:
 def _with_estimates(names: pd.DataFrame, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
     if not estimates:
         return names
-    return _frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in _rows(names)])
+    return metadata_frame([row | _filled(row, estimates.get(row["loop_id"], {})) for row in _rows(names)])
 
 
 def _rows(names: pd.DataFrame) -> list[dict[str, Any]]:
@@ -130,7 +130,8 @@ def _filled(row: Mapping[str, Any], estimate: Estimate) -> dict[str, Any]:
     return new
 
 
-def _frame(rows: Sequence[dict[Any, Any]]) -> pd.DataFrame:
+def metadata_frame(rows: Sequence[dict[Any, Any]]) -> pd.DataFrame:
+    """Rows as a table with METADATA_COLUMNS, empty where a row has none."""
     table = pd.DataFrame(
         {name: pd.Series([row.get(name) for row in rows], dtype="object") for name in METADATA_COLUMNS},
     )

@@ -15,9 +15,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from loopscope.allowed_folders import allowed_roots, is_allowed
 from loopscope.analysis.scoring import ScoredLoops
-from loopscope.config import paths
 from loopscope.embeddings import EmbeddingSet
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable
@@ -25,7 +23,7 @@ from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.published import session_token
-from loopscope.ui.server.visitors import LOCAL, owner
+from loopscope.ui.server.visitors import open_to, owner
 
 _KEY = "loopscope"
 READING_S = 2.0  # then a page says that the project is being opened
@@ -235,12 +233,8 @@ def _enter(project: Project) -> None:
 
 
 def may_open(folder: str) -> bool:
-    """Whether this session may read a folder again that was opened before: the person at this machine any, others
-    only what the server allows them now, and what they uploaded."""
-    if session().owner == LOCAL:
-        return True
-    address: str | None = st.get_option("server.address")
-    return is_allowed(Path(folder), (*allowed_roots(address), paths().uploads, paths().demo))
+    """Whether this session may read a folder again that was opened before."""
+    return open_to(session().owner)(Path(folder))
 
 
 def open_project(project: Project, selected: str | None = None) -> None:

@@ -23,6 +23,7 @@ from loopscope.embeddings.neighbours import nearest_to
 from loopscope.encoders.base import Patches
 from loopscope.errors import DataError, ModelError
 from loopscope.faults import faults_frame
+from loopscope.library import Library
 from loopscope.ui.components import printable_table, store
 from loopscope.ui.explorer.lessons import Elsewhere, Lessons
 from loopscope.ui.projects.contents import Contents
@@ -129,10 +130,11 @@ def _made(version: str, contents: Contents, label: str) -> ExplorerView:
     if scored.subset:
         loops = loops[loops["score"].notna()].reset_index(drop=True)
     percentiles = percentile_of(scored.reference_scores, loops["score"].to_numpy())
-    loops = loops.assign(split=loops["split"].fillna("train"), new=_new(loops["split"]), percentile=percentiles)
+    is_new = None if contents.archived else _new(loops["split"])  # of an archive only a sample was learnt from
+    loops = loops.assign(split=loops["split"].fillna("train"), new=is_new, percentile=percentiles)
     rows = pd.Series(np.arange(len(scored.scores)), index=scored.scores["loop_id"]).reindex(loops["loop_id"])
     encoder = contents.encoder.description.partition(",")[0] if contents.encoder else ""
-    loops = triage_loops(loops, faults)
+    loops = _with_silence(triage_loops(loops, faults), contents.library)
     return ExplorerView(
         version=version,
         title=" · ".join(filter(None, [label or "Provisional: nearest-neighbour distance", encoder])),
@@ -145,6 +147,15 @@ def _made(version: str, contents: Contents, label: str) -> ExplorerView:
         moments=None if contents.embeddings is None else _moments(contents.embeddings, loops, scored),
         lessons=None if contents.embeddings is None else _lessons(loops, contents.embeddings, scored),
     )
+
+
+def _with_silence(loops: pd.DataFrame, library: Library | None) -> pd.DataFrame:
+    """Rows that cannot be heard say so, in a few words."""
+    if library is None or not library.silent:
+        return loops
+    said = [library.silent.get(loop_id, "").partition(":")[0].rstrip(".") for loop_id in loops["loop_id"]]
+    both = zip(loops["brief"], said, strict=True)
+    return loops.assign(brief=[" · ".join(filter(None, pair)) for pair in both])
 
 
 def _moments(embeddings: EmbeddingSet, loops: pd.DataFrame, scored: ScoredLoops) -> MomentFinder | None:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
-from loopscope.metadata.collect import known_metadata, measure_missing
+from loopscope.metadata.collect import MetadataTable, known_metadata, measure_missing
+from loopscope.metadata.corrections import with_corrections
 from loopscope.store import Store
 from loopscope.store.records import Correction
 from loopscope.ui.projects.project import Project
@@ -53,9 +55,17 @@ def take_heard(
         project.update(redraw=False, refill=refill, metadata=metadata)
 
 
+def corrected(found: MetadataTable, store: Store) -> MetadataTable:
+    """What an archive says, and before it what users say of tempo and key."""
+    return replace(found, table=with_corrections(found.table, store.get_corrections()))
+
+
 def correct(project: Project, loop_id: str, correction: Correction, store: Store) -> None:
     """Keeps what the user says of tempo and key and shows it; bars are compared at the tempo that holds then."""
     store.set_correction(loop_id, correction)
+    if (archived := project.contents.archived) is not None:
+        project.update(redraw=False, metadata=corrected(archived.heard, store))
+        return
     library = project.contents.library
     if library is None:
         return

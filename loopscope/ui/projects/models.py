@@ -39,6 +39,11 @@ def keep_model(project: Project, label: str, scored: ScoredLoops) -> None:
     """Add a model, show it, save it, and let go of the oldest beyond MODELS_KEPT."""
     label = project.add_model(label, scored)
     project.update(stopped=None)
+    save_in_project(project, label, scored)
+
+
+def save_in_project(project: Project, label: str, scored: ScoredLoops) -> None:
+    """Write a model beside its project, and let go of the oldest beyond MODELS_KEPT."""
     if not project.id:
         return
     name = f"{display_name(project.name)} · {label} · {time.strftime('%d %b %H:%M')}"

@@ -17,7 +17,6 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.walk import Plan
 from loopscope.config import DEFAULT_PERCENTILE
-from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.errors import DataError, StoreError
 from loopscope.files import display_name
 from loopscope.store import ProjectRow, Store
@@ -95,7 +94,7 @@ class Remembered:
         return found
 
 
-def _free_label(label: str, taken: set[str]) -> str:
+def free_label(label: str, taken: set[str]) -> str:
     """The label where it is free, else with the time, else numbered as well."""
     dated = f"{label} · {time.strftime('%H:%M:%S')}"
     numbered = (f"{dated} ({number})" for number in count(2))
@@ -240,7 +239,7 @@ class Project:
         """
         with self.lock:
             saved = () if restored else (name for name, it in self.memory.models.items() if Path(it.path).is_dir())
-            label = _free_label(label, {*self.contents.models, *saved})
+            label = free_label(label, {*self.contents.models, *saved})
             self.update(models={**self.contents.models, label: scored}, provisional=None)
         if in_view or not self.active:
             self.show_model(label)
@@ -268,11 +267,7 @@ class Project:
 
     def n_flagged(self, label: str) -> int | None:
         """How many loops a model flags at its threshold; None for a model that is not here."""
-        scored = self.contents.models.get(label)
-        if scored is None:
-            return None
-        threshold = threshold_at(scored.reference_scores, self.percentile_of(label))
-        return int(is_anomaly(scored.scores["score"].to_numpy(), threshold).sum())
+        return self.contents.n_flagged(label, self.percentile_of(label))
 
     def view(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` gives for this key; the last few are kept, for all tabs."""

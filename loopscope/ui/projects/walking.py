@@ -9,23 +9,25 @@ import streamlit as st
 from loopscope.analysis.scoring import StoppedTraining, label_of, score_library, train_detector
 from loopscope.analysis.walk import Plan, walk
 from loopscope.detection.registry import LOCAL
+from loopscope.detection.saved import load_model
 from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import Cancelled, DataError, EncoderError
 from loopscope.faults.check import STAGE as CHECKING
-from loopscope.files import display_name
+from loopscope.files import display_name, is_file
 from loopscope.metadata.listening import STAGE as LISTENING
 from loopscope.progress import ProgressCallback
 from loopscope.store import Store
 from loopscope.ui.projects.filling import Filling
 from loopscope.ui.projects.left_aside import put_back_left_aside
 from loopscope.ui.projects.models import offer_stopped, take_model
-from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.project import Project, SavedModel
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server.memory import collect_and_freeze
 from loopscope.wording import counted
 
 WALK, TRAIN = "walk", "train"
+MANIFEST = "manifest.json"  # of an archive; others call files so too
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -54,6 +56,9 @@ def start_walk(
         if compute:
             project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
+        if is_archive_folder(folder):
+            _rank(project, store, task, retrain)
+            return
         put_back_left_aside(project)
         events = Filling(project, store, task.should_stop)
         standing = "stopped"
@@ -83,6 +88,43 @@ def start_walk(
     if compute:
         project.remember(standing="running")
     return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work, instead_of=listening)
+
+
+def is_archive_folder(folder: Path) -> bool:
+    """Whether an archive of `loopscope index` lies there."""
+    if not is_file(folder / MANIFEST):
+        return False
+    from loopscope.archive.manifest import is_archive  # late: it reads Parquet, which few folders are
+    from loopscope.archive.place import Place
+
+    return is_archive(Place.of(folder))
+
+
+def _rank(project: Project, store: Store, task: Task, retrain: bool) -> None:
+    """An archive: its loops are ranked by the project's model, or by one that learns from a sample."""
+    from loopscope.ui.projects.archived import rank_archive
+
+    standing = "stopped"
+    try:
+        filling = Filling(project, store, task.should_stop)
+        known = None if retrain else filling.restore()
+        rank_archive(project, store, task, known, filling.label)
+        standing = "done"
+    finally:
+        if not project.is_interrupted:
+            project.remember(standing=standing)
+
+
+def start_ranking(project: Project, store: Store, model: str, label: str) -> Task:
+    """Ranks the project's archive by a saved model in a worker; `label` is what it is called here."""
+
+    def work(task: Task) -> None:
+        from loopscope.ui.projects.archived import rank_archive
+
+        rank_archive(project, store, task, load_model(model), label, is_new=True)
+        project.remember(models=project.memory.models | {label: SavedModel(model)})
+
+    return project.tasks.start(WALK, f"Ranking {display_name(project.name)}", work)
 
 
 def is_busy(project: Project) -> bool:

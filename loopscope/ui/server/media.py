@@ -83,9 +83,11 @@ class OpenFileResponse(FileResponse):
 
 
 def _audio(request: Request) -> Response:
-    sound = media_registry().sound(request.path_params["token"], request.path_params["loop_id"])
+    asked = request.path_params["token"], request.path_params["loop_id"]
+    sound = media_registry().sound(*asked)
     if sound is None:
-        return _not_found()
+        reason = media_registry().silence(*asked)
+        return PlainTextResponse(reason, status_code=410) if reason else _not_found()
     try:
         with ExitStack() as stack:
             file, mime = audio.playable(sound, config.paths().transcoded, request.path_params["loop_id"])

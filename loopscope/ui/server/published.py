@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,7 @@ from loopscope.user_files import UserFile
 _BYTES_KEPT = 128 * 2**20  # of arrays and figures per session: five models of 50,000 loops
 _VERSIONS_KEPT = 24  # a page shows a dozen figures at most; what is asked for later is made again
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 Pulse = Callable[[], Mapping[str, Any]]
 Take = Callable[[str, str, str | None], None]
 Keep = Callable[[Mapping[str, Any]], None]
@@ -31,6 +33,8 @@ class _Published:
 
     paths: dict[str, str | Path] = field(default_factory=dict)
     root: Path | None = None
+    roots: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
     files: dict[str, tuple[str, str, Callable[[], bytes]]] = field(default_factory=dict)
     pulse: Pulse | None = None
@@ -54,11 +58,21 @@ class MediaRegistry:
         self._lock = threading.Lock()
         self._sessions: dict[str, _Published] = {}
 
-    def publish_library(self, token: str, paths: Mapping[str, str | Path], root: Path | None = None) -> None:
-        """Let a session hear these loops (loop_id → file) and no others; what leads out of `root` is refused."""
+    def publish_library(
+        self,
+        token: str,
+        paths: Mapping[str, str | Path],
+        root: Path | None = None,
+        roots: Mapping[str, str] = _NONE,
+        silent: Mapping[str, str] = _NONE,
+    ) -> None:
+        """Let a session hear these loops (loop_id → file) and no others; what leads out of `root` is refused.
+
+        `roots` of loops that have one of their own; why some of them are `silent`, as in `Library`.
+        """
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
-            session.paths, session.root = dict(paths), root
+            session.paths, session.root, session.roots, session.silent = dict(paths), root, roots, silent
 
     def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Let a session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
@@ -146,8 +160,15 @@ class MediaRegistry:
         """The file behind a loop, to be opened; None for an unknown session or loop."""
         with self._lock:
             session = self._published(token)
-            known, root = session.paths.get(loop_id), session.root
-        return None if known is None else UserFile(str(known), None if root is None else str(root))
+            known, root = session.paths.get(loop_id), session.roots.get(loop_id, session.root)
+            if known is None or loop_id in session.silent:
+                return None
+        return UserFile(str(known), None if root is None else str(root))
+
+    def silence(self, token: str, loop_id: str) -> str:
+        """Why a loop of a session cannot be heard, "" where it can, or where it is unknown."""
+        with self._lock:
+            return self._published(token).silent.get(loop_id, "")
 
     def blob(self, token: str, version: str, name: str) -> bytes | None:
         """One gzipped blob, None where session, version or name is unknown."""

@@ -7,13 +7,16 @@ no proxy passed it on.
 
 import re
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from loopscope.allowed_folders import is_loopback
+from loopscope.allowed_folders import allowed_roots, is_allowed, is_loopback
+from loopscope.config import paths
 
 LOCAL = "local"
 COOKIE = "loopscope-browser"
@@ -31,6 +34,16 @@ def owner() -> str:
         return LOCAL
     key = context.cookies.get(COOKIE, "")
     return f"browser:{key if _KEY.fullmatch(key) else secrets.token_urlsafe(24)}"
+
+
+def open_to(owner: str) -> Callable[[Path], bool]:
+    """Says which folders may be read again that were opened before, or that an archive names: by the person at this
+    machine any, by others only what the server allows them now, and what they uploaded."""
+    if owner == LOCAL:
+        return lambda folder: True
+    address: str | None = st.get_option("server.address")
+    roots = (*allowed_roots(address), paths().uploads, paths().demo)
+    return lambda folder: is_allowed(folder, roots)
 
 
 def _is_local(headers: "dict[str, str] | Headers", is_near: bool) -> bool:

@@ -19,6 +19,7 @@ from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
 from loopscope.ui.state import SessionState, kept, recall, remember, session
+from loopscope.ui.views.archived import count_archive, offer_refit
 from loopscope.ui.views.families import families
 from loopscope.ui.views.known_projects import show_changes
 from loopscope.ui.views.lessons import why_moved
@@ -37,7 +38,10 @@ def explore_step(library: Library) -> None:
     state = session()
     kind = _head(state)
     _said_of_model(state)
-    show_changes()
+    if state.seen.archived is None:
+        show_changes()
+    else:
+        offer_refit(state, state.seen.archived)
     _publish(state, library)
     _view(library, kind)
 
@@ -85,7 +89,8 @@ def _said_of_model(state: SessionState) -> None:
         st.caption(_waiting(state))
         _offer_to_go_on(state)
         return
-    show_pack(state)
+    if state.seen.archived is None:
+        show_pack(state)
     report = state.model.detector.report_
     if report.collapsed:
         st.error("This model's hypersphere has collapsed: read its ranking as noise.", icon=":material/warning:")
@@ -119,7 +124,7 @@ def _publish(state: SessionState, library: Library) -> None:
     """What the browser may fetch and say without a rerun."""
     registry, token, project = media_registry(), session_token(), state.project
     paths = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    registry.publish_library(token, paths, library.root)
+    registry.publish_library(token, paths, library.root, library.roots, library.silent)
     registry.publish_outbox(token, kept_in(store()))
     registry.publish_view(token, project.remember_view)
 
@@ -130,6 +135,7 @@ def _view(library: Library, kind: str) -> None:
     state.look()
     if state.library is not library:
         st.rerun()  # a fragment runs again with what it was given; the session has gone on to something else
+    counts = st.container()  # filled once the threshold of now is known
     if kind == "linked":
         with desk():
             _linked(state)
@@ -142,9 +148,13 @@ def _view(library: Library, kind: str) -> None:
         table, threshold = _table(state, library)
         finder = explorer_view(state.project, state.seen, state.active).moments
         explain(state, library, table, has_explorer=False, finder=finder)
+    if state.seen.archived is not None:
+        with counts:
+            count_archive(state, state.seen.archived)
     metadata_task(state, library)
     families(state, library)
-    renames(state, library)
+    if state.seen.archived is None:
+        renames(state, library)
     takeaway(state, library, table, threshold)
 
 

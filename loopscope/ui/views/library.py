@@ -26,6 +26,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.state import open_project, session
+from loopscope.ui.views.archived import count_archive
 from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import checked_weights, choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
@@ -121,13 +122,17 @@ def chosen_plan() -> Plan:
 def show_library(library: Library) -> None:
     """Counts, the report, the paper's Table 1, the loops, and the files left out with their reasons."""
     loops = library.loops
-    st.caption(f"Folder: {plain(str(library.root))}")
+    archived = session().seen.archived
+    st.caption(f"{'Folder' if archived is None else 'Archive'}: {plain(str(library.root))}")
+    if archived is not None:
+        count_archive(session(), archived)
     if loops.empty:
         empty_folder(library)
     else:
         _counts(library)
         next_step("explore")
-        show_changes()
+        if archived is None:
+            show_changes()
         folder_report(session(), library)
         _statistics(loops)
         _what_names_say(metadata_of(session(), library).table.drop_duplicates("loop_id"))

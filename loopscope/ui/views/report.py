@@ -7,7 +7,6 @@ import streamlit as st
 from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection.fitted import FitReport
 from loopscope.detection.quality import Outcome, outcomes_in_words, quality_checks
-from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.figures.scores import PHASE_TITLES, loss_curves
 from loopscope.ui.components import duration, figures_row, next_step, plain
 from loopscope.ui.state import SessionState
@@ -44,21 +43,24 @@ def show_report(state: SessionState, label: str, scored: ScoredLoops) -> None:
     """The model in view: its time and how many loops stand out, what speaks against it, and the details."""
     report = scored.detector.report_
     st.subheader(plain(label), anchor=False)
-    threshold = threshold_at(scored.reference_scores, state.project.percentile_of(label))
-    n_flagged = int(is_anomaly(scored.scores["score"].to_numpy(), threshold).sum())
+    archived = state.seen.archived
+    n_flagged = state.seen.n_flagged(label, state.project.percentile_of(label)) or 0
+    n_loops = len(scored.scores if archived is None else archived.counts.scores)
     with st.container(key="train-said"):
         took = duration(report.seconds) if report.seconds >= 1 else "Under a second"
-        st.markdown(f"**{took} · {stand_out(n_flagged, len(scored.scores))}**")
-    show_pack(state)
+        st.markdown(f"**{took} · {stand_out(n_flagged, n_loops)}**")
+    if archived is None:
+        show_pack(state)
     if report.collapsed:
         st.error(COLLAPSED, icon=":material/warning:")
     for sentence in report.warnings:
         st.warning(plain(sentence), icon=":material/warning:")
     next_step("explore")
-    _details(scored, report)
+    _details(scored, report, archived is not None)
 
 
-def _details(scored: ScoredLoops, report: FitReport) -> None:
+def _details(scored: ScoredLoops, report: FitReport, is_part: bool) -> None:
+    """`is_part`: of an archive, where most loops are new to a model that learnt from a sample."""
     judged = quality_checks(report.measures)
     checks = (
         f" · {'quality check' if len(judged) == 1 else 'quality checks'}: {outcomes_in_words(judged)}" if judged else ""
@@ -70,7 +72,7 @@ def _details(scored: ScoredLoops, report: FitReport) -> None:
             term = f"{check.title}: {check.value} (limit: {check.limit})"
             st.markdown(f"{MARKS[check.outcome]} {plain(check.sentence)}", help=plain(term))
         _measures(report)
-        if scored.is_new.any() and report.complete:
+        if scored.is_new.any() and report.complete and not is_part:
             show_among_old(scored)
         if report.history:
             _curves(report)

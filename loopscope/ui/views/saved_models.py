@@ -14,6 +14,7 @@ from loopscope.errors import LoopscopeError
 from loopscope.library import Library
 from loopscope.ui.components import printable, show_failure, store
 from loopscope.ui.projects.project import SavedModel
+from loopscope.ui.projects.walking import start_ranking
 from loopscope.ui.state import SessionState
 from loopscope.ui.views.lessons import marked_now
 from loopscope.ui.widgets.paging import show_table
@@ -22,7 +23,7 @@ COLUMNS = ["name", "detector", "preset", "seed", "n_loops", "encoder_id", "saved
 
 
 def saved_models(state: SessionState, library: Library, embeddings: EmbeddingSet) -> None:
-    """The whole section, in an expander."""
+    """The whole section, in an expander. An archive is ranked by the one that is used, in a worker."""
     with st.expander("Saved models", icon=":material/bookmark:"):
         if state.model is not None:
             _save(library, state)
@@ -69,6 +70,9 @@ def _use(state: SessionState, embeddings: EmbeddingSet) -> None:
         st.caption(marked.sentence)
     with st.container(horizontal=True):
         if st.button("Score these loops with it", key="use-model"):
+            if state.seen.archived is not None:
+                start_ranking(state.project, store(), chosen, f"{names[chosen]} (saved)")
+                st.rerun()
             try:
                 scored = score_library(embeddings, load_model(chosen), store())
             except LoopscopeError as error:

@@ -32,6 +32,10 @@ EMPTY = {
     LISTEN_FIRST: "No loop is faulty or above the threshold.",
 }
 ZIP = "application/zip"
+COPIED_ELSEWHERE = (
+    "These lists hold the loops that are shown; `loopscope analyse --embeddings` writes all of an archive. Files are "
+    "copied or moved where their own folder is open."
+)
 COLUMNS = [
     "triage_rank",
     "rank_unmarked",
@@ -113,7 +117,10 @@ def _lists(state: SessionState, library: Library, table: pd.DataFrame, threshold
         shown = [column for column in COLUMNS if column in rows]
         show_table(rows[shown], f"takeaway-{name}", height=260, columns=FORMATS)
         _downloads(state, library, rows, name, threshold)
-    copies(state, library, rows, _markers(state, rows))
+    if state.seen.archived is None:
+        copies(state, library, rows, _markers(state, rows))
+    else:
+        st.caption(COPIED_ELSEWHERE)
 
 
 def _markers(state: SessionState, rows: pd.DataFrame) -> Callable[[], pd.DataFrame] | None:

@@ -1,0 +1,229 @@
+"""The most anomalous loops of an archive as a library of their own, with what there is to say of the rest.
+
+Nothing is heard anew: findings, tempo, key and bars are those that lie beside the embeddings. A file is opened only
+where it lies on this machine's disks, below a folder that was indexed, and is as long as it was then.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loopscope.analysis.scoring import ScoredLoops, score_library
+from loopscope.archive.manifest import Archive
+from loopscope.archive.score import Ranking
+from loopscope.arrays import Float, Int
+from loopscope.detection.thresholds import is_anomaly
+from loopscope.embeddings import EmbeddingSet
+from loopscope.faults.check import faults_frame, rows_of
+from loopscope.faults.file_report import Report, is_report
+from loopscope.files import display_name, path_from_text
+from loopscope.library import Library
+from loopscope.library.tables import loops_frame, reasons_frame
+from loopscope.metadata.collect import MetadataTable
+from loopscope.metadata.table import METADATA_COLUMNS, metadata_frame, read_names
+from loopscope.store.parsing import is_number
+from loopscope.wording import counted
+
+FIRST = 50_000  # loops that the Explore page takes
+SURE = '"verdict": "fault"'  # as `json.dumps` writes a finding that the checks are sure of
+NUMBERS = {"duration_s": np.nan, "sample_rate": 0, "channels": 0, "size_bytes": 0, "mtime_ns": 0}  # where nobody says
+MEASURED = ("n_bars", "loop_structure")
+FROM_NAMES = ("loop_id", "path")
+
+# Why a loop cannot be heard; a row of the list says what stands before the colon.
+UNKNOWN = "No sound, as no path is known: the archive does not say where the file lies."
+ELSEWHERE = "No sound, it lies elsewhere: copy it to this machine and index that folder to hear it."
+OUTSIDE = "No sound, its folder is not open to this app: the app's owner names it in LOOPSCOPE_ROOTS."
+GONE = "No sound, its file is gone: it was moved or deleted, or its disk is not connected; index its folder again."
+CHANGED = "No sound, its file has changed: it has another size than when it was indexed; index its folder again."
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is said of a whole archive: `scores` (n_loops,) of all its loops, ascending, of which `n_shown` are shown.
+
+    `n_faulty`: loops that are not shown and in which the checks are sure of a fault.
+    """
+
+    scores: Float
+    n_shown: int
+    n_folders: int
+    n_learnt: int
+    n_faulty: int
+
+    def n_flagged(self, threshold: float) -> int:
+        """How many loops of the archive lie above a threshold."""
+        return int(is_anomaly(self.scores, threshold).sum())
+
+    def sentence(self, threshold: float) -> str:
+        """What is shown of how many, and what is not."""
+        n, flagged = len(self.scores), self.n_flagged(threshold)
+        hidden, hidden_flagged = n - self.n_shown, max(0, flagged - self.n_shown)
+        said = f"{counted(n, 'loop')} in {counted(self.n_folders, 'folder')}, {flagged:,} flagged"
+        if not hidden:
+            return f"{said}; all are here."
+        faulty = f", the checks are sure of a fault in {self.n_faulty:,} of them" if self.n_faulty else ""
+        return (
+            f"{said}. Here are the {self.n_shown:,} most anomalous; {hidden:,} are not shown, "
+            f"{hidden_flagged:,} of them flagged{faulty}."
+        )
+
+
+@dataclass(frozen=True)
+class Top:
+    """The shown loops as a page takes them; `scored` and `embeddings` have their rows in one order."""
+
+    library: Library
+    metadata: MetadataTable
+    faults: pd.DataFrame
+    embeddings: EmbeddingSet
+    scored: ScoredLoops
+    counts: Counts
+
+
+def top_of(ranking: Ranking, archive: Archive, may_open: Callable[[Path], bool], first: int = FIRST) -> Top:
+    """The `first` most anomalous loops. `may_open` is asked for each folder that a sound is to be opened in."""
+    parts = ranking.parts
+    rows = np.sort(ranking.order[:first])
+    ids = parts.loop_ids.take(pa.array(rows)).to_pylist()
+    wanted = np.zeros(parts.n_loops, np.bool_)
+    wanted[rows] = True
+    embeddings = EmbeddingSet(tuple(ids), parts.matrix(wanted), parts.encoder_id)
+    scored = score_library(embeddings, ranking.detector)
+    scored = replace(scored, scores=scored.scores.assign(score=ranking.scores[rows]))  # to the last bit
+    files, reports, metadata = ([_read(text) for text in _texts(ranking, name, rows)] for name in
+                                ("file", "report", "metadata"))  # fmt: skip
+    library = _library(archive, ids, ranking.paths.take(pa.array(rows)).to_pylist(), files, may_open)
+    found = {loop_id: _findings(report) for loop_id, report in zip(ids, reports, strict=True)}
+    counts = Counts(
+        np.sort(ranking.scores),
+        len(ids),
+        len(archive.folders),
+        len(ranking.detector.scores_),
+        _n_sure(ranking) - sum(any(row["verdict"] == "fault" for row in report) for report in found.values()),
+    )
+    faults = faults_frame(rows_of(found, ids))
+    return Top(library, _metadata(library, metadata), faults, embeddings, scored, counts)
+
+
+def _texts(ranking: Ranking, name: str, rows: Int) -> list[str | None]:
+    """Of these loops, in ascending order, without the whole column in memory."""
+    found: list[str | None] = []
+    for start, texts in ranking.parts.texts(name):
+        here = rows[(rows >= start) & (rows < start + len(texts))] - start
+        found += texts.take(pa.array(here)).to_pylist()
+    return found
+
+
+def _n_sure(ranking: Ranking) -> int:
+    """In how many loops the checks are sure of a fault, by the text of what they said."""
+    return sum(pc.sum(pc.match_substring(texts, SURE)).as_py() or 0 for _, texts in ranking.parts.texts("report"))
+
+
+def _read(text: str | None) -> Mapping[str, Any]:
+    """A record of a part; none where it is none, as in parts made elsewhere."""
+    try:
+        found = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _findings(report: Mapping[str, Any]) -> Report:
+    found = report.get("findings", [])
+    return found if is_report(found) else []
+
+
+def _library(
+    archive: Archive,
+    ids: Sequence[str],
+    paths: Sequence[str],
+    files: Sequence[Mapping[str, Any]],
+    may_open: Callable[[Path], bool],
+) -> Library:
+    places = _Places(archive, may_open)
+    rows, roots, silent = [], {}, {}
+    for loop_id, text, file in zip(ids, paths, files, strict=True):
+        row: dict[str, Any] = {name: _number(file.get(name), usual) for name, usual in NUMBERS.items()}
+        row |= {name: str(file.get(name) or "") for name in ("format", "subtype")}
+        path, folder, root, reason = places.of(text, row["size_bytes"])
+        name = display_name(path.rpartition("/")[2]) or loop_id
+        rows.append({**row, "loop_id": loop_id, "path": path or loop_id, "name": name, "folder": display_name(folder)})
+        roots[loop_id] = root
+        if reason:
+            silent[loop_id] = reason
+    return Library(Path(archive.place.path), loops_frame(rows), reasons_frame(), roots, silent)
+
+
+class _Places:
+    """Where files lie: below which indexed folder, and whether they may be opened. Folders are asked for once."""
+
+    def __init__(self, archive: Archive, may_open: Callable[[Path], bool]) -> None:
+        self._may_open = may_open
+        self._indexed = frozenset(path_from_text(folder) for folder in archive.folders)
+        self._known: dict[str, tuple[str, str, bool]] = {}
+
+    def of(self, text: str, size_bytes: int) -> tuple[str, str, str, str]:
+        """Path, folder to show, root, and why it cannot be heard, "" where it can."""
+        path = path_from_text(text)
+        if "://" in path:
+            return path, path.rpartition("/")[0], "", ELSEWHERE
+        if not path.startswith("/"):
+            return path, "", "", UNKNOWN
+        parent = path.rpartition("/")[0] or "/"
+        if parent not in self._known:
+            self._known[parent] = self._looked_up(parent)
+        folder, root, is_allowed = self._known[parent]
+        return path, folder, root, _silence(path, size_bytes) if is_allowed else OUTSIDE
+
+    def _looked_up(self, parent: str) -> tuple[str, str, bool]:
+        """Folder to show, root and whether it may be opened: the indexed folder, else the file's own."""
+        above = (str(folder) for folder in (Path(parent), *Path(parent).parents))
+        top = Path(next((folder for folder in above if folder in self._indexed), parent))
+        try:
+            root = top.resolve()
+            return str(Path(top.name) / os.path.relpath(parent, top)), str(root), self._may_open(root)
+        except (OSError, ValueError, RuntimeError):
+            return parent, parent, False
+
+
+def _silence(path: str, size_bytes: int) -> str:
+    """Why a file on this machine cannot be heard; its size stands for its content, which is read when it is heard."""
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        return GONE
+    return CHANGED if size_bytes and size != size_bytes else ""
+
+
+def _number(value: Any, usual: float) -> float:
+    if not is_number(value):
+        return usual
+    return float(value) if isinstance(usual, float) else int(value)
+
+
+def _metadata(library: Library, known: Sequence[Mapping[str, Any]]) -> MetadataTable:
+    """What names say, and of what was listened to what was found then; nothing is left to listen to."""
+    named = read_names(library.loops)
+    rows = [row | _of_its_kind(row, found) for row, found in zip(named.to_dict("records"), known, strict=True)]
+    measured = {name: [_number(found.get(name), np.nan) for found in known] for name in MEASURED}
+    return MetadataTable(metadata_frame(rows).assign(**measured))
+
+
+def _of_its_kind(row: Mapping[Any, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `found` that are what such a field may be."""
+    fields = [name for name in METADATA_COLUMNS if name not in FROM_NAMES and name in found]
+    numeric = {name for name, value in row.items() if isinstance(value, float)}
+    return {name: found[name] for name in fields if _fits(found[name], name in numeric)}
+
+
+def _fits(value: Any, is_numeric: bool) -> bool:
+    return value is None or (is_number(value) if is_numeric else isinstance(value, str))
