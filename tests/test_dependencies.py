@@ -16,6 +16,7 @@ DISTRIBUTION_OF = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 OWN = {"app", "benchmarks", "loopscope", "mutants", "pages", "tests"}
 RUN_NOT_IMPORTED = {
     "torchlibrosa": "the files of laion-clap that encoders/htsat.py loads import it",
+    "pip": "checkpoints/fetching.py runs it, and the environments that uv makes have none",
     "pyarrow": "pandas writes Parquet with it",
     "s3fs": "fsspec opens s3:// with it",
     **dict.fromkeys(("flask", "flask-cors"), "moto's server is made of them"),
@@ -64,6 +65,16 @@ def test_the_app_declares_what_it_imports_and_nothing_else() -> None:
     used = imports_in("app.py", "pages", "loopscope")
     assert used - set(declared) - set(optional) == set()
     assert set(declared) | set(optional) == used | (set(declared) & set(RUN_NOT_IMPORTED))
+
+
+def test_what_is_run_as_a_module_is_declared() -> None:
+    """An environment that uv made has no pip, unless something asks for it."""
+    lists = (node for path in files_of(ROOT / "loopscope") for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    words = (list(map(ast.unparse, node.elts)) for node in lists if isinstance(node, ast.List))
+    run = {ast.literal_eval(line[line.index("'-m'") + 1]) for line in words if "'-m'" in line[:-1]}
+    others = {name for name in run if name.split(".")[0] not in sys.stdlib_module_names | OWN}
+    assert "pip" in others
+    assert others <= set(by_name(PROJECT["project"]["dependencies"]))
 
 
 def test_the_library_and_the_command_line_need_nothing_of_the_screen() -> None:
