@@ -141,6 +141,16 @@ def looped_sampler() -> np.ndarray:
     return levelled(x * np.minimum(edges, 1))
 
 
+def sampled_organ() -> np.ndarray:
+    """An organ pipe for a sampler: its file ends in full sound, a few samples beyond the end of the sampler's loop."""
+    t = times(2.0)
+    rng = np.random.default_rng(3)
+    pipe = sum(np.sin(2 * np.pi * 130.8 * k * t + rng.uniform(0, 6)) / k for k in range(1, 9))
+    x = pipe * np.minimum(0.2 + t / 0.2, 1)
+    x[-60:] = x[:60]
+    return levelled(x)
+
+
 def widened_bell() -> np.ndarray:
     """A bell whose high partials an effect throws apart."""
     x = levelled(line("bell"))
@@ -157,5 +167,6 @@ PRODUCED: dict[str, Maker] = {
     "drums at the ceiling": drums_at_the_ceiling,
     "airy pad": airy_pad,
     "looped sampler": looped_sampler,
+    "sampled organ": sampled_organ,
     "widened bell": widened_bell,
 }

@@ -111,6 +111,18 @@ def test_a_drift_is_found_with_its_direction(funk: np.ndarray) -> None:
     assert "drift" not in found(funk)
 
 
+def test_overtones_of_one_struck_sound_that_beat_one_after_another_are_no_sure_drift() -> None:
+    t = np.arange(3 * RATE) / RATE
+    semitones = (0, 7, 3, 10, 5, 12, 8, 15)
+    swells = [
+        np.sin(2 * np.pi * 220 * 2 ** ((100 * semitone - 18 + 36 * i / 7) / 1200) * t)
+        * np.exp(-0.5 * ((t - 0.25 - 0.34 * i) / 0.16) ** 2)
+        for i, semitone in enumerate(semitones)
+    ]
+    rung = (0.8 * sum(swells) / np.abs(sum(swells)).max()).astype(np.float32)
+    assert found(rung)["drift"].verdict == "suspect"
+
+
 # --- time
 
 

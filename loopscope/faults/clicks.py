@@ -3,7 +3,8 @@
 The third difference of the samples stands in for the residual of an autoregressive model (Godsill and Rayner, Digital
 Audio Restoration, 1998, ch. 5): music is smooth there and an impulse is not. A drum hit is also a jump, but its high
 frequencies ring on; a sawtooth jumps every period. So a millisecond counts only when it stands above the second
-largest millisecond of the 60 ms before and of the 60 ms after it.
+largest millisecond of the 60 ms before and of the 60 ms after it. In the first and the last millisecond of a file its
+cut end jumps, or a sampler keeps its few samples beyond the loop there: that is heard at the seam, and judged there.
 """
 
 import numpy as np
@@ -18,6 +19,7 @@ ndimage = late("scipy.ndimage")
 BLOCK_S = 0.001
 CONTEXT_BLOCKS = 60
 NEIGHBOUR_BLOCKS = 2  # the jump itself may straddle two blocks
+EDGE_BLOCKS = 1  # at either end; what ends one minute of a longer file lies inside the next
 LEVEL_BLOCKS = 10
 FLOOR = 0.006  # of the file's peak: jumps smaller than about -44 dB are masked by the loop itself
 EDGE_RATIO = 0.03  # one side 30 dB below the other: a slice or a note begins or ends here
@@ -89,7 +91,9 @@ def _clicks_of(x: Float, sample_rate: int) -> tuple[Int, Float]:
         return np.empty(0, np.intp), np.empty(0)
     third = block_view(np.abs(np.diff(x, 3)), size)
     jumps = third.max(axis=1)
-    places = np.flatnonzero((jumps >= ndimage.maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak))
+    is_jump = (jumps >= ndimage.maximum_filter1d(jumps, 3)) & (jumps > 2 * FLOOR * peak)
+    is_jump[:EDGE_BLOCKS] = is_jump[len(jumps) - EDGE_BLOCKS :] = False
+    places = np.flatnonzero(is_jump)
     if len(places) > MAX_CANDIDATES:
         places = np.sort(places[np.argsort(jumps[places])[-MAX_CANDIDATES:]])
     if not len(places):

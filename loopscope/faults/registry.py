@@ -37,7 +37,7 @@ from loopscope.faults.stereo import measure_dead_channel, measure_false_stereo, 
 from loopscope.faults.true_peak import measure_true_peak
 
 CHECKS: tuple[Check, ...] = (
-    Check("click", measure_clicks),
+    Check("click", measure_clicks, version=2),
     Check("clipping", measure_clipping),
     Check("dropout", measure_dropouts),
     Check("digital_silence", measure_digital_silence, "all"),
@@ -51,7 +51,7 @@ CHECKS: tuple[Check, ...] = (
     Check("band_limited", measure_bandwidth, "all"),
     Check("note_out_of_tune", measure_note_out_of_tune, "first"),
     Check("off_tuning", measure_tuning, "folder"),
-    Check("drift", measure_drift, "first"),
+    Check("drift", measure_drift, "first", version=2),
     Check("off_grid", measure_off_grid, "first", version=2),
     Check("reversed", measure_reversal, "first"),
     Check("stutter", measure_stutter, "first"),

@@ -134,7 +134,8 @@ def measure_drift(signal: Signal) -> Measurement:
         return NOTHING
     way = "rises" if drift > 0 else "falls"
     size = f"{abs(drift):.0f} cents"
-    return Measurement(abs(drift), (), f"The tuning {way} by {size} over the loop.", f"pitch {way} {size}")
+    sentence, brief = f"The tuning {way} by {size} over the loop.", f"pitch {way} {size}"
+    return Measurement(abs(drift), (), sentence, brief, _excuse(signal, is_quarter_tone=False))
 
 
 def compare_tunings(own: Float, around: Float) -> list[Measurement]:
