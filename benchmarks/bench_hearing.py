@@ -19,7 +19,7 @@ from benchmarks.hearing import (
     faster,
     heard_loops,
     key_example,
-    key_number,
+    named_key_example,
     named_rightly,
     repeated,
     ringing_off,
@@ -27,9 +27,11 @@ from benchmarks.hearing import (
     variations,
 )
 from loopscope.faults.limits import LIMITS
+from loopscope.faults.music.key import Contradicted
 from loopscope.faults.music.tempo import odds_of_another
+from loopscope.faults.named_keys import is_contradicted
 from loopscope.hearing.choice import Choice
-from loopscope.hearing.key import KEY_FROM, TONIC_FROM, key_name, weigh_keys
+from loopscope.hearing.key import KEY_FROM, TONIC_FROM, key_name, key_number, odds_against, weigh_keys
 from loopscope.hearing.tempo import SHOWN_FROM, weigh_tempi
 from loopscope.metadata import estimate_from_audio
 
@@ -39,6 +41,21 @@ LEVELS = (0.0, 0.5, 0.6, 0.7, SHOWN_FROM, 0.8, 0.9)
 NAMES = 8  # wrong ones made up for each loop
 SLOWEST, FASTEST = 60, 190  # of made-up names
 SAME_OCTAVE = 0.03  # of an octave: nearer to the tempo, its half or double a name is not wrong enough
+AWAY: dict[str, list[tuple[int, bool]]] = {  # of the true key: semitones up, and whether the mode is the other
+    "all": [(up, other) for up in range(12) for other in (False, True) if up or other],
+    "relative": [(9, True)],
+    "parallel": [(0, True)],
+    "a fifth or fourth away": [(7, False), (5, False)],
+    "others": [
+        (up, other) for up in range(12) for other in (False, True) if up not in ((0, 9) if other else (0, 5, 7))
+    ],
+}
+KEY_GROUPS: dict[str, Callable[[Heard], bool]] = {
+    "all": lambda _loop: True,
+    "in tune, without hum": lambda loop: not loop.is_out_of_tune,
+    "of these bass": lambda loop: loop.instrument == "bass" and not loop.is_out_of_tune,
+    "of these guitar": lambda loop: loop.instrument == "guitar" and not loop.is_out_of_tune,
+}
 SILENT_DB, END_FRAMES = -45.0, 9
 VARIATIONS: dict[str, Callable[[Heard, np.random.Generator], Heard | None]] = {
     "cut anywhere": cut_anywhere,
@@ -72,7 +89,7 @@ def run() -> str:
         f"{SHOWN_FROM:g} on."
     )
     tempo = (_by_confidence(answers), _by_group(answers), _varied(judged), _names(judged))
-    return "\n\n".join(["## Ears", text, *tempo, _keys(loops), _cost(folder, labels)]) + "\n"
+    return "\n\n".join(["## Ears", text, *tempo, _keys(loops), _key_names(loops), _cost(folder, labels)]) + "\n"
 
 
 def _cost(folder: Path, labels: pd.DataFrame) -> str:
@@ -189,6 +206,50 @@ def _keys(loops: list[Heard]) -> str:
     parallel = np.mean([not key.right and tonic.right for key, tonic in zip(keys, tonics, strict=True)])
     shown = f"Shown from {KEY_FROM:g} and {TONIC_FROM:g} on; {parallel:.0%} of all are heard in the other mode."
     return f"Key by ear. {shown}\n\n" + _table(header, rows)
+
+
+def _key_names(loops: list[Heard]) -> str:
+    """Every wrong name and the true ones, as the check "other_key" judges them."""
+    judged: list[tuple[Heard, Contradicted]] = []
+    for seed in SEEDS:
+        heard = _folds(loops, [[key_example(loop)] for loop in loops], seed, KEY_PENALTY, may_be_none=False)
+        named = _folds(loops, [[named_key_example(loop)] for loop in loops], seed, KEY_PENALTY, may_be_none=False)
+        for (of_key, own), (of_name, _) in zip(heard, named, strict=True):
+            judged += [(loop, _contradicted(loop, of_key, of_name)) for loop in own]
+    rows = []
+    for name, is_one in KEY_GROUPS.items():
+        own = [(loop, keys) for loop, keys in judged if is_one(loop)]
+        if own:
+            false = np.mean([is_contradicted(keys, key_number(loop.key)) for loop, keys in own])
+            found = (
+                np.mean([_is_found(loop, keys, away) for loop, keys in own for away in of]) for of in AWAY.values()
+            )
+            rows.append((name, len(own) // len(SEEDS), f"{false:.1%}", *(f"{share:.1%}" for share in found)))
+    header = ("loops", "count", "true names called false", "wrong names found", *(f"of these {n}" for n in [*AWAY][1:]))
+    text = (
+        "Key names against sound, all 23 wrong ones of each loop. A name without a mode may mean either; of what hums "
+        "or is out of tune nothing is said."
+    )
+    return f"{text}\n\n" + _table(header, rows)
+
+
+def _contradicted(loop: Heard, of_key: Choice, of_name: Choice) -> Contradicted:
+    """As `faults.music.key` measures it."""
+    if loop.is_out_of_tune:
+        return Contradicted(frozenset())
+    odds = odds_against(loop.notes, loop.rhythm.duration_s, of_name)
+    heard, probability = weigh_keys(loop.notes, loop.rhythm.duration_s, of_key).best
+    against = frozenset(np.flatnonzero(odds >= LIMITS["other_key"].suspect).tolist())
+    return Contradicted(against, key_number(heard) if probability >= KEY_FROM else None)
+
+
+def _is_found(loop: Heard, keys: Contradicted, away: tuple[int, bool]) -> bool:
+    """Whether a name so many semitones away, maybe of the other mode, is contradicted."""
+    up, is_other_mode = away
+    root, is_minor = key_number(loop.key) % 12, key_number(loop.key) >= 12
+    if is_minor and is_other_mode:
+        up = -up  # the relative minor lies below
+    return is_contradicted(keys, (root + up) % 12 + (12 if is_minor != is_other_mode else 0))
 
 
 def _spelt(key: str) -> str:

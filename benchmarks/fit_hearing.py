@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.data import bench_folder
-from benchmarks.hearing import heard_loops, learn_key, learn_tempo, named_rightly
+from benchmarks.hearing import heard_loops, learn_key, learn_named_key, learn_tempo, named_rightly
 from loopscope import hearing
 from loopscope.hearing.choice import Choice
 
@@ -19,7 +19,8 @@ def main() -> None:
     if folder is None:
         sys.exit("The labelled loops are not here; name their folder in LOOPSCOPE_BENCH.")
     loops = heard_loops(folder, named_rightly(pd.read_csv(folder / "labels.csv")))
-    text = written("tempo", learn_tempo(loops)) + written("key", learn_key(loops))
+    learnt = {"tempo": learn_tempo(loops), "key": learn_key(loops), "named_key": learn_named_key(loops)}
+    text = "".join(written(name, choice) for name, choice in learnt.items())
     FILE.write_text(HEADER + text, encoding="utf-8")
 
 

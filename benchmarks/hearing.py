@@ -13,8 +13,10 @@ import pandas as pd
 
 from benchmarks.choices import Example, learn
 from loopscope import audio
+from loopscope.faults.limits import OTHER_KEY, SILENCED_BY
+from loopscope.faults.registry import judge, measure_blocks, silenced_by, split
 from loopscope.hearing.choice import Choice
-from loopscope.hearing.key import ROOTS, key_features
+from loopscope.hearing.key import key_features, key_number, named_key_features
 from loopscope.hearing.notes import Notes, find_notes, resampled
 from loopscope.hearing.onsets import RANGE_DB, Onsets, Rhythm, find_rhythm
 from loopscope.hearing.tempo import find_candidates, tempo_features
@@ -22,7 +24,6 @@ from loopscope.hearing.tempo import find_candidates, tempo_features
 RATE = 22050
 RIGHT = 0.01  # relative: within it a tempo is right
 PENALTY, KEY_PENALTY = 10.0, 5.0
-ENHARMONIC = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb"}
 OF_A_CUT, OF_A_TAIL, OF_REPEATS, OF_A_SPEED = 0.5, 0.4, 0.5, 0.2  # the weight of a variation
 SPEEDS = (0.93, 1.07)
 SHARES = (0.55, 0.97)  # of the loop, to be cut anywhere but after a whole beat
@@ -40,6 +41,7 @@ class Heard:
     key: str = ""
     instrument: str = ""
     name: str = ""
+    is_out_of_tune: bool = False  # or hums: by the checks that keep a key from being contradicted
 
 
 def named_rightly(labels: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +55,8 @@ def heard_loops(folder: Path, labels: pd.DataFrame) -> list[Heard]:
 def hear(path: Path, bpm: float, key: str, instrument: str) -> Heard:
     samples = audio.decode(path, RATE).samples
     notes = find_notes(resampled(samples, RATE))
-    return Heard(find_rhythm(samples, RATE), bpm, notes, key, instrument, path.name)
+    odd = silenced_by(fault.kind for fault in judge(measure_blocks(split(samples, RATE), SILENCED_BY[OTHER_KEY])))
+    return Heard(find_rhythm(samples, RATE), bpm, notes, key, instrument, path.name, OTHER_KEY in odd)
 
 
 def learn_tempo(loops: list[Heard]) -> Choice:
@@ -67,14 +70,18 @@ def learn_key(loops: list[Heard]) -> Choice:
     return learn([key_example(loop) for loop in loops], KEY_PENALTY, may_be_none=False)
 
 
+def learn_named_key(loops: list[Heard]) -> Choice:
+    """The choice that key names are held against."""
+    return learn([named_key_example(loop) for loop in loops], KEY_PENALTY, may_be_none=False)
+
+
+def named_key_example(loop: Heard) -> Example:
+    features = named_key_features(loop.notes, loop.rhythm.duration_s)
+    return Example(features, np.arange(24) == key_number(loop.key))
+
+
 def key_example(loop: Heard) -> Example:
     return Example(key_features(loop.notes, loop.rhythm.duration_s), np.arange(24) == key_number(loop.key))
-
-
-def key_number(key: str) -> int:
-    """0 is C major, 12 C minor."""
-    root = key.removesuffix("m")
-    return ROOTS.index(ENHARMONIC.get(root, root)) + (12 if key.endswith("m") else 0)
 
 
 def tempo_example(loop: Heard, weight: float) -> Example:

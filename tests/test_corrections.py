@@ -1,6 +1,7 @@
 """What a user says of tempo and key holds, is kept by content, and goes when it is taken back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from loopscope.metadata.collect import known_metadata, measure_missing
 from loopscope.metadata.corrections import read_correction
 from loopscope.store import ProjectRow, Store
 from loopscope.store.records import Correction
+from loopscope.ui.explain import sound
 from loopscope.ui.projects.heard import correct
 from loopscope.ui.projects.project import Project
 
@@ -115,3 +117,29 @@ def test_a_settled_tempo_is_contradicted_no_longer_and_again_once_that_is_taken_
         assert project.contents.serial > serial, "the explorer shows it"
         correct(project, loop_id, Correction(), store)
         assert project.contents.standing_faults is not None and len(project.contents.standing_faults) == 4
+
+
+def test_a_metronome_plays_at_the_corrected_tempo_and_at_the_one_before(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(sound, "component", lambda *_args, data, **_more: shown.append(data))
+    loop_id, other = library.unique["loop_id"]
+    with Store(tmp_path / "store.sqlite3") as store:
+        project = Project(ProjectRow("p", "local", str(library.root), "pack", 0.0), store)
+        project.update(library=library, metadata=known_metadata(library.loops, store), faults=faults_frame([]))
+        state: Any = project.contents
+        sound.clicks_at_either_tempo(state, loop_id)
+        assert not shown, "nobody says two tempi"
+        correct(project, loop_id, Correction(118.5), store)
+        state = project.contents
+        sound.clicks_at_either_tempo(state, other)
+        assert not shown, "of another loop"
+        sound.clicks_at_either_tempo(state, loop_id)
+        said = {"id": loop_id, "tempi": [{"bpm": 120.0, "said": "120"}, {"bpm": 118.5, "said": "118.5"}]}
+        assert shown == [said]
+        shown.clear()
+        correct(project, loop_id, Correction(120.0), store)
+        state = project.contents
+        sound.clicks_at_either_tempo(state, loop_id)
+        assert shown == [{"id": loop_id, "tempi": [said["tempi"][0]]}], "the name was right"

@@ -27,7 +27,7 @@ from tests.styles import MUSIC, RATE, notes, vinyl
 from tests.test_faults_of_files import OF_FILES
 
 MUSICAL = {"note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter"}  # see test_faults_of_music
-OF_NAMES = {"other_tempo"}  # see test_hearing
+OF_NAMES = {"other_tempo", "other_key"}  # see test_hearing and test_named_keys
 ELSEWHERE = MUSICAL | OF_NAMES | set(OF_FILES)
 
 

@@ -23,6 +23,7 @@ from loopscope.embeddings import EmbeddingSet
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import DataError, EncoderError, WeightsError
 from loopscope.faults import add_near_duplicates, check_library, faults_frame
+from loopscope.faults.check import without_corrected
 from loopscope.library import Library, scan_folder
 from loopscope.progress import EpochCallback, ProgressCallback, StopCheck, ignore_epoch, ignore_progress, never_stop
 from loopscope.store import Store
@@ -138,7 +139,7 @@ def analyse_folder(
         loaded, chosen = heard_by(loaded, detector, preset, model)
         inside = chosen == LOCAL
         embeddings = embed_anywhere(library, loaded, opened, on_progress, should_stop, engine, with_patches=inside)
-        checked = check_library(library, opened, on_progress, should_stop)
+        checked = without_corrected(check_library(library, opened, on_progress, should_stop), opened)
     faults = add_near_duplicates(checked, library, embeddings, on_progress, should_stop)
     scored = (
         fit_detector(embeddings, detector, chosen, seed, on_epoch=on_epoch, should_stop=should_stop)

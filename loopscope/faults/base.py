@@ -102,7 +102,7 @@ class Signal:
 
     `tempo_bpm`: beats per minute as the file's name tells them, None where it does not.
     `bits`: of an integer sample in the file, None where they are unknown or no integers.
-    `tagged_bpm`: beats per minute as the file's tags tell them.
+    `tagged_bpm`, `tagged_key`: beats per minute and key ("F#m") as the file's tags tell them.
     """
 
     samples: Float
@@ -111,6 +111,7 @@ class Signal:
     tempo_bpm: float | None = None
     bits: int | None = None
     tagged_bpm: float | None = None
+    tagged_key: str | None = None
     _made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, make: Callable[["Signal"], Made]) -> Made:
@@ -180,7 +181,7 @@ class Check:
     `scope` says how the blocks of a long file are joined: "any" block is enough (a click), "all" blocks must show it
     (hum), the check sees only the "first" (music: loops are shorter), or only the "seam" where the end of the file
     meets its start. One of scope "folder" sees the first block too, but its score is no more than a value to compare
-    with those of other loops (`folders.COMPARISONS`), NaN where there is none.
+    with those of other loops (`folders.COMPARISONS`) or with their names (`named_keys`), NaN where there is none.
 
     `version`: raise it whenever the check would find or say something else of the same file, also by what it shares
     with others; loops that it heard at another are heard again, by it alone.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from loopscope.batches import Memory, ignore_results, measure_loops, n_workers
@@ -21,10 +22,12 @@ from loopscope.faults.base import Fault
 from loopscope.faults.duplicates import duplicate_rows, near_duplicate_rows
 from loopscope.faults.file_report import FileReport, Report, StoredReport, report_of
 from loopscope.faults.folders import compare_in_folders
+from loopscope.faults.limits import OTHER_KEY, OTHER_TEMPO
 from loopscope.faults.memory import ReportMemory, joined, known_reports
+from loopscope.faults.named_keys import compare_with_names
 from loopscope.faults.registry import failed_check
 from loopscope.library import Library
-from loopscope.metadata.table import named_tempi
+from loopscope.metadata.table import named_keys, named_tempi
 from loopscope.progress import ProgressCallback, StopCheck, ignore_progress, never_stop
 from loopscope.store import Store
 
@@ -116,6 +119,22 @@ def add_near_duplicates(
     return pd.concat([findings, faults_frame(rows)], ignore_index=True) if rows else findings
 
 
+def without_settled(findings: pd.DataFrame, bpm_said: Collection[str], key_said: Collection[str]) -> pd.DataFrame:
+    """Those that hold where users have settled the tempo and the key of these loops: they need no other told."""
+    settled = np.zeros(len(findings), bool)
+    for kind, loops in ((OTHER_TEMPO, bpm_said), (OTHER_KEY, key_said)):
+        settled |= ((findings["kind"] == kind) & findings["loop_id"].isin(list(loops))).to_numpy(bool)
+    return findings[~settled]
+
+
+def without_corrected(findings: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """The same by what users said and the store keeps."""
+    said = store.get_corrections()
+    bpm_said = [loop_id for loop_id, own in said.items() if own.bpm is not None]
+    key_said = [loop_id for loop_id, own in said.items() if own.key is not None]
+    return without_settled(findings, bpm_said, key_said).reset_index(drop=True)
+
+
 def tempi_of(library: Library) -> dict[str, float | None]:
     """By loop_id the tempo that names tell, None where they do not."""
     return named_tempi(library.unique)
@@ -148,7 +167,11 @@ def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str
     """The findings of each loop, with those of its comparison with its folder."""
     values = {loop_id: stored["values"] for loop_id, stored in reports.items()}
     beside = compare_in_folders(values, library.unique)
-    return {loop_id: stored["findings"] + beside.get(loop_id, []) for loop_id, stored in reports.items()}
+    named = compare_with_names(values, named_keys(library.unique))
+    return {
+        loop_id: stored["findings"] + beside.get(loop_id, []) + named.get(loop_id, [])
+        for loop_id, stored in reports.items()
+    }
 
 
 def _known(library: Library, store: Store) -> dict[str, StoredReport]:

@@ -8,6 +8,7 @@ from loopscope.audio.readers import open_regular
 from loopscope.audio.tags import read_tags
 from loopscope.faults.base import Fault, Signal, decibels, is_finding
 from loopscope.faults.registry import BLOCK_S, OVERLAP_S, judge, measure_blocks, to_compare
+from loopscope.metadata.tags import key_of
 from loopscope.store.parsing import is_number
 from loopscope.user_files import FilePath
 
@@ -46,11 +47,12 @@ def blocks_of(path: FilePath, tempo_bpm: float | None = None) -> Iterator[Signal
     with open_regular(path) as file:
         header = audio.probe(file)
         bits = INTEGER_BITS.get(header.subtype)
-        tagged_bpm = read_tags(file, header).bpm
+        tags = read_tags(file, header)
+        tagged = tags.bpm, key_of(tags)
         start_s = 0.0
         while start_s == 0.0 or start_s < header.duration_s - OVERLAP_S:
             part = audio.decode(file, mono=False, offset_s=start_s, duration_s=BLOCK_S + OVERLAP_S)
-            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits, tagged_bpm)
+            yield Signal(part.samples, part.sample_rate, start_s, tempo_bpm, bits, *tagged)
             start_s += BLOCK_S
 
 

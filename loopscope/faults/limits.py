@@ -40,7 +40,7 @@ class Limit:
 # Of two centred embeddings. The most alike of 118 different loops reach 0.77 (aiSFX), the same riff on one synthesiser
 # 0.992 (CLAP); the same loop at another level or bit depth 0.9997 and more.
 SAME_SOUND_COSINE = 0.995
-OTHER_TEMPO = "other_tempo"
+OTHER_TEMPO, OTHER_KEY = "other_tempo", "other_key"
 AT_MOST_SUSPECT = 0.49  # strength of what informs only, however sure it is
 
 LIMITS: dict[str, Limit] = {
@@ -71,6 +71,7 @@ LIMITS: dict[str, Limit] = {
     "silence": Limit("Silence at an edge", "s", 0.1, 1, 10, "a tenth of a second is heard as late", informs=True),
     "off_level": Limit("Off the folder's level", "dB", 9, 15, 30, "beyond twice the folder's own spread", informs=True),
     OTHER_TEMPO: Limit("Another tempo than named", "log odds", 3, 5, 9, "20 times likelier", informs=True),
+    OTHER_KEY: Limit("Another key than named", "log odds", 4, 6, 9, "docs/EXPERIMENTS.md", informs=True),
 }
 
 # Kinds whose evidence is there for another reason where one of the others speaks.
@@ -78,6 +79,7 @@ SILENCED_BY: dict[str, tuple[str, ...]] = {
     "note_out_of_tune": ("hum",),
     "off_tuning": ("hum",),
     "drift": ("hum",),
+    OTHER_KEY: ("hum", "note_out_of_tune", "drift"),  # of which the notes are not those that were played
     "off_grid": ("click", "dropout", "noise_burst", "stutter"),  # each makes attacks
 }
 

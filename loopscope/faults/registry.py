@@ -27,6 +27,7 @@ from loopscope.faults.hum import measure_hum
 from loopscope.faults.levels import measure_dc_offset, measure_loudest, measure_near_silence
 from loopscope.faults.limits import AT_MOST_SUSPECT, LIMITS, SILENCED_BY, Limit
 from loopscope.faults.music.grid import measure_off_grid
+from loopscope.faults.music.key import measure_contradicted_keys
 from loopscope.faults.music.reversal import measure_reversal
 from loopscope.faults.music.stutter import measure_stutter
 from loopscope.faults.music.tempo import measure_other_tempo
@@ -64,6 +65,7 @@ CHECKS: tuple[Check, ...] = (
     Check("silence", measure_silence, "first"),
     Check("off_level", measure_loudest, "folder"),
     Check("other_tempo", measure_other_tempo, "first"),
+    Check("other_key", measure_contradicted_keys, "folder"),
 )
 IN_FIRST_BLOCK = ("first", "folder")
 BLOCK_S = 60.0

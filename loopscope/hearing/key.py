@@ -27,10 +27,12 @@ HEAD = 8  # the first eighth of a loop
 MIN_NOTES = 3
 TONAL = 0.3  # of the loop's length in steady notes; less is no music of pitches
 STEADY_CENTS = 20.0
+TINY = 1e-300
 KEY_FROM, TONIC_FROM = 0.6, 0.7  # probability from which each is shown (docs/BENCHMARKS.md)
 
 OUTSIDE = ((1, 3, 6, 8, 10), (1, 4, 6, 9, 11))  # of major and natural minor, semitones above the root
 SEVENTH = (11, 10)
+LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 STEPS = {"root": 0, "fifth": 7, "fourth": 5}
 
 
@@ -60,6 +62,12 @@ class Keys:
 def key_name(key: int) -> str:
     """0 is "C", 12 "Cm"."""
     return ROOTS[key % 12] + ("m" if key >= 12 else "")
+
+
+def key_number(name: str) -> int:
+    """The number of a key in whatever spelling: that of "C" is 0, of "Cm" 12, of "C#" and "Db" 1."""
+    root = name.removesuffix("m")
+    return (LETTERS[root[0]] + root.count("#") - root[1:].count("b")) % 12 + (12 if root != name else 0)
 
 
 def note_name(pitch: int) -> str:
@@ -99,6 +107,29 @@ def key_features(notes: Notes, duration_s: float) -> dict[str, Float]:
     features["seventh"] = np.concatenate([np.roll(heard, -up) for up in SEVENTH])
     features["outside"] = np.concatenate([sum(np.roll(heard, -up) for up in ups) for ups in OUTSIDE])
     features["minor"] = np.repeat([0.0, 1.0], 12)
+    return features
+
+
+def odds_against(notes: Notes, duration_s: float, choice: Choice | None = None) -> Float:
+    """(24,) how many times likelier the likeliest key is than each, as a logarithm; (0,) where there is no music.
+
+    By a model of its own, which weighs every pitch class: it tells less often than `weigh_keys` which key it is, and
+    more surely which it is not.
+    """
+    probability = (choice or choice_of("named_key")).probabilities(named_key_features(notes, duration_s))
+    likely = np.log(probability + TINY)
+    return np.asarray(likely.max(initial=-np.inf) - likely, dtype=np.float64)
+
+
+def named_key_features(notes: Notes, duration_s: float) -> dict[str, Float]:
+    """As `key_features`, with how much each pitch class sounds, counted from the root, of either mode."""
+    features = key_features(notes, duration_s)
+    if not features:
+        return {}
+    heard, nothing = features["all_root"][:12], np.zeros(12)
+    for up in range(12):
+        turned = np.roll(heard, -up)
+        features[f"major_{up}"], features[f"minor_{up}"] = np.append(turned, nothing), np.append(nothing, turned)
     return features
 
 

@@ -34,9 +34,9 @@ def with_corrections(table: pd.DataFrame, corrections: Mapping[str, Correction])
     return table
 
 
-def tempo_is_said(table: pd.DataFrame) -> frozenset[str]:
-    """The loops of `table` (METADATA_COLUMNS) whose tempo a user has settled."""
-    return frozenset(table.loc[table["bpm_source"] == USER, "loop_id"])
+def is_said(table: pd.DataFrame, field: str) -> frozenset[str]:
+    """The loops of `table` (METADATA_COLUMNS) whose tempo ("bpm") or key a user has settled."""
+    return frozenset(table.loc[table[f"{field}_source"] == USER, "loop_id"])
 
 
 def _read_tempo(text: str) -> float | None:

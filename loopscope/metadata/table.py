@@ -48,6 +48,13 @@ def named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
     return {loop_id: _named(path, folder)[1].bpm for loop_id, path, folder in rows}
 
 
+def named_keys(loops: pd.DataFrame) -> dict[str, str]:
+    """The key that rows' names tell, such as "F#m", by loop_id; those of which none is told are left out."""
+    rows = zip(loops["loop_id"], loops["path"], loops["folder"], strict=True)
+    told = ((loop_id, _named(path, folder)[1].key) for loop_id, path, folder in rows)
+    return {loop_id: key for loop_id, key in told if key is not None}
+
+
 def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame:
     """`names` (as from `read_names`) with what the files' tags say, by loop_id, which goes before names."""
     if all(own == FileTags() for own in tags.values()):

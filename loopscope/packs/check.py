@@ -17,6 +17,7 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, load_encoder
 from loopscope.errors import Cancelled
 from loopscope.faults import add_near_duplicates, check_library
+from loopscope.faults.check import without_corrected
 from loopscope.faults.limits import changed_limits
 from loopscope.library import Library, scan_folder
 from loopscope.packs.baseline import is_accepted, read_baseline
@@ -109,7 +110,8 @@ class _Run:
         yield from left_out_findings(library.rejected)
         if library.loops.empty:
             return
-        faults = check_library(library, self.store, self.on_progress, self.should_stop)
+        checked = check_library(library, self.store, self.on_progress, self.should_stop)
+        faults = without_corrected(checked, self.store)
         yield from unexpected(library, self.rules.expected, self.store, self.on_progress, self.should_stop)
         if self._by_ear:
             yield from self._heard(library, faults)

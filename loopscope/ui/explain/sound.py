@@ -10,6 +10,7 @@ from loopscope.faults.limits import OTHER_TEMPO
 from loopscope.faults.music.tempo import tempi_of
 from loopscope.figures.loop import sound_figure
 from loopscope.library import Library
+from loopscope.metadata.corrections import USER
 from loopscope.ui.components import plain
 from loopscope.ui.state import SessionState, kept
 from loopscope.ui.widgets.figure import show_figure
@@ -67,15 +68,32 @@ def signal_findings(state: SessionState, loop_id: str) -> None:
 
 
 def clicks_at_either_tempo(state: SessionState, loop_id: str) -> None:
-    """Where name and sound say different tempi: a metronome at either over the loop. Needs the explorer on the page."""
+    """Where name and sound say different tempi, or the user and one of these: a metronome at either over the loop.
+
+    Needs the explorer on the page.
+    """
+    tempi = _corrected_tempi(state, loop_id)
     found = findings_of(state, loop_id)
     for brief in found.loc[found["kind"] == OTHER_TEMPO, "brief"]:
-        tempi = tempi_of(brief)
-        if tempi is None:  # stored by another version
-            continue
-        heard, said = ({"bpm": bpm, "said": f"{bpm:g}"} for bpm in tempi)
-        data = {"id": loop_id, "tempi": [said, heard]}
+        heard_and_said = tempi_of(brief)
+        if heard_and_said is not None:  # else stored by another version
+            tempi = heard_and_said[::-1]
+    if tempi:
+        data = {"id": loop_id, "tempi": [{"bpm": bpm, "said": f"{bpm:g}"} for bpm in tempi]}
         component("metronome.js", "The metronome", key="metronome", data=data)
+
+
+def _corrected_tempi(state: SessionState, loop_id: str) -> tuple[float, ...]:
+    """What the user corrected, if anything, and to what."""
+    if state.metadata is None:
+        return ()
+    table = state.metadata.table
+    own = table[(table["loop_id"] == loop_id) & (table["bpm_source"] == USER)]
+    if own.empty:
+        return ()
+    said = own.iloc[0][["bpm_file", "bpm_name", "bpm_audio", "bpm"]].dropna().astype("float64")
+    corrected = float(said["bpm"])
+    return (*(bpm for bpm in said.iloc[:1] if bpm != corrected), corrected)
 
 
 def findings_of(state: SessionState, loop_id: str) -> pd.DataFrame:

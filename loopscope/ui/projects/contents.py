@@ -11,11 +11,11 @@ from loopscope.analysis.families import Relations
 from loopscope.analysis.scoring import ScoredLoops, StoppedTraining
 from loopscope.detection.thresholds import is_anomaly, threshold_at
 from loopscope.embeddings import EmbeddingSet
-from loopscope.faults.limits import OTHER_TEMPO
+from loopscope.faults.check import without_settled
 from loopscope.library import Library
 from loopscope.library.changes import Changes
 from loopscope.metadata.collect import MetadataTable
-from loopscope.metadata.corrections import tempo_is_said
+from loopscope.metadata.corrections import is_said
 
 if TYPE_CHECKING:
     from loopscope.archive.drift import Drift
@@ -78,8 +78,8 @@ class Contents:
 
     @cached_property
     def standing_faults(self) -> pd.DataFrame | None:
-        """The findings that hold: whoever settled a tempo is not told that the name says another."""
+        """The findings that hold: whoever settled a tempo or key is not told that the name says another."""
         if self.faults is None or self.metadata is None:
             return self.faults
-        settled = self.faults["loop_id"].isin(tempo_is_said(self.metadata.table))
-        return self.faults[~(settled & (self.faults["kind"] == OTHER_TEMPO))]
+        table = self.metadata.table
+        return without_settled(self.faults, is_said(table, "bpm"), is_said(table, "key"))
