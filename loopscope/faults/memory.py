@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from loopscope.faults.base import CHECK_FAILED
@@ -65,14 +66,18 @@ def known_reports(store: Store, tempi: Mapping[str, float | None], loop_ids: Col
     now = check_versions()
     sets = store.get_reports(TABLE, None, SETS, _is_set) | {name_of(now): now}
     known: dict[str, Known] = {}
-    for name, versions in sorted(sets.items(), key=lambda one: len(_changed(one[1], now))):
+    by_changes = sorted(sets.items(), key=lambda one: len(_changed(one[1], now)))
+    for _, alike in groupby(by_changes, key=lambda one: len(_changed(one[1], now))):
         missing = [loop_id for loop_id in loop_ids if loop_id not in known]
         if not missing:
             break
-        changed = _changed(versions, now)
-        for loop_id, report in store.get_reports(TABLE, missing, name, is_stored_report).items():
-            if report["tempo_bpm"] == tempi[loop_id]:
-                known[loop_id] = _still_true(report, changed, now) if changed else Known(report, frozenset())
+        for name, versions in alike:
+            changed = _changed(versions, now)
+            for loop_id, report in store.get_reports(TABLE, missing, name, is_stored_report).items():
+                if report["tempo_bpm"] == tempi[loop_id]:
+                    one = _still_true(report, changed, now) if changed else Known(report, frozenset())
+                    if loop_id not in known or len(one.due) < len(known[loop_id].due):
+                        known[loop_id] = one
     return known
 
 

@@ -206,3 +206,17 @@ test("other loops: a bar that was picked keeps its loops and its turn", () => {
   adopt(madeUpLoops([1], { ids: ["stranger"] }));
   assert.equal(focus.group, null);
 });
+
+test("the last of 32 kinds of fault, whose bit is the sign, is counted and filtered like any other", () => {
+  const faultKinds = Array.from({ length: 32 }, (_, kind) => `Kind ${kind}`);
+  const faults = Int32Array.of(1 << 31, (1 << 31) | 0b101, 0, 0b1, 0, 0);
+  const many = new Focus(madeUpLoops(ROWS, { points: { faults }, faultKinds }), new Map(), () => "normal", new Set());
+  const counts = countKinds(many);
+  assert.deepEqual([counts[0], counts[2], counts[31], counts[32]], [2, 1, 2, 3]);
+  many.kinds.add("Kind 31");
+  many.update();
+  assert.deepEqual(
+    ROWS.filter((row) => many.has(row)),
+    [0, 1],
+  );
+});
