@@ -71,7 +71,7 @@ LIMITS: dict[str, Limit] = {
     "silence": Limit("Silence at an edge", "s", 0.1, 1, 10, "a tenth of a second is heard as late", informs=True),
     "off_level": Limit("Off the folder's level", "dB", 9, 15, 30, "beyond twice the folder's own spread", informs=True),
     OTHER_TEMPO: Limit("Another tempo than named", "log odds", 3, 5, 9, "20 times likelier", informs=True),
-    OTHER_KEY: Limit("Another key than named", "log odds", 4, 6, 9, "docs/EXPERIMENTS.md", informs=True),
+    OTHER_KEY: Limit("Another key than named", "log odds", 6, 8, 11, "docs/EXPERIMENTS.md", informs=True),
 }
 
 # Kinds whose evidence is there for another reason where one of the others speaks.
