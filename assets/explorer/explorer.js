@@ -6,6 +6,7 @@ import { AudioEngine } from "./audio-engine.js";
 import { painted } from "./dom.js";
 import { Lessons } from "./lessons.js";
 import { Loops } from "./loops.js";
+import { hasWebGL } from "./scatter.js";
 import { Addresses, fetchArrays, fetchJson, listIsOut, loadPlotly } from "./transport.js";
 import { askedAt } from "./view-state.js";
 import { Views } from "./views.js";
@@ -52,6 +53,7 @@ export class Explorer {
   /** Fetch the loops, show list and player at once, then draw. @param {Promise<unknown>} styles */
   async open(styles) {
     const listing = this.#list(styles);
+    hasWebGL(); // while they come
     listing
       .then(painted)
       .finally(listIsOut)

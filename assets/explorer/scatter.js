@@ -288,7 +288,8 @@ const scaleOf = ({ normal, flagged, faint }) => [
 /** @type {boolean | undefined} */
 let webGL;
 
-function hasWebGL() {
+/** Whether points can be drawn by WebGL. The first answer takes some 60 ms: asked for while the loops are on their way. */
+export function hasWebGL() {
   webGL ??= Boolean(document.createElement("canvas").getContext("webgl"));
   return webGL;
 }

@@ -107,7 +107,7 @@ def audio(page: Page) -> dict[str, Any]:
 
 def heard(page: Page) -> dict[str, Any]:
     """What Python heard, as the harness prints it."""
-    said: dict[str, Any] = json.loads(page.locator("[data-testid=stCode] code").inner_text())
+    said: dict[str, Any] = json.loads(page.locator("[data-testid=stText]").inner_text())
     return said
 
 

@@ -3,7 +3,8 @@
 With `EXPLORER_FINDINGS` set they have been through the signal checks, and of some the tempo is not known.
 
 With `EXPLORER_NATIVE` set it shows Streamlit's own charts and player instead, for the benchmark. What Python hears is
-written to the page as JSON in a code block, where the tests read it.
+written to the page as JSON, where the tests read it (as text: a code block would load a highlighter of 1.5 MB, which
+Explore does not).
 """
 
 import json
@@ -63,7 +64,7 @@ def explore() -> None:
         "markLog": state["mark log"],
         "runs": state["runs"],
     }
-    st.code(json.dumps(heard), language=None)
+    st.text(json.dumps(heard))
 
 
 def take_into(marks: dict[str, str], log: list[tuple[str, str | None]]) -> Callable[[str, str, str | None], None]:

@@ -77,7 +77,7 @@ def explore(stage: int) -> None:
     }
     component("main.js", "The explorer", key="explorer", data=data, events=EVENTS)
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-    st.code(json.dumps({"runs": st.session_state["runs"], **said}), language=None)
+    st.text(json.dumps({"runs": st.session_state["runs"], **said}))
 
 
 def page() -> None:
