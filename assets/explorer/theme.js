@@ -109,13 +109,19 @@ export function templateOf(theme) {
 /** @type {CanvasRenderingContext2D | undefined} */
 let probe;
 
-/** [r, g, b] from any CSS colour. @param {string} colour */
-export function rgb(colour) {
+/** [r, g, b] from any CSS colour, 0 to 255. @param {string} colour */
+export const rgb = (colour) => channels(colour).slice(0, 3);
+
+/** [r, g, b, alpha] from any CSS colour, 0 to 1. @param {string} colour */
+export const rgba = (colour) => channels(colour).map((value) => value / 255);
+
+/** @param {string} colour @returns {number[]} 0 to 255 */
+function channels(colour) {
   probe ??= contextOf(document.createElement("canvas"), { willReadFrequently: true });
   probe.clearRect(0, 0, 1, 1);
   probe.fillStyle = colour;
   probe.fillRect(0, 0, 1, 1);
-  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  return [...probe.getImageData(0, 0, 1, 1).data];
 }
 
 /** @param {string} colour */

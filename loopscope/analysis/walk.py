@@ -129,14 +129,16 @@ class _Walk:
 
     def _rank(self, library: Library, fitted: BaseDetector | None, compute: bool, train: bool) -> bool:
         """Whether it computed all that it was to."""
-        stored = self._stored(library)
+        stored, found = self._stored(library), None
         if fitted is not None and fitted.fitted.encoder_id == stored.encoder_id and len(stored.loop_ids):
             stored = scorable(stored, fitted, self.store)
-            findings = known_findings(library, stored, self.store)
-            self.events.on_restored(stored, score_library(stored, fitted, self.store), findings)
+            found = known_findings(library, stored, self.store)
+            self.events.on_restored(stored, score_library(stored, fitted, self.store), found)
         if not compute:
             self.events.on_embeddings(stored)
-            self.events.on_faults(known_findings(library, stored, self.store), complete=True)
+            self.events.on_faults(
+                known_findings(library, stored, self.store) if found is None else found, complete=True
+            )
             return False
         with self._checks_beside(library) as checked:
             inside = self._is_to_hear_inside(stored, library, fitted, train)
