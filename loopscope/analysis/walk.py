@@ -136,9 +136,8 @@ class _Walk:
             self.events.on_restored(stored, score_library(stored, fitted, self.store), found)
         if not compute:
             self.events.on_embeddings(stored)
-            self.events.on_faults(
-                known_findings(library, stored, self.store) if found is None else found, complete=True
-            )
+            found = known_findings(library, stored, self.store) if found is None else found
+            self.events.on_faults(found, complete=True)
             return False
         with self._checks_beside(library) as checked:
             inside = self._is_to_hear_inside(stored, library, fitted, train)
