@@ -78,6 +78,7 @@ def test_the_first_loops_are_those_of_the_ranking_and_the_rest_is_counted(archiv
         "16 loops in 2 folders, 7 flagged. Here are the 5 most anomalous; 11 are not shown, 2 of them flagged"
     )
     clipped = {json.dumps(row) for row in archive.parts.column("report").to_pylist() if '"fault"' in row}
+    assert found.faults is not None
     shown = found.faults.loc[found.faults["verdict"] == "fault", "loop_id"].nunique()
     assert len(clipped) >= 2 and found.counts.n_faulty == len(clipped) - shown
     everything = top_of(ranking, archive, anywhere, 50)
@@ -88,6 +89,7 @@ def test_what_the_checks_and_the_ear_found_is_what_a_scan_of_the_folder_finds(
     archive: Archive, folders: list[Path]
 ) -> None:
     found = top_of(ranked(archive), archive, anywhere, 50)
+    assert found.faults is not None
     libraries = [scan_folder(folder) for folder in folders]
     scanned = pd.concat([library.loops for library in libraries]).set_index("loop_id")
     mine = found.library.loops.set_index("loop_id").loc[scanned.index]
@@ -170,7 +172,7 @@ def test_records_that_are_none_are_passed_over(archive: Archive) -> None:
     found = top_of(ranked(again), again, anywhere, 50)
     assert len(found.library.loops) == 16
     broken = set(pq.read_table(places[0].path)["loop_id"].to_pylist())
-    assert not broken & set(found.faults["loop_id"])
+    assert found.faults is not None and not broken & set(found.faults["loop_id"])
     loops = found.library.loops.set_index("loop_id")
     assert (
         loops.loc[sorted(broken), "duration_s"].isna().all() and (loops.loc[sorted(broken), "sample_rate"] == 0).all()
@@ -185,6 +187,12 @@ def test_only_the_rows_that_are_shown_are_read_of_what_was_found(
     monkeypatch.setattr(top, "json", SimpleNamespace(loads=lambda text: read.append(text) or json.loads(text)))
     top_of(ranked(archive), archive, anywhere, 3)
     assert len(read) == 9
+
+
+def test_of_loops_that_nobody_checked_nothing_is_said(folders: list[Path], tmp_path: Path) -> None:
+    """No finding would mean that there is no fault."""
+    unchecked = add_folder(Place.of(tmp_path / "bare"), scan_folder(folders[0]), Tiny(), everything=False).archive
+    assert top_of(ranked(unchecked), unchecked, anywhere, 50).faults is None
 
 
 def test_a_scanned_library_is_silent_nowhere(folders: list[Path]) -> None:

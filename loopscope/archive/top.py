@@ -79,11 +79,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Top:
-    """The shown loops as a page takes them; `scored` and `embeddings` have their rows in one order."""
+    """The shown loops as a page takes them; `scored` and `embeddings` have their rows in one order.
+
+    `faults` is None where the checks have heard none of these loops.
+    """
 
     library: Library
     metadata: MetadataTable
-    faults: pd.DataFrame
+    faults: pd.DataFrame | None
     embeddings: EmbeddingSet
     scored: ScoredLoops
     counts: Counts
@@ -110,7 +113,7 @@ def top_of(ranking: Ranking, archive: Archive, may_open: Callable[[Path], bool],
         len(ranking.detector.scores_),
         _n_sure(ranking) - sum(any(row["verdict"] == "fault" for row in report) for report in found.values()),
     )
-    faults = faults_frame(rows_of(found, ids))
+    faults = faults_frame(rows_of(found, ids)) if any(reports) else None
     return Top(library, _metadata(library, metadata), faults, embeddings, scored, counts)
 
 
