@@ -60,6 +60,16 @@ def lopsided_bass() -> np.ndarray:
     return levelled(np.tanh(4 * x / np.abs(x).max() + 0.5) - np.tanh(0.5))
 
 
+def legato_pulse_bass() -> np.ndarray:
+    """Decaying notes of a narrow pulse without a gap, driven so hard that both peaks are cut alike and the mean is not
+    zero."""
+    t = times()
+    hz = np.repeat(55 * 2 ** (np.array(MINOR) / 12), len(t) // 8)
+    pulse = ((np.cumsum(hz) / RATE) % 1 < 0.56) - 0.5
+    body = dsp.sosfilt(dsp.butter(2, 900, fs=RATE, output="sos"), pulse)
+    return levelled(np.tanh(6 * body) * np.exp(-1.5 * (t % 0.5)), 0.7)
+
+
 def gated_chord() -> np.ndarray:
     """A trance gate on a chord in sixteenths."""
     t = times()

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal as dsp
 
 from loopscope.faults import fault_scores, find_faults
-from tests.produced_styles import PRODUCED, RATE, drums_at_the_ceiling, levelled, line, lopsided_bass
+from tests.produced_styles import PRODUCED, RATE, drums_at_the_ceiling, legato_pulse_bass, levelled, line, lopsided_bass
 
 
 def verdicts(x: np.ndarray) -> dict[str, str]:
@@ -28,6 +28,13 @@ def test_a_mean_that_lasts_only_while_it_sounds_is_no_offset() -> None:
     assert abs(x.mean()) > 0.03
     assert fault_scores(x, RATE)["dc_offset"] < 0.5
     assert verdicts(0.9 * x - 0.05)["dc_offset"] == "fault"
+
+
+def test_a_lopsided_bass_without_gaps_is_no_sure_offset_and_one_under_its_notes_is() -> None:
+    x = legato_pulse_bass()
+    assert fault_scores(x, RATE)["dc_offset"] > 3
+    assert verdicts(x).get("dc_offset") != "fault"
+    assert verdicts(0.9 * x + 0.1)["dc_offset"] == "fault"
 
 
 def test_hard_clipping_of_the_same_overdriven_bass_is_a_fault() -> None:

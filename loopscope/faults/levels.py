@@ -9,6 +9,8 @@ PART_S = 0.05  # short enough for the gaps between notes
 MIN_PARTS = 8
 QUIETEST = 1 / 12  # share of the parts
 MEDIAN_STEP = 7  # every seventh sample is plenty for a median
+PROVEN_BY_QUIET = 0.4  # an offset of that share of the quietest parts' deviation is none of their waveform
+PROVEN_BY_PEAKS = 0.75  # of the offset; by so much at least it shifts upper and lower peaks alike
 SILENT_DB = -120.0  # full scale: the last bit of 20
 DEVIATIONS = 1.4826  # standard deviations in a median distance
 LOUDEST_S = 0.4  # the momentary window of EBU R 128
@@ -18,24 +20,34 @@ def measure_dc_offset(signal: Signal) -> Measurement:
     """Score: offset, % of full scale, that every part of the file has.
 
     A lopsided waveform (an overdriven bass) has a mean too, but only while it sounds. So the smallest of the mean, the
-    median and the mean of the quietest parts counts.
+    median and the mean of the quietest parts counts. Where no part is quiet, only peaks that are shifted with the rest
+    prove an offset; without them it has an excuse.
     """
     size = max(int(PART_S * signal.sample_rate), 1)
-    worst = max((_offset(channel, size) for channel in signal.distinct_channels if len(channel)), default=0.0)
+    offsets = [_offset(channel, size) for channel in signal.distinct_channels if len(channel)]
+    worst, is_proven = max(offsets, default=(0.0, True))
     percent = 100 * worst
-    return Measurement(percent, (), f"DC offset of {percent:.1f} % of full scale.", f"DC offset {percent:.0f} %")
+    excuse = "" if is_proven else "No part is quiet enough to tell it from a lopsided waveform, as of a synth bass."
+    sentence = f"DC offset of {percent:.1f} % of full scale."
+    return Measurement(percent, (), sentence, f"DC offset {percent:.0f} %", excuse)
 
 
-def _offset(x: Float, size: int) -> float:
-    """What mean, median and the quietest parts of `size` samples share, full scale 1; 0 where their signs differ."""
+def _offset(x: Float, size: int) -> tuple[float, bool]:
+    """What mean, median and the quietest parts of `size` samples share, full scale 1, and whether it must be an offset;
+    0 where their signs differ."""
     offsets = [float(x.mean(dtype=np.float64)), float(np.median(x[::MEDIAN_STEP]))]
-    parts = block_view(x, size)
+    parts, is_proven = block_view(x, size), True
     if len(parts) >= MIN_PARTS:
-        means = parts.mean(axis=1, dtype=np.float64)
-        quiet = np.argsort(parts.var(axis=1))[: max(int(QUIETEST * len(parts)), 1)]
-        offsets.append(float(np.median(means[quiet])))
+        means, powers = parts.mean(axis=1, dtype=np.float64), parts.var(axis=1)
+        quiet = np.argsort(powers)[: max(int(QUIETEST * len(parts)), 1)]
+        offset = float(np.median(means[quiet]))
+        offsets.append(offset)
+        shared = min(map(abs, offsets))
+        middle = np.sign(offset) * float(np.median(parts.max(axis=1) + parts.min(axis=1))) / 2
+        deviation = float(np.sqrt(np.median(powers[quiet])))
+        is_proven = bool(shared > PROVEN_BY_QUIET * deviation or middle >= PROVEN_BY_PEAKS * shared)
     agree = min(offsets) > 0 or max(offsets) < 0
-    return min(map(abs, offsets)) if agree else 0.0
+    return (min(map(abs, offsets)), is_proven) if agree else (0.0, True)
 
 
 def measure_near_silence(signal: Signal) -> Measurement:
