@@ -1,5 +1,6 @@
 """A key that a name or tags say is told to be wrong where the notes speak against it, and a true one is not."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,13 @@ def test_a_wrong_key_in_a_name_is_told_and_a_true_or_near_one_is_not(tmp_path: P
     assert set(said) == set(wrong), "A may mean A minor, and what says no key is not wrong"
     assert said["Bass_100_C#.wav"] == ("Its name says C#; its notes fit Am.", "Am, not C#")
     assert said["Bass_100_G#m.wav"][1] == "Am, not G#m", "as it is written"
+
+
+def test_copies_of_one_sound_that_are_named_otherwise_are_not_told_apart(tmp_path: Path) -> None:
+    pack(tmp_path / "pack", "Bass_100_C#.wav")
+    for copy, is_told in (("Bass_101_C#.wav", True), ("Bass_101_Am.wav", False)):
+        shutil.copy(tmp_path / "pack" / "Bass_100_C#.wav", tmp_path / "pack" / copy)
+        assert bool(told(scan_folder(tmp_path / "pack"))) is is_told
 
 
 def test_a_renamed_file_is_judged_by_its_new_name_and_not_heard_again(

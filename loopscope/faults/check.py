@@ -167,7 +167,7 @@ def _compared(reports: Mapping[str, StoredReport], library: Library) -> dict[str
     """The findings of each loop, with those of its comparison with its folder."""
     values = {loop_id: stored["values"] for loop_id, stored in reports.items()}
     beside = compare_in_folders(values, library.unique)
-    named = compare_with_names(values, named_keys(library.unique))
+    named = compare_with_names(values, named_keys(library.loops))
     return {
         loop_id: stored["findings"] + beside.get(loop_id, []) + named.get(loop_id, [])
         for loop_id, stored in reports.items()

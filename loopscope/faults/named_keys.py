@@ -1,8 +1,8 @@
 """Another key than its name or tags say: the notes of the loop speak against it.
 
 A loop need not show which key it is in to show in which it is not. A name without a mode ("Bass_120_E") may mean
-either, so both have to be contradicted. Names are looked up whenever findings are shown: a renamed file is not heard
-again.
+either, so both have to be contradicted; so has what says "major", which names and tags keep as the root alone. Names
+are looked up whenever findings are shown: a renamed file is not heard again.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def contradiction(loop: Contradicted, named: str | None) -> Measurement | None:
         said[number] = (named, "name and its tags say" if number in said else "name says")
     for number, (key, who) in said.items():
         if is_contradicted(loop, number):
-            heard = None if loop.heard is None else key_name(loop.heard)
+            heard = None if loop.heard is None or loop.heard in loop.keys else key_name(loop.heard)
             fit = f"its notes fit {heard}" if heard else "its notes do not fit that"
             brief = f"{heard}, not {key}" if heard else f"hardly {key}"
             return Measurement(LIMITS[OTHER_KEY].suspect, sentence=f"Its {who} {key}; {fit}.", brief=brief)

@@ -42,7 +42,7 @@ CHECKS: tuple[Check, ...] = (
     Check("clipping", measure_clipping),
     Check("dropout", measure_dropouts),
     Check("digital_silence", measure_digital_silence, "all"),
-    Check("dc_offset", measure_dc_offset, "all", version=2),
+    Check("dc_offset", measure_dc_offset, "all", version=3),
     Check("hum", measure_hum, "all"),
     Check("noise", measure_noise, "all"),
     Check("stereo_phase", measure_stereo_phase),

@@ -49,10 +49,12 @@ def named_tempi(loops: pd.DataFrame) -> dict[str, float | None]:
 
 
 def named_keys(loops: pd.DataFrame) -> dict[str, str]:
-    """The key that rows' names tell, such as "F#m", by loop_id; those of which none is told are left out."""
-    rows = zip(loops["loop_id"], loops["path"], loops["folder"], strict=True)
-    told = ((loop_id, _named(path, folder)[1].key) for loop_id, path, folder in rows)
-    return {loop_id: key for loop_id, key in told if key is not None}
+    """The key that rows' names tell, such as "F#m", by loop_id; without those of which none is told, or of whose copies
+    some are named otherwise."""
+    told: dict[str, set[str | None]] = {}
+    for loop_id, path, folder in zip(loops["loop_id"], loops["path"], loops["folder"], strict=True):
+        told.setdefault(loop_id, set()).add(_named(path, folder)[1].key)
+    return {loop_id: key for loop_id, keys in told.items() if len(keys) == 1 for key in keys if key is not None}
 
 
 def with_tags(names: pd.DataFrame, tags: Mapping[str, FileTags]) -> pd.DataFrame:
