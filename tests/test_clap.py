@@ -14,6 +14,7 @@ from torch import nn
 from loopscope.checkpoints import CLAP_FUSION, CLAP_MUSIC, load_weights
 from loopscope.encoders.base import load_encoder
 from loopscope.encoders.clap import SAMPLE_RATE, make_fusion, make_music
+from loopscope.encoders.processor import has_bfloat16
 from loopscope.encoders.runtime import Precision, Runtime, best_device
 from loopscope.encoders.windowed import WindowedEncoder
 from loopscope.threads import one_thread
@@ -104,6 +105,7 @@ def test_embeddings_are_laion_claps(laion: Any, fusion: WindowedEncoder) -> None
     assert max(cosine(found[i : i + 1], found[j : j + 1]) for i in range(5) for j in range(i)) < 0.9999
 
 
+@pytest.mark.skipif(not has_bfloat16(), reason="this processor cannot multiply in bfloat16")
 @pytest.mark.usefixtures("same_crops")
 def test_reduced_precision_keeps_the_direction(laion: Any, published: Path) -> None:
     waveforms = [plucked(duration_s, SAMPLE_RATE) for duration_s in (0.4, 4.9, 28.0)]

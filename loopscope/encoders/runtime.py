@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loopscope.encoders.processor import has_bfloat16
+from loopscope.errors import EncoderError
 from loopscope.threads import one_thread
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -36,7 +38,7 @@ class Runtime:
 
     `make_network(dtype)` builds it anew; it takes float32 views (n, …) and gives float32 (n, n_features), whatever it
     computes in. `probe` is a small batch of views. `tag` is what the encoder_id has to say of the precision, often
-    empty.
+    empty. Raises EncoderError where a precision is asked for that the processor has not.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Runtime:
         with torch.inference_mode():
             self.network = self._made(make_network, torch.float32)
             self.dtype = torch.float32
+            if precision == "bfloat16" and self.device.type == "cpu" and not has_bfloat16():
+                raise EncoderError("bfloat16 was asked for, but this processor cannot multiply in it; ask for float32.")
             if precision == "bfloat16" or (precision == "auto" and self._may_reduce()):
                 self._try_reduced(self._made(make_network, torch.bfloat16), probe, forced=precision == "bfloat16")
 
@@ -67,7 +71,7 @@ class Runtime:
         return make_network(dtype).eval().requires_grad_(False).to(self.device)
 
     def _may_reduce(self) -> bool:
-        return self.device.type in {"cpu", "cuda"}
+        return self.device.type == "cuda" or (self.device.type == "cpu" and has_bfloat16())
 
     def _embedded(self, network: nn.Module, views: Tensor) -> Tensor:
         embedded: Tensor = network(views.to(self.device, non_blocking=True))
