@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from loopscope.defects import Defect, attempt
-from loopscope.encoders.base import Encoder, PatchEncoder, Samples, StagedEncoder
+from loopscope.encoders.base import Encoder, PatchEncoder, Patches, Samples, StagedEncoder
 from loopscope.errors import EncoderError
 
 SECONDS = (0.02, 0.5, 1.0, 12.3)  # of the test sounds: shorter than a frame, and longer than a window
@@ -136,7 +136,7 @@ def _of_stages(encoder: Encoder, clips: Clips, together: Samples) -> list[str]:
     return []
 
 
-def _patches_differ(one: Samples, other: Samples) -> bool:
+def _patches_differ(one: Patches, other: Patches) -> bool:
     """By more than two float16 steps of the largest value: batches of other sizes are added up in another order."""
     step = 2.0**-10 * float(np.abs(other).max())
     return one.shape != other.shape or float(np.abs(one.astype(np.float32) - other.astype(np.float32)).max()) > 2 * step
