@@ -19,6 +19,7 @@ from loopscope.embeddings.neighbours import near_duplicates, nearest_to
 from loopscope.faults import LIMITS, check_library, find_faults
 from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.folders import COMPARISONS
+from loopscope.faults.limits import OTHER_KEY
 from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
 from tests.produced_styles import PRODUCED
 from tests.styles import BPM, RATE, STYLES
@@ -104,7 +105,8 @@ def _around(loops: list[Loop], measured: list[dict[str, Measurement]]) -> Around
     brought: dict[str, dict[str, list[float]]] = {loop.folder: {kind: [] for kind in COMPARISONS} for loop in loops}
     for loop, of_loop in zip(loops, measured, strict=True):
         for kind, value in to_compare(of_loop).items():
-            brought[loop.folder][kind].append(value)
+            if kind in COMPARISONS:
+                brought[loop.folder][kind].append(value)
     return {folder: {kind: np.array(v) for kind, v in kinds.items()} for folder, kinds in brought.items()}
 
 
@@ -112,6 +114,8 @@ def _judged(kind: str, found: Measurement, around: dict[str, np.ndarray]) -> Jud
     if kind in COMPARISONS:
         known = np.isfinite(found.score)
         found = COMPARISONS[kind](np.array([found.score]), around[kind])[0] if known else NOTHING
+    elif kind == OTHER_KEY:  # a set of keys, to be held against names
+        found = NOTHING
     fault = judge_one(kind, found)
     return Judged(found.score, fault.verdict if fault else "")
 
