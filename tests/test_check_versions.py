@@ -149,13 +149,13 @@ def test_a_check_that_failed_is_tried_again_alone(
         tried.append(signal)
         return Measurement(float(int(float("inf"))))
 
-    change(monkeypatch, "clipping", measure=overflow, version=2)
+    change(monkeypatch, "clipping", measure=overflow, version=102)
     found = check_library(library, store)
     assert (found["kind"] == CHECK_FAILED).sum() == N_LOOPS == len(tried) and not calls
     pd.testing.assert_frame_equal(known_faults(library, store), before)  # the others said something
     pd.testing.assert_frame_equal(check_library(library, store), found)
     assert len(tried) == 2 * N_LOOPS and not calls
-    change(monkeypatch, "clipping", measure=good, version=3)
+    change(monkeypatch, "clipping", measure=good, version=103)
     pd.testing.assert_frame_equal(check_library(library, store), before)
     assert calls == {"clipping": N_LOOPS}
 
@@ -164,14 +164,14 @@ def test_what_another_check_silences_is_heard_when_that_one_changes(
     library: Library, store: Store, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hum explains a note out of tune: its verdict holds for what is kept, and what it hid was not kept."""
-    change(monkeypatch, "note_out_of_tune", measure=speaks, version=2)
-    change(monkeypatch, "hum", measure=speaks, version=2)
+    change(monkeypatch, "note_out_of_tune", measure=speaks, version=102)
+    change(monkeypatch, "hum", measure=speaks, version=102)
     assert "note_out_of_tune" not in set(check_library(library, store)["kind"])
     calls.clear()
-    change(monkeypatch, "hum", measure=lambda signal: Measurement(0.0), version=3)
+    change(monkeypatch, "hum", measure=lambda signal: Measurement(0.0), version=103)
     assert "note_out_of_tune" in set(check_library(library, store)["kind"])
     assert not calls.keys() - {"off_tuning", "drift", "other_key"}  # which it silenced as well
-    change(monkeypatch, "hum", measure=speaks, version=4)
+    change(monkeypatch, "hum", measure=speaks, version=104)
     calls.clear()
     assert "note_out_of_tune" not in set(check_library(library, store)["kind"]) and not calls
 

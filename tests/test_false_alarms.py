@@ -55,6 +55,13 @@ def test_hard_clipping_of_the_same_overdriven_bass_is_a_fault() -> None:
     assert verdicts(np.clip(x, -0.4, 0.4)).get("clipping") == "fault"
 
 
+def test_a_driven_guitar_whose_tops_are_not_level_is_no_sure_clipping_and_one_that_is_cut_is() -> None:
+    x = line("drive")
+    assert fault_scores(levelled(np.tanh(6 * x / np.abs(x).max())), RATE)["clipping"] > 14
+    assert verdicts(levelled(np.tanh(6 * x / np.abs(x).max())))["clipping"] == "suspect"
+    assert verdicts(levelled(np.clip(x, -0.3 * x.max(), 0.3 * x.max())))["clipping"] == "fault"
+
+
 def test_a_bass_that_clips_as_long_as_its_notes_is_no_drum() -> None:
     assert verdicts(drums_at_the_ceiling())["clipping"] == "suspect"
     bass = line("finger", 55.0)

@@ -142,6 +142,17 @@ def test_a_sweep_changes_its_colour_at_the_seam_on_purpose() -> None:
     assert "spectral_seam" not in found(dull_beginning()[RATE // 10 :])
 
 
+def test_a_stroke_at_the_start_is_no_change_of_colour() -> None:
+    """A bell whose stroke is heard before it rings alone: the ringing end meets the stroke at every turn."""
+    t = np.arange(int(1.5 * RATE)) / RATE
+    rings = np.sin(2 * np.pi * 1320 * t) * np.exp(-t / 3) + 0.4 * np.sin(2 * np.pi * 2640 * t) * np.exp(-t / 2)
+    stroke = dsp.sosfilt(
+        dsp.butter(2, [60, 1500], "bandpass", fs=RATE, output="sos"), np.random.default_rng(0).standard_normal(len(t))
+    )
+    bell = rings + stroke * np.exp(-t / 0.03)
+    assert "spectral_seam" not in found((0.8 * bell / np.abs(bell).max()).astype(np.float32))
+
+
 @pytest.mark.parametrize("kind", ["wav", "flac", "aiff"])
 def test_16_bits_in_a_file_of_24_are_told_from_24(tmp_path: Path, kind: str) -> None:
     x = notes(1.0)

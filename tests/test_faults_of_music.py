@@ -22,7 +22,7 @@ from loopscope.faults.music.onsets import Onsets
 from loopscope.faults.music.tuning import find_tuning, measure_tuning
 from loopscope.library import scan_folder
 from loopscope.store import Store
-from tests.styles import BPM, RATE, STYLES, placed, tone
+from tests.styles import BPM, RATE, STYLES, pad, placed, tone
 
 MUSICAL = ("note_out_of_tune", "off_tuning", "drift", "off_grid", "reversed", "stutter", "other_tempo")
 SCALE = (0, 300, 700, 500, 1000, 700, 1200, 300, 500, 0, 700, 1000, 300, 700, 500, 1200)
@@ -123,6 +123,40 @@ def test_overtones_of_one_struck_sound_that_beat_one_after_another_are_no_sure_d
     assert found(rung)["drift"].verdict == "suspect"
 
 
+def test_a_fretless_hand_that_misses_now_and_then_does_not_drift() -> None:
+    missed = (20, 23, 0, 4, 3, 3, 0, 3, 3, -7, 7, -16, 1, -1, -9, -13)  # a line through them falls by 22 cents
+    assert "drift" not in found(placed([(0.25 * i, tone(SCALE[i] + missed[i], 0.26)) for i in range(16)], 4.0))
+
+
+def drums_with_toms() -> np.ndarray:
+    """(n,) toms that ring at three pitches, one between the semitones of the others, and hats between them."""
+    rng, t = np.random.default_rng(0), np.arange(int(0.6 * RATE)) / RATE
+    struck, shut = rng.standard_normal((8, len(t))) * np.exp(-t / 0.05), rng.standard_normal(len(t)) * np.exp(-t / 0.02)
+    toms = [
+        np.sin(2 * np.pi * 220 * 2 ** (cents / 1200) * t) * np.exp(-t / 0.3) * (1 - np.exp(-t / 0.002)) + noise
+        for cents, noise in zip((0, 500, -460, 0, 500, -460, 0, 0), struck, strict=True)
+    ]
+    hats = [(0.25 * i + 0.125, shut) for i in range(16)]
+    return placed([*((0.5 * i, tom) for i, tom in enumerate(toms)), *hats], 4.0)
+
+
+def test_toms_are_no_notes_out_of_tune_and_a_saw_full_of_partials_has_a_tuning() -> None:
+    assert "note_out_of_tune" not in found(drums_with_toms())
+    rich = placed([(0.25 * i, tone(c, 0.26, partials=150)) for i, c in enumerate(SCALE)], 4.0)
+    assert find_tuning(Signal(rich[None], RATE)) is not None
+
+
+def test_one_sampled_note_that_is_off_is_no_tuning_of_the_loop() -> None:
+    def riff(cents: tuple[float, ...]) -> float:
+        return measure_tuning(
+            Signal(placed([(0.25 * i, tone(cents[i % 4], 0.26)) for i in range(16)], 4.0)[None], RATE)
+        ).score
+
+    pedal = [(0.25 * i, tone(20, 0.26) if i % 8 else 0.3 * tone(720, 0.26)) for i in range(16)]
+    assert np.isnan(measure_tuning(Signal(placed(pedal, 4.0)[None], RATE)).score)
+    assert riff((20, 20, 720, 20)) == pytest.approx(20, abs=2)
+
+
 # --- time
 
 
@@ -148,6 +182,37 @@ def test_clicks_are_no_attacks_off_the_grid() -> None:
 def test_straight_swung_and_triplet_playing_is_on_the_grid(lines: tuple[float, ...]) -> None:
     times = [0.5 * (beat + line) for beat in range(8) for line in lines]
     assert "off_grid" not in found(placed([(at, tone(SCALE[i % 16], 0.2)) for i, at in enumerate(times)], 4.0))
+
+
+GROOVES = {
+    "swung eighths and straight sixteenths": (74.0, [(0,), (0.25, 0.667), (0, 0.667), (0.25, 0.75)]),
+    "every other beat laid back": (100.0, [(0, 0.5), (0.1, 0.6)]),
+}
+
+
+@pytest.mark.parametrize("name", GROOVES)
+def test_what_is_late_in_every_beat_alike_is_a_groove(name: str) -> None:
+    bpm, bars = GROOVES[name]
+    beats = [(beat, line) for beat in range(8) for line in bars[beat % len(bars)]]
+
+    def take(spread_s: float) -> np.ndarray:
+        late_s = np.random.default_rng(3).normal(0, spread_s, len(beats))
+        times = [max(60 / bpm * (beat + line) + late_s[i], 0) for i, (beat, line) in enumerate(beats)]
+        return placed([(at, tone(SCALE[i % 5], 1.0, 0.2)) for i, at in enumerate(times)], 8 * 60 / bpm)
+
+    groove = found(take(0.002), bpm)["off_grid"]
+    assert groove.verdict == "suspect"
+    assert "groove" in groove.sentence
+    assert found(take(0.035), bpm)["off_grid"].verdict == "fault"
+
+
+def test_a_pad_has_no_attacks_to_be_off_the_grid() -> None:
+    rng, x = np.random.default_rng(0), pad((0, 300, 700, 1200), 4.0, 0.01)
+    for i, at_s in enumerate(np.linspace(0.2, 3.3, 10) + rng.uniform(-0.06, 0.06, 10)):
+        chord = pad(tuple(cents + (0, 500, 300, 700)[i % 4] for cents in (1200, 1900, 2400)), 0.5, 0.02)
+        at = int(at_s * RATE)
+        x[at : at + len(chord)] += 1.7 * chord[: len(x) - at]
+    assert "off_grid" not in found((0.8 * x / np.abs(x).max()).astype(np.float32))
 
 
 @pytest.mark.parametrize("bpm", [70.0, 140.0])

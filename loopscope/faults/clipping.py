@@ -39,7 +39,10 @@ SATURATED_SHARE = 0.25  # of all samples, in a spike that is not
 EVENT_GAP_S = 0.05
 MIN_TOP = 4  # samples: a shorter top has no shape
 CORNER = 8  # samples before a top, in which its slope is taken
-ROUND_BEND = 0.2  # overdriven stages give 0.1 to 0.18, clipped ones 0.4 and more
+ROUND_BEND = 0.2  # overdriven stages give 0.1 to 0.22, clipped ones mostly 0.4 and more
+ROUND_BEND_WIDE = (
+    0.3  # where the tops are not level either: what is clipped is so only after a low-pass, and still turns
+)
 HITS_SHARE = 0.25  # of the time, at most
 ONE_HIT_S = 0.6  # from the start of the file to the last flat top of its only hit
 LEVEL_S, RING_S = 0.02, 0.2
@@ -88,7 +91,8 @@ def _excuse(signal: Signal, spike: Spike, share: float, tops: Int) -> str:
     if share > SQUARE_SHARE:
         return "A square wave looks the same."
     exact = spike.high - spike.low < 1.5 * WIDTHS[0] / N_BINS * spike.high
-    if (not exact and share > SATURATED_SHARE) or _bend(signal, spike, tops) < ROUND_BEND:
+    most = ROUND_BEND if exact else ROUND_BEND_WIDE
+    if (not exact and share > SATURATED_SHARE) or _bend(signal, spike, tops) < most:
         return "A heavily saturated sound looks the same."
     return "Only hits are cut, as on drums made loud." if _are_hits(signal, tops) else ""
 

@@ -43,7 +43,8 @@ def measure_spectral_seam(signal: Signal) -> Measurement:
     """Score: change of the spectrum from the last to the first 46 ms beyond what changes within the file, dB.
 
     The change is the mean over the bands. Away from the edges neighbours are compared and parts of the file far from
-    each other, so that neither rhythm nor a slow sweep counts.
+    each other, so that neither rhythm nor a slow sweep counts; nor does a stroke at the start, by what falls again
+    after it.
     """
     power = signal.power_spectrum
     if signal.duration_s > LONGEST_S or len(power) < SPECTRUM_FRAMES:
@@ -59,9 +60,13 @@ def measure_spectral_seam(signal: Signal) -> Measurement:
     lags = (1, *(int(span * len(inside)) for span in SPANS))
     largest = max(float(np.abs(inside[lag:] - inside[:-lag]).mean(axis=1).max()) for lag in lags)
     change = float(np.abs(last - first).mean())
+    stroke = float(np.maximum(first - inside[0], 0.0).mean())
     sentence = f"The sound changes its colour by {change:.0f} dB where the end meets the start."
     return Measurement(
-        max(change - SWEEP * largest, 0.0), (signal.time_of(len(signal.main)),), sentence, "colour changes at the seam"
+        max(change - SWEEP * largest - stroke, 0.0),
+        (signal.time_of(len(signal.main)),),
+        sentence,
+        "colour changes at the seam",
     )
 
 

@@ -1,7 +1,8 @@
 """Off the grid: attacks beside the straight, swung and triplet divisions of the beat.
 
 Pads, swelling leads and distorted chords have no attacks to speak of, free playing no whole number of beats: of these
-nothing is said.
+nothing is said. What is late in every beat alike is a groove, or a sampler's late attack: it comes again at the same
+few places of the beat, on a grid of its own, which chance does not.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from loopscope.faults.music.onsets import Onsets, find_onsets
 from loopscope.hearing.grid import FARTHEST_S, GRIDS
 
 MIN_ONSETS = 6
+CLEAREST_DB = 5.0  # rise of the clearest attack; in pads that swell what is found besides is no attack
 USUAL_GAP_S = 0.125  # sixteenths at 120 BPM
 SHIFTS_S = np.arange(-0.030, 0.0301, 0.006)  # a whole loop early or late is cut so, and an attack takes time
 WORST_S = 0.025  # beyond it an attack is named
@@ -22,6 +24,8 @@ BEATS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # of a loop whose name tells no tempo
 SLOWEST, FASTEST = 60.0, 180.0
 WHOLE_BPM = 0.003  # so near to a whole number a length was made for that tempo; by chance one in thirty is
 WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its name says, is of no such length
+MOST_OWN_LINES = 4  # a beat
+OWN_SHARE = 0.4  # of the distance from the grid: what lies so near to lines of its own is played so
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def measure_off_grid(signal: Signal) -> Measurement:
     """Score: mean distance of the attacks from the best grid, as `Fit.cost`."""
     onsets = signal.once(find_onsets)
     tempo = tempo_of(signal)
-    if tempo is None or len(onsets) < MIN_ONSETS:
+    if tempo is None or len(onsets) < MIN_ONSETS or onsets.rises_db.max() < CLEAREST_DB:
         return NOTHING
     fit = fit_grid(onsets, tempo)
     off = np.flatnonzero(np.abs(fit.late_s) > WORST_S)
@@ -51,8 +55,38 @@ def measure_off_grid(signal: Signal) -> Measurement:
         tuple(sorted(signal.time_of(onsets.times_s[i] * signal.sample_rate) for i in worst)),
         f"{len(off)} of {len(onsets)} attacks lie off the grid of {tempo:g} BPM, {typical:.0f} ms on average.",
         f"{typical:.0f} ms off the grid",
-        "" if signal.tempo_bpm else "That tempo is a guess from its length.",
+        _excuse(signal, onsets, fit, tempo),
     )
+
+
+def _excuse(signal: Signal, onsets: Onsets, fit: Fit, tempo_bpm: float) -> str:
+    if not signal.tempo_bpm:
+        return "That tempo is a guess from its length."
+    off_s = float(np.abs(fit.late_s) @ onsets.rises_db / onsets.rises_db.sum())
+    if own_spread(onsets, tempo_bpm) <= OWN_SHARE * off_s:
+        return "They come again at the same places of the beat, as in a groove."
+    return ""
+
+
+def own_spread(onsets: Onsets, tempo_bpm: float) -> float:
+    """Mean distance of attacks (n,) from the few places of the beat around which they gather, in seconds.
+
+    There are one to MOST_OWN_LINES such places, told apart where no attack is for longest. Each costs one attack, as a
+    mean costs a variance one sample; infinite where that leaves none.
+    """
+    beat_s, n = 60 / tempo_bpm, len(onsets)
+    order = np.argsort(onsets.times_s % beat_s)
+    place, weight = (onsets.times_s % beat_s)[order], (onsets.rises_db / onsets.rises_db.sum())[order]
+    gaps = np.diff(place, append=place[0] + beat_s)
+    widest_first = np.argsort(-gaps) + 1  # a group begins after a gap; the last gap is before the first place
+    spreads = [np.inf]
+    for n_lines in range(1, min(MOST_OWN_LINES, n - 1) + 1):
+        begins = np.sort(widest_first[:n_lines] % n)
+        round_the_beat = np.r_[place, place + beat_s][begins[0] : begins[0] + n]
+        groups = np.split(round_the_beat, begins[1:] - begins[0])
+        off = np.concatenate([np.abs(group - np.median(group)) for group in groups])
+        spreads.append(float(off @ np.roll(weight, -begins[0])) * n / (n - n_lines))
+    return min(spreads)
 
 
 def tempo_of(signal: Signal) -> float | None:
