@@ -1,7 +1,8 @@
 """Scores of every detector and preset, before and after any redrawing of the code, and files of older versions.
 
 Training amplifies the last bit of a sum, so that trained networks agree to 1e-6 on one and the same machine only:
-`LOOPSCOPE_EXACT=1` holds them to that there. Elsewhere values are held to a few per cent and ranks to near equality.
+`LOOPSCOPE_EXACT=1` holds them to that there. Elsewhere scores are held to a few per cent and ranks to near equality;
+latents, which a whitening that is one part in a million off moves by up to 0.11 of the largest, to more than that.
 """
 
 import json
@@ -36,11 +37,12 @@ def test_scores_are_those_of_before(case: Case, golden: dict[str, np.ndarray]) -
     for what, found in scores_of(case).items():
         expected = golden["/".join((*case, what))]
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(found, expected, rtol=TRAINED if trained else EXACT, atol=scale * 1e-2 * TRAINED)
+        share = 4 if trained and what == "latents" else 1e-2
+        np.testing.assert_allclose(found, expected, rtol=TRAINED if trained else EXACT, atol=scale * share * TRAINED)
         if not trained:
             np.testing.assert_array_equal(np.argsort(found), np.argsort(expected))
-        elif what != "latents":
-            assert spearmanr(found, expected).statistic > 1 - TRAINED / 2
+        else:
+            assert spearmanr(found.ravel(), expected.ravel()).statistic > 1 - TRAINED / 2
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (VERSION_0_1 / "models").iterdir()))

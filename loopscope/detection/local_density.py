@@ -132,9 +132,13 @@ class LocalDensity:
         eligible = first[~isolated[first]][:LARGEST_REFERENCE]  # the order is one of content hashes, hence random
         self.fit(X[eligible])
         self._learnt = self._learn(should_stop)
-        of_all = self.scores(X, should_stop)
+        others = np.flatnonzero(~np.isin(groups, groups[eligible]))
+        of_others = self.scores(X[others], should_stop) if len(others) else {}
+        found: dict[str, Float] = {}
         for part, factor in zip(DENSITY_PARTS, self._learnt.factors, strict=True):
-            own = np.full(int(groups.max()) + 1, np.nan)
+            own = np.empty(int(groups.max()) + 1)
             own[groups[eligible]] = -factor.negative_outlier_factor_
-            of_all[part] = np.where(np.isnan(own[groups]), of_all[part], own[groups])
-        return of_all
+            found[part] = own[groups]
+            if len(others):
+                found[part][others] = of_others[part]
+        return found

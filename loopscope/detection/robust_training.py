@@ -31,7 +31,7 @@ from loopscope.progress import PHASES, EpochCallback, EpochReport, StopCheck
 
 HELD_OUT_SHOWN = 1024  # rows per member that validation losses and quality checks are taken from
 STEPS_SHOWN = 20  # an epoch of a large collection is reported, and can be stopped, every so many steps
-Loss = Callable[[Tensor], Tensor]  # rows (n_members, n, n_features) -> mean loss of each member (n_members,)
+Loss = Callable[[Tensor, Tensor], Tensor]  # rows, whitened ones (n_members, n, n_features) -> mean of each member
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,8 @@ class _Training:
         self._modules = nn.ModuleList([self.members, self.whitened_autoencoder])
         n_shown = min(int(held_out.sum(axis=1).min()), HELD_OUT_SHOWN)
         self.shown = self.X[torch.stack([torch.from_numpy(np.flatnonzero(rows)[:n_shown]) for rows in held_out])]
+        with torch.inference_mode():
+            self.shown_white = self.members.encoder_input(self.shown)  # once, as it costs as much as a layer
         self.rows = [trained.nonzero()[:, 0] for trained in self.train_rows]
         self.plan = _Plan.for_rows(min(map(len, self.rows)), preset)
         self._waiting: Iterator[Tensor] = iter(())
@@ -225,9 +227,9 @@ class _Training:
         self._schedule.step()
         self._modules.eval()
         with torch.inference_mode():
-            latents = self.members.latents(self.shown)
+            latents = self.members.encoder(self.shown_white)
             spread = (latents - latents.mean(dim=1, keepdim=True)).square().sum(dim=2).mean()
-            return float(np.mean(losses)), float(self._loss(self.shown).mean()), float(spread)
+            return float(np.mean(losses)), float(self._loss(self.shown, self.shown_white).mean()), float(spread)
 
     def end_phase(self, phase: str, step: Step = no_steps) -> None:
         """Fix the centre after pretraining."""
@@ -240,8 +242,8 @@ class _Training:
         """Take the quality checks' figures on held-out rows and let go of what only training needs."""
         members, x = self.members, self.shown
         with torch.inference_mode():
-            latents = members.latents(x)
-            before = members.distance(self.pretrained(members.encoder_input(x)))
+            latents = members.encoder(self.shown_white)
+            before = members.distance(self.pretrained(self.shown_white))
             measures = latent_measures(latents.numpy(), before.numpy(), members.distance(latents).numpy())
             variance = max(float(members.standardised(x).square().mean()), 1e-12)
             measures["variance_lost"] = float(members.reconstruction_error(x).mean()) / variance
@@ -263,19 +265,18 @@ class _Training:
 
     def _step(self, rows: Tensor) -> float:
         self._optimizer.zero_grad(set_to_none=True)
-        losses = self._loss(self.X[rows])
+        x = self.X[rows]
+        losses = self._loss(x, self.members.encoder_input(x))
         losses.sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return float(losses.detach().mean())
 
-    def _reconstruction_loss(self, x: Tensor) -> Tensor:
+    def _reconstruction_loss(self, x: Tensor, white: Tensor) -> Tensor:
         plain = self.members.reconstruction_error(x).mean(dim=1)
-        white = self.members.encoder_input(x)
         both: Tensor = (plain + (self.whitened_autoencoder(white) - white).square().mean(dim=(1, 2))) / 2
         return both
 
-    def _sphere_loss(self, x: Tensor) -> Tensor:
-        white = self.members.encoder_input(x)
+    def _sphere_loss(self, x: Tensor, white: Tensor) -> Tensor:
         latents = self.members.encoder(torch.cat([white, self._noisy(white)], dim=1))
         loops, noise = (torch.sqrt(self.members.distance(latents) + 1) - 1).chunk(2, dim=1)
         return loops.mean(dim=1) - torch.log(1 - torch.exp(-noise) + 1e-6).mean(dim=1)
