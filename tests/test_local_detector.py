@@ -15,7 +15,16 @@ from loopscope.analysis.scoring import ScoredLoops
 from loopscope.detection import saved_format
 from loopscope.detection.inside import numbers_of, summits, worst_patches
 from loopscope.detection.local_detector import N_FIRST, LocalDetector
-from loopscope.detection.own_moments import APART, HIGHEST, LEAST_KNOWN, SHORTEST, from_own, fused, highest_stretch
+from loopscope.detection.own_moments import (
+    APART,
+    HIGHEST,
+    LEAST_KNOWN,
+    SHORTEST,
+    from_own,
+    fused,
+    highest_stretch,
+    metric_of,
+)
 from loopscope.detection.parts import PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import N_NEAREST, PatchBank
 from loopscope.detection.quality import quality_checks
@@ -170,6 +179,20 @@ def test_moments_are_compared_with_those_of_their_loop_that_share_no_sound() -> 
     assert highest_stretch(curve, np.array([0, 29, 31])) == pytest.approx([2, 2])
 
 
+def test_what_changes_with_every_note_says_less_than_what_else_never_changes_within_a_loop() -> None:
+    """Notes move one value of a patch by far; for a second another value moves by little, as it otherwise does only
+    from loop to loop."""
+    rng = np.random.default_rng(0)
+    loops = 0.05 * rng.normal(size=(50, 60, 6)) + 2 * rng.normal(size=(50, 1, 6))
+    loops[:, :, 0] += 3 * rng.normal(size=(50, 60))
+    loops[:, 30:40, 1] += 0.5 * (np.arange(50) == 7)[:, None]
+    metric, starts = metric_of(loops.astype(np.float32)[:, ::2]), np.arange(51) * 60
+    patches = loops.reshape(-1, 6).astype(np.float16)
+    found = highest_stretch(from_own(patches, starts, metric), starts)
+    assert found.argmax() == 7 and found[7] > 1.5 * np.delete(found, 7).max()
+    assert highest_stretch(from_own(patches, starts), starts).argmax() != 7, "as they are, notes hide it"
+
+
 def test_loops_that_are_too_short_for_it_are_judged_without_their_own_moments() -> None:
     """Neither steadier nor stranger than others by that alone; where hardly any is long enough, none is."""
     for n_long in (N // 2, LEAST_KNOWN - 1):
@@ -212,6 +235,8 @@ def test_the_probe_of_a_saved_model_hears_own_moments_where_the_model_does() -> 
     moved = state["calibration"] + 0.5 * (np.arange(len(state["calibration"])) >= N_FIRST)[:, None] * [1, 0]
     older.restore(detector.fitted, {**state, "calibration": moved})
     assert np.abs(saved_format.probe_scores(older) - before)[0] > 1e-3
+    older.restore(detector.fitted, {**state, "own_metric": np.diag(np.logspace(0, 1, 12)).astype(np.float32)})
+    assert np.abs(saved_format.probe_scores(older) - before)[0] > 1e-3
     older.restore(detector.fitted, {**state, "calibration": moved[:N_FIRST]})
     assert np.diff(older.made_up_patches(4).starts).tolist() == [1] * 4, "as files on disks were probed"
 
@@ -227,6 +252,21 @@ def test_a_model_of_before_there_were_own_moments_opens_and_scores_without_them(
     for name, part in found.components.items():
         np.testing.assert_array_equal(part, now.components[name])
     np.testing.assert_allclose(found.scores, fused(found.components))
+
+
+def test_a_model_that_compares_moments_as_they_are_still_does() -> None:
+    state = fitted().state()
+    del state["own_metric"]
+    older = LocalDetector(True, "AEwRES", "local", 0, **FAST)
+    older.restore(fitted().fitted, state)
+    assert "own_metric" not in older.state()
+    own = heard(12, seed=3)
+    found = older.component_scores(embeddings(12, seed=3), patches=own)[ScorePart.OWN_MOMENTS]
+    now = fitted().component_scores(embeddings(12, seed=3), patches=own)[ScorePart.OWN_MOMENTS]
+    assert np.abs(found - now).max() > 0.1
+    older.restore(fitted().fitted, {**state, "own_metric": np.eye(12, dtype=np.float32)})
+    same = older.component_scores(embeddings(12, seed=3), patches=own)[ScorePart.OWN_MOMENTS]
+    np.testing.assert_allclose(found, same, rtol=1e-5)
 
 
 def test_the_quality_checks_say_how_losses_went_and_what_the_networks_added() -> None:
@@ -259,6 +299,7 @@ def test_what_is_saved_scores_the_same_and_nothing_else_is_let_in() -> None:
         {"bank": np.zeros((60, 32, 10**4), np.float32)},
         {"locations": np.zeros((50, 2))},
         {"calibration": np.zeros((8, 2))},
+        {"own_metric": np.eye(11, dtype=np.float32)},
         {"reference": np.zeros((3, 5))},
         {"members.encoder.0.weight": np.zeros((5, 12, 10**4), np.float32)},
     ):

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from loopscope.arrays import Bool, Float
+from loopscope.detection.fitted import FitReport, stopped_sentence
 from loopscope.detection.linear_members import LinearMembers
 from loopscope.detection.pieces import nothing_yet
-from loopscope.detection.quality import latent_measures, rank_agreement, without_fine_tuning
+from loopscope.detection.quality import is_collapsed, latent_measures, rank_agreement, without_fine_tuning
 from loopscope.progress import PHASES, EpochCallback, EpochReport, StopCheck
 
 SHOWN = 1000  # rows of each side that losses are taken of
@@ -86,6 +87,18 @@ class LinearTraining:
                 f"{phase}_loss_training": figures.training,
             }
         return found if len(self.figures) == len(PHASES) else without_fine_tuning(found)
+
+    def report(self, members: LinearMembers) -> FitReport:
+        """What training did, and whether its result may be trusted."""
+        measures = self.measures(members)
+        fine_tuned = "spread_after" in measures
+        return FitReport(
+            history=self.history,
+            collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
+            warnings=() if self.complete else (stopped_sentence(self.history),),
+            measures=measures,
+            complete=self.complete,
+        )
 
 
 def train(

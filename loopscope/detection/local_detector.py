@@ -21,7 +21,7 @@ from loopscope.detection import own_moments
 from loopscope.detection.base import BaseDetector, check_embeddings
 from loopscope.detection.calibration import log_part, median_and_scale
 from loopscope.detection.curves import CurveMaker
-from loopscope.detection.fitted import Arrays, FitReport, Fitted, Judgement, Unscored, stopped_sentence
+from loopscope.detection.fitted import Arrays, Fitted, Judgement, Unscored, stopped_sentence
 from loopscope.detection.folds import fold_numbers
 from loopscope.detection.inside import numbers_of, of_patches, summits, worst_patches
 from loopscope.detection.judging import finite
@@ -32,7 +32,6 @@ from loopscope.detection.networks import filled
 from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.patch_bank import LARGEST_BANK, PER_LOOP, PatchBank
 from loopscope.detection.pieces import Step, no_steps
-from loopscope.detection.quality import is_collapsed
 from loopscope.embeddings.patch_set import PatchSet
 from loopscope.encoders.base import Patches
 from loopscope.errors import DataError, ModelError
@@ -72,7 +71,7 @@ class LocalDetector(BaseDetector):
         heard = self._check_heard(patches, len(rows))
         curve = self.curve(heard)
         curves = np.vstack([log_part(curve)[None], self._deep(heard)])
-        own = own_moments.from_own(heard.values, heard.starts)
+        own = own_moments.from_own(heard.values, heard.starts, self._metric)
         found = self._calibrated(self._figures(curves, own, heard, self._density.scores(rows)))
         parts = {name: part if name == ScorePart.OWN_MOMENTS else finite(part) for name, part in found.items()}
         return Judgement(finite(own_moments.fused(parts)), finite(self._latents_of(heard, curve)), parts)
@@ -109,7 +108,7 @@ class LocalDetector(BaseDetector):
         values = np.random.default_rng(0).normal(size=(n, self._bank.patches.shape[2])).astype(np.float16)
         starts = np.arange(n + 1)
         if len(self._calibration) > N_FIRST:
-            some = own_moments.made_up(self._bank.patches[0, 0], self._calibration[N_FIRST, 0])
+            some = own_moments.made_up(self._bank.patches[0, 0], self._calibration[N_FIRST, 0], self._metric)
             values, starts = np.concatenate([some, values[1:]]), np.append(0, starts[1:] + len(some) - 1)
         return PatchSet(tuple(map(str, range(n))), values, starts, self.patch_id, 0.0)
 
@@ -124,7 +123,8 @@ class LocalDetector(BaseDetector):
         numbers = numbers_of(heard)
         self._bank = PatchBank.of(heard.values, heard.starts, numbers, rng)
         distance = self._bank.distances(heard.values, of_patches(numbers, heard.starts), should_stop)
-        own = own_moments.from_own(heard.values, heard.starts, should_stop)
+        self._metric: Float | None = own_moments.metric_of(self._bank.patches)
+        own = own_moments.from_own(heard.values, heard.starts, self._metric, should_stop)
         self._typical = _typical(distance, heard.values)
         oddest = summits(distance, heard.starts).mean(axis=0)
         isolated = most_isolated(X, groups, TRIMMED, should_stop=should_stop)
@@ -141,7 +141,7 @@ class LocalDetector(BaseDetector):
             parts = self._calibrated(figures)
             latents = self._latents_of(heard, curves[0])
             return Fitted(
-                *(own_moments.fused(parts), folds == 0, latents, _report(self._members, trained), parts),
+                *(own_moments.fused(parts), folds == 0, latents, trained.report(self._members), parts),
                 patch_id=heard.patch_id,
                 patch_seconds=heard.patch_seconds,
             )
@@ -248,6 +248,7 @@ class LocalDetector(BaseDetector):
             "locations": self._locations,
             "calibration": self._calibration,
             "reference": self._density.reference,
+            **({} if self._metric is None else {"own_metric": self._metric}),
         }
 
     def _restore(self, state: Arrays) -> None:
@@ -260,6 +261,7 @@ class LocalDetector(BaseDetector):
             "typical": (1,),
             "locations": (n_members, 2),
             "calibration": (N_FIRST if state["calibration"].shape[:1] == (N_FIRST,) else N_RAW, 2),
+            **({"own_metric": (bank.shape[-1],) * 2} if "own_metric" in state else {}),  # older models have none
         }
         for name, shape in shapes.items():
             if state[name].shape != shape:
@@ -277,7 +279,7 @@ class LocalDetector(BaseDetector):
         self._members = filled(lambda: self._made(n_members, bank.shape[2], generator), own)
         self._bank = PatchBank(bank.astype(np.float32), state["bank_numbers"].astype(np.int64))
         self._typical = float(state["typical"][0])
-        self._locations, self._calibration = locations, state["calibration"]
+        self._locations, self._calibration, self._metric = locations, state["calibration"], state.get("own_metric")
         self._density.fit(reference)
 
 
@@ -285,15 +287,3 @@ def _typical(distance: Float, patches: Patches) -> float:
     """The median distance of moments that differ from others by more than rounding: silence is alike everywhere."""
     apart = distance[distance > own_moments.ROUNDING * np.linalg.norm(patches.astype(np.float32), axis=1)]
     return float(np.median(apart)) if len(apart) else 1.0
-
-
-def _report(members: LinearMembers, trained: LinearTraining) -> FitReport:
-    measures = trained.measures(members)
-    fine_tuned = "spread_after" in measures
-    return FitReport(
-        history=trained.history,
-        collapsed=fine_tuned and is_collapsed(measures["spread_before"], measures["spread_after"]),
-        warnings=() if trained.complete else (stopped_sentence(trained.history),),
-        measures=measures,
-        complete=trained.complete,
-    )

@@ -1,7 +1,9 @@
 """How far each moment of a loop is from the loop's own other moments, and where a stretch of them stands out.
 
 Music repeats itself, so what comes once in a loop is odd in it, however usual it is elsewhere. Conventions: a curve is
-as in `inside`; moments next to each other share sound, and so do those of one oddity, so neither is compared.
+as in `inside`; moments next to each other share sound, and so do those of one oddity, so neither is compared. A metric,
+(n_values, n_values), is what patches are multiplied by before: what changes from each note to the next counts less than
+what hardly ever changes within a loop. None, in models of older versions, leaves them as they are.
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from loopscope.arrays import Float, Int
 from loopscope.detection.calibration import fuse, median_and_scale
 from loopscope.detection.parts import DENSITY_PARTS, PATCH_PARTS, ScorePart
 from loopscope.detection.pieces import ask
+from loopscope.detection.preprocessing import whitening_matrix
 from loopscope.encoders.base import Patches
 from loopscope.progress import StopCheck, never_stop
 
@@ -20,7 +23,7 @@ APART = 8  # patches, 0.7 s of aiSFX: nearer ones are not compared, in short loo
 SHORTEST = 2 * APART + 1  # patches, 1.5 s: of fewer, those that are compared share sound, or there are hardly any
 N_ALIKE = 3
 STRETCH = 9  # patches, 0.8 s: a beat or two
-ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open
+ROUNDING = 4e-3  # of a patch's length: four times what float16 leaves open, by a metric too
 ROWS = 256  # patches compared at once
 N_MADE_UP = 40
 WEIGHTS = dict.fromkeys(PATCH_PARTS, 1.0) | dict.fromkeys(DENSITY_PARTS, 0.25) | {ScorePart.OWN_MOMENTS: 3.0}
@@ -29,7 +32,15 @@ HIGHEST = 4.0  # z: more than that says no more, and is not to outweigh all else
 LEAST_KNOWN = 8  # loops, of which something is learnt of all others
 
 
-def from_own(patches: Patches, starts: Int, should_stop: StopCheck = never_stop) -> Float:
+def metric_of(patches: Float) -> Float:
+    """Of as many patches of each of some loops, (n_loops, m, n_values): what whitens their difference from their loop's
+    mean, (n_values, n_values) float32, as Relevant Component Analysis does (Bar-Hillel et al. 2005).
+    """
+    changes = patches - patches.mean(axis=1, keepdims=True)
+    return whitening_matrix(changes.reshape(-1, patches.shape[2]))
+
+
+def from_own(patches: Patches, starts: Int, metric: Float | None = None, should_stop: StopCheck = never_stop) -> Float:
     """(n,) float32: mean distance of each patch to the three most alike of its own loop; NaN where that is
     shorter than SHORTEST.
 
@@ -39,7 +50,8 @@ def from_own(patches: Patches, starts: Int, should_stop: StopCheck = never_stop)
     for number, (first, stop) in enumerate(pairwise(starts)):
         if number % ROWS == 0:
             ask(should_stop)
-        found.append(_within(patches[first:stop].astype(np.float32)))
+        own = patches[first:stop].astype(np.float32)
+        found.append(_within(own if metric is None else own @ metric))
     return np.concatenate(found) if found else np.empty(0, np.float32)
 
 
@@ -66,12 +78,11 @@ def fused(parts: Mapping[str, Float]) -> Float:
     return np.where(np.isnan(own), fuse(others, WEIGHTS), fuse(everything, WEIGHTS))
 
 
-def made_up(patch: Float, location: float) -> Patches:
+def made_up(patch: Float, location: float, metric: Float | None) -> Patches:
     """40 patches (40, n_values) around one, (n_values,), about as far apart as `location` says of loops' stretches."""
     around = np.random.default_rng(1).normal(size=(N_MADE_UP, len(patch)))
-    moments: Patches = (patch + np.exp(np.clip(location, -10, 10)) / np.sqrt(2 * len(patch)) * around).astype(
-        np.float16
-    )
+    longer = len(patch) if metric is None else float(np.square(metric).sum())  # mean squared length of normal rows
+    moments: Patches = (patch + np.exp(np.clip(location, -10, 10)) / np.sqrt(2 * longer) * around).astype(np.float16)
     return moments
 
 
