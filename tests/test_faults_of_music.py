@@ -195,15 +195,16 @@ def test_what_is_late_in_every_beat_alike_is_a_groove(name: str) -> None:
     bpm, bars = GROOVES[name]
     beats = [(beat, line) for beat in range(8) for line in bars[beat % len(bars)]]
 
-    def take(spread_s: float) -> np.ndarray:
-        late_s = np.random.default_rng(3).normal(0, spread_s, len(beats))
+    def take(spread_s: float, seed: int) -> np.ndarray:
+        late_s = np.random.default_rng(seed).normal(0, spread_s, len(beats))
         times = [max(60 / bpm * (beat + line) + late_s[i], 0) for i, (beat, line) in enumerate(beats)]
         return placed([(at, tone(SCALE[i % 5], 1.0, 0.2)) for i, at in enumerate(times)], 8 * 60 / bpm)
 
-    groove = found(take(0.002), bpm)["off_grid"]
-    assert groove.verdict == "suspect"
-    assert "groove" in groove.sentence
-    assert found(take(0.035), bpm)["off_grid"].verdict == "fault"
+    assert "off_grid" not in found(take(0.002, seed=1), bpm)
+    nearly = found(take(0.008, seed=2), bpm)["off_grid"]
+    assert nearly.verdict == "suspect"
+    assert "groove" in nearly.sentence
+    assert found(take(0.035, seed=3), bpm)["off_grid"].verdict == "fault"
 
 
 def test_a_pad_has_no_attacks_to_be_off_the_grid() -> None:

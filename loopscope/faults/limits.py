@@ -59,7 +59,7 @@ LIMITS: dict[str, Limit] = {
     "note_out_of_tune": Limit("Note out of tune", "share", 0.19, 0.26, 0.5, "recipes/music; of the weight of notes"),
     "off_tuning": Limit("Off the folder's tuning", "cents", 14, 20, 35, "recipes/music; players stay within 10 cents"),
     "drift": Limit("Tuning drifts", "cents", 14, 20, 45, "recipes/music; a tape machine's wow stays below 5 cents"),
-    "off_grid": Limit("Off the grid", "of a sixteenth", 0.112, 0.143, 0.18, "recipes/music; chance is 0.25 at 120 BPM"),
+    "off_grid": Limit("Off the grid", "of a sixteenth", 0.105, 0.143, 0.18, "recipes/music; chance is 0.25 at 120 BPM"),
     "reversed": Limit("Reversed", "share", 0.1, 0.3, 0.6, "recipes/music; what is struck fades: below 0"),
     "stutter": Limit("Stutter", "dB · dB", 8, 12, 30, "recipes/music; different strokes differ by 15 dB and more"),
     "cut": Limit("Cut start or end", "dB", 14, 24, 45, "as for the seam, where the length is no whole beats"),

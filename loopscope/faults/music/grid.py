@@ -25,7 +25,8 @@ SLOWEST, FASTEST = 60.0, 180.0
 WHOLE_BPM = 0.003  # so near to a whole number a length was made for that tempo; by chance one in thirty is
 WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its name says, is of no such length
 MOST_OWN_LINES = 4  # a beat
-OWN_SHARE = 0.4  # of the distance from the grid: what lies so near to lines of its own is played so
+OWN_SHARE = 0.4  # of the distance from the grid: what lies so near to lines of its own may be played so,
+SURELY_OWN = 0.2  # and this near it is
 
 
 @dataclass(frozen=True)
@@ -41,31 +42,29 @@ class Fit:
 
 
 def measure_off_grid(signal: Signal) -> Measurement:
-    """Score: mean distance of the attacks from the best grid, as `Fit.cost`."""
+    """Score: mean distance of the attacks from the best grid, as `Fit.cost`; 0 for a groove."""
     onsets = signal.once(find_onsets)
     tempo = tempo_of(signal)
     if tempo is None or len(onsets) < MIN_ONSETS or onsets.rises_db.max() < CLEAREST_DB:
         return NOTHING
     fit = fit_grid(onsets, tempo)
+    distance_s = float(np.abs(fit.late_s) @ onsets.rises_db / onsets.rises_db.sum())
+    own_s = own_spread(onsets, tempo)
+    if own_s <= SURELY_OWN * distance_s:
+        return NOTHING
     off = np.flatnonzero(np.abs(fit.late_s) > WORST_S)
     worst = off[np.argsort(-np.abs(fit.late_s[off]))[:MOST_NAMED]]
     typical = 1000 * float(np.abs(fit.late_s).mean())
+    excuse = "" if signal.tempo_bpm else "That tempo is a guess from its length."
+    if own_s <= OWN_SHARE * distance_s:
+        excuse = "They come again at the same places of the beat, as in a groove."
     return Measurement(
         fit.cost,
         tuple(sorted(signal.time_of(onsets.times_s[i] * signal.sample_rate) for i in worst)),
         f"{len(off)} of {len(onsets)} attacks lie off the grid of {tempo:g} BPM, {typical:.0f} ms on average.",
         f"{typical:.0f} ms off the grid",
-        _excuse(signal, onsets, fit, tempo),
+        excuse,
     )
-
-
-def _excuse(signal: Signal, onsets: Onsets, fit: Fit, tempo_bpm: float) -> str:
-    if not signal.tempo_bpm:
-        return "That tempo is a guess from its length."
-    off_s = float(np.abs(fit.late_s) @ onsets.rises_db / onsets.rises_db.sum())
-    if own_spread(onsets, tempo_bpm) <= OWN_SHARE * off_s:
-        return "They come again at the same places of the beat, as in a groove."
-    return ""
 
 
 def own_spread(onsets: Onsets, tempo_bpm: float) -> float:
