@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -34,7 +35,7 @@ def library(tmp_path: Path) -> Library:
     for number in range(N_LOOPS):
         x = plucked(0.6, RATE, seed=number) + 0.05
         x[3000:3400] = 0.0 if number else x[3000:3400]  # all but the first drop out
-        soundfile.write(folder / f"{number}.wav", x, RATE, subtype="FLOAT")
+        soundfile.write(folder / f"{number}.wav", np.stack([x, x], axis=1), RATE, subtype="FLOAT")
     return scan_folder(folder)
 
 

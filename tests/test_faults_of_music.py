@@ -157,6 +157,16 @@ def test_one_sampled_note_that_is_off_is_no_tuning_of_the_loop() -> None:
     assert riff((20, 20, 720, 20)) == pytest.approx(20, abs=2)
 
 
+def test_staccato_notes_are_released_and_do_not_drop_out() -> None:
+    """A synthesiser's bass whose notes are let go within 20 ms, with rests of several lengths between them."""
+    at = [0.125 * sixteenth + 2 * bar for bar in (0, 1) for sixteenth in (0, 3, 6, 8, 11, 14)]
+    staccato = placed([(start, tone(SCALE[i % 4], 0.2 + 0.02 * (i % 3))) for i, start in enumerate(at)], 4.0)
+    assert "dropout" not in {kind for kind, fault in found(staccato).items() if fault.verdict == "fault"}
+    legato = placed([(0.25 * i, tone(c, 0.26)) for i, c in enumerate(SCALE)], 4.0)
+    legato[int(1.3 * RATE) : int(1.33 * RATE)] = 0
+    assert found(legato)["dropout"].verdict == "fault"
+
+
 # --- time
 
 

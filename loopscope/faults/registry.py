@@ -40,7 +40,7 @@ from loopscope.faults.true_peak import measure_true_peak
 CHECKS: tuple[Check, ...] = (
     Check("click", measure_clicks, version=2),
     Check("clipping", measure_clipping, version=2),
-    Check("dropout", measure_dropouts),
+    Check("dropout", measure_dropouts, version=2),
     Check("digital_silence", measure_digital_silence, "all"),
     Check("dc_offset", measure_dc_offset, "all", version=3),
     Check("hum", measure_hum, "all"),
