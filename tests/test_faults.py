@@ -212,6 +212,15 @@ def test_a_wall_in_the_spectrum_is_found_and_a_mellow_sound_is_not() -> None:
     assert "band_limited" not in quality_checks(mellow.astype(np.float32))
 
 
+def test_a_synthesiser_of_few_partials_is_not_band_limited_and_a_telephone_is() -> None:
+    t = np.arange(4 * RATE) / RATE
+    voices = (sum(np.sin(2 * np.pi * k * hz * t) / k for k in range(1, 26)) for hz in (98.0, 98.8))
+    assert "band_limited" not in quality_checks((0.1 * sum(voices)).astype(np.float32))
+    telephone = dsp.ellip(10, 0.1, 90, [300, 3400], "bandpass", fs=RATE, output="sos")
+    noise = 0.1 * np.random.default_rng(0).standard_normal(4 * RATE)
+    assert quality_checks(dsp.sosfilt(telephone, noise).astype(np.float32))["band_limited"] == "fault"
+
+
 def test_crackle_is_a_suspicion_with_an_excuse() -> None:
     (crackle,) = [fault for fault in find_faults(vinyl(), RATE) if fault.kind == "click"]
     assert crackle.verdict == "suspect"

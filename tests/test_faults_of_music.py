@@ -146,17 +146,6 @@ def test_toms_are_no_notes_out_of_tune_and_a_saw_full_of_partials_has_a_tuning()
     assert find_tuning(Signal(rich[None], RATE)) is not None
 
 
-def test_one_sampled_note_that_is_off_is_no_tuning_of_the_loop() -> None:
-    def riff(cents: tuple[float, ...]) -> float:
-        return measure_tuning(
-            Signal(placed([(0.25 * i, tone(cents[i % 4], 0.26)) for i in range(16)], 4.0)[None], RATE)
-        ).score
-
-    pedal = [(0.25 * i, tone(20, 0.26) if i % 8 else 0.3 * tone(720, 0.26)) for i in range(16)]
-    assert np.isnan(measure_tuning(Signal(placed(pedal, 4.0)[None], RATE)).score)
-    assert riff((20, 20, 720, 20)) == pytest.approx(20, abs=2)
-
-
 def test_staccato_notes_are_released_and_do_not_drop_out() -> None:
     """A synthesiser's bass whose notes are let go within 20 ms, with rests of several lengths between them."""
     at = [0.125 * sixteenth + 2 * bar for bar in (0, 1) for sixteenth in (0, 3, 6, 8, 11, 14)]

@@ -11,7 +11,7 @@ from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, Measurement, Signal
 
 MIN_FRAMES = 4
-LOWEST_HZ = 2000.0
+LOWEST_HZ = 3300.0  # telephones' 8 kHz leave 3.4 kHz; a synthesiser of few partials may end anywhere below
 FARTHEST = 0.8  # of half the sample rate: walls above it are ordinary anti-alias filters
 STEP_OCTAVES = 1 / 12
 SIXTH_OCTAVE = 2 ** (1 / 6)

@@ -49,7 +49,7 @@ CHECKS: tuple[Check, ...] = (
     Check("dead_channel", measure_dead_channel, "all"),
     Check("near_silence", measure_near_silence, "all"),
     Check("seam", measure_seam, "seam"),
-    Check("band_limited", measure_bandwidth, "all"),
+    Check("band_limited", measure_bandwidth, "all", version=2),
     Check("note_out_of_tune", measure_note_out_of_tune, "first", version=3),
     Check("off_tuning", measure_tuning, "folder", version=3),
     Check("drift", measure_drift, "first", version=4),

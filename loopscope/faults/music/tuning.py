@@ -39,7 +39,6 @@ NOISE_HZ = np.arange(500.0, 4001.0, 250.0)  # edges of bands
 MOST_NOISE = 0.4  # rendered drums that seemed out of tune gave 0.42 to 0.9, notes up to 0.37, white noise gives 0.56
 
 AGREEING = 0.8  # of the weight within TIGHT_CENTS of the loop's tuning
-MOST_OF_ONE = 0.9  # of that weight on one semitone of the octave: a sampler's note may be off, no tuning is told by it
 
 ALIKE_CENTS = 12.0
 MOST_ALIKE = 0.8  # of the loops of a folder
@@ -68,14 +67,10 @@ class Tuning:
         """Which notes lie within the tight cluster of the loop's tuning."""
         return np.abs(self.deviation) <= TIGHT_CENTS
 
-    @property
-    def semitones(self) -> Float:
-        """(n,) of the octave, 0 … 11 from A."""
-        return np.round((self.notes.cents - self.deviation - self.cents) / 100) % 12
-
     def n_pitches(self, which: Bool) -> int:
         """Different semitones of the octave among some of the notes."""
-        return len(np.unique(self.semitones[which]))
+        semitones = np.round((self.notes.cents - self.deviation - self.cents)[which] / 100)
+        return len(np.unique(semitones % 12))
 
 
 def find_tuning(signal: Signal) -> Tuning | None:
@@ -145,11 +140,7 @@ def measure_tuning(signal: Signal) -> Measurement:
     tuning = signal.once(find_tuning)
     if tuning is None or tuning.n_pitches(tuning.in_tune) < MIN_PITCHES:
         return NO_VALUE
-    share = tuning.share[tuning.in_tune]
-    of_semitone = np.bincount(tuning.semitones[tuning.in_tune].astype(np.intp), share)
-    if share.sum() < AGREEING or of_semitone.max() > MOST_OF_ONE * share.sum():
-        return NO_VALUE
-    return Measurement(round(tuning.cents, 1))
+    return Measurement(round(tuning.cents, 1)) if tuning.share[tuning.in_tune].sum() >= AGREEING else NO_VALUE
 
 
 def measure_drift(signal: Signal) -> Measurement:
