@@ -11,8 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.growing import Stages, size_mb, write_archive
 from loopscope.analysis.walk import Plan
+from loopscope.archive.manifest import Archive, open_archive
+from loopscope.archive.parts import part_bytes, part_name
 from loopscope.archive.place import Place
 from loopscope.store import Store
 from loopscope.ui.explorer.packing import pack_view
@@ -51,7 +55,7 @@ def records(number: int) -> dict[str, str]:
 
 
 def measure(n: int, detector: str, folder: Path) -> dict[str, object]:
-    """From an archive to what the browser is sent: learnt anew, and again with the model that is kept."""
+    """From an archive to what the browser is sent: learnt anew, again from what is kept, and grown."""
     stages, place = Stages(), Place.of(folder / "archive")
     with stages.stage("write"):
         archive = write_archive(place, n, records)
@@ -70,11 +74,26 @@ def measure(n: int, detector: str, folder: Path) -> dict[str, object]:
         sent = _sent(project, stages, "page")
         with stages.stage("again"):
             rank_archive(project, store, Task("Ranking"), model, label)
+        with stages.stage("more"):
+            _grow(open_archive(place), n)
+        with stages.stage("grown"):
+            rank_archive(project, store, Task("Ranking"), model, label)
         counts = project.contents.archived
         assert counts is not None
         said = counts.counts.sentence(float(model.reference_scores_[int(0.95 * len(model.reference_scores_))]))
     sizes = {"archive_mb": size_mb(folder / "archive"), "sent_mb": sent}
     return {"n": n, "detector": detector, "said": said, "stages": stages.rows, **sizes}
+
+
+def _grow(archive: Archive, n: int) -> None:
+    """A folder more, of a hundredth of the archive."""
+    rng, more = np.random.default_rng(n), max(8, n // 100)
+    ids = [f"more{number:060d}" for number in range(more)]
+    paths = [f"/more/{loop_id}.wav" for loop_id in ids]
+    extras = {name: [records(number)[name] for number in range(more)] for name in records(0)}
+    X = rng.normal(size=(more, archive.n_features)).astype(np.float32)
+    archive.write_part(part_name(ids), part_bytes(ids, paths, X, archive.encoder_id, extras))
+    archive.with_listing("/more", ids, paths)
 
 
 def _sent(project: Project, stages: Stages, name: str) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ from loopscope.archive.grow import add_folder
 from loopscope.archive.manifest import Archive, open_archive
 from loopscope.archive.place import Place
 from loopscope.archive.score import Ranking, rank_parts
-from loopscope.archive.top import CHANGED, ELSEWHERE, GONE, OUTSIDE, UNKNOWN, top_of
+from loopscope.archive.shown import shown_of
+from loopscope.archive.top import CHANGED, ELSEWHERE, GONE, OUTSIDE, UNKNOWN, Top
 from loopscope.cluster.work import hear
 from loopscope.detection.thresholds import threshold_at
 from loopscope.errors import AudioError
@@ -55,6 +57,10 @@ def archive(folders: list[Path], tmp_path: Path) -> Archive:
 def ranked(archive: Archive) -> Ranking:
     parts, paths = archive.present
     return rank_parts(parts, "knn", paths=paths)
+
+
+def top_of(ranking: Ranking, archive: Archive, may_open: Callable[[Path], bool], first: int) -> Top:
+    return top.top_of(shown_of(ranking, archive, first), archive.place, may_open)
 
 
 def anywhere(folder: Path) -> bool:

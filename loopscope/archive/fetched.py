@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from loopscope.archive.place import Place
+from loopscope.archive.place import Place, version_of
 from loopscope.defects import Defect, attempt
 from loopscope.errors import Cancelled, DataError, first_line
 from loopscope.files import display_name
@@ -24,7 +24,6 @@ from loopscope.progress import StopCheck, never_stop
 LARGEST_FILE, LARGEST_BATCH = 2**31, 2**30  # bytes: a batch is in the temporary folder at once
 UNKNOWN_SIZE = 2**28  # bytes, as which a file counts in a batch where nobody says its size: few such files at a time
 PIECE = 2**20  # bytes
-TELLS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")  # what file systems call what changes with it
 
 Rejections = Sequence[tuple[str, str]]  # address, reason
 
@@ -70,7 +69,7 @@ def files_at(folder: Place) -> list[RemoteFile]:
         if is_audio_name(parts[-1]) and all(parts) and not any(map(is_passed_over, parts)):
             size = found[path].get("size")
             size = None if size is None else int(size)
-            files.append(RemoteFile(Place(folder.system, path), name, size, _version(found[path])))
+            files.append(RemoteFile(Place(folder.system, path), name, size, version_of(found[path])))
     if not files:
         raise DataError(f"There is no sound file at {display_name(folder.path)}; check the address.")
     return files
@@ -143,9 +142,3 @@ def _copied(file: RemoteFile, target: Path) -> bool:
                 return False
             copy.write(piece)
     return True
-
-
-def _version(info: dict[str, object]) -> str:
-    """What tells this content of a file from another, "" where nobody says."""
-    tells = [str(info[name]) for name in TELLS if info.get(name)]
-    return f"{info.get('size')} {tells[0]}" if tells else ""

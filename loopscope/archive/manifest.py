@@ -70,6 +70,16 @@ class Archive:
         parts = self.parts.only(np.asarray(pc.is_valid(found)))
         return parts, pc.cast(listed.column("path"), pa.large_string()).take(pc.drop_null(found))
 
+    def state(self) -> dict[str, str] | None:
+        """The version of every part and listing now, by its name; None where they are not told apart."""
+        found = {
+            f"{folder}/{name}": version
+            for folder in ("parts", "files")
+            for name, version in self.place.below(folder).versions().items()
+            if name.endswith(ENDING)
+        }
+        return found if all(found.values()) else None
+
     def renewed(self) -> "Archive":
         """The same, to be looked at again."""
         return replace(self)

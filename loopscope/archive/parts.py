@@ -79,6 +79,21 @@ class Parts:
         return seen.hexdigest()[:24]
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """Rows of each file."""
+        return tuple(len(rows) for rows in self._every_id.chunks)
+
+    def by_row(self, values: Float) -> Float:
+        """Values of the loops, (n_loops,), as (n_rows,) of the files; NaN for rows that do not count."""
+        found = np.full(len(self._kept), np.nan)
+        found[self._kept] = values
+        return found
+
+    def of_rows(self, values: Float) -> Float:
+        """The reverse of `by_row`."""
+        return values[self._kept]
+
+    @property
     def n_loops(self) -> int:
         """Different loops."""
         return len(self.loop_ids)
@@ -135,7 +150,7 @@ class Parts:
         for place in self.places:
             with place.open_parquet() as file:
                 if name in file.schema_arrow.names:
-                    arrays.extend(pc.cast(file.read(columns=[name]).column(0), pa.large_string()).chunks)
+                    arrays.append(pc.cast(file.read(columns=[name]).column(0), pa.large_string()).combine_chunks())
                 else:
                     arrays.append(pa.nulls(file.metadata.num_rows, pa.large_string()))
         return pa.chunked_array(arrays, pa.large_string())

@@ -22,7 +22,13 @@ from loopscope.errors import DataError, first_line
 from loopscope.files import display_name, written_whole
 
 Result = TypeVar("Result")
-_REMEDIES = {"read": "remove it or name another", "written": "free some space or name another place"}
+_REMEDIES = {
+    "read": "remove it or name another",
+    "written": "free some space or name another place",
+    "removed": "check access",
+}
+# What file systems call what changes with a file.
+TELLS = ("ETag", "etag", "md5Hash", "LastModified", "Last-Modified", "mtime", "created")
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,19 @@ class Place:
         info: Mapping[str, Any] = self._done("read", partial(self.system.info, self.path))
         return info
 
+    def versions(self) -> dict[str, str]:
+        """What lies in this folder and the version of each, "" where nobody tells versions apart; {} without a folder.
+
+        Another version is another content. Raises DataError.
+        """
+        self.system.invalidate_cache()  # others write here
+        found = {posixpath.basename(one["name"].rstrip("/")): one for one in self._done("read", self._told)}
+        return {name: version_of(found[name]) for name in sorted(found) if not name.startswith(".")}
+
+    def remove(self) -> None:
+        """Takes a file away. Raises DataError."""
+        self._done("removed", partial(self.system.rm_file, self.path))
+
     def write(self, content: bytes) -> None:
         """Whole or not at all, over what was there. Raises DataError."""
         if self.is_local:
@@ -107,6 +126,15 @@ class Place:
             return None
         return info
 
+    def _told(self) -> list[Mapping[str, Any]]:
+        """A listing; where it tells no versions, as of a web server, of each file what that says itself."""
+        try:
+            found: list[Mapping[str, Any]] = self.system.ls(self.path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        is_told = all(version_of(one) for one in found if one["type"] == "file")
+        return found if is_told else [self.system.info(one["name"]) for one in found]
+
     def _inside(self) -> list[str]:
         try:
             found: list[str] = self.system.ls(self.path, detail=False)
@@ -123,6 +151,12 @@ class Place:
         if isinstance(found, Defect):
             raise DataError(f"{display_name(self.path)} cannot be {what} ({found.reason}); check address and access.")
         return found
+
+
+def version_of(info: Mapping[str, Any]) -> str:
+    """What tells this content of a file from another, "" where nobody says."""
+    tells = [str(info[name]) for name in TELLS if info.get(name)]
+    return f"{info.get('size')} {tells[0]}" if tells else ""
 
 
 @contextmanager

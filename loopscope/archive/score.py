@@ -89,6 +89,7 @@ def rank_parts(
     *,
     model: BaseDetector | None = None,
     paths: pa.ChunkedArray | None = None,
+    known: Float | None = None,
     sample: int = LARGEST,
     on_progress: ProgressCallback = ignore_progress,
     on_epoch: EpochCallback = ignore_epoch,
@@ -96,8 +97,9 @@ def rank_parts(
 ) -> Ranking:
     """Learns what is normal from at most `sample` loops, or takes the fitted `model`, and scores all of them.
 
-    `paths` of the loops, by default those in the parts, say which folders the sample is to stand for. Raises DataError
-    where there is too little to learn from, and for presets that need more than embeddings; Cancelled.
+    `paths` of the loops, by default those in the parts, say which folders the sample is to stand for. `known`: scores
+    that the model gave before, (n_loops,), NaN where it gave none. Raises DataError where there is too little to learn
+    from, and for presets that need more than embeddings; Cancelled.
     """
     _require_no_patches(preset if model is None else model.preset)
     paths = parts.paths if paths is None else paths
@@ -108,7 +110,7 @@ def rank_parts(
         )
     started = time.perf_counter()
     model.require_encoder(parts.encoder_id, parts.n_features)
-    scores, splits = scores_of(parts, model, on_progress, should_stop)
+    scores, splits = scores_of(parts, model, on_progress, should_stop, known)
     seconds["score"] = time.perf_counter() - started
     return Ranking(parts, paths, model, scores, splits, seconds)
 
@@ -142,15 +144,21 @@ def _require_no_patches(preset: str) -> None:
 
 
 def scores_of(
-    parts: Parts, model: BaseDetector, on_progress: ProgressCallback, should_stop: StopCheck
+    parts: Parts,
+    model: BaseDetector,
+    on_progress: ProgressCallback,
+    should_stop: StopCheck,
+    known: Float | None = None,
 ) -> tuple[Float, np.ndarray]:
-    """Scores and splits of all loops; those that the model was fitted on keep theirs. Raises Cancelled."""
-    known = pc.index_in(parts.loop_ids, value_set=pa.array(model.loop_ids_, pa.large_string()))
-    rows_fitted = pc.fill_null(known, -1).to_numpy()
+    """Scores and splits of all loops; those that the model was fitted on keep theirs, and so do those that it scored
+    before (`known`, NaN elsewhere). Raises Cancelled."""
+    fitted = pc.index_in(parts.loop_ids, value_set=pa.array(model.loop_ids_, pa.large_string()))
+    rows_fitted = pc.fill_null(fitted, -1).to_numpy()
     is_known = rows_fitted >= 0
-    scores = np.empty(parts.n_loops)
+    scores = np.full(parts.n_loops, np.nan) if known is None else known.copy()
     splits = np.full(parts.n_loops, NEW, dtype="<U10")
     scores[is_known], splits[is_known] = model.scores_[rows_fitted[is_known]], model.split_[rows_fitted[is_known]]
+    is_known |= ~np.isnan(scores)
     rows = np.flatnonzero(~is_known)
     done = 0
     for X in parts.chunks(~is_known):

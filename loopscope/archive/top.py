@@ -7,19 +7,17 @@ where it lies on this machine's disks, below a folder that was indexed, and is a
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from loopscope.analysis.scoring import ScoredLoops, score_library
-from loopscope.archive.manifest import Archive
-from loopscope.archive.score import Ranking
-from loopscope.arrays import Float, Int
+from loopscope.analysis.scoring import ScoredLoops
+from loopscope.archive.place import Place
+from loopscope.archive.shown import Shown
+from loopscope.arrays import Float
 from loopscope.detection.thresholds import is_anomaly
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.check import faults_frame, rows_of
@@ -32,8 +30,6 @@ from loopscope.metadata.table import METADATA_COLUMNS, metadata_frame, read_name
 from loopscope.store.parsing import is_number
 from loopscope.wording import counted
 
-FIRST = 50_000  # loops that the Explore page takes
-SURE = '"verdict": "fault"'  # as `json.dumps` writes a finding that the checks are sure of
 NUMBERS = {"duration_s": np.nan, "sample_rate": 0, "channels": 0, "size_bytes": 0, "mtime_ns": 0}  # where nobody says
 MEASURED = ("n_bars", "loop_structure")
 FROM_NAMES = ("loop_id", "path")
@@ -92,43 +88,19 @@ class Top:
     counts: Counts
 
 
-def top_of(ranking: Ranking, archive: Archive, may_open: Callable[[Path], bool], first: int = FIRST) -> Top:
-    """The `first` most anomalous loops. `may_open` is asked for each folder that a sound is to be opened in."""
-    parts = ranking.parts
-    rows = np.sort(ranking.order[:first])
-    ids = parts.loop_ids.take(pa.array(rows)).to_pylist()
-    wanted = np.zeros(parts.n_loops, np.bool_)
-    wanted[rows] = True
-    embeddings = EmbeddingSet(tuple(ids), parts.matrix(wanted), parts.encoder_id)
-    scored = score_library(embeddings, ranking.detector)
-    scored = replace(scored, scores=scored.scores.assign(score=ranking.scores[rows]))  # to the last bit
-    files, reports, metadata = ([_read(text) for text in _texts(ranking, name, rows)] for name in
-                                ("file", "report", "metadata"))  # fmt: skip
-    library = _library(archive, ids, ranking.paths.take(pa.array(rows)).to_pylist(), files, may_open)
+def top_of(shown: Shown, place: Place, may_open: Callable[[Path], bool]) -> Top:
+    """These loops of the archive at `place`. `may_open` is asked for each folder that a sound is to be opened in."""
+    ids = shown.embeddings.loop_ids
+    files, reports, metadata = (
+        [_read(text) for text in shown.records.column(name).to_pylist()] for name in ("file", "report", "metadata")
+    )
+    library = _library(shown, place, files, may_open)
     found = {loop_id: _findings(report) for loop_id, report in zip(ids, reports, strict=True)}
     counts = Counts(
-        np.sort(ranking.scores),
-        len(ids),
-        len(archive.folders),
-        len(ranking.detector.scores_),
-        _n_sure(ranking) - sum(any(row["verdict"] == "fault" for row in report) for report in found.values()),
+        shown.scores, len(ids), len(shown.folders), len(shown.scored.detector.scores_), shown.n_faulty_hidden
     )
     faults = faults_frame(rows_of(found, ids)) if any(reports) else None
-    return Top(library, _metadata(library, metadata), faults, embeddings, scored, counts)
-
-
-def _texts(ranking: Ranking, name: str, rows: Int) -> list[str | None]:
-    """Of these loops, in ascending order, without the whole column in memory."""
-    found: list[str | None] = []
-    for start, texts in ranking.parts.texts(name):
-        here = rows[(rows >= start) & (rows < start + len(texts))] - start
-        found += texts.take(pa.array(here)).to_pylist()
-    return found
-
-
-def _n_sure(ranking: Ranking) -> int:
-    """In how many loops the checks are sure of a fault, by the text of what they said."""
-    return sum(pc.sum(pc.match_substring(texts, SURE)).as_py() or 0 for _, texts in ranking.parts.texts("report"))
+    return Top(library, _metadata(library, metadata), faults, shown.embeddings, shown.scored, counts)
 
 
 def _read(text: str | None) -> Mapping[str, Any]:
@@ -146,15 +118,11 @@ def _findings(report: Mapping[str, Any]) -> Report:
 
 
 def _library(
-    archive: Archive,
-    ids: Sequence[str],
-    paths: Sequence[str],
-    files: Sequence[Mapping[str, Any]],
-    may_open: Callable[[Path], bool],
+    shown: Shown, place: Place, files: Sequence[Mapping[str, Any]], may_open: Callable[[Path], bool]
 ) -> Library:
-    places = _Places(archive, may_open)
+    places, paths = _Places(shown.folders, may_open), shown.records.column("path").to_pylist()
     rows, roots, silent = [], {}, {}
-    for loop_id, text, file in zip(ids, paths, files, strict=True):
+    for loop_id, text, file in zip(shown.embeddings.loop_ids, paths, files, strict=True):
         row: dict[str, Any] = {name: _number(file.get(name), usual) for name, usual in NUMBERS.items()}
         row |= {name: str(file.get(name) or "") for name in ("format", "subtype")}
         path, folder, root, reason = places.of(text, row["size_bytes"])
@@ -163,15 +131,15 @@ def _library(
         roots[loop_id] = root
         if reason:
             silent[loop_id] = reason
-    return Library(Path(archive.place.path), loops_frame(rows), reasons_frame(), roots, silent)
+    return Library(Path(place.path), loops_frame(rows), reasons_frame(), roots, silent)
 
 
 class _Places:
     """Where files lie: below which indexed folder, and whether they may be opened. Folders are asked for once."""
 
-    def __init__(self, archive: Archive, may_open: Callable[[Path], bool]) -> None:
+    def __init__(self, folders: Sequence[str], may_open: Callable[[Path], bool]) -> None:
         self._may_open = may_open
-        self._indexed = frozenset(path_from_text(folder) for folder in archive.folders)
+        self._indexed = frozenset(path_from_text(folder) for folder in folders)
         self._known: dict[str, tuple[str, str, bool]] = {}
 
     def of(self, text: str, size_bytes: int) -> tuple[str, str, str, str]:

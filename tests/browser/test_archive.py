@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 SLOW = 120_000  # milliseconds; for a busy machine
 RATE = 22_050
 SHOWN = 12
-FEW = f"from loopscope.archive import top\ntop.FIRST = {SHOWN}\n"
+FEW = f"from loopscope.archive import shown\nshown.FIRST = {SHOWN}\n"
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
 """A project whose folder is an archive: its loops are ranked by a model that learnt from a sample, the most anomalous
 are shown, and the rest is counted."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from loopscope.analysis.scoring import label_of
 from loopscope.archive.drift import drift_of
+from loopscope.archive.kept import KeptRankings
 from loopscope.archive.manifest import Archive, open_archive
 from loopscope.archive.place import Place
 from loopscope.archive.score import rank_parts
-from loopscope.archive.top import FIRST, Top, top_of
+from loopscope.archive.shown import FIRST, Shown, shown_of
+from loopscope.archive.top import Top, top_of
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import LOCAL, ROBUST
 from loopscope.encoders.catalogue import known_encoders
@@ -25,6 +30,8 @@ from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server.visitors import open_to
 from loopscope.wording import stand_out
 
+log = logging.getLogger(__name__)
+
 
 def rank_archive(
     project: Project, store: Store, task: Task, detector: BaseDetector | None, label: str = "", is_new: bool = False
@@ -35,26 +42,50 @@ def rank_archive(
     `label`: the model's, where it has one; `is_new`: the project does not know it yet.
     """
     archive = open_archive(Place.of(project.folder))
+    kept = KeptRankings(archive, FIRST)
+    if detector is not None and detector.encoder_id != archive.encoder_id and not is_new:
+        detector = None  # another encoder made the archive since
+    is_fitted, recipe = detector is None, _recipe(project)
+    detector = kept.model(recipe) if detector is None else detector
+    shown = None if detector is None else kept.ranking(detector)
+    if shown is None:
+        shown = _ranked(archive, kept, detector, recipe, task)
+        shown = replace(shown, drifts=() if is_fitted else None)  # what was learnt from it stands for its folders
+        kept.keep(shown)
+    _show(project, store, top_of(shown, archive.place, open_to(project.owner)), is_fitted, label)
+    _compare_folders(project, archive, kept, shown, task)
+
+
+def _recipe(project: Project) -> tuple[str, str, int]:
+    """Detector, preset and seed; parts hold no patches, which the preset local needs."""
+    plan = project.memory.plan
+    return plan.detector, ROBUST if plan.preset == LOCAL else plan.preset, plan.seed
+
+
+def _ranked(
+    archive: Archive, kept: KeptRankings, detector: BaseDetector | None, recipe: tuple[str, str, int], task: Task
+) -> Shown:
+    """By the detector, or one that learns here, which is kept for others. Raises DataError, Cancelled."""
     parts, paths = archive.present
     if not parts.n_loops:
         raise DataError(f"{display_name(archive.place.path)} holds no loops yet; add a folder with loopscope index.")
-    if detector is not None and detector.encoder_id != parts.encoder_id and not is_new:
-        detector = None  # another encoder made the archive since
-    plan = project.memory.plan
-    preset = ROBUST if plan.preset == LOCAL else plan.preset  # which needs patches, and parts hold none
+    known = None if detector is None else kept.scores(detector)
+    if known is not None:
+        log.info("archive: %d of %d loops keep their scores", int((~np.isnan(known)).sum()), parts.n_loops)
     ranking = rank_parts(
-        *(parts, plan.detector, preset, plan.seed),
+        *(parts, *recipe),
         model=detector,
         paths=paths,
+        known=known,
         on_progress=task.on_progress,
         on_epoch=task.on_epoch,
         should_stop=task.should_stop,
     )
     if detector is None and not ranking.detector.report_.complete:
         raise Cancelled("The training was stopped; the archive and its embeddings stay as they are.")
-    _show(project, store, top_of(ranking, archive, open_to(project.owner), FIRST), detector is None, label)
-    if detector is not None:
-        _compare_folders(project, archive, detector, task)
+    if detector is None:
+        kept.keep_model(recipe, ranking.detector)
+    return shown_of(ranking, archive, FIRST)
 
 
 def _show(project: Project, store: Store, top: Top, is_fitted: bool, label: str) -> None:
@@ -80,15 +111,19 @@ def _show(project: Project, store: Store, top: Top, is_fitted: bool, label: str)
         project.say(f"{detector.name} is ready: {stand_out(project.n_flagged(label) or 0)}")
 
 
-def _compare_folders(project: Project, archive: Archive, detector: BaseDetector, task: Task) -> None:
+def _compare_folders(project: Project, archive: Archive, kept: KeptRankings, shown: Shown, task: Task) -> None:
     """Which folders the model does not stand for; one of an older version cannot say."""
-    try:
-        drifts = drift_of(archive, detector, task.on_progress, task.should_stop)
-    except ModelError:
-        return
+    drifts = shown.drifts
+    if drifts is None:
+        try:
+            found = drift_of(archive, shown.scored.detector, task.on_progress, task.should_stop)
+        except ModelError:
+            return
+        drifts = tuple(one for one in found if one.differs)
+        kept.keep(replace(shown, drifts=drifts))
     now = project.contents.archived
-    if now is not None and (far := tuple(one for one in drifts if one.differs)):
-        project.update(refill=False, archived=replace(now, drifts=far))
+    if now is not None and drifts:
+        project.update(refill=False, archived=replace(now, drifts=drifts))
 
 
 def _title_of(encoder_id: str) -> str:
