@@ -16,6 +16,7 @@
     read_named(path, most_bytes)               of what a user names: a link or a pipe too
     display_name(name)                         a name in valid Unicode
     path_as_text(path), path_from_text(text)   a path in valid Unicode, and back
+    is_address(text)                           whether it names what lies elsewhere, as s3://bucket/loops
 
 Unfinished names are hidden, so no scan finds them. An OSError passes through: the caller knows what was to be written.
 """
@@ -204,6 +205,11 @@ def path_as_text(path: str) -> str:
 def path_from_text(text: str) -> str:
     """The reverse of `path_as_text`."""
     return os.fsdecode(unquote_to_bytes(text.removeprefix(URI))) if text.startswith(URI) else text
+
+
+def is_address(text: object) -> bool:
+    """Whether a text is an address that fsspec may know, as s3://bucket/loops, and no path."""
+    return "://" in str(text)
 
 
 def _part(folder: Path) -> Path:

@@ -441,7 +441,7 @@ def test_what_has_no_version_is_fetched_again_and_not_heard_again(
     """By workers of a cluster neither, who are not told what other folders hold: the archive does not grow by it."""
     system, place, encoder = fsspec.filesystem("memory"), Place.of(tmp_path / "archive"), Counting()
     system.pipe_file(f"{tmp_path}/plain/a.wav", (folder / "copy.wav").read_bytes())
-    monkeypatch.setattr("loopscope.archive.fetched._version", lambda info: "")
+    monkeypatch.setattr("loopscope.archive.fetched.version_of", lambda info: "")
 
     def results_of(work: Any, batches: Any, *given: Any, **options: Any) -> Iterator[Any]:
         encoder, _, should_stop = given

@@ -34,14 +34,14 @@ N_FEATURES = 8
 SHOWN = 12
 
 
-def add_part(archive: Archive, start: int, n: int = 20, seed: int = 0) -> None:
+def add_part(archive: Archive, start: int, n: int = 20, seed: int = 0, folder: str = "/gone") -> None:
     """Loops of one folder."""
     X = np.random.default_rng([seed, start]).normal(size=(n, N_FEATURES))
     ids = [f"loop{number:04d}" for number in range(start, start + n)]
-    where = [f"/gone/{start}/{name}.wav" for name in ids]
+    where = [f"{folder}/{start}/{name}.wav" for name in ids]
     extras = {"report": [json.dumps({"findings": []})] * n}
     archive.write_part(part_name(ids), part_bytes(ids, where, X, archive.encoder_id, extras))
-    archive.with_listing(f"/gone/{start}", ids, where)
+    archive.with_listing(f"{folder}/{start}", ids, where)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import start_walk
 from loopscope.ui.server.media import media_registry, routes
 from loopscope.ui.state import SessionState
+from loopscope.ui.status import how_many
 from tests.golden.clips import plucked
 from tests.tiny import Tiny
 
@@ -105,6 +106,8 @@ def test_an_archive_opens_with_its_most_anomalous_loops_and_counts_the_rest(arch
     state.select(expected[3])
     at.run()
     assert not at.exception and "Hear it beside others" in said(at)
+    assert how_many(state, state.library) == "12 of 40 loops shown"
+    assert "Rank 4 of 40 in the archive" in said(at) and "of 12 shown flagged" in said(at)
     at.session_state["takeaway-open"] = state.choices["takeaway-open"] = True
     at.session_state["takeaway-list"] = state.choices["takeaway-list"] = "All"
     at.run()

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import pandas as pd
 import pytest
 import soundfile as sf
+from streamlit.runtime.scriptrunner import StopException
 
 from loopscope import __version__
 from loopscope.analysis.scoring import fit_detector
@@ -26,6 +28,8 @@ from loopscope.detection.saved import save_model
 from loopscope.embeddings import embed_library
 from loopscope.encoders.catalogue import ENCODERS
 from loopscope.library import scan_folder
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.registry import ProjectRegistry
 from tests.golden.clips import plucked
 from tests.test_pages import start, state_of
 from tests.tiny import Tiny
@@ -209,6 +213,38 @@ def test_a_new_tab_shows_the_folder_that_the_command_named_once(
     assert not at.exception and state_of(at).project.folder == studio
     at.run()
     assert len(walks) == 1, "only once: the next folder is the user's to choose"
+
+
+@pytest.mark.parametrize("moment", ["started", "entered"])
+def test_a_first_run_that_ends_in_the_middle_leaves_the_next_one_to_show_the_walk(
+    studio: Path, monkeypatch: pytest.MonkeyPatch, loopscope_home: Path, moment: str
+) -> None:
+    """Streamlit ends it where the connection is lost for a moment: the walk went on, and no tab showed it for good."""
+    ends: list[str] = []
+
+    def walk(project: Project, *_: object, **__: object) -> object:
+        if moment == "started" and not ends:
+            ends.append(moment)
+            raise StopException
+        return project.tasks.start("walk", "Analysing", lambda task: never.wait(60))
+
+    def enter(self: ProjectRegistry, visitor: str, project: Project) -> None:
+        if moment == "entered" and not ends:
+            ends.append(moment)
+            raise StopException
+
+    never = threading.Event()
+    monkeypatch.setattr("loopscope.ui.views.library.start_walk", walk)
+    monkeypatch.setattr(ProjectRegistry, "enter", enter)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(studio))
+    at = start()
+    assert ends == [moment]
+    at.run()
+    state = state_of(at)
+    assert not at.exception and state.project.folder == studio and state.follows
+    assert state.project.tasks.running("walk") and "No folder chosen yet" not in str(at.main)
+    assert "path" not in [field.key for field in at.text_input], "no first screen"
+    never.set()
 
 
 def test_a_stranger_does_not_get_the_folder_that_the_command_named(

@@ -94,9 +94,12 @@ def test_a_run_that_ends_while_its_project_is_waited_for_leaves_the_next_one_to_
 def page_that_is_entered() -> None:
     import streamlit as st
 
-    from loopscope.ui.state import enter
+    from loopscope.ui.state import enter, settle
 
-    st.markdown(str(enter(st.session_state["page"]).follows))
+    state = enter(st.session_state["page"])
+    if state.page == "explore" and st.session_state["to its end"]:
+        settle(state)
+    st.markdown(str(state.follows))
 
 
 def test_a_late_word_of_the_library_page_does_not_keep_the_walk_from_opening_explore(
@@ -105,8 +108,8 @@ def test_a_late_word_of_the_library_page_does_not_keep_the_walk_from_opening_exp
     """Explore is entered, and then a run of the Library page that the browser asked for before it heard of that."""
     at = AppTest.from_function(page_that_is_entered, default_timeout=60)
 
-    def entered(page: str) -> str:
-        at.session_state["page"] = page
+    def entered(page: str, to_its_end: bool = True) -> str:
+        at.session_state["page"], at.session_state["to its end"] = page, to_its_end
         at.run()
         assert not at.exception
         return str(at.markdown[0].value)
@@ -116,6 +119,8 @@ def test_a_late_word_of_the_library_page_does_not_keep_the_walk_from_opening_exp
     monkeypatch.setattr(state_module, "LED_S", 60.0)
     assert [entered(page) for page in ("library", "explore", "library")] == ["True"] * 3
     monkeypatch.setattr(state_module, "LED_S", -1.0)
+    half = [entered(page, to_its_end=False) for page in ("explore", "library", "explore", "library")]
+    assert half == ["True"] * 4, "however long it takes to draw Explore"
     assert [entered(page) for page in ("explore", "library")] == ["True", "False"], "who goes back later stays there"
 
 

@@ -3,6 +3,7 @@
 Elsewhere a file system's package raises errors of its own kinds; whatever it is, it is one sentence.
 """
 
+import io
 import posixpath
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -117,12 +118,21 @@ class Place:
             yield pq.ParquetFile(source)
 
     def _opened(self) -> Any:
-        return self.system.open(self.path, "rb")
+        file = self.system.open(self.path, "rb")
+        try:
+            file.seek(1)
+            file.seek(0)
+        except (OSError, ValueError):  # a web server that gives files as a whole only
+            with self.system.open(self.path, "rb") as whole:
+                return io.BytesIO(whole.read())
+        return file
 
     def _info(self) -> Mapping[str, Any] | None:
         try:
             info: Mapping[str, Any] = self.system.info(self.path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if (cause := error.__cause__) is not None and _is_trouble(cause):
+                raise cause from None
             return None
         return info
 
@@ -157,6 +167,12 @@ def version_of(info: Mapping[str, Any]) -> str:
     """What tells this content of a file from another, "" where nobody says."""
     tells = [str(info[name]) for name in TELLS if info.get(name)]
     return f"{info.get('size')} {tells[0]}" if tells else ""
+
+
+def _is_trouble(cause: BaseException) -> bool:
+    """Whether a file is said to be missing where nobody could look: fsspec's http says so of a server that is gone."""
+    nobody_there = isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError)
+    return nobody_there or getattr(cause, "status", 404) != 404
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from loopscope.errors import LibraryError, LoopscopeError
+from loopscope.files import is_address
 
 NEEDED = "streamlit"
 
@@ -14,10 +15,10 @@ NEEDED = "streamlit"
     short_help="Open the app, on a folder if one is named.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
 )
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=click.Path())
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def app(folder: Path | None, options: tuple[str, ...]) -> None:
-    """Opens the app in the browser, with FOLDER analysed where one is named.
+def app(folder: str | None, options: tuple[str, ...]) -> None:
+    """Opens the app in the browser, with FOLDER analysed where one is named; an archive may lie at an address.
 
     OPTIONS go on to Streamlit, which lists them with `streamlit run --help`; each has a value, also true and false.
 
@@ -25,6 +26,7 @@ def app(folder: Path | None, options: tuple[str, ...]) -> None:
     Examples:
       loopscope
       loopscope app ~/Music/Loops
+      loopscope app s3://label/archive
       loopscope app --server.port 8600 --server.headless true
     """
     if find_spec(NEEDED) is None:
@@ -32,17 +34,30 @@ def app(folder: Path | None, options: tuple[str, ...]) -> None:
             "The app needs Streamlit and Plotly, which are not installed; run pip install 'loopscope[app]', or "
             "uvx 'loopscope[app]'."
         )
-    folder, passed_on = _told_apart(folder, options)
-    if folder is not None and not folder.is_dir():
-        raise LibraryError(f"There is no folder {str(folder)!r}; check the spelling.")
+    named, passed_on = _told_apart(folder, options)
+    if isinstance(named, str):
+        _check_archive(named)
+    elif named is not None and not named.is_dir():
+        raise LibraryError(f"There is no folder {str(named)!r}; check the spelling.")
     from loopscope.ui.server.start import serve
 
-    serve(folder, passed_on)
+    serve(named, passed_on)
 
 
-def _told_apart(folder: Path | None, options: tuple[str, ...]) -> tuple[Path | None, list[str]]:
-    """The folder and what is for Streamlit, each of whose options has a value: behind a sign of equality, or next."""
-    words = [*([] if folder is None else [str(folder)]), *options]
+def _check_archive(address: str) -> None:
+    """Raises DataError unless an archive lies there that can be read from here."""
+    from loopscope.archive.manifest import open_archive
+    from loopscope.archive.place import Place
+
+    open_archive(Place.of(address))
+
+
+def _told_apart(folder: str | None, options: tuple[str, ...]) -> tuple[Path | str | None, list[str]]:
+    """The folder, or the address as text, and what is for Streamlit.
+
+    Each of Streamlit's options has a value: behind a sign of equality, or next.
+    """
+    words = [*([] if folder is None else [folder]), *options]
     before = ["", *words]
     free = [
         number
@@ -53,4 +68,5 @@ def _told_apart(folder: Path | None, options: tuple[str, ...]) -> tuple[Path | N
         raise LibraryError(f"There are two folders, {words[free[0]]!r} and {words[free[1]]!r}; name one.")
     if not free:
         return None, words
-    return Path(words[free[0]]), words[: free[0]] + words[free[0] + 1 :]
+    named = words[free[0]]
+    return named if is_address(named) else Path(named), words[: free[0]] + words[free[0] + 1 :]

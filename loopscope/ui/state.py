@@ -17,17 +17,18 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from loopscope.analysis.scoring import ScoredLoops
 from loopscope.embeddings import EmbeddingSet
+from loopscope.files import is_address
 from loopscope.library import Library
 from loopscope.metadata.collect import MetadataTable
 from loopscope.ui.projects.contents import Contents, EncoderNote
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.server.published import session_token
-from loopscope.ui.server.visitors import open_to, owner
+from loopscope.ui.server.visitors import LOCAL, open_to, owner
 
 _KEY = "loopscope"
 READING_S = 2.0  # then a page says that the project is being opened
-LED_S = 1.0  # after Explore was opened for the user
+LED_S = 1.0  # after Explore was drawn for the user
 REST_S = 10.0  # after which a tab that has gone lets go of what it showed
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class SessionState:
     arrived: bool = False  # what its address names is shown
     page: str = ""
     follows: bool = False  # the walk it started may open Explore
-    led_at: float | None = None  # when it did
+    led_at: float | None = None  # when Explore, which it did open, was drawn to its end
     selected: str | None = None
     lasso: tuple[str, ...] = ()
     filtered: tuple[str, ...] | None = None  # None: every loop
@@ -192,13 +193,19 @@ def _still_follows(state: SessionState, page: str) -> bool:
     """Whether the walk may open Explore, where another page is entered: until it has.
 
     What the browser asked of the Library page before it heard of Explore may come a moment later; it would end Explore
-    half-drawn and leave the Library page for good.
+    half-drawn and leave the Library page for good. How long Explore takes to draw is the machine's affair.
     """
     if page == "explore":
-        state.led_at = time.monotonic()
+        state.led_at = None
         return state.follows
     late = state.led_at is not None and time.monotonic() - state.led_at > LED_S
     return state.follows and page == "library" and not late
+
+
+def settle(state: SessionState) -> None:
+    """Call once Explore is drawn to its end: a walk that was to open it has done so."""
+    if state.follows and state.led_at is None:
+        state.led_at = time.monotonic()
 
 
 def _arrive(state: SessionState) -> None:
@@ -233,8 +240,12 @@ def _enter(project: Project) -> None:
 
 
 def may_open(folder: str) -> bool:
-    """Whether this session may read a folder again that was opened before."""
-    return open_to(session().owner)(Path(folder))
+    """Whether this session may read a folder again that was opened before.
+
+    What lies at an address only the person at this machine: with this machine's keys, from within its network.
+    """
+    visitor = session().owner
+    return visitor == LOCAL if is_address(folder) else open_to(visitor)(Path(folder))
 
 
 def open_project(project: Project, selected: str | None = None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from loopscope.library import Library
 from loopscope.ui.components import encoder_name, plain, task_line
 from loopscope.ui.explorer.packing import pack_view
 from loopscope.ui.explorer.view import explorer_view
@@ -24,12 +25,18 @@ def show_status() -> None:
             st.caption(f"Opening {plain(state.project.name)} …" if state.project.id else "No folder chosen yet.")
             return
         name = state.project.name or Path(state.library.root).name
-        st.markdown(f"**{plain(name)}** · {len(state.library.unique):,} loops")
+        st.markdown(f"**{plain(name)}** · {how_many(state, state.library)}")
         if state.embeddings is None:
             st.caption("Not embedded yet.")
             return
         st.caption(f"Encoder: {plain(encoder_name())}")
         st.caption(f"Model: {plain(state.active)}" if state.active else "No model yet.")
+
+
+def how_many(state: SessionState, library: Library) -> str:
+    """Loops; of an archive those that are shown of all."""
+    shown, archived = len(library.unique), state.seen.archived
+    return f"{shown:,} loops" if archived is None else f"{shown:,} of {len(archived.counts.scores):,} loops shown"
 
 
 def _status_of(state: SessionState) -> None:

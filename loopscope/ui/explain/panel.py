@@ -53,7 +53,7 @@ def explain(
         if scored is None or chosen is None:
             st.caption("This loop has no score: it was not embedded, or is not part of this model.")
         else:
-            score_in_words(scored, chosen, table, state.percentile)
+            score_in_words(scored, chosen, table, state.percentile, state.seen.archived)
         if moved:
             st.caption(plain(moved))
         show_sound(state, library, loop_id, finder)

@@ -8,15 +8,19 @@ from loopscope.analysis.scoring import ScoredLoops
 from loopscope.analysis.triage import percentile_in_words
 from loopscope.figures.loop import SHOWN_CARRIERS, carriers_figure
 from loopscope.ui.explain.selected import Selected
+from loopscope.ui.projects.contents import Archived
 from loopscope.ui.widgets.figure import show_figure
 
 
-def score_in_words(scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, percentile: float) -> None:
-    """Rank and percentile."""
+def score_in_words(
+    scored: ScoredLoops, chosen: Selected, table: pd.DataFrame, percentile: float, archived: Archived | None = None
+) -> None:
+    """Rank and percentile; of an archive, whose most anomalous loops the table has, the rank among all of it."""
     row = chosen.row
     rank = int(row["rank"])
+    among = f"{table['loop_id'].nunique():,}" if archived is None else f"{len(archived.counts.scores):,} in the archive"
     st.caption(
-        f"{percentile_in_words(float(row['percentile']), rank)} Rank {rank:,} of {table['loop_id'].nunique():,}, "
+        f"{percentile_in_words(float(row['percentile']), rank)} Rank {rank:,} of {among}, "
         f"score {row['score']:.4g}; {_standing(bool(row['is_anomaly']))} at the threshold of {percentile:g} %."
     )
 

@@ -41,7 +41,7 @@ def rank_archive(
 
     `label`: the model's, where it has one; `is_new`: the project does not know it yet.
     """
-    archive = open_archive(Place.of(project.folder))
+    archive = open_archive(Place.of(project.address))
     kept = KeptRankings(archive, FIRST)
     if detector is not None and detector.encoder_id != archive.encoder_id and not is_new:
         detector = None  # another encoder made the archive since

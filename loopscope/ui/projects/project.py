@@ -129,7 +129,8 @@ class Project:
     def __init__(self, row: ProjectRow | None = None, store: Store | None = None) -> None:
         self.id = row.project_id if row else ""
         self.owner = row.owner if row else LOCAL
-        self.folder = Path(row.folder) if row else Path()
+        self.address = row.folder if row else ""  # the folder, or where an archive lies elsewhere (s3://…)
+        self.folder = Path(self.address)
         self.name = row.name if row else ""
         self.opened_at = row.opened_at if row else 0.0
         self.memory = Remembered.from_row(row.state) if row else Remembered()
@@ -145,9 +146,9 @@ class Project:
         self._views: OrderedDict[Hashable, Any] = OrderedDict()
 
     @classmethod
-    def new(cls, owner: str, folder: Path, plan: Plan, store: Store) -> "Project":
-        """A project for a folder that is analysed for the first time."""
-        name = display_name(folder.name or str(folder))
+    def new(cls, owner: str, folder: Path | str, plan: Plan, store: Store) -> "Project":
+        """A project for a folder that is analysed for the first time, or for the address of an archive."""
+        name = display_name(Path(folder).name or str(folder))
         row = ProjectRow(secrets.token_urlsafe(9), owner, str(folder), name, time.time())
         project = cls(row, store)
         project.memory.plan = plan
@@ -190,7 +191,7 @@ class Project:
         if self._store is None or not self.id:
             return
         with self.lock:
-            row = ProjectRow(self.id, self.owner, str(self.folder), self.name, self.opened_at, asdict(self.memory))
+            row = ProjectRow(self.id, self.owner, self.address, self.name, self.opened_at, asdict(self.memory))
         self._store.put_project(row)
 
     def say(self, text: str) -> None:

@@ -38,8 +38,8 @@ class ProjectRegistry:
         """The projects of an owner, the one opened last first."""
         return self.store.get_projects(owner)
 
-    def create(self, owner: str, folder: Path, plan: Plan) -> Project:
-        """The owner's project of this folder, or a new one. No work is started."""
+    def create(self, owner: str, folder: Path | str, plan: Plan) -> Project:
+        """The owner's project of this folder or address, or a new one. No work is started."""
         with self._lock:
             row = next((row for row in self.known(owner) if row.folder == str(folder)), None)
             if row is None:

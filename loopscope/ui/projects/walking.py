@@ -14,7 +14,7 @@ from loopscope.embeddings import EmbeddingSet, embed_library
 from loopscope.encoders.base import Encoder, hearing_inside, load_encoder
 from loopscope.errors import Cancelled, DataError, EncoderError
 from loopscope.faults.check import STAGE as CHECKING
-from loopscope.files import display_name, is_file
+from loopscope.files import display_name, is_address, is_file
 from loopscope.metadata.listening import STAGE as LISTENING
 from loopscope.progress import ProgressCallback
 from loopscope.store import Store
@@ -56,7 +56,7 @@ def start_walk(
         if compute:
             project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
-        if is_archive_folder(folder):
+        if is_address(project.address) or is_archive_folder(folder):
             _rank(project, store, task, retrain)
             return
         put_back_left_aside(project)

@@ -18,7 +18,7 @@ from loopscope.ui.projects.registry import project_registry
 from loopscope.ui.projects.walking import is_busy, start_walk
 from loopscope.ui.server.media import media_registry, session_token
 from loopscope.ui.server.messages import kept_in
-from loopscope.ui.state import SessionState, kept, recall, remember, session
+from loopscope.ui.state import SessionState, kept, recall, remember, session, settle
 from loopscope.ui.views.archived import count_archive, offer_refit
 from loopscope.ui.views.families import families
 from loopscope.ui.views.known_projects import show_changes
@@ -44,6 +44,7 @@ def explore_step(library: Library) -> None:
         offer_refit(state, state.seen.archived)
     _publish(state, library)
     _view(library, kind)
+    settle(state)
 
 
 def _head(state: SessionState) -> str:

@@ -7,8 +7,10 @@ import streamlit as st
 
 from loopscope.allowed_folders import allowed_roots, check_root, is_allowed, is_loopback
 from loopscope.errors import LibraryError
+from loopscope.files import is_address
 from loopscope.library import list_subfolders
 from loopscope.ui.components import plain, show_failure
+from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import session
 
 LISTED = 300
@@ -42,8 +44,8 @@ def _allow(folder: Path) -> None:
     session().browsed = folder
 
 
-def typed_path() -> Path | None:
-    """The path box with its button; None until a good path was confirmed."""
+def typed_path() -> Path | str | None:
+    """The path box with its button; None until a good path, or an archive's address, was confirmed."""
     with st.form("path-form", border=False):
         left, right = st.columns([4, 1], vertical_alignment="bottom")
         path = left.text_input("Path", placeholder="/Users/me/Music/Loops", key="path").strip()
@@ -52,8 +54,16 @@ def typed_path() -> Path | None:
         if pressed:
             st.error("Type the path of a folder first, or choose one in the browser below.")
         return None
-    folder = checked(path)
+    folder = _allowed_address(path) if is_address(path) else checked(path)
     return folder if pressed else None
+
+
+def _allowed_address(address: str) -> str | None:
+    """Only for the person at this machine: it is read with this machine's keys, from within its network."""
+    if session().owner == LOCAL:
+        return address
+    st.error("Archives at an address are opened by whoever sits at the app's machine; ask its owner.")
+    return None
 
 
 @st.cache_data(ttl=CACHE_S, show_spinner=False)

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from loopscope.analysis.walk import Plan
-from loopscope.config import paths
+from loopscope.config import FOLDER_VARIABLE, paths
 from loopscope.demo import make_demo_library
 from loopscope.figures.library import count_bars, duration_histogram, tempo_histogram
 from loopscope.library import Library, library_statistics
@@ -46,14 +46,19 @@ def start_demo() -> None:
     analyse(paths().demo, lambda task: make_demo_library(on_progress=task.on_progress, should_stop=task.should_stop))
 
 
-def analyse(folder: Path, folder_of: Callable[[Task], Path] | None = None) -> None:
-    """Starts the whole walk over a folder, as its project; what is known of it already is not done again."""
-    state, plan = session(), chosen_plan()
-    project = project_registry().create(state.owner, folder, plan)
+def analyse(folder: Path | str, folder_of: Callable[[Task], Path] | None = None) -> None:
+    """Starts the whole walk over a folder, as its project; what is known of it already is not done again.
+
+    The tab has the project before Streamlit hears of this run again: it ends a run wherever the browser asks for
+    another or its connection is lost for a moment, and a walk that began without its tab would show nowhere.
+    """
+    state, plan, registry = session(), chosen_plan(), project_registry()
+    project = registry.create(state.owner, folder, plan)
     retrain = not is_busy(project) and project.change_plan(plan)
-    start_walk(project, project_registry().store, folder_of, retrain=retrain)
-    open_project(project)
+    start_walk(project, registry.store, folder_of, retrain=retrain)
+    state.use_project(project)
     state.follows, state.led_at = True, None
+    open_project(project)
 
 
 def library_step() -> None:
@@ -64,6 +69,7 @@ def library_step() -> None:
     if state.library is None:
         if (folder := named_folder()) is not None:
             analyse(folder)
+            state.choices[FOLDER_VARIABLE] = True
             st.rerun()
         first_screen()
         return
@@ -123,8 +129,10 @@ def show_library(library: Library) -> None:
     """Counts, the report, the paper's Table 1, the loops, and the files left out with their reasons."""
     loops = library.loops
     archived = session().seen.archived
-    st.caption(f"{'Folder' if archived is None else 'Archive'}: {plain(str(library.root))}")
-    if archived is not None:
+    if archived is None:
+        st.caption(f"Folder: {plain(str(library.root))}")
+    else:
+        st.caption(f"Archive: {plain(session().project.address)}")
         count_archive(session(), archived)
     if loops.empty:
         empty_folder(library)
@@ -154,8 +162,9 @@ def show_library(library: Library) -> None:
 def _counts(library: Library) -> None:
     loops = library.loops
     copies = len(loops) - len(library.unique)
+    title = "Loops" if session().seen.archived is None else "Loops shown"
     figures_row(
-        ("Loops", f"{len(loops):,}", "Readable audio files in this folder."),
+        (title, f"{len(loops):,}", "Readable audio files in this folder."),
         ("Together", duration(float(loops["duration_s"].sum())), None),
         ("Exact copies", f"{copies:,}", "Files whose content another file has too; scored once."),
         ("Left out", f"{len(library.rejected):,}", None),
@@ -167,12 +176,15 @@ def _statistics(loops: pd.DataFrame) -> None:
     left, right = st.columns([2, 3])
     left.subheader("Dataset statistics", anchor=False)
     left.dataframe(library_statistics(loops), hide_index=True)
+    known = loops["duration_s"].dropna()  # of vectors made elsewhere nobody says
+    if known.empty:
+        return
     with right:
         show_figure(
-            duration_histogram(loops["duration_s"], height=320),
+            duration_histogram(known, height=320),
             key="durations",
             title="Durations",
-            describe=f"Histogram of the durations of {len(loops):,} loops.",
+            describe=f"Histogram of the durations of {len(known):,} loops.",
         )
 
 

@@ -32,7 +32,8 @@ def plain_view(state: SessionState, library: Library, label: str, scored: Scored
         st.caption(f"The paper's threshold is {DEFAULT_PERCENTILE:.0f} %.")
     threshold = threshold_at(scored.reference_scores, percentile)
     table = score_table(library.unique, scored, percentile)
-    st.markdown(f"**{int(table['is_anomaly'].sum()):,} of {len(table):,} flagged** · score above {threshold:.4g}")
+    among = f"{len(table):,}" if state.seen.archived is None else f"{len(table):,} shown"
+    st.markdown(f"**{int(table['is_anomaly'].sum()):,} of {among} flagged** · score above {threshold:.4g}")
     st.plotly_chart(score_histogram(table, threshold), key="plain-histogram", alt="Histogram of anomaly scores")
     rows, page = page_of(table, "plain")
     choice = st.dataframe(

@@ -1,0 +1,176 @@
+"""Archives at an address open in the app as those on this machine's disks do, for the person at it alone."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import fsspec
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from loopscope.archive.manifest import MANIFEST, make_archive, open_archive
+from loopscope.archive.place import Place
+from loopscope.archive.score import rank_parts
+from loopscope.archive.top import ELSEWHERE
+from loopscope.cli.main import main
+from loopscope.config import FOLDER_VARIABLE, paths
+from loopscope.ui.projects.registry import project_registry
+from tests.s3 import s3_stand_in
+from tests.test_archive_kept import N_FEATURES, SHOWN, add_part
+from tests.test_archive_pages import APP, finish, said, state_of
+
+
+@pytest.fixture(autouse=True)
+def _few_are_shown(loopscope_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("loopscope.ui.projects.archived.FIRST", SHOWN)
+    monkeypatch.setattr("loopscope.ui.state.LED_S", -1.0)  # who goes back to the Library page stays there
+    yield
+    project_registry().end()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a folder behind a plain web server, which gives files as a whole and takes none."""
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def filled(address: str) -> str:
+    """An archive whose sounds lie in the bucket beside it."""
+    archive = make_archive(Place.of(address), "tiny-1", N_FEATURES)
+    for start in (0, 20):
+        add_part(archive, start, folder=f"{address}-loops")
+    return address
+
+
+def opened(address: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.run()
+    at.selectbox(key="detector-name").set_value("knn").run()
+    at.text_input(key="path").set_value(address)
+    next(button for button in at.button if button.label == "Analyse").click().run()
+    finish(at)
+    return at
+
+
+def is_as_ranked(at: AppTest, address: str) -> bool:
+    parts, where = open_archive(Place.of(address)).present
+    expected = rank_parts(parts, "knn", paths=where).table(first=SHOWN)["loop_id"].to_pylist()
+    library = state_of(at).library
+    return library is not None and set(library.unique["loop_id"]) == set(expected)
+
+
+def explored(at: AppTest) -> str:
+    at.switch_page("pages/explore.py").run()
+    assert not at.exception
+    return said(at)
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3"])
+def test_an_archive_at_an_address_opens_and_says_of_sounds_that_lie_elsewhere(kind: str) -> None:
+    with s3_stand_in() as bucket:
+        if kind == "s3":
+            fsspec.filesystem("s3").mkdir(bucket)
+        address = filled(f"{bucket}/archive" if kind == "s3" else f"memory://{uuid.uuid4()}/archive")
+        at = opened(address)
+        assert is_as_ranked(at, address)
+        state = state_of(at)
+        assert set(state.library.silent.values()) == {ELSEWHERE}  # type: ignore[union-attr]
+        assert state.project.address == address and state.project.name == "archive"
+        assert "40 loops in 2 folders" in explored(at)
+        at.switch_page("pages/library.py").run()
+        assert not at.exception and f"Archive: {address}" in said(at)
+        assert len(Place.of(f"{address}/rankings").names()) == 2, "what was ranked is kept there"
+        project_registry().end()
+        again = AppTest.from_file(APP, default_timeout=60)
+        again.query_params["project"] = state.project.id
+        again.run()
+        finish(again)
+        assert is_as_ranked(again, address), "the project that is remembered opens again"
+
+
+def test_an_archive_behind_a_web_server_opens_and_its_ranking_is_kept_here(served: str, tmp_path: Path) -> None:
+    filled(str(tmp_path / "archive"))
+    at = opened(f"{served}/archive")
+    assert is_as_ranked(at, str(tmp_path / "archive"))
+    assert not (tmp_path / "archive" / "rankings").exists()
+    assert len([*(paths().cache / "rankings").glob("*/*")]) == 2
+
+
+def test_the_command_opens_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = filled(f"memory://{uuid.uuid4()}/archive")
+    given: list[object] = []
+    monkeypatch.setattr("loopscope.ui.server.start.serve", lambda *words: given.append(words))
+    assert main(["app", address, "--server.port", "8600"]) == 0
+    assert given == [(address, ["--server.port", "8600"])]
+    monkeypatch.setenv(FOLDER_VARIABLE, address)
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.run()
+    finish(at)
+    assert state_of(at).project.address == address and "40 loops in 2 folders" in explored(at)
+
+
+def test_what_is_wrong_with_an_address_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], served: str, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("loopscope.ui.server.start.serve", lambda *_: pytest.fail("the server was started"))
+    (tmp_path / MANIFEST).write_text("[]")
+    wrong = {
+        f"memory://{uuid.uuid4()}/nothing": "is no archive; make one with loopscope index",
+        "nosuch://bucket/archive": "cannot be",
+        "http://127.0.0.1:9/archive": "check address and access",
+        served: "does not read",
+    }
+    for address, sentence in wrong.items():
+        assert main(["app", address]) == 2
+        command = capfd.readouterr().err
+        assert sentence in command and "Traceback" not in command and len(command.strip().splitlines()) == 1, command
+        at = opened(address)
+        errors = [str(error.value).replace("\\", "") for error in at.error]
+        assert any(sentence in error for error in errors) and not at.exception, (address, errors)
+
+
+def test_a_bucket_without_a_key_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with s3_stand_in() as bucket:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        assert main(["app", f"{bucket}/archive"]) == 2
+        command = capfd.readouterr().err
+        assert "check address and access" in command and len(command.strip().splitlines()) == 1, command
+
+
+def test_a_stranger_opens_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be read with the keys of the app's machine, and from within its network."""
+    monkeypatch.setenv("LOOPSCOPE_ROOTS", str(Path.cwd()))  # as a path the address would lie below
+    monkeypatch.setattr("loopscope.ui.state.owner", lambda: "browser:" + 32 * "x")
+    address = filled(f"memory://{uuid.uuid4()}/archive")
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.run()
+    at.text_input(key="path").set_value(address)
+    next(button for button in at.button if button.label == "Analyse").click().run()
+    time.sleep(0.2)
+    assert "whoever sits at the app" in said(at) and not state_of(at).project.id
+    from loopscope.analysis.walk import Plan
+
+    project = project_registry().create("browser:" + 32 * "x", address, Plan())
+    again = AppTest.from_file(APP, default_timeout=60)
+    again.query_params["project"] = project.id
+    again.run()
+    assert state_of(again).library is None and not project.tasks.any_running()
