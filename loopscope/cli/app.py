@@ -26,7 +26,6 @@ def app(folder: str | None, options: tuple[str, ...]) -> None:
     Examples:
       loopscope
       loopscope app ~/Music/Loops
-      loopscope app s3://label/archive
       loopscope app --server.port 8600 --server.headless true
     """
     if find_spec(NEEDED) is None:
