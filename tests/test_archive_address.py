@@ -36,6 +36,10 @@ class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
+    def end_headers(self) -> None:
+        self.send_header("Accept-Ranges", "none")
+        super().end_headers()
+
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
