@@ -106,6 +106,12 @@ def test_models_never_score_embeddings_of_another_encoder():
         loaded.anomaly_scores(NEW, encoder_id="aisfx")
 
 
+def test_of_models_saved_within_one_second_the_last_is_listed_first():
+    """Whatever their folders are called: a name alone stands for the newest one."""
+    saved = [str(save_model(fitted(), "pack", {})) for _ in range(4)]
+    assert list_models()["path"].tolist() == saved[::-1]
+
+
 def test_listing_and_deleting():
     assert list_models().empty
     first, second = save_model(fitted(), "Pack: one/two", {}), save_model(fitted(), "Pack: one/two", {})

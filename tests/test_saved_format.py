@@ -43,7 +43,7 @@ def test_the_card_tells_thresholds_and_when_it_was_written(detector: BaseDetecto
     flagged = [int((detector.fitted.reference_scores > value).sum()) for value in card["thresholds"].values()]
     assert flagged == sorted(flagged, reverse=True) and card["threshold_95"] == card["thresholds"]["95"]
     saved = datetime.datetime.fromisoformat(card["saved"])
-    assert saved.utcoffset() == datetime.timedelta(0) and saved.microsecond == 0
+    assert saved.utcoffset() == datetime.timedelta(0)
     assert (card["format"], card["name"], card["n_loops"], card["arrays_sha256"]) == (2, "mine", 40, "digest")
 
 

@@ -7,6 +7,7 @@ moved to `damaged/` with the reason, neither deleted nor trusted; whatever lies 
 read or built (`saved_card`).
 """
 
+import datetime
 import hashlib
 import json
 import logging
@@ -124,7 +125,12 @@ def list_models(folder: Path | None = None) -> pd.DataFrame:
         complete = card.get("report", {}).get("complete", True)
         rows.append({"path": str(path), **{key: card[key] for key in LISTED}, "complete": complete})
     table = pd.DataFrame(rows, columns=["path", *LISTED, "complete"], dtype="object")
-    return table.sort_values(["saved", "name"], ascending=[False, True], ignore_index=True)
+    table = table.sort_values(["saved", "name"], ascending=[False, True], ignore_index=True)
+    return table.assign(saved=table["saved"].map(_to_the_second))
+
+
+def _to_the_second(time: str) -> str:
+    return datetime.datetime.fromisoformat(time).isoformat(timespec="seconds")
 
 
 def data_of(place: str | Path) -> object:

@@ -48,7 +48,7 @@ def card_of(detector: BaseDetector, name: str, data_summary: Mapping[str, Any], 
     return {
         "format": FORMAT,
         "name": name,
-        "saved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "saved": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),  # two may come in one second
         "detector": detector.name,
         "preset": detector.preset,
         "seed": detector.seed,
