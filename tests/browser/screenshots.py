@@ -1,6 +1,6 @@
 """`make screenshots`: walks the demo library in a real browser and keeps pictures of every page in docs/screenshots.
 
-Both themes, 1440 and 900 CSS pixels wide. Look at them after a change of layout.
+Both themes, 1440, 900 and 390 CSS pixels wide. Look at them after a change of layout.
 """
 
 import sys
@@ -13,7 +13,7 @@ from loopscope.checkpoints import AISFX, fetch
 from tests.browser.driving import ROOT, choose, chromium, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
-SIZES = ((1440, 900), (900, 1000))
+SIZES = ((1440, 900), (900, 1000), (390, 844))
 LONG = 600_000  # milliseconds
 QUIET_MS = 1500
 
@@ -30,7 +30,10 @@ def press(page: Page, name: str) -> None:
 
 
 def visit(page: Page, name: str) -> None:
-    """Go to a page by the sidebar."""
+    """Go to a page by the sidebar, which a narrow window keeps closed."""
+    opener = page.get_by_test_id("stExpandSidebarButton")
+    if opener.is_visible():
+        opener.click()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
 

@@ -16,7 +16,7 @@ from loopscope.ui.state import SessionState, may_open, open_project, session
 from loopscope.wording import counted, stand_out
 
 SHOWN = 6
-A_ROW = 3
+CARD_PX = 272
 AGES = ((60.0, 1.0, "just now"), (3600.0, 60.0, "min"), (86400.0, 3600.0, "h"), (float("inf"), 86400.0, "days"))
 PICTURE = app_folder() / "assets" / "walk.svg"
 
@@ -78,9 +78,9 @@ def continue_cards() -> None:
         return
     st.subheader("Continue", anchor=False)
     shown = rows if st.session_state.get("projects-all") else rows[:SHOWN]
-    for start in range(0, len(shown), A_ROW):
-        for place, row in zip(st.columns(A_ROW), shown[start : start + A_ROW], strict=False):
-            with place.container(border=True):
+    with st.container(horizontal=True):  # as many a row as there is room for
+        for row in shown:
+            with st.container(border=True, width=CARD_PX):
                 _card(row)
     if len(rows) > len(shown):
         st.toggle(f"Show all {len(rows)} projects", key="projects-all")
