@@ -297,7 +297,7 @@ def planted() -> dict[str, tuple[np.ndarray, str]]:
         "dead_channel": (np.stack([x, np.zeros_like(x)]), "right channel 120 dB down"),
         "near_silence": (1e-4 * x, "nearly silent, 92 dB down"),
         "seam": (sine[: len(sine) - 300], "jump of 50 % at the seam"),
-        "band_limited": (wall, "nothing above 9.0 kHz"),
+        "band_limited": (wall, "nothing above 8.8 kHz"),
     }
 
 

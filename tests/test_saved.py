@@ -77,8 +77,8 @@ def test_a_folder_is_named_after_its_model_in_letters_that_every_system_has(
 def test_the_newest_is_listed_first_with_what_its_card_says(detector: BaseDetector, tmp_path: Path) -> None:
     home = tmp_path / "models"
     assert list_models(home).empty
-    for name, time in (("b", "2026-01-02"), ("a", "2026-01-02"), ("c", "2026-01-03")):
-        says(save_model(detector, name, {}, home), saved=time)
+    for name, day in (("b", 2), ("a", 2), ("c", 3)):
+        says(save_model(detector, name, {}, home), saved=f"2026-01-0{day}T10:00:00+00:00")
     report = json.loads((home / "c" / CARD).read_text())["report"]
     says(home / "a", report=report | {"complete": False})
     says(home / "b", report={name: value for name, value in report.items() if name != "complete"})
