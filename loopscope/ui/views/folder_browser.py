@@ -46,10 +46,9 @@ def _allow(folder: Path) -> None:
 
 def typed_path() -> Path | str | None:
     """The path box with its button; None until a good path, or an archive's address, was confirmed."""
-    with st.form("path-form", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            path = st.text_input("Path", placeholder="/Users/me/Music/Loops", key="path").strip()
-            pressed = st.form_submit_button("Analyse", width="content")
+    with st.form("path-form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        path = st.text_input("Path", placeholder="/Users/me/Music/Loops", key="path").strip()
+        pressed = st.form_submit_button("Analyse", width="content")
     if not path:
         if pressed:
             st.error("Type the path of a folder first, or choose one in the browser below.")
