@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from loopscope.defects import Defect, attempt
 from loopscope.errors import DataError, first_line
-from loopscope.files import display_name, written_whole
+from loopscope.files import display_name, is_address, written_whole
 
 Result = TypeVar("Result")
 _REMEDIES = {
@@ -42,7 +42,7 @@ class Place:
     @classmethod
     def of(cls, address: object) -> "Place":
         """Of a path or an fsspec address. Raises DataError for one that no file system here knows."""
-        if "://" not in str(address):
+        if not is_address(address):
             return cls(fsspec.filesystem("file"), str(Path(str(address)).expanduser().absolute()))
         found = attempt("opening an address", partial(fsspec.core.url_to_fs, str(address)))
         if isinstance(found, Defect):

@@ -22,7 +22,7 @@ from loopscope.detection.thresholds import is_anomaly
 from loopscope.embeddings import EmbeddingSet
 from loopscope.faults.check import faults_frame, rows_of
 from loopscope.faults.file_report import Report, is_report
-from loopscope.files import display_name, path_from_text
+from loopscope.files import display_name, is_address, path_from_text
 from loopscope.library import Library
 from loopscope.library.tables import loops_frame, reasons_frame
 from loopscope.metadata.collect import MetadataTable
@@ -145,7 +145,7 @@ class _Places:
     def of(self, text: str, size_bytes: int) -> tuple[str, str, str, str]:
         """Path, folder to show, root, and why it cannot be heard, "" where it can."""
         path = path_from_text(text)
-        if "://" in path:
+        if is_address(path):
             return path, path.rpartition("/")[0], "", ELSEWHERE
         if not path.startswith("/"):
             return path, "", "", UNKNOWN

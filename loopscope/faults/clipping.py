@@ -40,9 +40,7 @@ EVENT_GAP_S = 0.05
 MIN_TOP = 4  # samples: a shorter top has no shape
 CORNER = 8  # samples before a top, in which its slope is taken
 ROUND_BEND = 0.2  # overdriven stages give 0.1 to 0.22, clipped ones mostly 0.4 and more
-ROUND_BEND_WIDE = (
-    0.3  # where the tops are not level either: what is clipped is so only after a low-pass, and still turns
-)
+ROUND_BEND_WIDE = 0.3  # where tops are not level either: what is clipped is so only after a low-pass, and still turns
 HITS_SHARE = 0.25  # of the time, at most
 ONE_HIT_S = 0.6  # from the start of the file to the last flat top of its only hit
 LEVEL_S, RING_S = 0.02, 0.2

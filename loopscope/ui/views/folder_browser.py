@@ -10,8 +10,7 @@ from loopscope.errors import LibraryError
 from loopscope.files import is_address
 from loopscope.library import list_subfolders
 from loopscope.ui.components import plain, show_failure
-from loopscope.ui.server.visitors import LOCAL
-from loopscope.ui.state import session
+from loopscope.ui.state import may_open, session
 
 LISTED = 300
 CACHE_S = 30.0
@@ -59,7 +58,7 @@ def typed_path() -> Path | str | None:
 
 def _allowed_address(address: str) -> str | None:
     """Only for the person at this machine: it is read with this machine's keys, from within its network."""
-    if session().owner == LOCAL:
+    if may_open(address):
         return address
     st.error("Archives at an address are opened by whoever sits at the app's machine; ask its owner.")
     return None
