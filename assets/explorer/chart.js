@@ -24,8 +24,10 @@ export class Chart {
     this.title = title;
     this.wide = margin;
     this.compact = false; // small beside a larger figure: without titles of the axes
-    /** @type {PlotlyLibrary | null} */
+    /** @type {PlotlyLibrary | null} while there is a plot: from the first drawing until it is closed */
     this.plotly = null;
+    /** @type {Promise<unknown>} what Plotly still does to the plot */
+    this.work = Promise.resolve();
     this.revision = 0; // of the layout
     this.size = ""; // of the frame, as Plotly drew it
     this.plot = /** @type {PlotElement} */ (h("div", { class: "ls-plot", role: "img" }));
@@ -66,7 +68,9 @@ export class Chart {
     const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, responsive: false };
     this.#describe();
     this.session.on("settled focus", () => this.#describe());
-    await Plotly.newPlot(this.plot, this.traces(), this.#wholeLayout(this.chosenRanges()), config);
+    const layout = this.#wholeLayout(this.chosenRanges());
+    await this.follow(Plotly.newPlot(this.plot, this.traces(), layout, config));
+    if (!this.plotly) return; // closed meanwhile
     // A wheel scrolls the page; with Ctrl or ⌘ it zooms the figure.
     const onWheel = (/** @type {WheelEvent} */ event) => event.ctrlKey || event.metaKey || event.stopPropagation();
     this.frame.addEventListener("wheel", onWheel, { capture: true });
@@ -86,7 +90,7 @@ export class Chart {
   /** Redraw, with the colours of the session's theme. @param {Ranges} ranges that stay as they are */
   async repaint(ranges = this.chosenRanges()) {
     if (!this.plotly || !this.session.loops.scored) return;
-    await this.plotly.react(this.plot, this.traces(), this.#wholeLayout(ranges));
+    await this.follow(this.plotly.react(this.plot, this.traces(), this.#wholeLayout(ranges)));
     this.place();
   }
 
@@ -119,8 +123,16 @@ export class Chart {
   }
 
   close() {
+    const { plotly, plot } = this;
     this.resizing?.disconnect();
-    this.plotly?.purge(this.plot);
+    this.plotly = null; // what is on its way to the figure finds it closed
+    this.work.then(() => plotly?.purge(plot)); // under its hands Plotly would fail
+  }
+
+  /** Wait for what Plotly was told to do, as `close` does. @template T @param {Promise<T>} work */
+  follow(work) {
+    this.work = Promise.allSettled([this.work, work]);
+    return work;
   }
 
   get x() {
@@ -147,7 +159,7 @@ export class Chart {
     return {};
   }
 
-  /** Put the layer's marks where they belong after a change of view. */
+  /** Put the layer's marks where they belong after a change of view; nothing where there is no plot. */
   place() {}
 
   /** A click (not a drag) at a place in the plot area. Subclasses act on it. @param {MouseEvent} _event */
@@ -201,8 +213,9 @@ export class Chart {
    * after a quick move is another one. Its drag layer passes a click on only where nothing was dragged.
    */
   #listen() {
-    const move = perFrame((/** @type {PointerEvent} */ event) =>
-      this.#showTip(event, event.buttons ? null : this.hovered(event)),
+    const move = perFrame(
+      (/** @type {PointerEvent} */ event) =>
+        this.plotly && this.#showTip(event, event.buttons ? null : this.hovered(event)),
     );
     this.frame.addEventListener("click", (event) => overPlotArea(event) && this.clicked(event));
     this.frame.addEventListener("pointermove", (event) => overPlotArea(event) && move(event));
@@ -257,6 +270,7 @@ export class Chart {
     if (size === this.size || !this.frame.clientWidth) return;
     const unseen = this.size.startsWith("0 "); // drawn while it had no room: what depends on the room is drawn anew
     this.size = size;
-    Promise.resolve(this.plotly?.Plots.resize(this.plot)).then(() => (unseen ? this.repaint() : this.place()));
+    if (!this.plotly) return;
+    this.follow(this.plotly.Plots.resize(this.plot)).then(() => (unseen ? this.repaint() : this.place()));
   }
 }

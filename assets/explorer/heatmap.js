@@ -47,6 +47,7 @@ export class Heatmap extends Chart {
   /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     await super.draw(Plotly);
+    if (!this.plotly) return; // closed meanwhile
     this.plot.on("plotly_relayout", (change) => this.#zoomed(change));
     this.plot.on("plotly_relayout", () => this.#drawDensities()); // the window may have another width
     this.#drawDensities();
@@ -231,7 +232,7 @@ export class Heatmap extends Chart {
     const traces = this.traces();
     const { z, y, zmin, zmax, colorbar } = traces[0];
     const layout = reset ? { "yaxis.range": [span[1] + 0.5, span[0] + 0.5] } : {};
-    await this.plotly.update(this.plot, { z: [z], y: [y], zmin, zmax, colorbar }, layout);
+    await this.follow(this.plotly.update(this.plot, { z: [z], y: [y], zmin, zmax, colorbar }, layout));
     this.place();
   }
 

@@ -208,15 +208,17 @@ export class Histogram extends Chart {
     if (!this.plotly || !this.session.loops.scored) return;
     const counts = this.#counts();
     const colours = this.#colours();
-    await this.plotly.restyle(
-      this.plot,
-      {
-        y: [counts.all, counts.training, counts.validation],
-        visible: [this.session.focus.active, true, true],
-        "marker.color": [this.session.theme.faint, colours, "rgba(0,0,0,0)"],
-        "marker.line.color": [null, null, colours],
-      },
-      [BACKDROP, TRAINING, VALIDATION],
+    await this.follow(
+      this.plotly.restyle(
+        this.plot,
+        {
+          y: [counts.all, counts.training, counts.validation],
+          visible: [this.session.focus.active, true, true],
+          "marker.color": [this.session.theme.faint, colours, "rgba(0,0,0,0)"],
+          "marker.line.color": [null, null, colours],
+        },
+        [BACKDROP, TRAINING, VALIDATION],
+      ),
     );
     this.#live(true);
   }

@@ -43,7 +43,8 @@ export class NearRings {
     const { session } = this.chart;
     const { loops } = session;
     const rows = await loops.neighbours(row);
-    if (row !== this.row || loops !== session.loops) return;
+    const isClosed = !this.chart.plotly; // while the answer was on its way
+    if (row !== this.row || loops !== session.loops || isClosed) return;
     this.rows = rows.slice(0, MOST_RINGS);
     this.place();
   }

@@ -66,6 +66,7 @@ export class Scatter extends Chart {
   /** @param {PlotlyLibrary} Plotly */
   async draw(Plotly) {
     await super.draw(Plotly);
+    if (!this.plotly) return; // closed meanwhile
     this.plot.on("plotly_selected", (event) => event && this.#selected(event));
     this.plot.on("plotly_deselect", () => this.#lassoed(null));
   }
@@ -177,7 +178,7 @@ export class Scatter extends Chart {
   async #recolour() {
     if (!this.plotly || !this.session.loops.scored) return;
     this.drawnCut = this.session.cut;
-    await this.plotly.restyle(this.plot, { "marker.color": [this.#colours()] }, [0]);
+    await this.follow(this.plotly.restyle(this.plot, { "marker.color": [this.#colours()] }, [0]));
     this.overlay.hidden = true;
   }
 
@@ -254,7 +255,7 @@ export class Scatter extends Chart {
     if (!this.plotly) return;
     const name = ["xaxis", "yaxis"][axis];
     const layout = { [`${name}.title.text`]: this.#axisTitle(axis), [`${name}.autorange`]: true };
-    await this.plotly.update(this.plot, { ["xy"[axis]]: [this.#drawn(axis)] }, layout);
+    await this.follow(this.plotly.update(this.plot, { ["xy"[axis]]: [this.#drawn(axis)] }, layout));
     this.place();
   }
 

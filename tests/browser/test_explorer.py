@@ -639,3 +639,32 @@ def test_the_threshold_moves_by_keyboard_and_python_hears_where_it_rests(explore
     assert not audio(explorer)["playing"], "arrow keys on the handle do not audition"
     explorer.get_by_role("button", name="Back to 95").click()
     wait_until(lambda: heard(explorer)["percentile"] == 95.0, "the paper's percentile")
+
+
+LATE_ANSWERS = """async () => {
+    const { explorer } = window.__loopscope;
+    const { loops, session, plotly } = explorer;
+    const { histogram, scatter, heatmap } = explorer.views;
+    let answer;
+    loops.near.clear();
+    loops.askNear = () => new Promise((resolve) => (answer = resolve));
+    const row = (session.selected + 2) % loops.n;
+    session.select(row);
+    while (!answer) await new Promise(requestAnimationFrame); // asked for once the selection rests
+    const repainted = [histogram, scatter, heatmap].map((chart) => chart.repaint());
+    const drawn = scatter.draw(plotly);
+    session.setPercentile(60); // painted in the next frame
+    explorer.close();
+    answer([row ? 0 : 1]);
+    await Promise.all([...repainted, drawn]);
+    session.select(row ? 0 : 1);
+    session.setPercentile(70, { settled: true });
+    await new Promise((done) => setTimeout(done, 400));
+    return [histogram, scatter, heatmap].filter(({ plot }) => plot.data).length;
+}"""
+
+
+def test_answers_on_their_way_to_an_explorer_that_was_closed_touch_no_figure(explorer: Page) -> None:
+    """As when the server stops while a question is out; the page's console stays empty, which its fixture sees."""
+    at_rest(explorer)
+    assert explorer.evaluate(LATE_ANSWERS) == 0, "every figure is taken apart in the end"
