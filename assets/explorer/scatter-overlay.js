@@ -13,7 +13,7 @@ import { rgb } from "./theme.js";
  */
 export function paintRows(scatter, [from, to], colour, size) {
   const { overlay, x, y } = scatter;
-  const { loops, focus } = scatter.session;
+  const { focus } = scatter.session;
   overlay.style.cssText = `left:${x.start}px;top:${y.start}px;width:${x.length}px;height:${y.length}px`;
   const context = fitCanvas(overlay, x.length, y.length);
   if (from === to) return;
@@ -24,8 +24,8 @@ export function paintRows(scatter, [from, to], colour, size) {
   const [r, g, b] = rgb(colour);
   const stamp = disc((size * ratio) / 2);
   const inks = stamp.map(([, , alpha]) => ((Math.round(alpha * 217) << 24) | (b << 16) | (g << 8) | r) >>> 0);
-  const [xs, ys] = scatter.shown.map((k) => loops.component(k));
-  // Both axes are linear: pixel = value · slope + start.
+  const [xs, ys] = scatter.axes.places;
+  // Of places both axes are linear: pixel = place · slope + start.
   const [ax, bx] = linear(x, ratio);
   const [ay, by] = linear(y, ratio);
   for (let row = from; row < to; row += 1) {

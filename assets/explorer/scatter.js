@@ -1,17 +1,19 @@
 // Scatter of two principal components. One WebGL trace whose points carry their colour as channels, which Plotly need not
 // parse (of 50,000 codes on a colour scale it makes and parses 50,000 strings: 0.3 s, at the first drawing and at every
-// change); rows are drawn by ascending score, so flagged points lie on top. While the threshold moves, only the points that change colour are painted, on a
-// canvas above the plot (scatter-overlay.js).
+// change); rows are drawn by ascending score, so flagged points lie on top. While the threshold moves, only the points
+// that change colour are painted, on a canvas above the plot (scatter-overlay.js).
 
 import { Chart } from "./chart.js";
 import { button, h, icon, perFrame } from "./dom.js";
 import * as format from "./format.js";
+import { MapAxes } from "./map-axes.js";
 import { NearRings } from "./near-rings.js";
 import { plotArea } from "./plotly-internals.js";
 import { paintRows } from "./scatter-overlay.js";
-import { axisOf, rgba } from "./theme.js";
+import { rgba, axisOf as themedAxis } from "./theme.js";
 
 const [NORMAL, FLAGGED, DIMMED] = [0, 1, 2];
+const AXES = /** @type {const} */ (["xaxis", "yaxis"]);
 const REACH = 6; // pixels around a point that still mean it
 
 /** @type {[IconName, string, string][]} Plotly's drag modes, which are the icons' names */
@@ -25,15 +27,16 @@ export class Scatter extends Chart {
   /** @param {Session} session @param {{ onHover: Picked, onLasso: (mask: Uint8Array | null) => void }} hears */
   constructor(session, { onHover, onLasso }) {
     const choices = ["x", "y"].map((axis) => h("select", { "aria-label": `Component on the ${axis} axis` }));
-    super(session, { name: "scatter", title: "Map", tools: choices });
+    const scaleButton = button("", { onclick: () => this.#toggleScale() });
+    super(session, { name: "scatter", title: "Map", tools: [scaleButton, ...choices] });
     this.onHover = onHover;
     this.onLasso = onLasso;
-    this.wanted = [0, 1]; // components on the x and y axis
-    this.shown = this.#shown();
+    this.axes = new MapAxes(session);
+    this.scaleButton = scaleButton;
     this.choices = choices;
     this.dragmode = "pan";
     for (const [axis, choice] of choices.entries()) choice.addEventListener("change", () => this.#choose(axis));
-    this.#fillChoices();
+    this.#showAxes();
     this.tools.prepend(...this.#dragTools());
     this.ring = h("div", { class: "ls-ring", hidden: true });
     this.overlay = h("canvas", { class: "ls-overlay", hidden: true, "aria-hidden": "true" });
@@ -48,8 +51,8 @@ export class Scatter extends Chart {
 
   /** Take the session's loops of now; `show` draws them. @param {(row: number) => number} moved where rows of before are now */
   adopt(moved) {
-    this.shown = this.#shown();
-    this.#fillChoices();
+    this.axes.arrange();
+    this.#showAxes();
     this.near.adopt(moved);
     this.tip.hidden = true;
   }
@@ -57,7 +60,7 @@ export class Scatter extends Chart {
   /** Zoom in on what is no longer there shows nothing: then the figure takes its own ranges. */
   chosenRanges() {
     const ranges = super.chosenRanges();
-    const [xs, ys] = this.shown.map((k) => this.session.loops.component(k));
+    const [xs, ys] = this.axes.places;
     const within = (/** @type {number} */ value, /** @type {Span | undefined} */ range) =>
       !range || (value >= range[0] && value <= range[1]);
     return xs.some((x, row) => within(x, ranges.xaxis) && within(ys[row], ranges.yaxis)) ? ranges : {};
@@ -69,6 +72,7 @@ export class Scatter extends Chart {
     if (!this.plotly) return; // closed meanwhile
     this.plot.on("plotly_selected", (event) => event && this.#selected(event));
     this.plot.on("plotly_deselect", () => this.#lassoed(null));
+    this.plot.on("plotly_relayout", () => this.#renewTicks());
   }
 
   traces() {
@@ -79,8 +83,8 @@ export class Scatter extends Chart {
       {
         type: hasWebGL() ? "scattergl" : "scatter",
         mode: "markers",
-        x: this.#drawn(0),
-        y: this.#drawn(1),
+        x: this.axes.drawn(0),
+        y: this.axes.drawn(1),
         marker: {
           size: this.#size(),
           opacity: 0.85,
@@ -94,19 +98,21 @@ export class Scatter extends Chart {
   }
 
   layout() {
-    const { theme } = this.session;
+    const ranges = this.chosenRanges();
+    const axisOf = (/** @type {number} */ axis) =>
+      themedAxis(this.session.theme, this.axes.title(axis), this.axes.ticks(axis, this.compact, ranges[AXES[axis]]));
     return {
       margin: this.margin,
       dragmode: this.dragmode,
-      xaxis: axisOf(theme, this.#axisTitle(0)),
-      yaxis: axisOf(theme, this.#axisTitle(1)),
-      newselection: { line: { color: theme.text, width: 1, dash: "dot" } },
+      xaxis: axisOf(0),
+      yaxis: axisOf(1),
+      newselection: { line: { color: this.session.theme.text, width: 1, dash: "dot" } },
     };
   }
 
   describe() {
     const { loops, flagged } = this.session;
-    return `Scatter of ${format.loops(loops.scored)}, ${format.count(flagged)} flagged: ${this.#axisTitle(0)} against ${this.#axisTitle(1)}. The list beside it holds the same loops.`;
+    return `Scatter of ${format.loops(loops.scored)}, ${format.count(flagged)} flagged: ${this.axes.title(0)} against ${this.axes.title(1)}. The list beside it holds the same loops.`;
   }
 
   place() {
@@ -121,26 +127,15 @@ export class Scatter extends Chart {
 
   shapes() {
     if (this.session.selected < 0) return [];
-    const [x, y] = this.shown.map((k) => this.session.loops.component(k)[this.session.selected]);
+    const [x, y] = this.axes.places.map((places) => places[this.session.selected]);
     const pixel = { xsizemode: "pixel", ysizemode: "pixel", xanchor: x, yanchor: y, x0: -8, x1: 8, y0: -8, y1: 8 };
     return [{ type: "circle", ...pixel, line: { color: this.session.theme.selected, width: 2.5 } }];
   }
 
   /** @param {number} row @returns {[number, number]} pixels in the frame of its point */
   pixels(row) {
-    const [x, y] = this.shown.map((k) => this.session.loops.component(k)[row]);
+    const [x, y] = this.axes.places.map((places) => places[row]);
     return [this.x.pixel(x), this.y.pixel(y)];
-  }
-
-  /** What is drawn along an axis: loops that have a score. @param {number} axis 0 for x, 1 for y */
-  #drawn(axis) {
-    const { loops } = this.session;
-    return loops.component(this.shown[axis]).subarray(loops.unscored);
-  }
-
-  #shown() {
-    const last = Math.max(0, this.session.loops.components - 1);
-    return this.wanted.map((k) => Math.min(k, last));
   }
 
   #size() {
@@ -158,12 +153,6 @@ export class Scatter extends Chart {
     for (let row = unscored; row < n; row += 1)
       all[row - unscored] = colours[!focus.has(row) ? DIMMED : row >= cut ? FLAGGED : NORMAL];
     return all;
-  }
-
-  /** @param {number} axis 0 for x, 1 for y */
-  #axisTitle(axis) {
-    const k = this.shown[axis];
-    return `PC ${k + 1} · ${format.percent(this.session.loops.explained[k])} of variance`;
   }
 
   /** Paint the points between the cut that Plotly drew and the cut that holds now. */
@@ -207,7 +196,7 @@ export class Scatter extends Chart {
    */
   rowUnder(event) {
     const { loops } = this.session;
-    const [xs, ys] = this.shown.map((k) => loops.component(k));
+    const [xs, ys] = this.axes.places;
     const [x, y] = [this.valueAt(this.x, event), this.valueAt(this.y, event)];
     const [sx, sy] = [this.x, this.y].map((axis) => (axis.pixel(1) - axis.pixel(0)) ** 2); // squared pixels per unit
     let [nearest, row] = [(this.#size() / 2 + REACH) ** 2, -1];
@@ -235,8 +224,12 @@ export class Scatter extends Chart {
     this.onLasso(mask);
   }
 
-  #fillChoices() {
+  /** Which components are shown and which there are; the scale is offered only where it makes a difference. */
+  #showAxes() {
     const { components } = this.session.loops;
+    const { shown, canAsinh } = this.axes;
+    this.scaleButton.hidden = !canAsinh;
+    [this.scaleButton.textContent, this.scaleButton.title] = this.axes.scaleWords;
     for (const [axis, choice] of this.choices.entries()) {
       if (choice.options.length !== components) {
         const options = Array.from({ length: components }, (_, k) =>
@@ -244,19 +237,41 @@ export class Scatter extends Chart {
         );
         choice.replaceChildren(...options);
       }
-      choice.value = String(this.shown[axis]);
+      choice.value = String(shown[axis]);
     }
   }
 
   /** @param {number} axis 0 for x, 1 for y */
   async #choose(axis) {
-    this.wanted[axis] = this.shown[axis] = Number(this.choices[axis].value);
+    const ranges = this.chosenRanges();
+    delete ranges[AXES[axis]];
+    this.axes.choose(axis, Number(this.choices[axis].value));
+    await this.#redraw(ranges);
+  }
+
+  async #toggleScale() {
+    this.axes.toggleScale();
+    await this.#redraw({});
+  }
+
+  /** @param {import("./chart.js").Ranges} ranges that stay */
+  async #redraw(ranges) {
+    this.#showAxes();
+    await this.repaint(ranges);
     this.session.emit("view");
-    if (!this.plotly) return;
-    const name = ["xaxis", "yaxis"][axis];
-    const layout = { [`${name}.title.text`]: this.#axisTitle(axis), [`${name}.autorange`]: true };
-    await this.follow(this.plotly.update(this.plot, { ["xy"[axis]]: [this.#drawn(axis)] }, layout));
-    this.place();
+  }
+
+  /** Ticks for what is shown now, where it was zoomed or moved. */
+  #renewTicks() {
+    /** @type {Record<string, any>} */
+    const changes = {};
+    for (const [axis, name] of AXES.entries()) {
+      const { range, ticktext } = this.plot.layout[name];
+      const ticks = this.axes.ticks(axis, this.compact, range);
+      if (ticks.ticktext && String(ticks.ticktext) !== String(ticktext))
+        for (const [key, value] of Object.entries(ticks)) changes[`${name}.${key}`] = value;
+    }
+    if (Object.keys(changes).length) this.plotly?.relayout(this.plot, changes);
   }
 
   #dragTools() {

@@ -17,6 +17,7 @@ const MOST_NAMED = 100;
  * @property {boolean} learns whether marks move other loops in the list
  * @property {boolean | null} log axis of the histogram
  * @property {number[] | null} axes of the scatter
+ * @property {boolean | null} asinh whether they may be asinh axes
  * @property {string} model whose figures were zoomed
  * @property {Record<"histogram" | "scatter", import("./chart.js").Ranges>} zoom
  * @property {number[] | null} ranks that the heatmap shows
@@ -48,8 +49,10 @@ export function readView(view) {
     learns: known.learns !== false,
     log: typeof known.log === "boolean" ? known.log : null,
     axes: isPair(known.axes) && known.axes.every(isCount) ? known.axes : null,
+    asinh: typeof known.asinh === "boolean" ? known.asinh : null,
     model: textOf(known.model),
-    zoom: { histogram: rangesOf(zoom.histogram), scatter: rangesOf(zoom.scatter) },
+    // Where nothing is said of asinh axes, the zoom is one of linear axes.
+    zoom: { histogram: rangesOf(zoom.histogram), scatter: "asinh" in known ? rangesOf(zoom.scatter) : {} },
     ranks: isPair(known.ranks) && known.ranks.every(isCount) && known.ranks[0] < known.ranks[1] ? known.ranks : null,
     lasso: readLasso(known.lasso),
     named: readNamed(known.named),
@@ -92,7 +95,8 @@ export function viewOf({ session, filters, ranking, histogram, scatter, heatmap 
     autoplay,
     learns,
     log: histogram.wanted,
-    axes: scatter.wanted,
+    axes: scatter.axes.wanted,
+    asinh: scatter.axes.asinh,
     model: modelOf(session.version),
     zoom: { histogram: histogram.chosenRanges(), scatter: scatter.chosenRanges() },
     ranks: heatmap.zoomed ? heatmap.span : null,
@@ -109,7 +113,8 @@ export function restoreView(views, saved) {
   if (lasso) session.narrow({ lasso });
   if (lasso) scatter.onLasso(lasso); // Python forgot it
   histogram.wanted = saved.log;
-  scatter.wanted = saved.axes ?? scatter.wanted;
+  scatter.axes.wanted = saved.axes ?? scatter.axes.wanted;
+  scatter.axes.asinh = saved.asinh;
   if (saved.model === modelOf(session.version)) {
     histogram.restored = saved.zoom.histogram;
     scatter.restored = saved.zoom.scatter;

@@ -214,14 +214,16 @@ def wait_until_plays(page: Page, loop_id: str) -> dict[str, Any]:
 
 
 def plot_pixels(page: Page, figure: str, xs: list[float], ys: list[float]) -> list[tuple[float, float]]:
-    """Page coordinates of data coordinates of a figure, from Plotly's own axes."""
+    """Page coordinates of data coordinates of a figure, from Plotly's own axes; of the map, of principal components."""
     points: list[tuple[float, float]] = page.evaluate(
         """([figure, xs, ys]) => {
+            const { axes } = figure === "scatter" ? window.__loopscope.explorer.views.scatter : {};
+            const placed = (axis, value) => axes ? axes.placeOf(axis, value) : value;
             const plot = document.querySelector(`.ls-${figure} .ls-plot`);
             const { xaxis, yaxis } = plot._fullLayout;
             const box = plot.getBoundingClientRect();
             const [left, top] = [box.left + xaxis._offset, box.top + yaxis._offset];
-            return xs.map((x, i) => [left + xaxis.d2p(x), top + yaxis.d2p(ys[i])]);
+            return xs.map((x, i) => [left + xaxis.d2p(placed(0, x)), top + yaxis.d2p(placed(1, ys[i]))]);
         }""",
         [figure, xs, ys],
     )

@@ -431,7 +431,7 @@ def test_the_view_comes_back_as_it_was_left(page: Page, stages_url: str) -> None
             document.querySelector(".ls-scatter .ls-plot").layout[axis].range.map((end) => end.toFixed(6)));
         return JSON.stringify([session.focus.words, [...session.focus.categories], [...session.focus.ranges],
             session.autoplay, session.focus.count, ranges,
-            views.heatmap.span, views.scatter.shown, views.ranking.mode, views.ranking.topId]);
+            views.heatmap.span, views.scatter.axes.shown, views.ranking.mode, views.ranking.topId]);
     }"""
     before = page.evaluate(state)
     page.goto(f"{page.url}&again=1")

@@ -641,6 +641,55 @@ def test_the_threshold_moves_by_keyboard_and_python_hears_where_it_rests(explore
     wait_until(lambda: heard(explorer)["percentile"] == 95.0, "the paper's percentile")
 
 
+MAP_AXIS = """(k) => {
+    const { scatter } = window.__loopscope.explorer.views;
+    const axis = scatter.plot._fullLayout[k ? "yaxis" : "xaxis"];
+    const numbers = (axis.ticktext ?? []).map((text) => Number(text.replace("−", "-")));
+    const named = numbers.map((value, i) => [axis.d2p(axis.tickvals[i]), value]);
+    const [low, high] = axis.range.map((end) => axis.d2p(end));
+    return { named: named.filter(([at]) => at >= Math.min(low, high) && at <= Math.max(low, high)),
+             length: axis._length, title: axis.title.text };
+}"""
+
+
+def middle_half(page: Page) -> float:
+    """Share of the map's height that the middle half of the loops has."""
+    ys = np.array(plot_pixels(page, "scatter", *VIEW.coordinates[:, :2].T.tolist()))[:, 1]
+    return float(np.subtract(*np.percentile(ys, [75, 25])) / page.evaluate(MAP_AXIS, 1)["length"])
+
+
+def test_far_loops_leave_the_others_room_on_the_map_and_its_ticks_name_coordinates(explorer: Page) -> None:
+    y = VIEW.coordinates[:, 1].astype(float)
+    low, high = np.percentile(y, [25, 75])
+    assert np.ptp(y) > 10 * (high - low), "these loops stretch a linear axis"
+    compressed = middle_half(explorer)
+    assert not explorer.evaluate(MAP_AXIS, 0)["named"], "two groups of loops share the other one evenly"
+    named = explorer.evaluate(MAP_AXIS, 1)["named"]
+    pixels = np.array(plot_pixels(explorer, "scatter", [0.0] * len(named), [value for _, value in named]))[:, 1]
+    np.testing.assert_allclose(pixels - pixels[0], [at - named[0][0] for at, _ in named], atol=0.5)
+    assert len(named) >= 4
+    explorer.get_by_role("button", name="asinh axes").click()
+    painted(explorer)
+    linear = middle_half(explorer)
+    assert linear < 0.1 and compressed > 2 * linear
+    row = isolated_rows(explorer)[3]
+    click_scatter(explorer, row)
+    wait_until_plays(explorer, IDS[row])
+    explorer.get_by_role("button", name="linear axes").click()
+    painted(explorer)
+    assert middle_half(explorer) == pytest.approx(compressed)
+
+
+def test_zoomed_in_an_asinh_axis_names_what_is_shown(explorer: Page) -> None:
+    before = explorer.evaluate(MAP_AXIS, 1)["named"]
+    explorer.evaluate(
+        "window.Plotly.relayout(document.querySelector('.ls-scatter .ls-plot'), { 'yaxis.range': [-0.1, 0.3] })"
+    )
+    painted(explorer)
+    named = explorer.evaluate(MAP_AXIS, 1)["named"]
+    assert len(named) >= 4 and len({value for _, value in named} - {value for _, value in before}) >= 3
+
+
 LATE_ANSWERS = """async () => {
     const { explorer } = window.__loopscope;
     const { loops, session, plotly } = explorer;

@@ -29,6 +29,7 @@ test("without anything saved everything is as it is at first", () => {
     learns: true,
     log: null,
     axes: null,
+    asinh: null,
     model: "",
     zoom: { histogram: {}, scatter: {} },
     ranks: null,
@@ -55,12 +56,19 @@ test("what was saved comes back, an open end of a range as infinite", () => {
     learns: false,
     log: true,
     axes: [2, 0],
+    asinh: false,
     model: "ab12",
     zoom: { histogram: {}, scatter: { xaxis: [-1.5, 2], yaxis: [0, 1] } },
     ranks: [10, 40],
   };
   assert.deepEqual(readView(sent(view)), { ...NOTHING, ...view });
   assert.deepEqual(readView(sent(readView(view))), readView(view), "and once more");
+});
+
+test("a zoom of the map from before there were asinh axes is passed over", () => {
+  const zoom = { histogram: { xaxis: [1, 2] }, scatter: { xaxis: [-1.5, 2] } };
+  assert.deepEqual(readView({ zoom }).zoom, { histogram: zoom.histogram, scatter: {} });
+  assert.deepEqual(readView({ zoom, asinh: null }).zoom, zoom);
 });
 
 test("filters come back as they were set, and others that held are gone", () => {
@@ -148,7 +156,7 @@ test("whatever shape it has, it is read without a word and what is not understoo
     { lasso: [], named: { views: { a: 1 } } },
   );
   damaged.push({ lasso: { n: 1e9, digest: 1, bits: "AAAA" }, named: { at: "now", views: "all" } });
-  damaged.push({ axes: [1], ranks: [4, 2], top: 9, mode: {}, autoplay: "yes", log: 1, model: null });
+  damaged.push({ axes: [1], ranks: [4, 2], top: 9, mode: {}, autoplay: "yes", log: 1, asinh: 1, model: null });
   damaged.push({ zoom: { scatter: { xaxis: [1, "2"], zaxis: [1, 2] }, heatmap: 1 }, axes: [-1, 0.5] });
   for (const view of damaged) assert.deepEqual(readView(view), NOTHING, JSON.stringify(view));
 });

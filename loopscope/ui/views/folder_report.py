@@ -21,7 +21,7 @@ from loopscope.ui.widgets.downloads import Download, downloads
 from loopscope.ui.widgets.figure import show_figure
 from loopscope.wording import counted
 
-LASTING = ("autoplay", "log", "axes", "model", "zoom", "named")  # of a view, when its filters are replaced
+LASTING = ("autoplay", "log", "axes", "asinh", "model", "zoom", "named")  # of a view, when its filters are replaced
 SHOWN_HERE = ("off_tuning", "off_level", "peak")  # lengths stand above, beside the statistics
 
 
