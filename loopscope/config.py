@@ -13,6 +13,7 @@ import platformdirs
 APP_NAME = "loopscope"
 FOLDER_VARIABLE = "LOOPSCOPE_FOLDER"  # the folder that `loopscope app FOLDER` named
 DEFAULT_PERCENTILE = 95.0  # threshold on training scores, paper section 5.4
+FETCHED_BYTES = 4_000_000_000  # sounds of archives at an address kept; the one heard longest ago goes first
 TRANSCODED_BYTES = 4_000_000_000  # playable copies kept; the one played longest ago goes first
 AUDIO_EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".caf", ".w64", ".m4a"}
@@ -40,6 +41,11 @@ class Paths:
     def transcoded(self) -> Path:
         """Playable copies of files that browsers do not play."""
         return self.cache / "transcoded"
+
+    @property
+    def fetched(self) -> Path:
+        """Sounds of archives whose loops lie at an address."""
+        return self.cache / "fetched"
 
     @property
     def uploads(self) -> Path:

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from loopscope import __version__
-from loopscope.config import TRANSCODED_BYTES, paths
+from loopscope.config import FETCHED_BYTES, TRANSCODED_BYTES, paths
 
 PACKAGES = ("streamlit", "plotly", "torch", "laion-clap", "librosa", "soundfile", "scikit-learn", "pandas", "numpy")
 NOT_INSTALLED = "is not installed"
@@ -44,6 +44,7 @@ def kept_folders() -> list[KeptFolder]:
         KeptFolder("Encoder weights", places.weights, "can be fetched again"),
         KeptFolder("Demo library", places.demo, "can be made again"),
         KeptFolder("Playable copies", places.transcoded, f"can be made again; {TRANSCODED_BYTES / 1e9:.0f} GB at most"),
+        KeptFolder("Fetched sounds", places.fetched, f"can be fetched again; {FETCHED_BYTES / 1e9:.0f} GB at most"),
         KeptFolder("Uploads", places.uploads, "copies of uploaded folders"),
     ]
 

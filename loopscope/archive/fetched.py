@@ -113,15 +113,20 @@ def address_in(origins: Mapping[str, RemoteFile], path: str) -> str:
 
 
 def _brought(file: RemoteFile, target: Path) -> str:
-    """Fetches a file; why it could not be, or ""."""
-    too_large = f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
-    if file.size_bytes is not None and file.size_bytes > LARGEST_FILE:
-        return too_large
+    """Fetches a file to where none is yet; why it could not be, or ""."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(exist_ok=False)  # two names may be one here
     except (OSError, ValueError) as error:
         return f"It cannot be fetched ({first_line(error)}); rename it."
+    return bring(file, target)
+
+
+def bring(file: RemoteFile, target: Path) -> str:
+    """Fetches a file to a path of this machine; why it could not be, or ""."""
+    too_large = f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
+    if file.size_bytes is not None and file.size_bytes > LARGEST_FILE:
+        return too_large
     is_whole = attempt("fetching", partial(_copied, file, target))
     if is_whole is True:
         return ""

@@ -1,7 +1,8 @@
 """The most anomalous loops of an archive as a library of their own, with what there is to say of the rest.
 
 Nothing is heard anew: findings, tempo, key and bars are those that lie beside the embeddings. A file is opened only
-where it lies on this machine's disks, below a folder that was indexed, and is as long as it was then.
+where it lies below a folder that was indexed: on this machine's disks, as long as it was then, or at an address, from
+where it is fetched when it is to be heard.
 """
 
 import json
@@ -24,7 +25,7 @@ from loopscope.faults.check import faults_frame, rows_of
 from loopscope.faults.file_report import Report, is_report
 from loopscope.files import display_name, is_address, path_from_text
 from loopscope.library import Library
-from loopscope.library.tables import loops_frame, reasons_frame
+from loopscope.library.tables import Fetch, loops_frame, reasons_frame
 from loopscope.metadata.collect import MetadataTable
 from loopscope.metadata.table import METADATA_COLUMNS, metadata_frame, read_names
 from loopscope.store.parsing import is_number
@@ -88,13 +89,14 @@ class Top:
     counts: Counts
 
 
-def top_of(shown: Shown, place: Place, may_open: Callable[[Path], bool]) -> Top:
-    """These loops of the archive at `place`. `may_open` is asked for each folder that a sound is to be opened in."""
+def top_of(shown: Shown, place: Place, may_open: Callable[[Path], bool], fetch: Fetch | None = None) -> Top:
+    """These loops of the archive at `place`. `may_open` is asked for each folder that a sound is to be opened in;
+    `fetch`: how sounds come from an address, None where they may not."""
     ids = shown.embeddings.loop_ids
     files, reports, metadata = (
         [_read(text) for text in shown.records.column(name).to_pylist()] for name in ("file", "report", "metadata")
     )
-    library = _library(shown, place, files, may_open)
+    library = _library(shown, place, files, may_open, fetch)
     found = {loop_id: _findings(report) for loop_id, report in zip(ids, reports, strict=True)}
     counts = Counts(
         shown.scores, len(ids), len(shown.folders), len(shown.scored.detector.scores_), shown.n_faulty_hidden
@@ -118,9 +120,13 @@ def _findings(report: Mapping[str, Any]) -> Report:
 
 
 def _library(
-    shown: Shown, place: Place, files: Sequence[Mapping[str, Any]], may_open: Callable[[Path], bool]
+    shown: Shown,
+    place: Place,
+    files: Sequence[Mapping[str, Any]],
+    may_open: Callable[[Path], bool],
+    fetch: Fetch | None,
 ) -> Library:
-    places, paths = _Places(shown.folders, may_open), shown.records.column("path").to_pylist()
+    places, paths = _Places(shown.folders, may_open, fetch is not None), shown.records.column("path").to_pylist()
     rows, roots, silent = [], {}, {}
     for loop_id, text, file in zip(shown.embeddings.loop_ids, paths, files, strict=True):
         row: dict[str, Any] = {name: _number(file.get(name), usual) for name, usual in NUMBERS.items()}
@@ -131,14 +137,14 @@ def _library(
         roots[loop_id] = root
         if reason:
             silent[loop_id] = reason
-    return Library(Path(place.path), loops_frame(rows), reasons_frame(), roots, silent)
+    return Library(Path(place.path), loops_frame(rows), reasons_frame(), roots, silent, fetch)
 
 
 class _Places:
     """Where files lie: below which indexed folder, and whether they may be opened. Folders are asked for once."""
 
-    def __init__(self, folders: Sequence[str], may_open: Callable[[Path], bool]) -> None:
-        self._may_open = may_open
+    def __init__(self, folders: Sequence[str], may_open: Callable[[Path], bool], may_fetch: bool) -> None:
+        self._may_open, self._may_fetch = may_open, may_fetch
         self._indexed = frozenset(path_from_text(folder) for folder in folders)
         self._known: dict[str, tuple[str, str, bool]] = {}
 
@@ -146,7 +152,7 @@ class _Places:
         """Path, folder to show, root, and why it cannot be heard, "" where it can."""
         path = path_from_text(text)
         if is_address(path):
-            return path, path.rpartition("/")[0], "", ELSEWHERE
+            return path, path.rpartition("/")[0], "", "" if self._may_fetch and self._is_indexed(path) else ELSEWHERE
         if not path.startswith("/"):
             return path, "", "", UNKNOWN
         parent = path.rpartition("/")[0] or "/"
@@ -154,6 +160,10 @@ class _Places:
             self._known[parent] = self._looked_up(parent)
         folder, root, is_allowed = self._known[parent]
         return path, folder, root, _silence(path, size_bytes) if is_allowed else OUTSIDE
+
+    def _is_indexed(self, address: str) -> bool:
+        """Whether it lies below an address that was indexed: what else a record names is not asked for."""
+        return any(address.startswith(f"{folder.rstrip('/')}/") for folder in self._indexed if is_address(folder))
 
     def _looked_up(self, parent: str) -> tuple[str, str, bool]:
         """Folder to show, root and whether it may be opened: the indexed folder, else the file's own."""

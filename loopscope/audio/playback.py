@@ -45,7 +45,7 @@ def playable(path: FilePath, cache_folder: Path, loop_id: str | None = None) -> 
     with ExitStack() as stack:
         file = stack.enter_context(open_regular(path))
         if loop_id and (copy := _copy_path(cache_folder, loop_id)).is_file():
-            _note_use(copy)
+            note_use(copy)
             return open_regular(copy), FLAC_MIME
         info = probe(file)
         mime, subtypes = _PLAYED_BY_BROWSERS.get(info.format, ("", frozenset()))
@@ -74,10 +74,13 @@ def _transcode(file: FileIO, info: AudioInfo, copy: Path) -> None:
         raise AudioError(f"No playable copy can be written to {copy.parent}; is the disk full? ({error})") from error
 
 
-def make_room(folder: Path, limit_bytes: int) -> None:
-    """Remove the copies used longest ago until `limit_bytes` hold the rest, and unfinished ones left behind."""
+def make_room(folder: Path, limit_bytes: int, names: str = "*.flac") -> None:
+    """Remove the copies used longest ago until `limit_bytes` hold the rest, and unfinished ones left behind.
+
+    `names`: pattern of the copies' names; hidden files are none.
+    """
     remove_abandoned(folder)
-    copies = [(copy.stat(), copy) for copy in folder.glob("*.flac")]
+    copies = [(copy.stat(), copy) for copy in folder.glob(names) if not copy.name.startswith(".")]
     size = sum(status.st_size for status, _ in copies)
     for status, copy in sorted(copies, key=lambda item: item[0].st_atime_ns):
         if size <= limit_bytes:
@@ -87,7 +90,7 @@ def make_room(folder: Path, limit_bytes: int) -> None:
             size -= status.st_size
 
 
-def _note_use(copy: Path) -> None:
+def note_use(copy: Path) -> None:
     """Set the access time, which systems seldom keep by themselves; the modification time names the content."""
     with suppress(OSError):
         os.utime(copy, ns=(time.time_ns(), copy.stat().st_mtime_ns))

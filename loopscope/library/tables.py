@@ -1,7 +1,7 @@
 """The two tables of a scanned folder."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from loopscope.errors import AudioError, LibraryError
-from loopscope.files import display_name
+from loopscope.files import display_name, is_address
 from loopscope.store import FileKey, FileRow
 from loopscope.user_files import UserFile
 
@@ -28,6 +28,7 @@ _DTYPES = {
     "mtime_ns": "int64",
 }
 LOOP_COLUMNS = tuple(_DTYPES)
+Fetch = Callable[[str, str], UserFile]  # by loop_id and address; raises AudioError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Library:
     rejected: pd.DataFrame
     roots: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    fetch: Fetch | None = None
 
     @cached_property
     def unique(self) -> pd.DataFrame:
@@ -60,7 +62,14 @@ class Library:
         """The same to be opened: nothing that leads out of its root is. Raises AudioError for one that is silent."""
         if reason := self.silent.get(loop_id):
             raise AudioError(reason)
+        if self.fetch is not None and loop_id in self._addresses:
+            return self.fetch(loop_id, self._addresses[loop_id])
         return UserFile(str(self.path_of(loop_id)), self.roots.get(loop_id, str(self.root)))
+
+    @cached_property
+    def _addresses(self) -> dict[str, str]:
+        rows = zip(self.unique["loop_id"], self.unique["path"], strict=True)
+        return {row_id: path for row_id, path in rows if is_address(path)}
 
     @cached_property
     def _paths(self) -> dict[str, Path]:

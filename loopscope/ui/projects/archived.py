@@ -15,6 +15,7 @@ from loopscope.archive.manifest import Archive, open_archive
 from loopscope.archive.place import Place
 from loopscope.archive.score import rank_parts
 from loopscope.archive.shown import FIRST, Shown, shown_of
+from loopscope.archive.sounds import fetch_sound
 from loopscope.archive.top import Top, top_of
 from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import LOCAL, ROBUST
@@ -27,6 +28,7 @@ from loopscope.ui.projects.heard import corrected
 from loopscope.ui.projects.models import save_in_project
 from loopscope.ui.projects.project import Project, free_label
 from loopscope.ui.projects.tasks import Task
+from loopscope.ui.server.visitors import LOCAL as AT_THIS_MACHINE
 from loopscope.ui.server.visitors import open_to
 from loopscope.wording import stand_out
 
@@ -52,8 +54,14 @@ def rank_archive(
         shown = _ranked(archive, kept, detector, recipe, task)
         shown = replace(shown, drifts=() if is_fitted else None)  # what was learnt from it stands for its folders
         kept.keep(shown)
-    _show(project, store, top_of(shown, archive.place, open_to(project.owner)), is_fitted, label)
+    _show(project, store, _top(project, archive, shown), is_fitted, label)
     _compare_folders(project, archive, kept, shown, task)
+
+
+def _top(project: Project, archive: Archive, shown: Shown) -> Top:
+    """Sounds at an address come with this machine's keys: to the person at it alone."""
+    fetch = fetch_sound if project.owner == AT_THIS_MACHINE else None
+    return top_of(shown, archive.place, open_to(project.owner), fetch)
 
 
 def _recipe(project: Project) -> tuple[str, str, int]:

@@ -84,7 +84,10 @@ class OpenFileResponse(FileResponse):
 
 def _audio(request: Request) -> Response:
     asked = request.path_params["token"], request.path_params["loop_id"]
-    sound = media_registry().sound(*asked)
+    try:
+        sound = media_registry().sound(*asked)
+    except AudioError as error:
+        return PlainTextResponse(str(error), status_code=410)
     if sound is None:
         reason = media_registry().silence(*asked)
         return PlainTextResponse(reason, status_code=410) if reason else _not_found()

@@ -15,6 +15,8 @@ from typing import Any
 
 import streamlit as st
 
+from loopscope.files import is_address
+from loopscope.library.tables import Fetch
 from loopscope.ui.server.received import MAX_BYTES, Uploads
 from loopscope.user_files import UserFile
 
@@ -35,6 +37,7 @@ class _Published:
     root: Path | None = None
     roots: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    fetch: Fetch | None = None
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
     files: dict[str, tuple[str, str, Callable[[], bytes]]] = field(default_factory=dict)
     pulse: Pulse | None = None
@@ -65,14 +68,17 @@ class MediaRegistry:
         root: Path | None = None,
         roots: Mapping[str, str] = _NONE,
         silent: Mapping[str, str] = _NONE,
+        fetch: Fetch | None = None,
     ) -> None:
         """Let a session hear these loops (loop_id → file) and no others; what leads out of `root` is refused.
 
-        `roots` of loops that have one of their own; why some of them are `silent`, as in `Library`.
+        `roots` of loops that have one of their own; why some are `silent`; how what lies at an address comes here: all
+        as in `Library`.
         """
         with self._lock:
             session = self._sessions.setdefault(token, _Published())
             session.paths, session.root, session.roots, session.silent = dict(paths), root, roots, silent
+            session.fetch = fetch
 
     def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Let a session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
@@ -157,12 +163,18 @@ class MediaRegistry:
             return self._published(token).files.get(slot)
 
     def sound(self, token: str, loop_id: str) -> UserFile | None:
-        """The file behind a loop, to be opened; None for an unknown session or loop."""
+        """The file behind a loop, to be opened; None for an unknown session or loop.
+
+        Raises AudioError for one that lies at an address and cannot be brought from there.
+        """
         with self._lock:
             session = self._published(token)
             known, root = session.paths.get(loop_id), session.roots.get(loop_id, session.root)
+            fetch = session.fetch
             if known is None or loop_id in session.silent:
                 return None
+        if fetch is not None and is_address(known):
+            return fetch(loop_id, str(known))
         return UserFile(str(known), None if root is None else str(root))
 
     def silence(self, token: str, loop_id: str) -> str:

@@ -125,7 +125,7 @@ def _publish(state: SessionState, library: Library) -> None:
     """What the browser may fetch and say without a rerun."""
     registry, token, project = media_registry(), session_token(), state.project
     paths = dict(zip(library.unique["loop_id"], library.unique["path"], strict=True))
-    registry.publish_library(token, paths, library.root, library.roots, library.silent)
+    registry.publish_library(token, paths, library.root, library.roots, library.silent, library.fetch)
     registry.publish_outbox(token, kept_in(store()))
     registry.publish_view(token, project.remember_view)
 
