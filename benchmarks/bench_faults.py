@@ -21,6 +21,7 @@ from loopscope.faults.base import NOTHING, Measurement, Signal
 from loopscope.faults.folders import COMPARISONS
 from loopscope.faults.limits import OTHER_KEY
 from loopscope.faults.registry import CHECKS, judge_one, measure_blocks, split, to_compare
+from loopscope.threads import one_thread
 from tests.produced_styles import PRODUCED
 from tests.styles import BPM, RATE, STYLES
 
@@ -70,7 +71,8 @@ def run() -> str:
     loops = [_decode(folder, row) for row in labels.itertuples()]
     decoding = time.process_time() - started
     started = time.process_time()
-    measured = [measure_blocks(split(loop.samples, loop.rate, loop.bpm)) for loop in loops]
+    with one_thread():  # as in the app's workers
+        measured = [measure_blocks(split(loop.samples, loop.rate, loop.bpm)) for loop in loops]
     checking = time.process_time() - started
     around = _around(loops, measured)
     judged = [

@@ -170,6 +170,7 @@ def test_of_an_archive_that_grew_a_known_model_scores_only_what_is_new(
         again(first)
     assert work == ["score 5"]
     assert "70 of 75 loops keep their scores" in caplog.text
+    assert first.notice is not None and first.notice.text.startswith("5 loops are new and scored now"), "a page says so"
     parts, where = open_archive(archive.place).present
     counts = first.contents.archived
     assert counts is not None

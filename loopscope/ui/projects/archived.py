@@ -30,7 +30,7 @@ from loopscope.ui.projects.project import Project, free_label
 from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server.visitors import LOCAL as AT_THIS_MACHINE
 from loopscope.ui.server.visitors import open_to
-from loopscope.wording import stand_out
+from loopscope.wording import counted, stand_out
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,14 @@ def rank_archive(
         detector = None  # another encoder made the archive since
     is_fitted, recipe = detector is None, _recipe(project)
     detector = kept.model(recipe) if detector is None else detector
-    shown = None if detector is None else kept.ranking(detector)
+    shown, n_new = None if detector is None else kept.ranking(detector), 0
     if shown is None:
-        shown = _ranked(archive, kept, detector, recipe, task)
+        shown, n_new = _ranked(archive, kept, detector, recipe, task)
         shown = replace(shown, drifts=() if is_fitted else None)  # what was learnt from it stands for its folders
         kept.keep(shown)
     _show(project, store, _top(project, archive, shown), is_fitted, label)
+    if n_new:
+        project.say(f"{counted(n_new, 'loop is', 'loops are')} new and scored now; all others keep their scores")
     _compare_folders(project, archive, kept, shown, task)
 
 
@@ -72,14 +74,16 @@ def _recipe(project: Project) -> tuple[str, str, int]:
 
 def _ranked(
     archive: Archive, kept: KeptRankings, detector: BaseDetector | None, recipe: tuple[str, str, int], task: Task
-) -> Shown:
-    """By the detector, or one that learns here, which is kept for others. Raises DataError, Cancelled."""
+) -> tuple[Shown, int]:
+    """By the detector, or one that learns here, which is kept for others; and how many loops alone were scored, 0 where
+    all were. Raises DataError, Cancelled."""
     parts, paths = archive.present
     if not parts.n_loops:
         raise DataError(f"{display_name(archive.place.path)} holds no loops yet; add a folder with loopscope index.")
     known = None if detector is None else kept.scores(detector)
+    n_new = 0 if known is None else int(np.isnan(known).sum())
     if known is not None:
-        log.info("archive: %d of %d loops keep their scores", int((~np.isnan(known)).sum()), parts.n_loops)
+        log.info("archive: %d of %d loops keep their scores", parts.n_loops - n_new, parts.n_loops)
     ranking = rank_parts(
         *(parts, *recipe),
         model=detector,
@@ -93,7 +97,7 @@ def _ranked(
         raise Cancelled("The training was stopped; the archive and its embeddings stay as they are.")
     if detector is None:
         kept.keep_model(recipe, ranking.detector)
-    return shown_of(ranking, archive, FIRST)
+    return shown_of(ranking, archive, FIRST), n_new
 
 
 def _show(project: Project, store: Store, top: Top, is_fitted: bool, label: str) -> None:
