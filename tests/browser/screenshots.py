@@ -32,10 +32,13 @@ def press(page: Page, name: str) -> None:
 def visit(page: Page, name: str) -> None:
     """Go to a page by the sidebar, which a narrow window keeps closed."""
     opener = page.get_by_test_id("stExpandSidebarButton")
-    if opener.is_visible():
+    is_closed = opener.is_visible()
+    if is_closed:
         opener.click()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=LONG)
+    if is_closed:
+        page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
 
 
 def walk(page: Page, url: str, suffix: str) -> None:

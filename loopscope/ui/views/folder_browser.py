@@ -13,6 +13,7 @@ from loopscope.ui.components import plain, show_failure
 from loopscope.ui.state import may_open, session
 
 LISTED = 300
+HEIGHT, FITTING = 300, 6  # pixels, and how many folders fit without scrolling
 CACHE_S = 30.0
 
 
@@ -79,13 +80,11 @@ def browse() -> Path | None:
         return None
     here = state.browsed if state.browsed is not None and is_allowed(state.browsed, places) else places[0]
     _breadcrumbs(here, places)
-    with st.container(border=True, height=300):
-        try:
-            folders = _subfolders(os.fsencode(here))
-        except LibraryError as error:
-            show_failure(error)
-            folders = []
-        if not folders:
+    folders, failure = _listed(here)
+    with st.container(border=True, height=HEIGHT if len(folders) > FITTING else "content"):
+        if failure is not None:
+            show_failure(failure)
+        elif not folders:
             st.caption("No sub-folders here.")
         for name, path, count in folders[:LISTED]:
             label = f"{plain(name)} · {count}"
@@ -98,6 +97,14 @@ def browse() -> Path | None:
         st.caption("Open the folder that holds your loops.")
         return None
     return here if st.button(f"Analyse {plain(here.name)}", type="primary", key="scan-here") else None
+
+
+def _listed(here: Path) -> tuple[list[tuple[str, str, str]], LibraryError | None]:
+    """Sub-folders, or why there are none to show."""
+    try:
+        return _subfolders(os.fsencode(here)), None
+    except LibraryError as error:
+        return [], error
 
 
 def _breadcrumbs(here: Path, places: tuple[Path, ...]) -> None:
