@@ -6,10 +6,11 @@ is taken from the store, so a walk that was stopped or killed goes on where it w
 only what is new. `Progress` says where the walk stands as a whole (`step`, `share`, `seconds_left`).
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -139,6 +140,7 @@ class _Walk:
             found = known_findings(library, stored, self.store) if found is None else found
             self.events.on_faults(found, complete=True)
             return False
+        self.events.on_work()
         with self._checks_beside(library) as checked:
             inside = self._is_to_hear_inside(stored, library, fitted, train)
             embeddings = self._embed(library, stored, inside, to_train=fitted is None)
@@ -220,10 +222,7 @@ class _Walk:
         if missing.empty:
             return
         self.forecast.begin("listen")
-
-        def hear(fresh: Collection[str]) -> None:
-            self.events.on_heard(fresh, complete=False)
-
+        hear = partial(self.events.on_heard, complete=False)
         try:
             n_heard = measure_missing(missing, self.store, self._stage_progress, self.should_stop, library.root, hear)
         finally:

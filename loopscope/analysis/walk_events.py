@@ -21,6 +21,9 @@ class WalkEvents:
     def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops, faults: pd.DataFrame) -> None:
         """What an earlier walk left is at hand; loops that are new since then are still to come."""
 
+    def on_work(self) -> None:
+        """What an earlier walk left is told; what comes now takes the processor, and waits until this returns."""
+
     def on_encoder(self, encoder: Encoder) -> None:
         """The encoder is loaded."""
 

@@ -54,7 +54,7 @@ class Library:
     def path_of(self, loop_id: str) -> Path:
         """The first file with this content. Raises LibraryError for an unknown loop_id."""
         try:
-            return self._paths[loop_id]
+            return Path(self._paths[loop_id])
         except KeyError as error:
             raise LibraryError(f"No loop {loop_id!r} is in {self.root}; scan the folder again.") from error
 
@@ -72,8 +72,8 @@ class Library:
         return {row_id: path for row_id, path in rows if is_address(path)}
 
     @cached_property
-    def _paths(self) -> dict[str, Path]:
-        return {row_id: Path(path) for row_id, path in zip(self.unique["loop_id"], self.unique["path"], strict=True)}
+    def _paths(self) -> dict[str, str]:
+        return dict(zip(self.unique["loop_id"], self.unique["path"], strict=True))
 
 
 def make_library(root: Path, rows: Mapping[FileKey, FileRow], reasons: Mapping[str, str]) -> Library:

@@ -21,7 +21,7 @@ from loopscope.encoders.base import Encoder, Samples
 from loopscope.errors import ModelError
 from loopscope.faults.check import faults_frame, rows_of
 from loopscope.faults.file_report import Report
-from loopscope.library import Library
+from loopscope.library import Library, scan_folder
 from loopscope.library.changes import changes_between
 from loopscope.metadata.collect import MetadataTable
 from loopscope.progress import StopCheck, never_stop
@@ -35,6 +35,7 @@ FILL_S = 2.0  # between two states of the provisional ranking
 FAULTS_S = 5.0  # between two states of the findings beside a ranking that is complete
 PAGE_S = 3.0  # for a page to show what was restored, before the rest of the walk takes the processor from it
 LOOK_S = 0.1
+ASKED_S = 1.0
 FETCHED_S = 0.5  # for the browser to fetch the loops of that page
 PATIENCE = 10.0  # as many times as long as it took to make the last one
 
@@ -50,7 +51,8 @@ class Filling(WalkEvents):
         self.vectors: dict[str, Samples] = {}
         self.reports: dict[str, Report] = {}
         self.encoder_id = ""
-        self.is_embedded, self.is_checked, self.is_ranked = False, False, False
+        self.is_embedded, self.is_checked, self.is_ranked, self.is_restored = False, False, False, False
+        self.is_outdated = False  # read ahead, and the folder changed before somebody asked for it
         self.is_first = project.contents.faults is None and not project.memory.models
         self.lock = threading.Lock()
         self.due = 0.0
@@ -121,11 +123,27 @@ class Filling(WalkEvents):
         self.project.remember(encoder=note, plan=replace(plan, encoder_id=note.encoder_id))
 
     def on_restored(self, embeddings: EmbeddingSet, scored: ScoredLoops, faults: pd.DataFrame) -> None:
-        """The folder as it was left. Where a page waits for it, the rest of the walk waits for the page."""
+        """The folder as it was left."""
         self.project.update(embeddings=embeddings, encoder=self.project.memory.encoder, faults=faults)
         self._show(scored)
-        if not self.project.is_out.is_set():
+        self.is_restored = True
+
+    def on_work(self) -> None:
+        """A project that was read ahead waits until somebody asks for it; the rest of the walk then for the page."""
+        was_ahead = not self.project.is_asked.is_set()
+        while not (self.project.is_asked.wait(ASKED_S) or self.should_stop()):
+            pass
+        if self.is_restored and not self.project.is_out.is_set():
             self._let_the_page_out()
+        if was_ahead and not self.should_stop():
+            self.project.remember(standing="running")
+            self.is_outdated = self._has_changed()
+
+    def _has_changed(self) -> bool:
+        """Whether the folder is another by now. Raises LoopscopeError."""
+        read = self.project.contents.library
+        now = None if read is None else scan_folder(read.root, self.store, should_stop=self.should_stop)
+        return read is not None and now is not None and not now.loops.equals(read.loops)
 
     def _let_the_page_out(self) -> None:
         until = time.monotonic() + PAGE_S

@@ -140,6 +140,8 @@ class Project:
         self.notice: Notice | None = None
         self.is_out = threading.Event()  # no page waits to be drawn for what is read from the store
         self.is_out.set()
+        self.is_asked = threading.Event()  # else it was read ahead of whoever will ask for it
+        self.is_asked.set()
         self.is_interrupted = False  # its work ends with the server and not by anyone's wish
         self._store = store
         self.lock = threading.RLock()

@@ -14,12 +14,14 @@ import streamlit as st
 
 from loopscope.analysis.walk import Plan
 from loopscope.config import paths
+from loopscope.files import is_address
 from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.models import forget_files
 from loopscope.ui.projects.project import Project
-from loopscope.ui.projects.walking import start_walk
+from loopscope.ui.projects.walking import is_archive_folder, start_walk
 from loopscope.ui.server.home import HomeClaim, own_address
 from loopscope.ui.server.lifespan import call_at_end
+from loopscope.ui.server.visitors import LOCAL
 
 IDLE_KEPT = 2  # projects that no tab shows, for the tab that is loaded anew
 PATIENCE_S = 2.5  # with tasks that were told to end
@@ -46,7 +48,9 @@ class ProjectRegistry:
                 project = Project.new(owner, folder, plan, self.store)
                 self._projects[project.id] = project
                 return project
-            return self._loaded(row)
+            project = self._loaded(row)
+            project.is_asked.set()
+            return project
 
     def open(
         self, owner: str, project_id: str, may_open: Callable[[str], bool] = lambda folder: True
@@ -60,8 +64,28 @@ class ProjectRegistry:
             if row is None or not may_open(row.folder):
                 return None
             project = self._loaded(row)
+            project.is_asked.set()
             if project.contents.library is None and not project.tasks.any_running():
                 start_walk(project, self.store, compute=project.memory.standing != "stopped")
+            return project
+
+    def open_ahead(self, folder: str = "") -> Project | None:
+        """What the person at this machine opened last, or has of `folder`, is read before anybody asks for it.
+
+        No more is done until somebody does. None where there is nothing to read, or somebody was faster; archives are
+        left alone, as they may lie anywhere.
+        """
+        with self._lock:
+            row = next((row for row in self.known(LOCAL) if folder in ("", row.folder)), None)
+            if row is None or self._projects or is_address(row.folder) or is_archive_folder(Path(row.folder)):
+                return None
+            project = Project(row, self.store)
+            if not project.memory.models:
+                return None
+            project.is_asked.clear()
+            project.is_out.clear()
+            self._projects[project.id] = project
+            start_walk(project, self.store, compute=project.memory.standing != "stopped")
             return project
 
     def rename(self, owner: str, project_id: str, name: str) -> None:
@@ -92,6 +116,7 @@ class ProjectRegistry:
             if project.id:
                 self._projects.setdefault(project.id, project)
                 project.opened_at = time.time()
+                self._let_go_of_what_nobody_asked_for()
             self._leave(visitor, project.id)
         project.keep()
 
@@ -120,6 +145,12 @@ class ProjectRegistry:
         idle = [key for key, project in self._projects.items() if not self._is_needed(key, project)]
         for key in idle[: max(0, len(idle) - IDLE_KEPT)]:
             del self._projects[key]
+
+    def _let_go_of_what_nobody_asked_for(self) -> None:
+        for key, project in list(self._projects.items()):
+            if not project.is_asked.is_set():
+                project.interrupt()
+                del self._projects[key]
 
     def _is_needed(self, project_id: str, project: Project) -> bool:
         return bool(self._visitors.get(project_id)) or project.tasks.any_running()

@@ -53,13 +53,17 @@ def start_walk(
     """
 
     def work(task: Task) -> None:
-        if compute:
+        if compute and project.is_asked.is_set():
             project.remember(standing="running")  # again where another walk has just ended
         folder = project.folder if folder_of is None else folder_of(task)
         if is_address(project.address) or is_archive_folder(folder):
             _rank(project, store, task, retrain)
             return
         put_back_left_aside(project)
+        if take(task, folder).is_outdated:
+            take(task, folder)
+
+    def take(task: Task, folder: Path) -> Filling:
         events = Filling(project, store, task.should_stop)
         standing = "stopped"
         try:
@@ -80,12 +84,13 @@ def start_walk(
         finally:
             if compute and not project.is_interrupted:
                 project.remember(standing="done" if events.is_ranked else standing)
+        return events
 
     listening = _walk_at(project, LISTENING)
     present = project.tasks.get(WALK)
     if present is not None and present.running and present is not listening:
         return present
-    if compute:
+    if compute and project.is_asked.is_set():
         project.remember(standing="running")
     return project.tasks.start(WALK, f"Analysing {display_name(project.name)}", work, instead_of=listening)
 

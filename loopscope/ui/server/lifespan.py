@@ -1,8 +1,8 @@
 """What happens when the server starts and when it is told to stop.
 
-Start: what the pages need is imported on a thread of its own while the first browser still loads Streamlit's, and a
-figure drawn for nobody; what is heavy (`late`) only once a page is out, because imports and pages take turns: first
-what the first sound needs.
+Start: what the pages need is imported on a thread of its own while the first browser still loads Streamlit's, then the
+last project is read and a figure drawn for nobody; what is heavy (`late`) only once a page is out, because imports and
+pages take turns: first what the first sound needs.
 
 Stop: uvicorn waits without end for browsers to take what they asked for, and Python for the threads of every pool,
 which work off what waits in them: a loop of minutes that nobody reads, or the embedding of a folder, would keep the
@@ -92,6 +92,7 @@ def _end_in_time() -> None:
 def _warm() -> None:
     for name in _FOR_PAGES:
         import_module(name)
+    import_module("loopscope.ui.projects.ahead").read_ahead()
     import_module("loopscope.figures.loop").draw_ahead()
     _page_is_out.wait(NOBODY_CAME_S)
     _load(_FOR_SOUND)
