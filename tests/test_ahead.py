@@ -9,7 +9,8 @@ import pytest
 
 from loopscope.config import FOLDER_VARIABLE, paths
 from loopscope.store import Store
-from loopscope.ui.projects import ahead, filling
+from loopscope.ui.explorer import ahead
+from loopscope.ui.projects import filling
 from loopscope.ui.projects.project import LOCAL, Project
 from loopscope.ui.projects.registry import ProjectRegistry, home_claim
 from loopscope.ui.projects.walking import WALK

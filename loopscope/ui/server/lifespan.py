@@ -92,7 +92,7 @@ def _end_in_time() -> None:
 def _warm() -> None:
     for name in _FOR_PAGES:
         import_module(name)
-    import_module("loopscope.ui.projects.ahead").read_ahead()
+    import_module("loopscope.ui.explorer.ahead").read_ahead()
     import_module("loopscope.figures.loop").draw_ahead()
     _page_is_out.wait(NOBODY_CAME_S)
     _load(_FOR_SOUND)
