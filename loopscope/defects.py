@@ -27,9 +27,10 @@ class Defect:
     reason: str
 
 
-def attempt(what: str, work: Callable[[], Result]) -> Result | Defect:
+def attempt(what: str, work: Callable[[], Result], level: int = logging.WARNING) -> Result | Defect:
     """The result of `work`, or the defect it met, which is logged once as one of `what` ("the check for clipping").
 
+    `level`: of that line; a lower one where failures are no surprise, as of a network, and whoever asked is told.
     What loopscope raises on purpose, `Cancelled` among it, passes through.
     """
     try:
@@ -37,13 +38,13 @@ def attempt(what: str, work: Callable[[], Result]) -> Result | Defect:
     except LoopscopeError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever a defect raises: see the module's head; it hides nothing)
-        _log_once(what, type(error).__name__, _place(error.__traceback__))
+        _log_once(level, what, type(error).__name__, _place(error.__traceback__))
         return Defect(", ".join(filter(None, (type(error).__name__, " ".join(str(error).split())))))
 
 
 @lru_cache(maxsize=1024)
-def _log_once(what: str, kind: str, place: str) -> None:
-    log.warning("%s failed: %s at %s", what, kind, place)
+def _log_once(level: int, what: str, kind: str, place: str) -> None:
+    log.log(level, "%s failed: %s at %s", what, kind, place)
 
 
 def _place(traceback: TracebackType | None) -> str:

@@ -40,8 +40,8 @@ from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.faults.file_report import report_of
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
+from tests.buckets import KINDS, bucket_of
 from tests.golden.clips import plucked
-from tests.s3 import s3_stand_in
 from tests.tiny import Tiny
 
 N, F = 600, 24
@@ -325,17 +325,12 @@ def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(np.concatenate(list(parts.chunks())), X, rtol=1e-3, atol=1e-6)
 
 
-@pytest.fixture(params=["memory", "s3"])
-def elsewhere(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=KINDS)
+def elsewhere(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """The address of a copy of the folder, less what has no name in UTF-8."""
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).unlink()
-    if request.param == "memory":
-        address = f"memory://{tmp_path}/bucket"
-        fsspec.filesystem("memory").put(str(folder), f"{tmp_path}/bucket", recursive=True)
-        yield address
-        return
-    with s3_stand_in() as bucket:
-        fsspec.filesystem("s3", skip_instance_cache=True).put(str(folder), f"{bucket}/loops", recursive=True)
+    with bucket_of(request.param) as bucket:
+        fsspec.filesystem(request.param).put(str(folder), f"{bucket}/loops", recursive=True)
         yield f"{bucket}/loops"
 
 

@@ -1,14 +1,17 @@
 """Archives at an address open in the app as those on this machine's disks do, for the person at it alone."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import fsspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -19,7 +22,7 @@ from loopscope.cli.main import main
 from loopscope.config import FOLDER_VARIABLE, paths
 from loopscope.errors import AudioError
 from loopscope.ui.projects.registry import project_registry
-from tests.s3 import s3_stand_in
+from tests.buckets import KINDS, bucket_of, google_keeps_away
 from tests.test_archive_kept import N_FEATURES, SHOWN, add_part
 from tests.test_archive_pages import APP, finish, said, state_of
 
@@ -44,7 +47,12 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """The address of a folder behind a plain web server, which gives files as a whole and takes none."""
-    handler = partial(Quiet, directory=str(tmp_path))
+    with web_server(partial(Quiet, directory=str(tmp_path))) as address:
+        yield address
+
+
+@contextmanager
+def web_server(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -82,12 +90,10 @@ def explored(at: AppTest) -> str:
     return said(at)
 
 
-@pytest.mark.parametrize("kind", ["memory", "s3"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_archive_at_an_address_opens_and_says_of_sounds_that_are_gone(kind: str) -> None:
-    with s3_stand_in() as bucket:
-        if kind == "s3":
-            fsspec.filesystem("s3").mkdir(bucket)
-        address = filled(f"{bucket}/archive" if kind == "s3" else f"memory://{uuid.uuid4()}/archive")
+    with bucket_of(kind) as bucket:
+        address = filled(f"{bucket}/archive")
         at = opened(address)
         assert is_as_ranked(at, address)
         state = state_of(at)
@@ -142,25 +148,64 @@ def test_what_is_wrong_with_an_address_is_one_sentence(
     }
     for address, sentence in wrong.items():
         assert main(["app", address]) == 2
-        command = capfd.readouterr().err
-        assert sentence in command and "Traceback" not in command and len(command.strip().splitlines()) == 1, command
+        said_there = capfd.readouterr().err
+        assert sentence in said_there and len(said_there.strip().splitlines()) == 1, said_there
+    for address, sentence in wrong.items():
         at = opened(address)
         errors = [str(error.value).replace("\\", "") for error in at.error]
         assert any(sentence in error for error in errors) and not at.exception, (address, errors)
 
 
-def test_a_bucket_without_a_key_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with s3_stand_in() as bucket:
+class Locked(BaseHTTPRequestHandler):
+    """Answers as Google does where it wants to know who asks."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        said = "Anonymous caller does not have storage.objects.get access to the Google Cloud Storage object."
+        content = json.dumps({"error": {"code": 401, "message": said, "errors": [{"message": said}]}}).encode()
+        self.send_response(401)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def command(*arguments: str, without: str = "") -> str:
+    """What a process of its own says on standard error, which must be one line; `without` a package."""
+    hidden = f"import sys; sys.modules[{without!r}] = None; from loopscope.cli.main import main; sys.exit(main())"
+    start = ["-c", hidden] if without else ["-m", "loopscope"]
+    words = [sys.executable, *start, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize("words", [["app"], ["analyse", "--embeddings"]])
+def test_a_bucket_without_a_key_is_one_sentence(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with bucket_of("s3") as bucket:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
-        fsspec.get_filesystem_class("s3").clear_instance_cache()
-        assert main(["app", f"{bucket}/archive"]) == 2
-        command = capfd.readouterr().err
-        assert "check address and access" in command and len(command.strip().splitlines()) == 1, command
+        said = command(*words, f"{bucket}/archive")
+        assert said.startswith(f"loopscope: {bucket}/archive/manifest.json cannot be read")
+        assert said.endswith("check address and access (AWS_ACCESS_KEY_ID, or aws configure).")
+    with web_server(Locked) as endpoint:
+        google_keeps_away(monkeypatch, endpoint)
+        said = command(*words, "gs://label/archive")
+        assert said.startswith("loopscope: gs://label/archive/manifest.json cannot be read")
+        assert "Anonymous caller" in said
+        assert said.endswith("check address and access (gcloud auth application-default login).")
+
+
+@pytest.mark.parametrize(
+    ("address", "package"),
+    [("s3://label", "s3fs"), ("gs://label", "gcsfs"), ("gcs://label", "gcsfs"), ("https://label.example", "aiohttp")],
+)
+def test_an_address_whose_package_is_missing_names_it(address: str, package: str) -> None:
+    said = command("app", f"{address}/archive", without=package)
+    assert said == f"loopscope: {address}/archive needs the package {package}; run: python -m pip install {package}."
 
 
 def test_a_stranger_opens_no_address(monkeypatch: pytest.MonkeyPatch) -> None:

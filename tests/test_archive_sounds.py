@@ -1,10 +1,8 @@
 """Loops of an archive that lie at an address are heard as those on this machine are, by the person at it alone."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pytest
 import soundfile as sf
@@ -12,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from loopscope import config
+from loopscope.analysis.walk import Plan
 from loopscope.archive import fetched, sounds, top
 from loopscope.archive.grow import add_address
 from loopscope.archive.manifest import Archive, open_archive
@@ -19,33 +18,34 @@ from loopscope.archive.place import Place
 from loopscope.archive.score import rank_parts
 from loopscope.archive.shown import shown_of
 from loopscope.archive.sounds import fetch_sound
-from loopscope.archive.top import ELSEWHERE
+from loopscope.archive.top import AT_AN_ADDRESS, ELSEWHERE
 from loopscope.audio import content_hash
 from loopscope.errors import AudioError
 from loopscope.library import Library
+from loopscope.ui.projects.archived import rank_archive
+from loopscope.ui.projects.project import Project
+from loopscope.ui.projects.registry import project_registry
+from loopscope.ui.projects.tasks import Task
 from loopscope.ui.server import media
 from loopscope.ui.server.media import MediaRegistry, routes
 from loopscope.user_files import open_user_file
+from tests.buckets import KINDS, bucket_of
 from tests.golden.clips import plucked
-from tests.s3 import s3_stand_in
 from tests.tiny import Tiny
 
 RATE, N = 8000, 10
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=KINDS)
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A folder of ten loops elsewhere."""
-    with s3_stand_in() as bucket:
-        base = bucket if request.param == "s3" else f"memory://{uuid.uuid4()}"
-        if request.param == "s3":
-            fsspec.filesystem("s3").mkdir(bucket)
+    with bucket_of(request.param) as bucket:
         for i in range(N):
             file = tmp_path / "made" / f"pluck {i}.wav"
             file.parent.mkdir(exist_ok=True)
             sf.write(file, plucked(1.0, RATE, i), RATE)
-            Place.of(f"{base}/loops/Bass/{file.name}").write(file.read_bytes())
-        yield f"{base}/loops"
+            Place.of(f"{bucket}/loops/Bass/{file.name}").write(file.read_bytes())
+        yield f"{bucket}/loops"
 
 
 @pytest.fixture
@@ -98,11 +98,31 @@ def test_the_browser_plays_it_and_hears_why_one_is_silent(archive: Archive, monk
 
 
 def test_only_what_was_indexed_is_fetched_and_only_for_whoever_may(archive: Archive) -> None:
-    assert set(library_of(archive, None).silent.values()) == {ELSEWHERE}
+    assert set(library_of(archive, None).silent.values()) == {AT_AN_ADDRESS}
     places = top._Places(["s3://label/loops"], lambda _: True, True)
     assert places.of("s3://label/loops/Bass/a.wav", 0)[3] == ""
     for path in ("s3://label/loops-secret/a.wav", "s3://other/a.wav", "http://127.0.0.1/a.wav", "memory://loops/a.wav"):
         assert places.of(path, 0)[3] == ELSEWHERE
+
+
+@pytest.mark.parametrize(("owner", "reasons"), [("local", set()), ("browser:stranger", {AT_AN_ADDRESS})])
+def test_what_lies_at_an_address_only_the_person_at_this_machine_hears(
+    archive: Archive, owner: str, reasons: set[str]
+) -> None:
+    """The archive itself lies in a folder that both may open."""
+    folder = Path(archive.place.path)
+    project = Project.new(owner, folder, Plan(detector="knn"), project_registry().store)
+    rank_archive(project, project_registry().store, Task("Ranking"), None)
+    library = project.contents.library
+    assert library is not None and set(library.silent.values()) == reasons
+    loop_id = library.unique["loop_id"][0]
+    if reasons:
+        with pytest.raises(AudioError, match="only whoever sits at the app's machine"):
+            library.file_of(loop_id)
+    else:
+        with open_user_file(library.file_of(loop_id)) as file:
+            assert content_hash(file) == loop_id
+    project_registry().end()
 
 
 @pytest.mark.parametrize("loop_id", ["../../outside", "", "0" * 31, "A" * 32])

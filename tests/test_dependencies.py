@@ -19,6 +19,7 @@ RUN_NOT_IMPORTED = {
     "pip": "checkpoints/fetching.py runs it, and the environments that uv makes have none",
     "pyarrow": "pandas writes Parquet with it",
     "s3fs": "fsspec opens s3:// with it",
+    "gcsfs": "fsspec opens gs:// with it",
     **dict.fromkeys(("flask", "flask-cors"), "moto's server is made of them"),
     "httpx2": "starlette's TestClient imports it",
     "pytest-timeout": "pytest's option timeout",

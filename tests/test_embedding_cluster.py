@@ -29,8 +29,8 @@ from loopscope.library import Library, scan_folder
 from loopscope.metadata.collect import known_metadata
 from loopscope.progress import Progress
 from loopscope.store import Store
+from tests.buckets import bucket_of
 from tests.golden.clips import plucked
-from tests.s3 import s3_stand_in
 from tests.tiny import Slow, Tiny
 
 distributed = pytest.importorskip("distributed", reason="the Dask engine is optional")
@@ -57,14 +57,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """Workers are told where it is as they start."""
-    with s3_stand_in() as bucket:
-        yield bucket
+def buckets() -> Iterator[dict[str, str]]:
+    """Workers are told where they are as they start."""
+    with bucket_of("s3") as s3, bucket_of("gs") as gs:
+        yield {"s3": s3, "gs": gs}
 
 
 @pytest.fixture(scope="module")
-def cluster(bucket: str) -> Iterator[Any]:
+def cluster(buckets: dict[str, str]) -> Iterator[Any]:
     with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
         yield cluster
 
@@ -149,12 +149,14 @@ def test_workers_write_parts_that_a_restart_does_not_write_again(client: Any, fo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["s3", "gs"])
 def test_a_cluster_that_loses_a_worker_before_a_bucket_gives_the_same_table(
-    client: Any, bucket: str, folder: Path, tmp_path: Path
+    client: Any, buckets: dict[str, str], kind: str, folder: Path, tmp_path: Path
 ) -> None:
     """Loops and archive lie in the bucket; ids bit for bit, whoever fetched and wrote them."""
+    bucket = buckets[kind]
     here = add_folder(Place.of(tmp_path / "here"), scan_folder(folder), Tiny(), everything=False).archive
-    fsspec.filesystem("s3").put(str(folder), f"{bucket}/loops", recursive=True)
+    fsspec.filesystem(kind).put(str(folder), f"{bucket}/loops", recursive=True)
     killed: list[int] = []
 
     def kill_one(report: Progress) -> None:

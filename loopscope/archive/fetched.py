@@ -1,4 +1,4 @@
-"""Loops at an address that fsspec knows (s3://, gcs://, http://): fetched by whoever hears them, and let go again.
+"""Loops at an address that fsspec knows (s3://, gs://, http://): fetched by whoever hears them, and let go again.
 
 A batch is brought into a temporary folder under the names it has there, scanned as any folder is, heard, and its part
 written with the addresses for paths (`grow.add_address`). What a loop is, only its content says, so a file that is new
@@ -10,13 +10,13 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from logging import INFO
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from loopscope.archive.place import Place, version_of
 from loopscope.defects import Defect, attempt
 from loopscope.errors import Cancelled, DataError, first_line
-from loopscope.files import display_name
 from loopscope.library import Library, scan_folder
 from loopscope.library.walk import is_audio_name, is_passed_over
 from loopscope.progress import StopCheck, never_stop
@@ -44,7 +44,7 @@ class RemoteFile:
     @property
     def address(self) -> str:
         """By which fsspec finds it again."""
-        return str(self.place.system.unstrip_protocol(self.place.path))
+        return self.place.address
 
     @property
     def is_as_heard(self) -> bool:
@@ -58,9 +58,9 @@ def files_at(folder: Place) -> list[RemoteFile]:
     Hidden names and what archivers leave behind are passed over, as in a scan.
     """
     folder.system.invalidate_cache()  # others write there
-    found = attempt("listing an address", partial(folder.system.find, folder.path, detail=True))
+    found = attempt("listing an address", partial(folder.system.find, folder.path, detail=True), INFO)
     if isinstance(found, Defect):
-        raise DataError(f"{display_name(folder.path)} cannot be listed ({found.reason}); check address and access.")
+        raise DataError(f"{folder.shown} cannot be listed ({found.reason}); {folder.remedy}.")
     files = []
     for path in sorted(found):
         name = posixpath.relpath(path, folder.path)
@@ -71,7 +71,7 @@ def files_at(folder: Place) -> list[RemoteFile]:
             size = None if size is None else int(size)
             files.append(RemoteFile(Place(folder.system, path), name, size, version_of(found[path])))
     if not files:
-        raise DataError(f"There is no sound file at {display_name(folder.path)}; check the address.")
+        raise DataError(f"There is no sound file at {folder.shown}; check the address.")
     return files
 
 
@@ -127,7 +127,7 @@ def bring(file: RemoteFile, target: Path) -> str:
     too_large = f"It is larger than {LARGEST_FILE / 2**30:.0f} GB; copy it here and index the folder."
     if file.size_bytes is not None and file.size_bytes > LARGEST_FILE:
         return too_large
-    is_whole = attempt("fetching", partial(_copied, file, target))
+    is_whole = attempt("fetching", partial(_copied, file, target), INFO)
     if is_whole is True:
         return ""
     target.unlink(missing_ok=True)  # half of a file is none

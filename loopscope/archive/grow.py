@@ -123,7 +123,7 @@ def add_address(
     another folder had is heard once more.
     """
     home = Place.of(address)
-    folder, files = str(home.system.unstrip_protocol(home.path)), files_at(home)
+    folder, files = home.address, files_at(home)
     archive = make_archive(place, encoder.encoder_id, encoder.n_features)
     before = frozenset(archive.parts.loop_ids.to_pylist())
     heard = {path: found for path, found in _heard_before(archive, folder).items() if found[0] in before}

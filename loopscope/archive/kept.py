@@ -53,9 +53,8 @@ class KeptRankings:
         self._archive, self._first = archive, first
         self._versions = archive.state()
         self._state = _digest(archive.encoder_id, archive.n_features, sorted((self._versions or {}).items()))
-        address = str(archive.place.system.unstrip_protocol(archive.place.path))
         beside = archive.place.below("rankings")
-        here = Place.of(paths().cache / "rankings" / _digest(address))
+        here = Place.of(paths().cache / "rankings" / _digest(archive.place.address))
         self._homes = {home: _names(home) for home in (beside, here)} if self._versions is not None else {}
 
     def model(self, recipe: tuple[str, str, int]) -> BaseDetector | None:

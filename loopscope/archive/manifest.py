@@ -25,7 +25,6 @@ import pyarrow.parquet as pq
 from loopscope.archive.parts import ENDING, Parts, parts_in
 from loopscope.archive.place import Place
 from loopscope.errors import DataError
-from loopscope.files import display_name
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -48,7 +47,7 @@ class Archive:
         folder = self.place.below("parts")
         found = parts_in([folder.below(name) for name in folder.names() if name.endswith(ENDING)])
         if found.places and (found.encoder_id, found.n_features) != (self.encoder_id, self.n_features):
-            raise DataError(f"{display_name(self.place.path)} holds parts of {found.encoder_id}; remove them.")
+            raise DataError(f"{self.place.shown} holds parts of {found.encoder_id}; remove them.")
         return replace(found, encoder_id=self.encoder_id, n_features=self.n_features)
 
     @cached_property
@@ -140,7 +139,7 @@ def has_manifest(place: Place) -> bool:
 
 def open_archive(place: Place) -> Archive:
     """The archive in that folder. Raises DataError where there is none that reads."""
-    shown = display_name(place.path)
+    shown = place.shown
     if not has_manifest(place):
         raise DataError(f"{shown} is no archive; make one with loopscope index.")
     content = _manifest_of(place)
@@ -164,7 +163,7 @@ def make_archive(place: Place, encoder_id: str, n_features: int) -> Archive:
     found = open_archive(place)
     if (found.encoder_id, found.n_features) != (encoder_id, n_features):
         raise DataError(
-            f"The archive {display_name(place.path)} is of {found.encoder_id} ({found.n_features} features), not of "
+            f"The archive {place.shown} is of {found.encoder_id} ({found.n_features} features), not of "
             f"{encoder_id} ({n_features}); choose that encoder or another folder."
         )
     return found
@@ -179,7 +178,7 @@ def parts_at(address: object) -> Parts:
         return parts_in([place])
     found = [place.below(name) for name in place.names() if name.endswith(ENDING)]
     if not found:
-        raise DataError(f"There is no Parquet file in {display_name(place.path)}; check the spelling.")
+        raise DataError(f"There is no Parquet file in {place.shown}; check the spelling.")
     return parts_in(found)
 
 

@@ -163,13 +163,13 @@ def parts_in(places: Sequence[Place]) -> Parts:
         with place.open_parquet() as file:
             missing = {"loop_id", "embedding"} - set(file.schema_arrow.names)
             if missing:
-                raise DataError(f"{display_name(place.path)} has no column {min(missing)}; give it one.")
+                raise DataError(f"{place.shown} has no column {min(missing)}; give it one.")
             made_by, width = _encoder_of(file), _width_of(file, place.path)
         if not first:
             encoder_id, n_features, first = made_by, width, place.path
         elif (made_by, width) != (encoder_id, n_features):
             raise DataError(
-                f"{display_name(place.path)} holds {width} features of {made_by}, {display_name(first)} {n_features} "
+                f"{place.shown} holds {width} features of {made_by}, {display_name(first)} {n_features} "
                 f"of {encoder_id}; put each encoder's in a folder of its own."
             )
     return Parts(tuple(places), encoder_id, n_features)

@@ -4,6 +4,7 @@ Elsewhere a file system's package raises errors of its own kinds; whatever it is
 """
 
 import io
+import logging
 import posixpath
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +29,12 @@ _REMEDIES = {
     "written": "free some space or name another place",
     "removed": "check access",
 }
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}  # by protocol
+LOGINS = {"s3": "AWS_ACCESS_KEY_ID, or aws configure", "gs": "gcloud auth application-default login"}
+LOUD = ("gcsfs", "google.auth")
+OBJECT_STORES = ("s3", "gs")  # an upload is there whole or not at all, and renaming it were a copy
 # What file systems call what changes with a file.
-TELLS = ("ETag", "etag", "md5Hash", "LastModified", "Last-Modified", "mtime", "created")
+TELLS = ("ETag", "md5Hash", "etag", "LastModified", "Last-Modified", "mtime", "created")
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Place:
         """Of a path or an fsspec address. Raises DataError for one that no file system here knows."""
         if not is_address(address):
             return cls(fsspec.filesystem("file"), str(Path(str(address)).expanduser().absolute()))
-        found = attempt("opening an address", partial(fsspec.core.url_to_fs, str(address)))
+        _quieten()
+        found = attempt("opening an address", partial(_opened_address, str(address)), logging.INFO)
         if isinstance(found, Defect):
             raise DataError(f"{display_name(str(address))} cannot be opened ({found.reason}).")
         return cls(*found)
@@ -52,7 +58,20 @@ class Place:
     @property
     def is_local(self) -> bool:
         """Whether it lies on this machine's own disks."""
-        return "file" in np.atleast_1d(self.system.protocol)
+        return self._is_in("file")
+
+    @property
+    def address(self) -> str:
+        """By which `of` finds it again."""
+        return self.path if self.is_local else str(self.system.unstrip_protocol(self.path))
+
+    @property
+    def shown(self) -> str:
+        """The same for people."""
+        return display_name(self.address)
+
+    def _is_in(self, *protocols: str) -> bool:
+        return not {*protocols}.isdisjoint(np.atleast_1d(self.system.protocol))
 
     def below(self, *names: str) -> "Place":
         """A file or folder in this folder."""
@@ -93,15 +112,7 @@ class Place:
             with _one_sentence("written", self.path), written_whole(Path(self.path)) as part:
                 part.write_bytes(content)
             return
-        parent, name = posixpath.split(self.path)
-        unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
-
-        def brought() -> None:
-            self.system.makedirs(parent, exist_ok=True)
-            self.system.pipe_file(unfinished, content)
-            self.system.mv(unfinished, self.path)
-
-        self._done("written", brought)
+        self._done("written", partial(self._put if self._is_in(*OBJECT_STORES) else self._put_and_renamed, content))
 
     def read(self) -> bytes:
         """The whole file. Raises DataError."""
@@ -116,6 +127,16 @@ class Place:
             pa.memory_map(self.path) if self.is_local else self._done("read", self._opened) as source,
         ):
             yield pq.ParquetFile(source)
+
+    def _put(self, content: bytes) -> None:
+        self.system.pipe_file(self.path, content)
+
+    def _put_and_renamed(self, content: bytes) -> None:
+        parent, name = posixpath.split(self.path)
+        unfinished = posixpath.join(parent, f".{uuid.uuid4().hex}-{name}")
+        self.system.makedirs(parent, exist_ok=True)
+        self.system.pipe_file(unfinished, content)
+        self.system.mv(unfinished, self.path)
 
     def _opened(self) -> Any:
         file = self.system.open(self.path, "rb")
@@ -157,10 +178,37 @@ class Place:
         if self.is_local:
             with _one_sentence(what, self.path):
                 return work()
-        found = attempt("using an address", work)
+        found = attempt("using an address", work, logging.INFO)
         if isinstance(found, Defect):
-            raise DataError(f"{display_name(self.path)} cannot be {what} ({found.reason}); check address and access.")
+            raise DataError(f"{self.shown} cannot be {what} ({found.reason}); {self.remedy}.")
         return found
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it cannot be reached, and how one shows there who one is."""
+        known = next((how for protocol, how in LOGINS.items() if self._is_in(protocol)), "")
+        return "check address and access" + (f" ({known})" if known else "")
+
+
+def _opened_address(address: str) -> tuple[Any, str]:
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(address)
+        return found
+    except ImportError:
+        protocol = address.partition("://")[0]
+        if (package := PACKAGES.get(protocol)) is None:
+            raise
+        raise DataError(
+            f"{display_name(address)} needs the package {package}; run: python -m pip install {package}."
+        ) from None
+
+
+def _quieten() -> None:
+    """What these raise they log too, with a traceback, which tells a user nothing; who set a level keeps it."""
+    for name in LOUD:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.CRITICAL)
 
 
 def version_of(info: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ FROM_NAMES = ("loop_id", "path")
 # Why a loop cannot be heard; a row of the list says what stands before the colon.
 UNKNOWN = "No sound, as no path is known: the archive does not say where the file lies."
 ELSEWHERE = "No sound, it lies elsewhere: copy it to this machine and index that folder to hear it."
+AT_AN_ADDRESS = "No sound, it lies at an address: only whoever sits at the app's machine hears those."
 OUTSIDE = "No sound, its folder is not open to this app: the app's owner names it in LOOPSCOPE_ROOTS."
 GONE = "No sound, its file is gone: it was moved or deleted, or its disk is not connected; index its folder again."
 CHANGED = "No sound, its file has changed: it has another size than when it was indexed; index its folder again."
@@ -152,7 +153,8 @@ class _Places:
         """Path, folder to show, root, and why it cannot be heard, "" where it can."""
         path = path_from_text(text)
         if is_address(path):
-            return path, path.rpartition("/")[0], "", "" if self._may_fetch and self._is_indexed(path) else ELSEWHERE
+            reason = ELSEWHERE if not self._is_indexed(path) else "" if self._may_fetch else AT_AN_ADDRESS
+            return path, path.rpartition("/")[0], "", reason
         if not path.startswith("/"):
             return path, "", "", UNKNOWN
         parent = path.rpartition("/")[0] or "/"

@@ -66,7 +66,7 @@ def learn_anew(archive: "Archive", name: str, known: "BaseDetector") -> int:
         )
     if not detector.report_.complete:
         raise Cancelled("The training was stopped; the model stays as it was.")
-    save_model(detector, name, {"embeddings": archive.place.path, "loops": len(detector.scores_)})
+    save_model(detector, name, {"embeddings": archive.place.address, "loops": len(detector.scores_)})
     return len(detector.scores_)
 
 

@@ -21,7 +21,6 @@ from loopscope.detection.base import BaseDetector
 from loopscope.detection.registry import LOCAL, ROBUST
 from loopscope.encoders.catalogue import known_encoders
 from loopscope.errors import Cancelled, DataError, ModelError
-from loopscope.files import display_name
 from loopscope.store import Store
 from loopscope.ui.projects.contents import Archived, EncoderNote
 from loopscope.ui.projects.heard import corrected
@@ -79,7 +78,7 @@ def _ranked(
     all were. Raises DataError, Cancelled."""
     parts, paths = archive.present
     if not parts.n_loops:
-        raise DataError(f"{display_name(archive.place.path)} holds no loops yet; add a folder with loopscope index.")
+        raise DataError(f"{archive.place.shown} holds no loops yet; add a folder with loopscope index.")
     known = None if detector is None else kept.scores(detector)
     n_new = 0 if known is None else int(np.isnan(known).sum())
     if known is not None:
