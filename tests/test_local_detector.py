@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 from loopscope.analysis.explanation import parts_of
 from loopscope.analysis.pipeline import analyse_folder
 from loopscope.analysis.scoring import ScoredLoops
-from loopscope.detection import saved_format
+from loopscope.detection import linear_members, saved_format
 from loopscope.detection.inside import numbers_of, summits, worst_patches
 from loopscope.detection.local_detector import N_FIRST, LocalDetector
+from loopscope.detection.networks import Layer
 from loopscope.detection.own_moments import (
     APART,
     HIGHEST,
@@ -310,6 +312,31 @@ def test_what_is_saved_scores_the_same_and_nothing_else_is_let_in() -> None:
         LocalDetector(True, "AEwRES", "local", 0, **FAST).restore(
             replace(detector.fitted, patch_id=""), detector.state()
         )
+
+
+def test_the_networks_see_a_few_thousand_moments_at_once_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A folder of 50,000 loops took a gigabyte more than it needs: all that were learnt from, and one of each loop."""
+    seen = [0]
+    forward = Layer.forward
+
+    def watched(layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.shape[1])
+        return forward(layer, x)
+
+    monkeypatch.setattr(Layer, "forward", watched)
+    n = 1 + linear_members.ROWS // 32
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(n * 64, 8)).astype(np.float16)
+    many = PatchSet(tuple(map(str, range(n))), values, np.arange(n + 1) * 64, "made up", 0.093)
+    detector = make_detector("AEwRES", "local", steps=2, steps_shown=1, layer_sizes=(16, 8), k=8)
+    detector.fit(embeddings(n), many.loop_ids, "made up", patches=many)
+    assert max(seen) == linear_members.ROWS
+    n = 1 + linear_members.ROWS
+    short = PatchSet(tuple(map(str, range(n))), values[:n], np.arange(n + 1), "made up", 0.093)
+    assert len(detector.judge(embeddings(n), "made up", patches=short).latents) == n
+    assert max(seen) == linear_members.ROWS
 
 
 def test_what_cannot_be_heard_is_said_in_one_sentence() -> None:

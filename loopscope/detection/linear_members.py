@@ -23,6 +23,7 @@ from loopscope.detection.preprocessing import CLIP, standardisation, standardise
 from loopscope.progress import StopCheck
 
 SHRINKAGE_FLOOR = 1e-6  # of the mean variance
+ROWS = 4096  # encoded at once, which bounds memory
 
 
 class LinearMembers(nn.Module):
@@ -128,7 +129,7 @@ class LinearMembers(nn.Module):
     def begin_sphere(self, white: Tensor, train_rows: Tensor) -> None:
         """From the autoencoder's encoder, with c and radius of each member's training rows, (n_members, n) bool."""
         self.sphere.load_state_dict(self.encoder.state_dict())
-        latents = self.latents(white)
+        latents = torch.cat([self.latents(piece) for piece in white.split(ROWS, dim=1)], dim=1)
         for member, rows in enumerate(train_rows):
             self.centre[member, 0] = latents[member, rows].mean(dim=0)
             spread = (latents[member, rows] - self.centre[member]).square().sum(dim=1).mean()

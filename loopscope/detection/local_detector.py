@@ -200,9 +200,10 @@ class LocalDetector(BaseDetector):
         return log_part(torch.cat(found, dim=2).numpy())
 
     def _latents_of(self, heard: PatchSet, curve: Float) -> Float:
+        rows = torch.from_numpy(worst_patches(heard, curve))
         with torch.inference_mode():
-            white, _ = self._members.views(torch.from_numpy(worst_patches(heard, curve)))
-            return self._members.latents(white)[0].numpy()
+            pieces = [self._members.latents(self._members.views(piece)[0])[0] for piece in rows.split(CHUNK)]
+        return torch.cat(pieces).numpy()
 
     def _figures(self, curves: Float, own: Float, heard: PatchSet, density: Mapping[str, Float]) -> Float:
         """(N_RAW, n_loops) logarithms, of those of curves, (3, n_patches), of the distance to the loops' own other
@@ -285,5 +286,7 @@ class LocalDetector(BaseDetector):
 
 def _typical(distance: Float, patches: Patches) -> float:
     """The median distance of moments that differ from others by more than rounding: silence is alike everywhere."""
-    apart = distance[distance > own_moments.ROUNDING * np.linalg.norm(patches.astype(np.float32), axis=1)]
+    pieces = (patches[start : start + CHUNK].astype(np.float32) for start in range(0, len(patches), CHUNK))
+    length = np.concatenate([np.linalg.norm(piece, axis=1) for piece in pieces])
+    apart = distance[distance > own_moments.ROUNDING * length]
     return float(np.median(apart)) if len(apart) else 1.0
