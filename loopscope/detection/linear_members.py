@@ -129,7 +129,7 @@ class LinearMembers(nn.Module):
     def begin_sphere(self, white: Tensor, train_rows: Tensor) -> None:
         """From the autoencoder's encoder, with c and radius of each member's training rows, (n_members, n) bool."""
         self.sphere.load_state_dict(self.encoder.state_dict())
-        latents = torch.cat([self.latents(piece) for piece in white.split(ROWS, dim=1)], dim=1)
+        latents = torch.cat([self.latents(piece) for piece in torch.split(white, ROWS, dim=1)], dim=1)
         for member, rows in enumerate(train_rows):
             self.centre[member, 0] = latents[member, rows].mean(dim=0)
             spread = (latents[member, rows] - self.centre[member]).square().sum(dim=1).mean()

@@ -202,7 +202,7 @@ class LocalDetector(BaseDetector):
     def _latents_of(self, heard: PatchSet, curve: Float) -> Float:
         rows = torch.from_numpy(worst_patches(heard, curve))
         with torch.inference_mode():
-            pieces = [self._members.latents(self._members.views(piece)[0])[0] for piece in rows.split(CHUNK)]
+            pieces = [self._members.latents(self._members.views(piece)[0])[0] for piece in torch.split(rows, CHUNK)]
         return torch.cat(pieces).numpy()
 
     def _figures(self, curves: Float, own: Float, heard: PatchSet, density: Mapping[str, Float]) -> Float:
