@@ -98,6 +98,28 @@ def test_what_is_ruled_out_by_magnitudes_is_no_kin() -> None:
     assert (other.loop_id, other.semitones) == ("1", 2) and other.likeness == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_riff_upside_down_and_backwards_is_another_one_and_many_are_asked_as_one_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    made = (rng.random((90, CLASSES, STEPS)) ** 4 * 255).astype(np.uint8)
+    notes = np.zeros((CLASSES, STEPS), np.uint8)
+    notes[0, ::16] = notes[4, 1::8] = notes[7, 5::32] = 255
+    mirrored = Riffs({"mirrored": notes[::-1, ::-1]})
+    assert mirrored.kin_of_riff(notes) == [], "its spectrum over time and classes is the same"
+    assert mirrored.kin_of_riff(notes[::-1, ::-1])[0].likeness == pytest.approx(1.0)
+    made[70] = np.roll(made[3], (5, SHIFT), axis=(0, 1))
+    monkeypatch.setattr("loopscope.analysis.riffs.BLOCK", 7)
+    known = Riffs({f"{row:02}": riff for row, riff in enumerate(made[20:], 20)})
+    expected = []
+    for riff in made[:80]:  # more than are asked at once
+        alike, up = _best(list(_as_played(riff)), changes(made[20:]))
+        expected.append({(f"{row + 20:02}", up[row]) for row in np.flatnonzero(alike >= SAME_RIFF)})
+    found = [{(kin.loop_id, kin.semitones) for kin in each} for each in known.kin_of_each(list(made[:80]))]
+    assert found == expected and found[3] == {("70", 5)} and found[30] == {("30", 0)}
+    assert found == [{(kin.loop_id, kin.semitones) for kin in known.kin_of_riff(riff)} for riff in made[:80]]
+
+
 def test_a_rhythm_on_one_note_and_silence_are_no_riffs() -> None:
     time_s = np.arange(4 * RATE) / RATE
     pulses = np.sin(2 * np.pi * 110 * time_s) * (time_s * 4 % 1 < 0.6)

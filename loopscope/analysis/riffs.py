@@ -2,10 +2,11 @@
 
 The measure is the highest circular cross-correlation of two riffs' `changes`, over 12 transpositions and shifts by
 eighths of the loop (whole bars of 1 to 8), 1 for the same; a loop that repeats itself is compared as its half, too.
-Correlating magnitudes of spectra can only give more: whoever is below there is ruled out without a shift.
+Correlating magnitudes of spectra can only give more: whoever is below there is ruled out without a shift, and where the
+spectra go over the pitch classes, too, without a transposition.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +14,17 @@ import numpy as np
 
 from loopscope.arrays import Float, Int
 from loopscope.hearing.riff import CLASSES, STEPS, changes
+from loopscope.late import late
 
 SAME_RIFF = 0.88  # docs/EXPERIMENTS.md: no two different ones reach it
 SHIFT = STEPS // 8
 BLOCK = 4096  # riffs at once, which bounds memory
+ASKED = 64  # riffs that all blocks are asked for at once
 SLACK = 2e-3  # above the rounding of half floats
-_SHARES = np.sqrt(np.r_[1.0, np.full(STEPS // 2 - 1, 2.0), 1.0] / STEPS)  # Parseval's, of a spectrum of real numbers
+# Parseval's, of a spectrum of real numbers.
+_SHARES = np.sqrt(np.r_[1.0, np.full(STEPS // 2 - 1, 2.0), 1.0] / STEPS).astype(np.float32)
+
+fft = late("scipy.fft")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class Kin:
     loop_id: str
     likeness: float
     semitones: int
+
+
+def within_octave(semitones: int) -> int:
+    """The same pitch class, -5 to 6 semitones away."""
+    return (semitones + 5) % CLASSES - 5
 
 
 class Riffs:
@@ -52,35 +63,59 @@ class Riffs:
         row = self._row_of.get(loop_id)
         if row is None:
             return []
-        asked = list(_as_played(self._riffs[row]))
-        possible = self._possible(asked, likeness)
-        possible = possible[possible != row]
-        found = []
-        for first in range(0, len(possible), BLOCK):
-            rows = possible[first : first + BLOCK]
-            alike, semitones = _best(asked, changes(self._riffs[rows]))
-            found += [
-                Kin(self._ids[at], float(value), int(up))
-                for at, value, up in zip(rows, alike, semitones, strict=True)
-                if value >= likeness
-            ]
-        return sorted(found, key=lambda kin: (-kin.likeness, kin.loop_id))
+        return [kin for kin in self.kin_of_riff(self._riffs[row], likeness) if kin.loop_id != loop_id]
+
+    def kin_of_riff(self, riff: Int, likeness: float = SAME_RIFF) -> list[Kin]:
+        """Who plays this riff, CLASSES × STEPS uint8 of any loop, at least so alike, the most alike first."""
+        return next(self.kin_of_each([riff], likeness))
+
+    def kin_of_each(self, riffs: Sequence[Int], likeness: float = SAME_RIFF) -> Iterator[list[Kin]]:
+        """The same for many riffs, one after another, in less time."""
+        for first in range(0, len(riffs), ASKED):
+            asked = [list(_as_played(riff)) for riff in riffs[first : first + ASKED]]
+            for own, possible in zip(asked, self._possible(asked, likeness), strict=True):
+                found = [kin for rows in _blocks(possible) for kin in self._kin_among(rows, own, likeness)]
+                yield sorted(found, key=lambda kin: (-kin.likeness, kin.loop_id))
+
+    def _kin_among(self, rows: Int, asked: list[Float], likeness: float) -> list[Kin]:
+        others = changes(self._riffs[rows])
+        turned = [np.roll(_magnitude(riff), up, axis=0) for riff in asked for up in range(CLASSES)]
+        possible = _most(_magnitude(others), turned) >= likeness - SLACK
+        if not possible.any():
+            return []
+        alike, semitones = _best(asked, others[possible])
+        return [
+            Kin(self._ids[at], float(value), int(up))
+            for at, value, up in zip(rows[possible], alike, semitones, strict=True)
+            if value >= likeness
+        ]
 
     @cached_property
-    def _magnitudes(self) -> Float:
-        """(n, CLASSES * (STEPS // 2 + 1)) of all, half floats."""
+    def _turnless(self) -> Float:
+        """(n, CLASSES, STEPS // 2 + 1) of all, half floats."""
         blocks = (self._riffs[first : first + BLOCK] for first in range(0, len(self), BLOCK))
-        return np.concatenate([np.asarray(_magnitude(changes(block)), np.float16) for block in blocks])
+        return np.concatenate([np.asarray(_turnless(changes(block)), np.float16) for block in blocks])
 
-    def _possible(self, asked: list[Float], likeness: float) -> Int:
-        """Rows that no transposition and no shift at all brings below that."""
-        turned = [np.roll(_magnitude(riff).reshape(CLASSES, -1), up, axis=0) for riff in asked for up in range(CLASSES)]
-        queries = np.stack(turned).reshape(len(turned), -1)
-        most = np.empty(len(self), np.float32)
+    def _possible(self, asked: list[list[Float]], likeness: float) -> list[Int]:
+        """For each riff the rows that not every transposition and shift brings below that."""
+        queries = [[_turnless(riff) for riff in own] for own in asked]
+        found: list[list[Int]] = [[] for _ in asked]
         for first in range(0, len(self), BLOCK):
-            block = self._magnitudes[first : first + BLOCK].astype(np.float32)
-            most[first : first + BLOCK] = (block @ queries.T).max(axis=1)
-        return np.flatnonzero(most >= likeness - SLACK)
+            block = self._turnless[first : first + BLOCK].astype(np.float32)
+            for rows, own in zip(found, queries, strict=True):
+                rows.append(first + np.flatnonzero(_most(block, own) >= likeness - SLACK))
+        return [np.concatenate([np.empty(0, np.int64), *rows]) for rows in found]
+
+
+def _blocks(rows: Int) -> Iterator[Int]:
+    for first in range(0, len(rows), BLOCK):
+        yield rows[first : first + BLOCK]
+
+
+def _most(others: Float, queries: Sequence[Float]) -> Float:
+    """(n,) highest product of each of `others` with one of the queries, all of one shape."""
+    products = others.reshape(len(others), -1) @ np.stack(queries).reshape(len(queries), -1).T
+    return np.asarray(products.max(axis=1))
 
 
 def _as_played(riff: Int) -> Iterator[Float]:
@@ -102,6 +137,10 @@ def _best(asked: list[Float], others: Float) -> tuple[Float, Int]:
 
 
 def _magnitude(moving: Float) -> Float:
-    """(n, CLASSES * (STEPS // 2 + 1)) float32 of (n, CLASSES, STEPS), or of one; no shift in time changes it."""
-    spectrum = np.abs(np.fft.rfft(moving, axis=-1)) * _SHARES
-    return np.asarray(spectrum.reshape(-1, CLASSES * (STEPS // 2 + 1)), dtype=np.float32)
+    """(…, CLASSES, STEPS // 2 + 1) float32 of (…, CLASSES, STEPS); no shift in time changes it."""
+    return np.asarray(np.abs(fft.rfft(moving, axis=-1)) * _SHARES)
+
+
+def _turnless(moving: Float) -> Float:
+    """The same of spectra over the classes as well: no transposition changes it either."""
+    return np.asarray(np.abs(fft.rfft2(moving, axes=(-2, -1))) * (_SHARES / np.float32(np.sqrt(CLASSES))))
