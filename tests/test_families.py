@@ -124,7 +124,7 @@ def test_where_too_many_are_alike_only_the_same_sounds_are_listed_or_nobody_and_
     found = find_relations(
         EmbeddingSet(ids, X, "made-up"), Riffs({"01": riff, "02": riff}), ignore_progress, never_stop
     )
-    assert found.least == least and found.riffs == (("01", "02"),)
+    assert found.least == least and found.riffs == (("01", "02", 0),)
     assert len(found.alike(SAME_SOUND_COSINE)) == (15 if least else 0)
 
 
@@ -135,7 +135,7 @@ def test_stricter_groups_are_parts_of_looser_ones_and_riffs_join_across_keys() -
     riffs = Riffs({"001": riff, "002": np.roll(riff, 3, axis=0), "003": other})
     embeddings = EmbeddingSet(ids, alike(), "made-up")
     found = find_relations(embeddings, riffs, ignore_progress, never_stop)
-    assert found.riffs == (("001", "002"),) and found.has_riffs
+    assert found.riffs == (("001", "002", 3),) and found.has_riffs
     loose, strict = (set(found.alike(cosine)) for cosine in (LEAST_ALIKE, 0.9999))
     assert strict < loose and strict
     assert len(loose) == len(pairs_above(centred(embeddings.X), LEAST_ALIKE)[0])

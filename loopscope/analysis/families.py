@@ -4,7 +4,7 @@ A group is all that pairs join, directly or by others; each has a keeper, sugges
 else: not clipped, then the higher rate, then the longer.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from loopscope.analysis.riffs import Riffs
+from loopscope.analysis.riffs import Riffs, within_octave
 from loopscope.arrays import Float, Int
 from loopscope.embeddings import EmbeddingSet
 from loopscope.embeddings.neighbours import TooManyPairsError, pairs_above
@@ -30,22 +30,35 @@ ALIKE, ALONE = "alike in all that is measured", "the others are quarantined"
 
 @dataclass(frozen=True, eq=False)
 class Relations:
-    """What is alike: `near` rows of `loop_ids` and their cosine, (m,) each; `riffs` pairs of loop_ids.
+    """What is alike: `near` rows of `loop_ids` and their cosine, (m,) each; `riffs` pairs of loop_ids, and how many
+    semitones the second of them plays higher, -5 to 6.
 
-    `n_riffs`: of how many loops a riff was known. `least`: the cosine that `near` reaches down to, None where even
-    copies are too many to be listed.
+    `n_riffs`: of how many loops a riff was known, which were too many above `most_riffs`. `least`: the cosine that
+    `near` reaches down to, None where even copies are too many to be listed.
     """
 
     loop_ids: tuple[str, ...]
     near: tuple[Int, Int, Float]
-    riffs: tuple[tuple[str, str], ...]
+    riffs: tuple[tuple[str, str, int], ...]
     n_riffs: int
     least: float | None = LEAST_ALIKE
+    most_riffs: int = MOST_RIFFS
 
     @property
     def has_riffs(self) -> bool:
-        """Whether riffs were compared, which takes too long for more than MOST_RIFFS."""
-        return self.n_riffs <= MOST_RIFFS
+        """Whether riffs were compared, which takes too long for very many."""
+        return self.n_riffs <= self.most_riffs
+
+    @property
+    def same_riff(self) -> list[tuple[str, str]]:
+        """The pairs of loops that play one riff."""
+        return [(first, second) for first, second, _ in self.riffs]
+
+    def matched(self) -> frozenset[str]:
+        """Every loop that is alike another one."""
+        first, second, _ = self.near
+        near = (self.loop_ids[row] for row in np.union1d(first, second))
+        return frozenset(near) | {loop_id for pair in self.same_riff for loop_id in pair}
 
     def alike(self, cosine: float) -> list[tuple[str, str]]:
         """The pairs of loops that agree at least so far."""
@@ -59,13 +72,18 @@ def find_relations(
 ) -> Relations:
     """Compares all loops of a library. Raises Cancelled when stopped."""
     near, least = _near(embeddings, on_progress, should_stop)
-    kin: set[tuple[str, str]] = set()
+    kin: dict[tuple[str, str], int] = {}
     for done, loop_id in enumerate(riffs.loop_ids if len(riffs) <= MOST_RIFFS else (), 1):
         if should_stop():
             raise Cancelled("The search for the same riff was stopped.")
-        kin |= {(min(loop_id, other.loop_id), max(loop_id, other.loop_id)) for other in riffs.kin_of(loop_id)}
+        for other in riffs.kin_of(loop_id):
+            if loop_id < other.loop_id:
+                kin.setdefault((loop_id, other.loop_id), other.semitones)
+            else:
+                kin.setdefault((other.loop_id, loop_id), within_octave(-other.semitones))
         on_progress(Progress(STAGE, done, len(riffs), unit="loops"))
-    return Relations(embeddings.loop_ids, near, tuple(sorted(kin)), len(riffs), least)
+    found = tuple((*pair, up) for pair, up in sorted(kin.items()))
+    return Relations(embeddings.loop_ids, near, found, len(riffs), least)
 
 
 def _near(
@@ -96,6 +114,29 @@ def joined(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
     for name in sorted(leader):
         groups[led_by(name)].append(name)
     return sorted(map(tuple, groups.values()), key=lambda group: (-len(group), group))
+
+
+def semitones_of(table: pd.DataFrame, riffs: Iterable[tuple[str, str, int]]) -> list[int | None]:
+    """By how many semitones each loop of `table` (as from `families_of`) plays the riff higher than its family's
+    keeper, -5 to 6, by way of others where no pair says it; None where no way leads there.
+    """
+    ways: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for first, second, up in riffs:
+        ways[first].append((second, up))
+        ways[second].append((first, -up))
+    heights: dict[tuple[int, str], int] = {}
+    for family, loop_id in table.loc[table["keep"], ["family", "loop_id"]].itertuples(index=False):
+        own = {loop_id: 0}
+        waiting = deque([loop_id])
+        while waiting:
+            present = waiting.popleft()
+            for other, up in ways[present]:
+                if other not in own:
+                    own[other] = within_octave(own[present] + up)
+                    waiting.append(other)
+        heights |= {(family, other): up for other, up in own.items()}
+    rows = table[["family", "loop_id"]].itertuples(index=False, name=None)
+    return [heights.get((family, loop_id)) for family, loop_id in rows]
 
 
 def families_of(

@@ -47,7 +47,7 @@ def nearest_to(queries: Float, X: Float, k: int, allowed: Bool | None = None) ->
         raise DataError(f"The number of neighbours must be at least 1, not {k}.")
     array, length = _lengths(X)
     k = min(k, len(array) if allowed is None else int(np.count_nonzero(allowed)))
-    similarity = (_unit(np.atleast_2d(queries)) @ array.T) / length
+    similarity = (unit_rows(np.atleast_2d(queries)) @ array.T) / length
     if k == 0:
         return np.empty((len(similarity), 0), np.int64), np.empty((len(similarity), 0), np.float32)
     if allowed is not None:
@@ -105,7 +105,7 @@ def _similar(
     X: Float, cosine: float, on_progress: ProgressCallback, should_stop: StopCheck
 ) -> Iterator[tuple[Int, Int, Float]]:
     """Rows (m,) block by block, those that may agree with one of them to `cosine` (n,), and how far they do (m, n)."""
-    unit = _unit(X)
+    unit = unit_rows(X)
     axes = unit @ _principal_axes(unit)
     order = np.argsort(axes[:, 0], kind="stable")
     first = axes[order, 0]
@@ -148,8 +148,8 @@ def _principal_axes(unit: Float) -> Float:
     return np.asarray(axes[:, ::-1][:, :N_AXES], dtype=np.float32)
 
 
-def _unit(X: npt.ArrayLike) -> Float:
-    """Rows scaled to length 1, zero rows left as they are."""
+def unit_rows(X: npt.ArrayLike) -> Float:
+    """X (n, f) with its rows scaled to length 1, zero rows left as they are."""
     array, length = _lengths(X)
     return np.asarray(array / length[:, None], dtype=np.float32)
 

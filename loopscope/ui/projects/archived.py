@@ -114,7 +114,7 @@ def _show(project: Project, store: Store, top: Top, is_fitted: bool, label: str)
         "models": {label: top.scored},
         "archived": archived,
     }
-    project.update(**shown, provisional=None, stopped=None, changes=None, relations=None)
+    project.update(**shown, provisional=None, stopped=None, changes=None, relations=None, elsewhere=None)
     project.remember(n_loops=len(top.counts.scores), encoder=note)
     project.show_model(label)
     if is_fitted:

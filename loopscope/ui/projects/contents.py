@@ -16,6 +16,7 @@ from loopscope.library import Library
 from loopscope.library.changes import Changes
 from loopscope.metadata.collect import MetadataTable
 from loopscope.metadata.corrections import is_said
+from loopscope.ui.projects.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
     from loopscope.archive.drift import Drift
@@ -48,6 +49,7 @@ class Contents:
 
     `faults`: all that the checks found. `models` by label, oldest first. `provisional`: the ranking before there is a
     model. `stopped`: label and detector of a training that was stopped, scored and kept only if the user says so.
+    `relations`: what is alike here, `elsewhere` what in the owner's other folders is like it, once that was asked for.
     `archived`: of an archive, whose most anomalous loops are the library.
     `serial` rises with whatever the explorer shows, `generation` with whatever else a page draws.
     """
@@ -62,6 +64,7 @@ class Contents:
     stopped: tuple[str, StoppedTraining] | None = None
     changes: Changes | None = None
     relations: Relations | None = None
+    elsewhere: Elsewhere | None = None
     archived: Archived | None = None
     serial: int = 0
     generation: int = 0

@@ -223,7 +223,8 @@ class Project:
 
     def drop_embeddings(self) -> None:
         """Another encoder comes: what was made of the last one's embeddings goes."""
-        gone: dict[str, Any] = dict.fromkeys(("embeddings", "encoder", "faults", "provisional", "stopped", "relations"))
+        made_of_them = ("embeddings", "encoder", "faults", "provisional", "stopped", "relations", "elsewhere")
+        gone: dict[str, Any] = dict.fromkeys(made_of_them)
         self.update(models={}, **gone)
         self.remember(active="", percentiles={}, encoder=None, n_flagged=None)
 

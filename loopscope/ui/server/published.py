@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from loopscope.files import is_address
+from loopscope.library.present import KnownFile
 from loopscope.library.tables import Fetch
 from loopscope.ui.server.received import MAX_BYTES, Uploads
 from loopscope.user_files import UserFile
@@ -38,6 +39,7 @@ class _Published:
     roots: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     fetch: Fetch | None = None
+    elsewhere: dict[str, Mapping[str, KnownFile]] = field(default_factory=dict)
     blobs: OrderedDict[str, Mapping[str, bytes]] = field(default_factory=OrderedDict)
     files: dict[str, tuple[str, str, Callable[[], bytes]]] = field(default_factory=dict)
     pulse: Pulse | None = None
@@ -79,6 +81,14 @@ class MediaRegistry:
             session = self._sessions.setdefault(token, _Published())
             session.paths, session.root, session.roots, session.silent = dict(paths), root, roots, silent
             session.fetch = fetch
+
+    def publish_elsewhere(self, token: str, slot: str, files: Mapping[str, KnownFile]) -> None:
+        """Let a session hear these loops of other folders (loop_id → file) too, as long as each file stays as it is.
+
+        What was published in this `slot` before is replaced. Marks and notes on them are not taken: see `outbox`.
+        """
+        with self._lock:
+            self._sessions.setdefault(token, _Published()).elsewhere[slot] = files
 
     def publish_blobs(self, token: str, version: str, make: Callable[[], Mapping[str, bytes]]) -> None:
         """Let a session fetch named gzipped blobs at `/ls/data/{token}/{version}/{name}`.
@@ -165,14 +175,21 @@ class MediaRegistry:
     def sound(self, token: str, loop_id: str) -> UserFile | None:
         """The file behind a loop, to be opened; None for an unknown session or loop.
 
-        Raises AudioError for one that lies at an address and cannot be brought from there.
+        Raises AudioError for one that lies at an address and cannot be brought from there, and for one of another
+        folder whose file is not what it was.
         """
         with self._lock:
             session = self._published(token)
             known, root = session.paths.get(loop_id), session.roots.get(loop_id, session.root)
             fetch = session.fetch
-            if known is None or loop_id in session.silent:
+            others = [files[loop_id] for files in session.elsewhere.values() if loop_id in files]
+            if loop_id in session.silent:
                 return None
+        if known is None:
+            for other in others[:1]:
+                other.check()
+                return other
+            return None
         if fetch is not None and is_address(known):
             return fetch(loop_id, str(known))
         return UserFile(str(known), None if root is None else str(root))
