@@ -164,6 +164,32 @@ interface ComparisonData {
   keeper: string;
 }
 
+interface FamilyMember {
+  id: string;
+  family: number;
+  name: string;
+  folder: string;
+  note: string;
+  keep: boolean;
+  why: string;
+  mark: string;
+  /** whether it lies in the folder that is open; else `address` opens the other one */
+  here: boolean;
+  address: string;
+  seconds: number;
+}
+interface FamiliesData {
+  key: string;
+  assets: string;
+  members: FamilyMember[];
+  token: string;
+  /** whether the explorer is on the page */
+  explorer: boolean;
+}
+
+/** A loop of another folder, which is heard and nothing else. */
+type Guest = { id: string; name: string; seconds: number };
+
 type Sounding = { id: string | null; click: number | null; streams: boolean };
 type MetronomeData = { key: string; assets: string; id: string; tempi: { bpm: number; said: string }[] };
 
@@ -239,7 +265,7 @@ interface Window {
 }
 
 interface DocumentEventMap {
-  "loopscope:play": CustomEvent<{ id: string }>;
+  "loopscope:play": CustomEvent<{ id: string; name?: string; seconds?: number }>;
   "loopscope:select": CustomEvent<{ id: string }>;
   "loopscope:click": CustomEvent<{ id: string; bpm: number }>;
   "loopscope:prefetch": CustomEvent<{ ids: string[] }>;

@@ -21,6 +21,7 @@ from loopscope.analysis.report import KindCount
 from loopscope.analysis.resemblance import resemblance_of
 from loopscope.analysis.scoring import ScoredLoops, StoppedTraining, fit_detector, score_library, train_detector
 from loopscope.analysis.triage import FAULTY, INTERESTING, NORMAL
+from loopscope.audio import content_hash
 from loopscope.config import paths
 from loopscope.detection.saved import CARD
 from loopscope.detection.thresholds import threshold_at
@@ -52,6 +53,7 @@ from loopscope.ui.server.visitors import LOCAL
 from loopscope.ui.state import SessionState
 from loopscope.ui.views import library as library_view
 from loopscope.ui.views import subset_choice
+from tests.exported import read_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = str(ROOT / "app.py")
@@ -445,29 +447,49 @@ def test_a_tempo_that_is_wrong_is_put_right_in_details_and_taken_back(walked: Wa
     assert "102 BPM (from its name)" in texts(at).replace("\\", "") and exported() == [102.0, "name", "Em", "name"]
 
 
+def families_shown(at: AppTest, kind: str, where: str = "This folder") -> pd.DataFrame:
+    """The list as the browser gets it; empty where there is none."""
+    for key, value in {"families-open": True, "families-kind": kind, "families-where": where}.items():
+        at.session_state[key] = state_of(at).choices[key] = value
+    at.run()
+    assert not at.exception
+    sent = [json.loads(element.proto.json) for element in at.get("bidi_component") if '"members"' in element.proto.json]
+    return pd.DataFrame(sent[0]["members"]) if sent else pd.DataFrame()
+
+
+def families_saved(at: AppTest) -> pd.DataFrame:
+    """The list as it is taken away."""
+    (links,) = [
+        json.loads(element.proto.json)["links"]
+        for element in at.get("bidi_component")
+        if "families-downloads" in element.proto.json
+    ]
+    address = next(link["address"] for link in links if link["label"] == "CSV")
+    _, _, token, slot = address.split("/")
+    published = media_registry().file(token, slot)
+    assert published is not None
+    return read_csv(published[2]())
+
+
 def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -> None:
     at = trained(walked, "explore")
     state = state_of(at)
     loop_ids = walked.embeddings.loop_ids
     near = (np.array([0, 3]), np.array([1, 4]), np.array([0.999, 0.98]))
-    state.project.update(relations=Relations(loop_ids, near, ((loop_ids[5], loop_ids[6]),), n_riffs=2))
+    state.project.update(relations=Relations(loop_ids, near, ((loop_ids[5], loop_ids[6], 3),), n_riffs=2))
 
     with Store.default() as store:
         riff = riff_report(np.ones((CLASSES, STEPS), np.uint8))
         store.put_reports("measurements", dict.fromkeys(loop_ids[5:8], riff), RIFF_VERSION)
 
     def shown(kind: str) -> pd.DataFrame:
-        for key, value in {"families-open": True, "families-kind": kind}.items():
-            at.session_state[key] = state_of(at).choices[key] = value
-        at.run()
-        assert not at.exception
-        return next((t.value for t in at.dataframe if "family" in t.value), pd.DataFrame())
+        return families_shown(at, kind)
 
     exact = shown("Exact copies")
     assert sorted(exact["name"]) == ["Bass_101_Em.wav", "copy.wav"] and exact["keep"].sum() == 1
     assert "families-quarantine" not in [button.key for button in at.button], "they share one mark"
     assert "families-start" not in [button.key for button in at.button], "copies are known without a search"
-    assert len(shown("The same riff")) == 2
+    assert len(shown("Same riff")) == 2
     assert "families-start" in [button.key for button in at.button], "a third riff was heard since"
     assert len(shown("Near copies")) == 2
     at.slider(key="families-cosine").set_value(0.975).run()
@@ -483,6 +505,66 @@ def test_the_others_of_a_family_are_quarantined_and_taken_back(walked: Walked) -
         assert set(marks) - {loop_ids[3], loop_ids[4]} < {loop_ids[0], loop_ids[1]}
         at.button(key="families-undo").click().run()
         assert not at.exception and set(store.get_marks()) == {loop_ids[3], loop_ids[4]}
+
+
+def test_what_other_folders_have_of_this_one_is_said_listed_heard_and_taken_away(
+    walked: Walked, tmp_path: Path
+) -> None:
+    ids, X = walked.embeddings.loop_ids, walked.embeddings.X
+    names = walked.library.unique.set_index("loop_id")["name"]
+    copied, alike, longer = (str(loop_id) for loop_id in ids[5:8])
+    old = tmp_path / "Old pack"
+    old.mkdir()
+    (old / "same.wav").write_bytes(walked.library.path_of(copied).read_bytes())
+    for name, source, seconds in (("nearly.wav", alike, 0.4), ("longer.wav", longer, 2.0), ("better.wav", copied, 2.5)):
+        sound, rate = sf.read(walked.library.path_of(source))
+        sf.write(old / name, 0.5 * np.resize(sound, int(seconds * rate)), rate)
+    with Store.default() as store:
+        there = scan_folder(old, store)
+        by_name = there.loops.set_index("name")["loop_id"]
+        made = {"nearly.wav": alike, "longer.wav": longer, "better.wav": copied}
+        rows = X[[ids.index(source) for source in made.values()]]
+        store.put_embeddings([by_name[name] for name in made], walked.embeddings.encoder_id, rows)
+        for owner in (LOCAL, "browser:stranger"):
+            store.put_project(ProjectRow(f"of {owner}", owner, str(old), "Old pack", 0.0, {}))
+        store.put_project_files(f"of {LOCAL}", dict(zip(there.loops["path"], there.loops["loop_id"], strict=True)))
+        store.put_project(ProjectRow("an archive", LOCAL, str(tmp_path), "Archive", 0.0, {}))
+    at = trained(walked, "explore")
+    state_of(at).project.id = "this"
+    state_of(at).project.name = "Pack"
+    assert families_shown(at, "Exact copies", "All my folders").empty
+    assert "2 other folders of yours can be asked" in texts(at)
+    at.button(key="elsewhere-start").click().run()
+    finish_tasks(at)
+    exact = families_shown(at, "Exact copies", "All my folders")
+    said = texts(at).replace("\\", "")
+    assert "Of the 33 loops here your other folders have 1 as an exact copy and 2 as near copies already." in said
+    assert "Asked: 4 loops in 1 other folder." in said
+    assert "1 folder had nothing to be asked: it is an archive, or its analysis has not ended." in said
+    assert exact[["name", "folder", "keep", "here"]].to_numpy().tolist() == [
+        ["same.wav", "Old pack", True, False],
+        [names[copied], "Pack/Bass", False, True],
+    ]
+    assert exact["address"].tolist() == [f"?project=of+{LOCAL}&loop={copied}", ""]
+    assert "families-quarantine" not in [button.key for button in at.button], "they share one mark"
+    near = families_shown(at, "Near copies", "All my folders")
+    kept = near[near["keep"]].set_index("name")
+    assert set(kept.index) == {"longer.wav", "better.wav", names[alike]} and kept.loc["longer.wav", "why"] == "2 s"
+    token = next(json.loads(e.proto.json)["token"] for e in at.get("bidi_component") if '"members"' in e.proto.json)
+    sound = media_registry().sound(token, by_name["nearly.wav"])
+    assert sound is not None and content_hash(sound) == by_name["nearly.wav"]
+    table = families_saved(at)
+    assert table["is_here"].tolist() == (~table["folder"].isin(["Old pack"])).tolist() and len(table) == 6
+    assert "1 loop here lies in another folder, too" in texts(at), "its mark would be on that file as well"
+    at.button(key="families-quarantine").click().run()
+    with Store.default() as store:
+        assert set(store.get_marks()) == {longer}, "what lies elsewhere is not marked from here"
+        at.button(key="families-undo").click().run()
+        assert not store.get_marks()
+        store.delete_project(f"of {LOCAL}")
+    assert families_shown(at, "Near copies", "All my folders").empty, "it was forgotten"
+    assert media_registry().sound(token, by_name["nearly.wav"]) is None
+    assert "Of the 33 loops here your other folders have none yet." in texts(at).replace("\\", "")
 
 
 def test_what_failed_or_was_left_is_said_where_no_list_is_taken_away(walked: Walked) -> None:

@@ -27,6 +27,9 @@ export class Player {
     this.frame = 0; // the animation frame that is asked for
     /** @type {string | null} why the selected loop does not sound */
     this.error = null;
+    /** @type {Guest | null} the loop of another folder that was asked for last */
+    this.guest = null;
+    this.asked = ""; // the name of what was asked for last
     Object.assign(engine, {
       loop: recall("loop", true),
       matchLoudness: recall("matchLoudness", true),
@@ -93,8 +96,17 @@ export class Player {
   async play(row, region = null, click = null) {
     const { loops } = this.session;
     this.error = null;
+    this.asked = loops.names[row];
     const newest = await this.engine.play(loops.ids[row], loops.durations[row], region, click);
     if (newest) this.#prefetchAround(row);
+  }
+
+  /** Play a loop of another folder; what is selected stays so. @param {Guest} guest */
+  playGuest(guest) {
+    this.error = null;
+    this.guest = guest;
+    this.asked = guest.name;
+    this.engine.play(guest.id, guest.seconds);
   }
 
   toggle() {
@@ -147,7 +159,8 @@ export class Player {
     this.title.textContent = "Nothing selected";
     this.title.title = "";
     this.badge.hidden = true;
-    this.details.textContent = this.details.title = SELECT_HINT;
+    const heard = this.#heard();
+    this.details.textContent = this.details.title = this.error ?? (heard ? `You hear: ${heard}` : SELECT_HINT);
     for (const button of this.marks) button.setAttribute("aria-pressed", "false");
   }
 
@@ -157,13 +170,20 @@ export class Player {
     const { loops, selected } = session;
     if (selected < 0) return;
     const badge = session.badgeOf(selected);
-    const other = this.engine.id && this.engine.id !== loops.ids[selected] ? loops.row(this.engine.id) : -1;
-    const instead = this.error ?? (other >= 0 ? `You hear for comparison: ${loops.names[other]}` : null);
+    const other = this.engine.id === loops.ids[selected] ? null : this.#heard();
+    const instead = this.error ?? (other ? `You hear for comparison: ${other}` : null);
     this.element.dataset.badge = badge;
     this.badge.hidden = instead !== null;
     this.badge.textContent = BADGES[badge];
     this.details.textContent = instead ?? reasonOf(session, selected);
     this.details.title = this.details.textContent;
+  }
+
+  /** Name of what sounds, null where nothing does. */
+  #heard() {
+    const { id } = this.engine;
+    const row = this.session.loops.row(id);
+    return row >= 0 ? this.session.loops.names[row] : id && this.guest?.id === id ? this.guest.name : null;
   }
 
   /** @param {number} row */
@@ -193,9 +213,11 @@ export class Player {
 
   /** @param {string} message */
   #failed(message) {
-    this.error = message;
+    const said = `${this.asked}: ${message}`;
+    const { loops, selected } = this.session;
+    this.error = this.asked === loops.names[selected] ? message : said; // below the name of what is selected
     this.show();
-    this.actions.announce(`${this.title.textContent}: ${message}`);
+    this.actions.announce(said);
   }
 
   #tick() {

@@ -1,7 +1,8 @@
 """The app's own Explore and Compare pages with everything before them done: for tests that begin where those pages do.
 
 The loops are the files in `APP_FOLDER`, or `APP_LOOPS` synthetic rows that share a few tones. Their embeddings are made
-of their loop_ids, so a file that was renamed keeps its own. Two baselines are fitted at the first visit of a session.
+of their loop_ids, so a file that was renamed keeps its own. Two baselines are fitted at the first visit of a session,
+whose project is `APP_PROJECT`.
 """
 
 import json
@@ -54,11 +55,16 @@ def synthetic_library(n: int) -> Library:
     return Library(folder, loops[list(LOOP_COLUMNS)], pd.DataFrame({"path": [], "reason": []}))
 
 
+def embedding_of(loop_id: str) -> np.ndarray:
+    """(N_FEATURES,) drawn from the loop_id; about one loop in fifteen lies far out."""
+    rng = np.random.default_rng(int(loop_id[:12], 16))
+    return rng.normal(size=N_FEATURES) * (3.0 if rng.random() < 0.07 else 1.0)
+
+
 def embedded(library: Library) -> EmbeddingSet:
-    """One row a loop, drawn from its loop_id; about one loop in fifteen lies far out."""
+    """One row a loop."""
     loop_ids = tuple(library.unique["loop_id"])
-    rows = [np.random.default_rng(int(loop_id[:12], 16)) for loop_id in loop_ids]
-    X = np.stack([rng.normal(size=N_FEATURES) * (3.0 if rng.random() < 0.07 else 1.0) for rng in rows])
+    X = np.stack([embedding_of(loop_id) for loop_id in loop_ids])
     return EmbeddingSet(loop_ids, X.astype(np.float32), "synthetic")
 
 
@@ -84,6 +90,7 @@ def page() -> None:
     state = session()
     if state.library is None:
         library, embeddings, models = analysed()
+        state.project.id = os.environ.get("APP_PROJECT", "")
         state.project.update(library=library, embeddings=embeddings)
         for label, scored in models.items():
             state.project.add_model(label, scored)

@@ -153,7 +153,7 @@ def _view(library: Library, kind: str) -> None:
         with counts:
             count_archive(state, state.seen.archived)
     metadata_task(state, library)
-    families(state, library)
+    families(state, library, has_explorer=kind == "linked")
     if state.seen.archived is None:
         renames(state, library)
     takeaway(state, library, table, threshold)
