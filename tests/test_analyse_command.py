@@ -19,6 +19,7 @@ from loopscope.cli.main import main
 from loopscope.detection.saved import save_model
 from loopscope.embeddings import embed_library
 from loopscope.library import scan_folder
+from loopscope.library.present import GONE
 from tests.golden.clips import plucked
 from tests.tiny import Tiny
 
@@ -152,6 +153,31 @@ def test_similar_finds_the_nearest_and_not_the_file_itself(
     assert len(lines) == 23 and any(ODD in line for line in lines), "names as they are"
     assert main(["similar", str(folder / "broken.wav")]) == 2
     assert capfdbinary.readouterr()[1] == b"loopscope: The file is empty (0 bytes).\n"
+
+
+def test_similar_everywhere_looks_at_all_that_was_embedded_and_is_as_it_was(
+    folder: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    asked = folder / "Bass_03.wav"
+    moved = tmp_path / "another folder"
+    moved.mkdir()
+    for name in ("Bass_01.wav", "Bass_02.wav"):
+        (folder / name).rename(moved / name)
+    for place in (folder, moved):
+        said(capfdbinary, "embed", place, "--out", tmp_path / "out.parquet", "--json")
+    whole = json.loads(said(capfdbinary, "similar", asked, "--in", tmp_path, "-n", 40, "--json"))["rows"]
+    everywhere = json.loads(said(capfdbinary, "similar", asked, "--everywhere", "-n", 40, "--json"))["rows"]
+    assert {row["path"] for row in everywhere} == {row["path"] for row in whole} and len(whole) > 20
+    assert [row["distance"] for row in everywhere] == pytest.approx([row["distance"] for row in whole], abs=1e-6)
+    (moved / "Bass_01.wav").unlink()
+    record = json.loads(said(capfdbinary, "similar", asked, "--everywhere", "-n", 40, "--json"))
+    assert [row for row in everywhere if row not in record["rows"]] == [
+        row for row in everywhere if row["path"] == str(moved / "Bass_01.wav")
+    ]
+    assert record["rejected"] == [{"path": str(moved / "Bass_01.wav"), "reason": GONE}]
+    assert main(["similar", str(asked), "--everywhere"]) == 0
+    assert b"1 embedded file left out: gone, or changed since; --json names them." in capfdbinary.readouterr()[1]
+    assert main(["similar", str(asked), "--everywhere", "--in", str(folder)]) == 2
 
 
 def test_embed_writes_one_row_a_loop(folder: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

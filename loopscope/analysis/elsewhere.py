@@ -71,6 +71,23 @@ def find_alike(
     return Alike(embeddings.loop_ids, known, relations, found.nearest, found.similarity)
 
 
+def nearest_to(
+    embeddings: EmbeddingSet,
+    others: Sequence[str],
+    count: int,
+    store: Store,
+    on_progress: ProgressCallback,
+    should_stop: StopCheck,
+) -> list[tuple[str, float]]:
+    """The `others` whose direction is nearest to that of a single loop, and their cosine, nearest first, as far as they
+    are known. Raises Cancelled."""
+    blocks = _Blocks(others, embeddings, store, on_progress)
+    mean = np.zeros(embeddings.X.shape[1], np.float32)
+    found = compare(embeddings.X[:1], blocks, np.inf, mean, count, should_stop)
+    pairs = zip(found.nearest[0], found.similarity[0], strict=True)
+    return [(blocks.loop_ids[row], float(cosine)) for row, cosine in pairs if row >= 0]
+
+
 class _Blocks:
     """The known embeddings of many loops, a block of rows at a time; `loop_ids` in the order of the rows, once read."""
 

@@ -86,6 +86,14 @@ class Store(LoopMarks):
         rows = {FileKey(os.fsdecode(row[0]), row[1], row[2]): file_row(row[3:]) for row in found}
         return {key: row for key, row in rows.items() if row is not None and key in wanted}
 
+    def embedded_files(self, encoder_id: str) -> dict[str, str]:
+        """Every file whose content was embedded by an encoder, as it was when it was last read: path -> loop_id."""
+        found = self._database.rows(
+            "SELECT path, loop_id FROM files WHERE loop_id IN (SELECT loop_id FROM embeddings WHERE encoder_id = ?)",
+            (encoder_id,),
+        )
+        return {os.fsdecode(path): loop_id for path, loop_id in found if isinstance(path, bytes)}
+
     def put_files(self, rows: Mapping[FileKey, FileRow]) -> None:
         """Remember what inspections found; a path's older row is replaced."""
         self._database.write(
