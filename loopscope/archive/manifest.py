@@ -47,15 +47,20 @@ class Archive:
         folder = self.place.below("parts")
         found = parts_in([folder.below(name) for name in folder.names() if name.endswith(ENDING)])
         if found.places and (found.encoder_id, found.n_features) != (self.encoder_id, self.n_features):
-            raise DataError(f"{self.place.shown} holds parts of {found.encoder_id}; remove them.")
+            raise DataError(
+                f"{self.place.shown} is by its {MANIFEST} of {self.encoder_id} ({self.n_features} features), by its "
+                f"parts of {found.encoder_id} ({found.n_features}); put the {MANIFEST} right, or move the parts away."
+            )
         return replace(found, encoder_id=self.encoder_id, n_features=self.n_features)
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
         """Those indexed so far, as text, in alphabetical order, as they were when this was first asked for."""
         listings = self.place.below("files")
-        named = (_folder_of(listings.below(name)) for name in listings.names() if name.endswith(ENDING))
-        return tuple(sorted({*filter(None, named), *self.earlier}))
+        nameless = {self._listing(folder).path for folder in self.earlier}
+        found = [listings.below(name) for name in listings.names() if name.endswith(ENDING)]
+        named = (_folder_of(listing) for listing in found if listing.path not in nameless)
+        return tuple(sorted({*named, *self.earlier}))
 
     @cached_property
     def present(self) -> tuple[Parts, pa.ChunkedArray]:
@@ -127,7 +132,7 @@ def is_archive(place: Place) -> bool:
     """Whether an archive lies there; others call files manifest.json too."""
     try:
         said = json.loads(_manifest_of(place)) if has_manifest(place) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(said, dict) and {"format", "encoder_id"} <= said.keys()
 
@@ -148,7 +153,7 @@ def open_archive(place: Place) -> Archive:
         if said["format"] != FORMAT:
             raise DataError(f"The archive {shown} is of format {said['format']}, this is {FORMAT}; update loopscope.")
         return Archive(place, str(said["encoder_id"]), int(said["n_features"]), _texts(said.get("folders", [])))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(
             f"The manifest of {shown} does not read ({type(error).__name__}); name another folder."
         ) from error
@@ -177,6 +182,8 @@ def parts_at(address: object) -> Parts:
     if place.path.endswith(ENDING) and not place.is_a("directory"):
         return parts_in([place])
     found = [place.below(name) for name in place.names() if name.endswith(ENDING)]
+    if not found and has_manifest(place):
+        return open_archive(place).parts  # which says what is wrong with it
     if not found:
         raise DataError(f"There is no Parquet file in {place.shown}; check the spelling.")
     return parts_in(found)
@@ -187,9 +194,12 @@ def _manifest_of(place: Place) -> bytes:
 
 
 def _folder_of(listing: Place) -> str:
-    """The folder that a listing names, "" where it is too old to."""
+    """The folder that a listing names. Raises DataError where it is none, as loops would be missing without a word."""
     with listing.open_parquet() as file:
-        return str((file.schema_arrow.metadata or {}).get(FOLDER_KEY, b"").decode())
+        named = (file.schema_arrow.metadata or {}).get(FOLDER_KEY, b"").decode("utf-8", "replace")
+    if not named or "\N{REPLACEMENT CHARACTER}" in named:
+        raise DataError(f"{listing.shown} names no folder; remove it and index its folder again.")
+    return str(named)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -193,7 +193,9 @@ def part_bytes(
     table = pa.table(columns).replace_schema_metadata({ENCODER_KEY: encoder_id.encode()})
     sink = pa.BufferOutputStream()
     packed = {name: "ZSTD" for name in table.column_names} | {EMBEDDING_LEAF: "NONE"}  # which would save a tenth
-    pq.write_table(table, sink, compression=packed, use_dictionary=False, row_group_size=CHUNK)
+    pq.write_table(
+        table, sink, compression=packed, use_dictionary=False, row_group_size=CHUNK, write_page_checksum=True
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -123,10 +123,10 @@ class Place:
     def open_parquet(self) -> Iterator[pq.ParquetFile]:
         """Mapped into memory where it lies here. Raises DataError for a file that is no Parquet."""
         with (
-            _one_sentence("read", self.path),
+            _one_sentence("read", self.shown),
             pa.memory_map(self.path) if self.is_local else self._done("read", self._opened) as source,
         ):
-            yield pq.ParquetFile(source)
+            yield pq.ParquetFile(source, page_checksum_verification=True)  # of embeddings no bit tells that it is wrong
 
     def _put(self, content: bytes) -> None:
         self.system.pipe_file(self.path, content)
