@@ -224,6 +224,19 @@ def toms() -> np.ndarray:
     return placed([(0.25 * i, tuned[drum]) for i, drum in enumerate(pattern)], 4.0)
 
 
+def wobble() -> np.ndarray:
+    """Two held notes through a filter that an LFO moves 3.3 times a second, whatever the tempo."""
+    t = np.arange(2 * RATE) / RATE
+    open_share = 0.5 + 0.5 * np.sin(2 * np.pi * 3.3 * t)
+    edges = np.minimum(1, np.minimum(t, t[::-1]) / 0.004)
+    notes_of_it = []
+    for hz in (55.0, 65.4):
+        saw = dsp.sawtooth(2 * np.pi * hz * t)
+        dark, bright = (dsp.sosfilt(dsp.butter(2, cutoff, fs=RATE, output="sos"), saw) for cutoff in (250, 2500))
+        notes_of_it.append(edges * ((1 - open_share) * dark + open_share * bright))
+    return (0.4 * np.concatenate(notes_of_it)).astype(np.float32)
+
+
 def chorus_pedal() -> np.ndarray:
     """Chords doubled by a copy that sways in pitch."""
     chords = ((0, 400, 700), (-300, 100, 400), (500, 900, 1200), (-500, -100, 200))
@@ -257,5 +270,6 @@ STYLES: dict[str, Callable[[], np.ndarray]] = MUSIC | {
     "rubato": rubato,
     "flams": flams,
     "toms": toms,
+    "wobble": wobble,
     "chorus pedal": chorus_pedal,
 }

@@ -221,10 +221,38 @@ def test_a_synthesiser_of_few_partials_is_not_band_limited_and_a_telephone_is() 
     assert quality_checks(dsp.sosfilt(telephone, noise).astype(np.float32))["band_limited"] == "fault"
 
 
+@pytest.mark.parametrize(("hiss", "verdict"), [(0.0, "suspect"), (0.01, "fault")])
+def test_partials_that_all_end_are_a_wavetable_and_a_floor_that_ends_with_them_is_a_cut_file(
+    hiss: float, verdict: str
+) -> None:
+    t = np.arange(2 * RATE) / RATE
+    steady = [sum(np.sin(2 * np.pi * k * hz * t) / k for k in range(1, 65)) for hz in (58.27, 61.74)]
+    noise = hiss * np.random.default_rng(0).standard_normal(4 * RATE)
+    cut = dsp.sosfiltfilt(dsp.ellip(8, 0.1, 60, 3900, fs=RATE, output="sos"), noise)
+    assert quality_checks((0.2 * np.concatenate(steady) + cut).astype(np.float32))["band_limited"] == verdict
+
+
 def test_crackle_is_a_suspicion_with_an_excuse() -> None:
     (crackle,) = [fault for fault in find_faults(vinyl(), RATE) if fault.kind == "click"]
     assert crackle.verdict == "suspect"
     assert "vinyl" in crackle.sentence
+
+
+def test_what_both_channels_hear_is_one_click_and_no_crackle() -> None:
+    x = notes()
+    for at_s in (0.31, 1.83):
+        x[int(at_s * RATE)] += 0.3
+    for at_s in (0.47, 0.59, 1.12, 1.31, 1.99, 2.31, 2.84, 3.28, 3.63):  # soft ones, as a plectrum makes
+        x[int(at_s * RATE)] += 0.006
+    for heard in (x, np.stack([x, 0.9 * x])):
+        assert quality_checks(heard)["click"] == "fault"
+
+
+def test_what_listening_does_not_settle_is_weak_evidence_and_keeps_its_verdict() -> None:
+    excused = Measurement(1000.0, (), "Said.", "", "But.")
+    strengths = {kind: judge({kind: excused})[0].strength for kind in ("dc_offset", "band_limited", "click")}
+    assert strengths == {"dc_offset": 0.25, "band_limited": 0.25, "click": 0.49}
+    assert judge({"dc_offset": Measurement(1000.0, (), "Said.", "", "")})[0].strength == 1
 
 
 @pytest.mark.parametrize("samples", [0, 1, 2, 50, 500, 3000])

@@ -16,7 +16,7 @@ from loopscope.faults.base import Fault, Signal
 from loopscope.faults.check import known_faults
 from loopscope.faults.folders import compare_in_folders
 from loopscope.faults.limits import LIMITS
-from loopscope.faults.music.grid import fit_grid, tempo_of
+from loopscope.faults.music.grid import fit_grid, tempo_of, without_pulses
 from loopscope.faults.music.notes import find_notes
 from loopscope.faults.music.onsets import Onsets
 from loopscope.faults.music.tuning import find_tuning, measure_tuning
@@ -206,6 +206,18 @@ def test_what_is_late_in_every_beat_alike_is_a_groove(name: str) -> None:
     assert found(take(0.035, seed=3), bpm)["off_grid"].verdict == "fault"
 
 
+def test_swells_at_a_pace_of_their_own_are_left_out_and_strokes_and_the_tempo_are_not() -> None:
+    swells, at_tempo = 0.31 * np.arange(8), 0.25 * np.arange(8)
+    rng = np.random.default_rng(0)
+    late = at_tempo + rng.normal(0, 0.03, 8)
+    soft, struck = np.full(8, 3.5), np.full(8, 12.0)
+    assert len(without_pulses(Onsets(swells, soft), BPM)) == 0
+    for times, rises in ((swells, struck), (at_tempo, soft), (late, soft)):
+        assert len(without_pulses(Onsets(times, rises), BPM)) == 8
+    both = np.sort(np.concatenate([swells, 3.0 + late]))
+    assert list(without_pulses(Onsets(both, np.full(16, 3.5)), BPM).times_s) == list(3.0 + late)
+
+
 def test_a_pad_has_no_attacks_to_be_off_the_grid() -> None:
     rng, x = np.random.default_rng(0), pad((0, 300, 700, 1200), 4.0, 0.01)
     for i, at_s in enumerate(np.linspace(0.2, 3.3, 10) + rng.uniform(-0.06, 0.06, 10)):
@@ -250,6 +262,16 @@ def test_a_slice_that_sticks_is_found_where_it_is(funk: np.ndarray) -> None:
     fault = found(stuck, None)["stutter"]
     assert "71 ms" in fault.sentence
     assert fault.times_s[0] == pytest.approx(1.1, abs=0.06)
+
+
+@pytest.mark.parametrize(("pace_s", "verdict"), [(0.059, "fault"), (0.125, "suspect")])
+def test_a_steady_note_that_sticks_clicks_and_a_roll_of_it_keeps_the_tempo(pace_s: float, verdict: str) -> None:
+    x = 0.5 * np.sin(2 * np.pi * 82.4 * np.arange(4 * RATE) / RATE)
+    start, size = round(1.511 * RATE), round(pace_s * RATE)
+    x[start : start + 6 * size] = np.tile(x[start : start + size], 6)
+    click = found(x.astype(np.float32))["click"]
+    assert click.verdict == verdict
+    assert ("a slice sticks" in click.sentence) == (verdict == "fault")
 
 
 # --- folders and names

@@ -12,6 +12,7 @@ import numpy as np
 from loopscope.arrays import Float, Int
 from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, counted, decibels
 from loopscope.faults.limits import LIMITS
+from loopscope.faults.music.stutter import LONGEST_S, SHORTEST_S, is_on_grid
 from loopscope.late import late
 
 ndimage = late("scipy.ndimage")
@@ -34,6 +35,7 @@ MOST_IN_TIME = 0.9  # of the clicks
 SHORTEST_STEP_S = 0.015
 IN_TIME_S = 0.0015
 BY_CHANCE = 0.01
+MOST_STUCK = 0.5  # of the loop; a sampler's own loop goes round for as long as it is played
 
 
 def measure_clicks(signal: Signal) -> Measurement:
@@ -47,9 +49,14 @@ def measure_clicks(signal: Signal) -> Measurement:
     times = tuple(signal.time_of(place) for place in audible[:MAX_TIMES])
     brief = counted(len(audible), "click")
     sentence = f"{brief}, the strongest {score:.0f} dB above what surrounds it."
-    excuse = _excuse(prominence, signal.duration_s)
-    if not excuse and _keep_time(audible / signal.sample_rate):
-        excuse = "They keep time, as where slices or a sampler's own loop meet."
+    # Channel by channel, as most clicks are heard in both.
+    excuse = max((_crackle(of_channel, signal.duration_s) for _, of_channel in found), key=len)
+    audible_s = audible / signal.sample_rate
+    if not excuse and _keep_time(audible_s):
+        if _sticks(audible_s, signal):
+            sentence += f" One every {1000 * float(np.diff(audible_s).mean()):.0f} ms, as where a slice sticks."
+        else:
+            excuse = "They keep time, as where slices or a sampler's own loop meet."
     return Measurement(score, times, sentence, brief, excuse)
 
 
@@ -72,8 +79,17 @@ def _keep_time(times_s: Float) -> bool:
     return bool((chance[on_time + 1 >= MOST_IN_TIME * len(times_s)] < BY_CHANCE).any())
 
 
-def _excuse(prominence: Float, duration_s: float) -> str:
-    """Crackle is many clicks of all sizes, most of them small."""
+def _sticks(times_s: Float, signal: Signal) -> bool:
+    """Do clicks (n,) come evenly, one after another, in one place of the loop and off the tempo? A roll keeps it."""
+    steps = np.diff(times_s)
+    pace = float(steps.mean())
+    is_one_place = float(times_s[-1] - times_s[0]) <= MOST_STUCK * signal.duration_s
+    is_even = float(np.abs(steps - pace).max()) <= 2 * IN_TIME_S
+    return is_one_place and is_even and SHORTEST_S <= pace <= LONGEST_S and not is_on_grid(pace, signal)
+
+
+def _crackle(prominence: Float, duration_s: float) -> str:
+    """The excuse of one channel: crackle is many clicks of all sizes, most of them small."""
     small, large = int((prominence >= CRACKLE_DB).sum()), int((prominence >= LIMITS["click"].fault).sum())
     crackle = small >= max(CRACKLE_MIN, CRACKLE_PER_S * duration_s) and large <= small / 3
     return f"With {small} clicks in {duration_s:.0f} s it is rather crackle, as on vinyl." if crackle else ""

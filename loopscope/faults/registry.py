@@ -25,7 +25,7 @@ from loopscope.faults.dropouts import measure_digital_silence, measure_dropouts
 from loopscope.faults.edges import measure_cut, measure_silence
 from loopscope.faults.hum import measure_hum
 from loopscope.faults.levels import measure_dc_offset, measure_loudest, measure_near_silence
-from loopscope.faults.limits import AT_MOST_SUSPECT, LIMITS, SILENCED_BY, Limit
+from loopscope.faults.limits import AT_MOST_EXCUSED, AT_MOST_SUSPECT, LIMITS, SILENCED_BY, Limit
 from loopscope.faults.music.grid import measure_off_grid
 from loopscope.faults.music.key import measure_contradicted_keys
 from loopscope.faults.music.reversal import measure_reversal
@@ -38,22 +38,22 @@ from loopscope.faults.stereo import measure_dead_channel, measure_false_stereo, 
 from loopscope.faults.true_peak import measure_true_peak
 
 CHECKS: tuple[Check, ...] = (
-    Check("click", measure_clicks, version=2),
+    Check("click", measure_clicks, version=3),
     Check("clipping", measure_clipping, version=2),
     Check("dropout", measure_dropouts, version=2),
     Check("digital_silence", measure_digital_silence, "all"),
-    Check("dc_offset", measure_dc_offset, "all", version=3),
+    Check("dc_offset", measure_dc_offset, "all", version=4),
     Check("hum", measure_hum, "all"),
     Check("noise", measure_noise, "all"),
     Check("stereo_phase", measure_stereo_phase),
     Check("dead_channel", measure_dead_channel, "all"),
     Check("near_silence", measure_near_silence, "all"),
     Check("seam", measure_seam, "seam"),
-    Check("band_limited", measure_bandwidth, "all", version=2),
+    Check("band_limited", measure_bandwidth, "all", version=3),
     Check("note_out_of_tune", measure_note_out_of_tune, "first", version=3),
     Check("off_tuning", measure_tuning, "folder", version=3),
     Check("drift", measure_drift, "first", version=4),
-    Check("off_grid", measure_off_grid, "first", version=4),
+    Check("off_grid", measure_off_grid, "first", version=5),
     Check("reversed", measure_reversal, "first"),
     Check("stutter", measure_stutter, "first"),
     Check("cut", measure_cut, "first"),
@@ -165,7 +165,7 @@ def judge_one(kind: str, found: Measurement) -> Fault | None:
     strength = limit.strength(found.score)
     certain = found.score >= limit.fault and not found.excuse and not limit.informs
     if found.excuse or limit.informs:
-        strength = min(strength, AT_MOST_SUSPECT)
+        strength = min(strength, AT_MOST_EXCUSED.get(kind, AT_MOST_SUSPECT))
     sentence = f"{found.sentence} {found.excuse}".strip()
     brief = found.brief or limit.title.lower()
     return Fault(kind, round(strength, 3), found.times_s, "fault" if certain else "suspect", sentence, brief)

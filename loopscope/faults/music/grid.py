@@ -2,7 +2,8 @@
 
 Pads, swelling leads and distorted chords have no attacks to speak of, free playing no whole number of beats: of these
 nothing is said. What is late in every beat alike is a groove, or a sampler's late attack: it comes again at the same
-few places of the beat, on a grid of its own, which chance does not.
+few places of the beat, on a grid of its own, which chance does not. A wobble, a tremolo or two strings that beat
+against each other swell evenly and at a pace of their own: that is no playing, and is left out.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ WHOLE_BEATS_S = 0.010  # what was played freely, or has another tempo than its n
 MOST_OWN_LINES = 4  # a beat
 OWN_SHARE = 0.4  # of the distance from the grid: what lies so near to lines of its own may be played so,
 SURELY_OWN = 0.2  # and this near it is
+MIN_PULSE = 5  # swells in a row at one pace
+PULSE_S = 0.012  # two frames: so near to that pace each of them is
+SOFTEST_STROKE_DB = 6.0  # what swells rises less; a frame of it spans much of a period
+PULSE_LINES = np.array([1 / 6, 1 / 4])  # of a beat: a pace of whole such parts is the tempo's
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,10 @@ def measure_off_grid(signal: Signal) -> Measurement:
     """Score: mean distance of the attacks from the best grid, as `Fit.cost`; 0 for a groove."""
     onsets = signal.once(find_onsets)
     tempo = tempo_of(signal)
-    if tempo is None or len(onsets) < MIN_ONSETS or onsets.rises_db.max() < CLEAREST_DB:
+    if tempo is None:
+        return NOTHING
+    onsets = without_pulses(onsets, tempo)
+    if len(onsets) < MIN_ONSETS or onsets.rises_db.max() < CLEAREST_DB:
         return NOTHING
     fit = fit_grid(onsets, tempo)
     distance_s = float(np.abs(fit.late_s) @ onsets.rises_db / onsets.rises_db.sum())
@@ -65,6 +73,42 @@ def measure_off_grid(signal: Signal) -> Measurement:
         f"{typical:.0f} ms off the grid",
         excuse,
     )
+
+
+def without_pulses(onsets: Onsets, tempo_bpm: float) -> Onsets:
+    """The attacks that are no swells at a pace of their own: MIN_PULSE or more in a row that rise softly and lie within
+    PULSE_S of an even pace, which is none of the tempo's."""
+    is_soft = onsets.rises_db < SOFTEST_STROKE_DB
+    is_struck = np.ones(len(onsets), bool)
+    first = 0
+    while first <= len(onsets) - MIN_PULSE:
+        last = first
+        while last < len(onsets) and is_soft[last] and _is_even(onsets.times_s[first : last + 1]):
+            last += 1
+        run = onsets.times_s[first:last]
+        if len(run) >= MIN_PULSE and not _is_of_tempo(_pace(run), tempo_bpm):
+            is_struck[first:last] = False
+            first = last
+        else:
+            first += 1
+    return Onsets(onsets.times_s[is_struck], onsets.rises_db[is_struck])
+
+
+def _pace(times_s: Float) -> float:
+    """Seconds from one to the next of evenly spaced times (n,), n at least 2."""
+    return float(np.polyfit(np.arange(len(times_s)), times_s, 1)[0])
+
+
+def _is_even(times_s: Float) -> bool:
+    if len(times_s) < 3:
+        return True
+    steps = np.arange(len(times_s))
+    return bool(np.abs(times_s - np.polyval(np.polyfit(steps, times_s, 1), steps)).max() <= PULSE_S)
+
+
+def _is_of_tempo(pace_s: float, tempo_bpm: float) -> bool:
+    parts = PULSE_LINES * 60 / tempo_bpm
+    return bool((np.abs(pace_s - np.round(pace_s / parts) * parts) <= PULSE_S).any())
 
 
 def own_spread(onsets: Onsets, tempo_bpm: float) -> float:

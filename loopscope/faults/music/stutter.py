@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from loopscope.arrays import Bool, Float
+from loopscope.arrays import Float
 from loopscope.faults.base import NOTHING, Measurement, Signal, counted
 from loopscope.faults.music.notes import RATE, resampled
 from loopscope.faults.music.onsets import hop_s, mel_levels
@@ -59,7 +59,7 @@ def measure_stutter(signal: Signal) -> Measurement:
     starts = repeats.times_s[is_loud][np.diff(repeats.times_s[is_loud], prepend=-np.inf) > 2 * LONGEST_S]
     times = tuple(signal.time_of(start * signal.sample_rate) for start in starts)
     excuse = ""
-    if _is_on_grid(lag_s, signal):
+    if is_on_grid(lag_s, signal):
         excuse = "It repeats on the beat, as a roll does."
     elif len(times) > MAX_PLACES:
         excuse = "It does so again and again, as glitch music does."
@@ -156,7 +156,8 @@ def _is_tone(x: Float, size: int, lag: int) -> bool:
     return bool(rest.min() < TONE)
 
 
-def _is_on_grid(lag_s: float, signal: Signal) -> Bool | bool:
+def is_on_grid(lag_s: float, signal: Signal) -> bool:
+    """Whether a lag is a division of the beat, or of the loop's length where no tempo is known."""
     if signal.tempo_bpm:
         divisions = 60 / signal.tempo_bpm / np.array(DIVISIONS)
         return bool((np.abs(divisions / lag_s - 1) < ON_GRID).any())
