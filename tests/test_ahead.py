@@ -167,3 +167,11 @@ def test_nothing_is_read_beside_another_server(
     monkeypatch.setattr(type(home_claim(str(paths().database))), "other_server", lambda claim: "Another is here.")
     ahead.read_ahead()
     assert not at._projects
+
+
+def test_a_home_that_nobody_worked_in_stays_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "nobody's"
+    monkeypatch.setenv("LOOPSCOPE_HOME", str(home))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    ahead.read_ahead()
+    assert not home.exists()

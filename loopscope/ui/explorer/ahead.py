@@ -17,8 +17,11 @@ LOOK_S = 0.05
 def read_ahead() -> None:
     """The project that was opened last, or of the folder that the command named, with what Explore shows of it.
 
-    Nothing while another server works in this home, who may still change it.
+    Nothing while another server works in this home, who may still change it, and in a home that nobody worked in yet:
+    a server that only starts leaves nothing behind.
     """
+    if not paths().database.exists():
+        return
     try:
         if not home_claim(str(paths().database)).other_server():
             _read(os.environ.get(FOLDER_VARIABLE, ""))
