@@ -3,6 +3,7 @@
 
 type Mark = "keep" | "quarantine" | "love";
 type Badge = "faulty" | "interesting" | "normal";
+type Judged = Badge | "unscored"; // without a badge: nothing speaks for or against it yet
 type Numbers = Float32Array | Float64Array | Uint8Array | Int32Array;
 type Span = readonly number[]; // low, high
 type Child = Node | string | null | undefined | readonly Child[];

@@ -4,8 +4,8 @@ import { button, h } from "./dom.js";
 import * as format from "./format.js";
 import { NOT_SCORED } from "./loops.js";
 
-/** @type {Record<Badge, string>} */
-export const BADGES = { faulty: "Faulty", interesting: "Interesting", normal: "Normal" };
+/** @type {Record<Judged, string>} */
+export const BADGES = { faulty: "Faulty", interesting: "Interesting", normal: "Normal", unscored: "" };
 /** @type {Record<Badge, string>} */
 const TITLES = {
   faulty: "A signal check is sure of a fault",
@@ -35,7 +35,7 @@ export class BadgeChips {
   /** @param {Session} session */
   constructor(session) {
     this.session = session;
-    this.chips = /** @type {Badge[]} */ (Object.keys(BADGES)).map((badge) => ({ badge, chip: this.#chip(badge) }));
+    this.chips = /** @type {Badge[]} */ (Object.keys(TITLES)).map((badge) => ({ badge, chip: this.#chip(badge) }));
     this.element = h(
       "div",
       { class: "ls-badge-chips", role: "group", "aria-label": "Show only" },

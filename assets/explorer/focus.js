@@ -5,7 +5,7 @@ export class Focus {
   /**
    * @param {Loops} loops
    * @param {Map<string, Mark>} marks
-   * @param {(row: number) => Badge} badgeOf at the threshold of now
+   * @param {(row: number) => Judged} badgeOf at the threshold of now
    * @param {Set<string>} notes ids of the loops that have one
    */
   constructor(loops, marks, badgeOf = () => "normal", notes = new Set()) {
@@ -128,7 +128,7 @@ export class Focus {
     if (this.kinds.size) yield ["kinds", withoutKinds(loops, this.kinds, this.unsure)];
     if (this.marked.size) yield ["marked", withoutMarks(loops, this.marks, this.marked)];
     if (this.noted) yield ["noted", allBut(loops, this.notes)];
-    if (badges.size) yield ["badges", rowsWhere(loops, (row) => !badges.has(badgeOf(row)))];
+    if (badges.size) yield ["badges", rowsWhere(loops, (row) => !badges.has(/** @type {Badge} */ (badgeOf(row))))];
     if (this.words.length) {
       this.haystack ??= loops.names.map((name, row) => `${loops.category("folder", row)}/${name}`.toLowerCase());
       const { words, haystack } = this;

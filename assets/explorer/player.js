@@ -173,7 +173,7 @@ export class Player {
     const other = this.engine.id === loops.ids[selected] ? null : this.#heard();
     const instead = this.error ?? (other ? `You hear for comparison: ${other}` : null);
     this.element.dataset.badge = badge;
-    this.badge.hidden = instead !== null;
+    this.badge.hidden = instead !== null || badge === "unscored";
     this.badge.textContent = BADGES[badge];
     this.details.textContent = instead ?? reasonOf(session, selected);
     this.details.title = this.details.textContent;

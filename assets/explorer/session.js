@@ -110,16 +110,17 @@ export class Session extends EventTarget {
     return row >= this.cut;
   }
 
-  /** What a loop is held for, at the threshold of now. @param {number} row @returns {Badge} */
+  /** What a loop is held for, at the threshold of now. @param {number} row @returns {Judged} */
   badgeOf(row) {
     if (this.loops.isFaulty(row)) return "faulty";
+    if (!this.loops.hasScore(row)) return "unscored";
     return this.isFlagged(row) ? "interesting" : "normal";
   }
 
   /** How many loops have each badge, of those that the other filters leave; and how many that are flagged are in focus. */
   counts() {
     const { loops, focus } = this;
-    const counts = { faulty: 0, interesting: 0, normal: 0, flagged: 0 };
+    const counts = { faulty: 0, interesting: 0, normal: 0, unscored: 0, flagged: 0 };
     for (let row = 0; row < loops.n; row += 1) if (focus.inAnyBadge(row)) counts[this.badgeOf(row)] += 1;
     for (let row = this.cut; row < loops.n; row += 1) if (focus.has(row)) counts.flagged += 1;
     return counts;

@@ -113,6 +113,8 @@ def test_loops_without_a_score_are_listed_by_name_and_play(page: Page, stages_ur
     assert first_listed(page, 10) == by_name[:10]
     assert page.get_by_text("Figures appear once eight loops are scored.").locator("visible=true").count() == 3
     assert page.locator(".ls-option .ls-reason").first.inner_text() == "not scored yet"
+    assert page.locator(".ls-option .ls-badge").first.inner_text() == "", "nobody knows yet whether it is normal"
+    assert page.get_by_role("button", name="Normal").inner_text() == "Normal 0"
     assert page.get_by_role("slider", name="Sensitivity").is_disabled()
     assert "as soon as" in (page.locator(".ls-threshold").get_attribute("title") or "")
     page.locator(".ls-option").nth(2).click()

@@ -126,6 +126,18 @@ test("other loops of the same project: selection by id, percentile and marks sta
   assert.equal(session.selectedId, null, "it is gone");
 });
 
+test("a loop without a score is not called normal; a fault of it is known all the same", () => {
+  const faults = Int32Array.of(0, 1, 0);
+  const { session } = madeUpSession(madeUpLoops([NaN, NaN, 1], { points: { faults } }), { percentile: 50 });
+  assert.deepEqual(
+    [0, 1, 2].map((row) => session.badgeOf(row)),
+    ["unscored", "faulty", "normal"],
+  );
+  assert.deepEqual(session.counts(), { faulty: 1, interesting: 0, normal: 1, unscored: 1, flagged: 0 });
+  session.refocus(({ badges }) => badges.add("normal"));
+  assert.deepEqual([session.focus.has(0), session.focus.has(2)], [false, true]);
+});
+
 test("a badge follows the threshold, and so does a filter by it once the hand is off", () => {
   const faults = Int32Array.of(0, 1, 0, 0, 1);
   const { session } = madeUpSession(madeUpLoops([1, 2, 3, 4, 5], { points: { faults } }), { percentile: 50 });
@@ -137,12 +149,12 @@ test("a badge follows the threshold, and so does a filter by it once the hand is
   session.refocus(({ badges }) => badges.add("interesting"));
   assert.deepEqual(inFocus(), [3]);
   session.setPercentile(25);
-  assert.deepEqual(session.counts(), { faulty: 2, interesting: 2, normal: 1, flagged: 1 });
+  assert.deepEqual(session.counts(), { faulty: 2, interesting: 2, normal: 1, unscored: 0, flagged: 1 });
   assert.deepEqual(inFocus(), [3], "the list keeps its rows while the handle is dragged");
   session.setPercentile(25, { settled: true });
   assert.deepEqual(inFocus(), [2, 3]);
   session.refocus((focus) => focus.search("id3"));
-  assert.deepEqual(session.counts(), { faulty: 0, interesting: 1, normal: 0, flagged: 1 });
+  assert.deepEqual(session.counts(), { faulty: 0, interesting: 1, normal: 0, unscored: 0, flagged: 1 });
   session.adopt(madeUpLoops([1, 2, 3, 4, 5]), "v2");
   session.refocus((focus) => focus.search(""));
   assert.deepEqual(inFocus(), [2, 3, 4], "no fault is known any more");
