@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pandas as pd
 import streamlit as st
@@ -192,14 +193,26 @@ def enter(page: str) -> SessionState:
 def _still_follows(state: SessionState, page: str) -> bool:
     """Whether the walk may open Explore, where another page is entered: until it has.
 
-    What the browser asked of the Library page before it heard of Explore may come a moment later; it would end Explore
-    half-drawn and leave the Library page for good. How long Explore takes to draw is the machine's affair.
+    What the browser asked of the Library page before it heard of Explore may come late; it would end Explore half-drawn
+    and leave the Library page for good. So it has opened only where it was drawn and the browser has been there.
     """
     if page == "explore":
         state.led_at = None
         return state.follows
-    late = state.led_at is not None and time.monotonic() - state.led_at > LED_S
-    return state.follows and page == "library" and not late
+    has_led = state.led_at is not None and time.monotonic() - state.led_at > LED_S
+    return state.follows and page == "library" and not (has_led and _was_on_explore())
+
+
+def _was_on_explore() -> bool:
+    """Whether the browser asked for this page from Explore, by the address it had then, or by its back button.
+
+    Streamlit's own `st.context.url` names the page that runs. Where no browser says anything, it was.
+    """
+    context = get_script_run_ctx()
+    info = None if context is None else context.context_info
+    if context is None or info is None or context.is_history_navigation:
+        return True
+    return urlsplit(info.url).path.rstrip("/").endswith("/explore")
 
 
 def settle(state: SessionState) -> None:
