@@ -238,6 +238,15 @@ def test_crackle_is_a_suspicion_with_an_excuse() -> None:
     assert "vinyl" in crackle.sentence
 
 
+def test_the_noise_of_a_record_is_a_suspicion_and_noise_alone_does_not_crackle() -> None:
+    noise = np.random.default_rng(0).standard_normal(4 * RATE)
+    groove = dsp.butter(2, [300, 7000], "bandpass", fs=RATE, output="sos")
+    hiss = (0.013 * dsp.sosfilt(groove, noise)).astype(np.float32)
+    (record,) = [fault for fault in find_faults(vinyl() + hiss, RATE) if fault.kind == "noise"]
+    assert record.verdict == "suspect" and "vinyl" in record.sentence
+    assert quality_checks(notes() + hiss)["noise"] == "fault"
+
+
 def test_what_both_channels_hear_is_one_click_and_no_crackle() -> None:
     x = notes()
     for at_s in (0.31, 1.83):

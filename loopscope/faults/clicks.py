@@ -7,6 +7,8 @@ largest millisecond of the 60 ms before and of the 60 ms after it. In the first 
 cut end jumps, or a sampler keeps its few samples beyond the loop there: that is heard at the seam, and judged there.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from loopscope.arrays import Float, Int
@@ -49,8 +51,7 @@ def measure_clicks(signal: Signal) -> Measurement:
     times = tuple(signal.time_of(place) for place in audible[:MAX_TIMES])
     brief = counted(len(audible), "click")
     sentence = f"{brief}, the strongest {score:.0f} dB above what surrounds it."
-    # Channel by channel, as most clicks are heard in both.
-    excuse = max((_crackle(of_channel, signal.duration_s) for _, of_channel in found), key=len)
+    excuse = _crackle_in(found, signal.duration_s)
     audible_s = audible / signal.sample_rate
     if not excuse and _keep_time(audible_s):
         if _sticks(audible_s, signal):
@@ -58,6 +59,18 @@ def measure_clicks(signal: Signal) -> Measurement:
         else:
             excuse = "They keep time, as where slices or a sampler's own loop meet."
     return Measurement(score, times, sentence, brief, excuse)
+
+
+def crackle_of(signal: Signal) -> str:
+    """Where so much crackles that it is the sound of a record: the sentence, else ""."""
+    return _crackle_in(
+        [_clicks_of(channel, signal.sample_rate) for channel in signal.distinct_channels], signal.duration_s
+    )
+
+
+def _crackle_in(found: Sequence[tuple[Int, Float]], duration_s: float) -> str:
+    """Channel by channel, as most clicks are heard in both."""
+    return max((_crackle(prominence, duration_s) for _, prominence in found), key=len)
 
 
 def _apart(places: Int, size: int) -> Int:

@@ -46,11 +46,11 @@ AT_MOST_SUSPECT = 0.49  # strength of what informs only or has an innocent reaso
 AT_MOST_EXCUSED = {"dc_offset": 0.25, "band_limited": 0.25}
 
 LIMITS: dict[str, Limit] = {
-    "click": Limit("Clicks", "dB", 14, 20, 40, "Godsill and Rayner 1998, ch. 5; sound in order stays below 14 dB"),
+    "click": Limit("Clicks", "dB", 16, 24, 40, "Godsill and Rayner 1998, ch. 5; splices of samplers reach 23 dB"),
     "clipping": Limit("Clipping", "dB", 11, 14, 26, "Laguna and Lerch, AES 141, 2016; a steady sine gives 8 dB"),
     "dropout": Limit("Dropout", "dB", 20, 28, 45, "releases of notes stay below 10 dB"),
     "digital_silence": Limit("Digital silence", "share", 0.6, 0.9, 1.0, "a rest of a bar in two is music"),
-    "dc_offset": Limit("DC offset", "% of full scale", 1, 3, 10, "inaudible, but halves headroom at 50 %"),
+    "dc_offset": Limit("DC offset", "% of full scale", 1, 4, 10, "inaudible, but halves headroom at 50 %"),
     "hum": Limit("Mains hum", "lines", 1.5, 2.0, 5, "IEC 60038 (50 and 60 Hz); music in tune stays below one line"),
     "noise": Limit("Noise floor", "dB", -48, -38, -20, "minimum statistics, Martin 2001"),
     "stereo_phase": Limit("Stereo phase", "correlation", 0.3, 0.7, 1.0, "0: 3 dB lost in mono; -1: nothing left"),

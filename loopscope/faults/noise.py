@@ -12,6 +12,8 @@ import numpy as np
 
 from loopscope.arrays import Float
 from loopscope.faults.base import SPECTRUM_SIZE, Measurement, Signal, block_view
+from loopscope.faults.clicks import crackle_of
+from loopscope.faults.limits import LIMITS
 
 N_BANDS = 10
 LOWEST_HZ, HIGHEST_HZ = 1000.0, 16000.0
@@ -46,6 +48,8 @@ def measure_noise(signal: Signal) -> Measurement:
     excuse = "The sound itself is noise." if score > CONTENT_DB else ""
     if not excuse and 10 * np.log10(loud / max(soft, floor)) < PAUSE_DB:
         excuse = "The sound never pauses, so the noise may belong to it."
+    if not excuse and score >= LIMITS["noise"].fault:
+        excuse = crackle_of(signal)  # a record's noise is there to be heard
     sentence = f"Steady noise {-score:.0f} dB below the loudest parts."
     return Measurement(score, (), sentence, f"noise {-score:.0f} dB down", excuse)
 

@@ -44,7 +44,7 @@ CHECKS: tuple[Check, ...] = (
     Check("digital_silence", measure_digital_silence, "all"),
     Check("dc_offset", measure_dc_offset, "all", version=4),
     Check("hum", measure_hum, "all"),
-    Check("noise", measure_noise, "all"),
+    Check("noise", measure_noise, "all", version=2),
     Check("stereo_phase", measure_stereo_phase),
     Check("dead_channel", measure_dead_channel, "all"),
     Check("near_silence", measure_near_silence, "all"),
