@@ -259,17 +259,21 @@ def test_a_slice_that_sticks_is_found_where_it_is(funk: np.ndarray) -> None:
     at, size = int(1.1 * RATE), int(0.071 * RATE)
     stuck = funk.copy()
     stuck[at : at + 6 * size] = np.tile(funk[at : at + size], 6)
-    fault = found(stuck, None)["stutter"]
-    assert "71 ms" in fault.sentence
-    assert fault.times_s[0] == pytest.approx(1.1, abs=0.06)
+    faults = found(stuck, None)
+    assert "71 ms" in faults["stutter"].sentence
+    assert faults["stutter"].times_s[0] == pytest.approx(1.1, abs=0.06)
+    assert faults["click"].verdict == "suspect" and "a slice that repeats" in faults["click"].sentence
 
 
 @pytest.mark.parametrize(("pace_s", "verdict"), [(0.059, "fault"), (0.125, "suspect")])
-def test_a_steady_note_that_sticks_clicks_and_a_roll_of_it_keeps_the_tempo(pace_s: float, verdict: str) -> None:
-    x = 0.5 * np.sin(2 * np.pi * 82.4 * np.arange(4 * RATE) / RATE)
+def test_a_fading_note_that_sticks_clicks_and_a_roll_of_it_keeps_the_tempo(pace_s: float, verdict: str) -> None:
+    t = np.arange(4 * RATE) / RATE
+    x = 0.5 * np.sin(2 * np.pi * 82.4 * t)
     start, size = round(1.511 * RATE), round(pace_s * RATE)
     x[start : start + 6 * size] = np.tile(x[start : start + size], 6)
-    click = found(x.astype(np.float32))["click"]
+    faults = found((x * np.exp(-0.8 * t)).astype(np.float32))
+    assert "stutter" not in faults, "no repeat is exact"
+    click = faults["click"]
     assert click.verdict == verdict
     assert ("a slice sticks" in click.sentence) == (verdict == "fault")
 

@@ -14,7 +14,7 @@ import numpy as np
 from loopscope.arrays import Float, Int
 from loopscope.faults.base import MAX_TIMES, NOTHING, Measurement, Signal, block_view, counted, decibels
 from loopscope.faults.limits import LIMITS
-from loopscope.faults.music.stutter import LONGEST_S, SHORTEST_S, is_on_grid
+from loopscope.faults.music.stutter import LONGEST_S, SHORTEST_S, is_on_grid, measure_stutter
 from loopscope.late import late
 
 ndimage = late("scipy.ndimage")
@@ -54,10 +54,12 @@ def measure_clicks(signal: Signal) -> Measurement:
     excuse = _crackle_in(found, signal.duration_s)
     audible_s = audible / signal.sample_rate
     if not excuse and _keep_time(audible_s):
-        if _sticks(audible_s, signal):
-            sentence += f" One every {1000 * float(np.diff(audible_s).mean()):.0f} ms, as where a slice sticks."
-        else:
+        if not _sticks(audible_s, signal):
             excuse = "They keep time, as where slices or a sampler's own loop meet."
+        elif _stutters(signal):
+            excuse = "They are the ends of a slice that repeats."
+        else:
+            sentence += f" One every {1000 * float(np.diff(audible_s).mean()):.0f} ms, as where a slice sticks."
     return Measurement(score, times, sentence, brief, excuse)
 
 
@@ -99,6 +101,12 @@ def _sticks(times_s: Float, signal: Signal) -> bool:
     is_one_place = float(times_s[-1] - times_s[0]) <= MOST_STUCK * signal.duration_s
     is_even = float(np.abs(steps - pace).max()) <= 2 * IN_TIME_S
     return is_one_place and is_even and SHORTEST_S <= pace <= LONGEST_S and not is_on_grid(pace, signal)
+
+
+def _stutters(signal: Signal) -> bool:
+    """Does the stutter check say so itself? It cannot where the sound fades or hardly changes."""
+    stutter = measure_stutter(signal)
+    return stutter.score >= LIMITS["stutter"].fault and not stutter.excuse
 
 
 def _crackle(prominence: Float, duration_s: float) -> str:

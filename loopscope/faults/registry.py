@@ -38,7 +38,7 @@ from loopscope.faults.stereo import measure_dead_channel, measure_false_stereo, 
 from loopscope.faults.true_peak import measure_true_peak
 
 CHECKS: tuple[Check, ...] = (
-    Check("click", measure_clicks, version=3),
+    Check("click", measure_clicks, version=4),
     Check("clipping", measure_clipping, version=2),
     Check("dropout", measure_dropouts, version=2),
     Check("digital_silence", measure_digital_silence, "all"),
