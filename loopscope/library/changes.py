@@ -4,11 +4,14 @@ Files are told apart by their path, sounds by their content (`loop_id`). Paths a
 invalid UTF-8, so they go through dictionaries and lists and never through a table's text columns.
 """
 
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from loopscope.library.tables import Library
+from loopscope.library.walk import is_audio_name, is_passed_over
 
 NOTHING_NEW = "nothing new"
 
@@ -70,3 +73,57 @@ def _moves(left: Mapping[str, str], arrived: Mapping[str, str]) -> tuple[tuple[s
             candidates.remove(old)
             found.append((old, place))
     return tuple(found)
+
+
+def changes_since(library: Library, touched: Iterable[str], scanned_ns: int) -> Changes:
+    """What became of `touched` paths (files, and folders with all in them) since the scan that made `library`.
+
+    `scanned_ns`: when that was, nanoseconds since 1970; by it files that could not be read then are told again.
+    """
+    columns = library.loops[["path", "size_bytes", "mtime_ns"]]
+    known = {path: (size, mtime) for path, size, mtime in columns.itertuples(index=False, name=None)}
+    rejected = set(library.rejected["path"])
+    new, changed, gone = [], [], []
+    for path in sorted(_files_of(touched, known, library.root)):
+        now = _status(path)
+        if path in known and now is None:
+            gone.append(path)
+        elif now is None:
+            continue
+        elif path in known:
+            changed += [path] if (now.st_size, now.st_mtime_ns) != known[path] else []
+        elif path not in rejected:
+            new.append(path)
+        elif max(now.st_mtime_ns, now.st_ctime_ns) > scanned_ns:
+            changed.append(path)
+    return Changes(tuple(new), tuple(changed), tuple(gone))
+
+
+def _files_of(touched: Iterable[str], known: Iterable[str], root: Path) -> set[str]:
+    """Sound files among `touched`, those in touched folders, and the known ones of folders that went."""
+    found: set[str] = set()
+    folders = []
+    for path in touched:
+        if Path(path).is_dir():
+            found.update(_sounds_below(path))
+        if is_audio_name(PurePath(path).name):
+            found.add(path)
+        elif path != str(root):
+            folders.append(f"{path}{os.sep}")
+    if folders:
+        found.update(path for path in known if path.startswith(tuple(folders)))
+    return {path for path in found if not any(map(is_passed_over, PurePath(os.path.relpath(path, root)).parts))}
+
+
+def _sounds_below(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        yield from (str(PurePath(parent, name)) for name in names if is_audio_name(name))
+
+
+def _status(path: str) -> os.stat_result | None:
+    """Of a file; None where there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loopscope.checkpoints import AISFX
 from loopscope.store import Store
-from tests.browser.driving import ROOT, at_rest, free_port, press, serve, wait_until
+from tests.browser.driving import ROOT, at_rest, free_port, press, serve, wait_until, wait_until_plays
+from tests.browser.driving import choose as choose_option
 from tests.golden.clips import plucked
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -166,7 +167,7 @@ def test_reload_second_tab_and_back_button_change_nothing_in_any_stage(context: 
                 tab = context.new_page()
                 tab.goto(page.evaluate("location.href"))
                 shows_as_before(tab, before)
-                assert task(tab) and task(page), "both show the task"
+                wait_until(lambda tab=tab: task(tab) and task(page), "both show the task", SLOW / 1000)
                 tab.close()
         until_done(page)
         names = {"Library": "", "Embed": "embed", "Train": "train", "Compare": "compare", "Explore": "explore"}
@@ -268,4 +269,35 @@ def test_a_walk_outlives_its_tab_ends_on_cancel_and_goes_on_after_the_server_was
         until_done(page)
         (computed,) = studio.n_computed()
         assert computed <= N_LOOPS - kept and studio.n_stored() == N_LOOPS
+        page.goto("about:blank")
+
+
+def test_files_that_come_while_a_project_is_open_are_said_and_taken_in_while_the_sound_goes_on(
+    context: BrowserContext, fetched_aisfx: Path, tmp_path: Path
+) -> None:
+    n_loops, studio, page = 20, Studio(tmp_path, fetched_aisfx, 20), context.new_page()
+    with studio.start() as url:
+        page.goto(url)
+        at_rest(page)
+        page.get_by_text("Advanced: encoder, detector, seed").click()
+        choose_option(page, "Detector", "knn")
+        at_rest(page)
+        page.get_by_label("Path", exact=True).fill(str(studio.folder))
+        press(page, "Analyse")
+        page.wait_for_selector(".ls-root[data-ready]", timeout=SLOW)
+        page.get_by_test_id("stSidebar").get_by_text("Model: knn").wait_for(timeout=SLOW)
+        wait_until(lambda: not task(page), "the walk ends", SLOW / 1000)
+        chosen = choose(page, 5)
+        wait_until_plays(page, chosen)
+        for number in (100, 101):
+            soundfile.write(studio.folder / f"bass_{number}.wav", plucked(SECONDS, RATE, seed=number), RATE)
+        said = page.get_by_test_id("stMain").get_by_text("In the folder since it was looked through: 2 new.")
+        expect(said).to_be_visible(timeout=SLOW)
+        wait_until_plays(page, chosen)
+        press(page, "Look again")
+        wait_until(lambda: page.evaluate(f"{EXPLORER}.loops.ids.length") == n_loops + 2, "both are listed", 60)
+        expect(page.get_by_text("Since the last time: 2 new.")).to_be_visible(timeout=SLOW)
+        expect(said).to_have_count(0)
+        wait_until_plays(page, chosen)
+        assert selected(page) == chosen
         page.goto("about:blank")

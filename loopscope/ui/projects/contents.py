@@ -49,6 +49,7 @@ class Contents:
 
     `faults`: all that the checks found. `models` by label, oldest first. `provisional`: the ranking before there is a
     model. `stopped`: label and detector of a training that was stopped, scored and kept only if the user says so.
+    `changes`: of the folder between its last two scans, `unseen`: since the last.
     `relations`: what is alike here, `elsewhere` what in the owner's other folders is like it, once that was asked for.
     `archived`: of an archive, whose most anomalous loops are the library.
     `serial` rises with whatever the explorer shows, `generation` with whatever else a page draws.
@@ -63,6 +64,7 @@ class Contents:
     provisional: ScoredLoops | None = None
     stopped: tuple[str, StoppedTraining] | None = None
     changes: Changes | None = None
+    unseen: Changes | None = None
     relations: Relations | None = None
     elsewhere: Elsewhere | None = None
     archived: Archived | None = None

@@ -109,7 +109,7 @@ class Filling(WalkEvents):
         project = self.project
         known = self.store.get_project_files(project.id)
         changes = changes_between(known, library) if known else None
-        project.update(library=library, metadata=metadata, changes=changes)
+        project.update(library=library, metadata=metadata, changes=changes, unseen=None)
         project.remember(n_loops=len(library.unique))
 
     def on_encoder(self, encoder: Encoder) -> None:

@@ -19,6 +19,7 @@ from loopscope.store import ProjectRow, Store
 from loopscope.ui.projects.models import forget_files
 from loopscope.ui.projects.project import Project
 from loopscope.ui.projects.walking import is_archive_folder, start_walk
+from loopscope.ui.projects.watching import Watching
 from loopscope.ui.server.home import HomeClaim, own_address
 from loopscope.ui.server.lifespan import call_at_end
 from loopscope.ui.server.visitors import LOCAL
@@ -35,6 +36,7 @@ class ProjectRegistry:
         self._lock = threading.RLock()
         self._projects: dict[str, Project] = {}
         self._visitors: dict[str, set[str]] = {}
+        self._watching = Watching()
 
     def known(self, owner: str) -> list[ProjectRow]:
         """The projects of an owner, the one opened last first."""
@@ -105,6 +107,7 @@ class ProjectRegistry:
             return
         with self._lock:
             project = self._projects.pop(project_id, None)
+            self._watch()
         if project is not None:
             project.close()
         self.store.delete_project(project_id)
@@ -128,6 +131,7 @@ class ProjectRegistry:
     def end(self) -> None:
         """The server stops: every task is told to, and has a moment to put away what it holds."""
         projects = list(self._projects.values())
+        self._watching.keep_to(())
         for project in projects:
             project.interrupt()
         deadline = time.monotonic() + PATIENCE_S
@@ -145,6 +149,10 @@ class ProjectRegistry:
         idle = [key for key, project in self._projects.items() if not self._is_needed(key, project)]
         for key in idle[: max(0, len(idle) - IDLE_KEPT)]:
             del self._projects[key]
+        self._watch()
+
+    def _watch(self) -> None:
+        self._watching.keep_to([project for key, project in self._projects.items() if self._visitors.get(key)])
 
     def _let_go_of_what_nobody_asked_for(self) -> None:
         for key, project in list(self._projects.items()):

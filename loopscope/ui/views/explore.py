@@ -37,11 +37,12 @@ def explore_step(library: Library) -> None:
     """Model and view choice, then the view in a fragment of its own, so that its events rerun nothing else."""
     state = session()
     kind = _head(state)
-    _said_of_model(state)
-    if state.seen.archived is None:
-        show_changes()
-    else:
-        offer_refit(state, state.seen.archived)
+    with st.container():  # what is said later would move the view, which the browser then makes anew, without its sound
+        _said_of_model(state)
+        if state.seen.archived is None:
+            show_changes()
+        else:
+            offer_refit(state, state.seen.archived)
     _publish(state, library)
     _view(library, kind)
     settle(state)

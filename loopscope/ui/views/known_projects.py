@@ -11,7 +11,7 @@ from loopscope.config import app_folder
 from loopscope.store import ProjectRow
 from loopscope.ui.components import plain, store
 from loopscope.ui.projects.registry import project_registry
-from loopscope.ui.projects.walking import is_busy, start_training
+from loopscope.ui.projects.walking import is_busy, start_training, start_walk
 from loopscope.ui.state import SessionState, may_open, open_project, session
 from loopscope.wording import counted, stand_out
 
@@ -27,9 +27,12 @@ def show_walk() -> None:
 
 
 def show_changes() -> None:
-    """What is new since the folder was last analysed, and a way to learn from it."""
+    """What is new since the folder was last analysed or while it is open, and a way to learn from it."""
     state = session()
-    if state.seen.changes:
+    if state.seen.unseen:
+        st.info(f"In the folder since it was looked through: {state.seen.unseen.sentence}.", icon=":material/sync:")
+        look_again(state)
+    elif state.seen.changes:
         st.info(f"Since the last time: {state.seen.changes.sentence}.", icon=":material/new_releases:")
     if (n_new := _not_learnt(state.model)) and not is_busy(state.project):
         st.caption(
@@ -39,6 +42,15 @@ def show_changes() -> None:
         if st.button("Train again with them", icon=":material/model_training:", key="retrain"):
             _train_again(state, state.model)
             st.rerun()
+
+
+def look_again(state: SessionState) -> None:
+    """A way to scan the folder once more; what is new is scored by the model that is there."""
+    explained = "Lists what came, changed or went, and scores what is new."
+    busy = is_busy(state.project)
+    if st.button("Look again", icon=":material/sync:", key="look-again", help=explained, disabled=busy):
+        start_walk(state.project, store())
+        st.rerun()
 
 
 def _train_again(state: SessionState, model: ScoredLoops | None) -> None:

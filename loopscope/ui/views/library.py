@@ -31,7 +31,7 @@ from loopscope.ui.views.detector_choice import choose_detector
 from loopscope.ui.views.embed import checked_weights, choose_encoder
 from loopscope.ui.views.folder_browser import browse, typed_path
 from loopscope.ui.views.folder_report import folder_report
-from loopscope.ui.views.known_projects import continue_cards, show_changes, show_walk
+from loopscope.ui.views.known_projects import continue_cards, look_again, show_changes, show_walk
 from loopscope.ui.views.subset_choice import choose_subset_ahead, subset_ahead
 from loopscope.ui.views.uploads import upload_folder
 from loopscope.ui.views.weights import offer_weights
@@ -130,7 +130,10 @@ def show_library(library: Library) -> None:
     loops = library.loops
     archived = session().seen.archived
     if archived is None:
-        st.caption(f"Folder: {plain(str(library.root))}")
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption(f"Folder: {plain(str(library.root))}", width="content")
+            if loops.empty or not session().seen.unseen:
+                look_again(session())
     else:
         st.caption(f"Archive: {plain(session().project.address)}")
         count_archive(session(), archived)
