@@ -133,7 +133,7 @@ def test_an_open_project_says_what_came_and_a_look_takes_it_in(folder: Path, tin
     write(folder, [N_LOOPS, N_LOOPS + 1])
     until(lambda: project.contents.unseen, "it is said")
     now = project.contents
-    assert project.notice is not None and project.notice.text == "In loops since it was looked through: 2 new."
+    assert project.notice is not None and project.notice.text == "Since loops was read: 2 new."
     assert (now.generation, now.serial) == (before.generation + 1, before.serial), "only the page is drawn anew"
     finish(start_walk(project, at.store))
     assert project.contents.unseen is None and project.contents.changes is not None
@@ -163,7 +163,7 @@ def test_what_its_own_walk_finds_is_no_news(
     write(folder, [N_LOOPS])
     finish(start_walk(project, at.store))
     time.sleep(1.0)
-    assert project.contents.unseen is None and not [text for text in said if "looked through" in text]
+    assert project.contents.unseen is None and not [text for text in said if "was read" in text]
 
 
 def test_only_what_a_tab_of_this_machine_shows_is_watched(

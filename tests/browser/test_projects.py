@@ -291,7 +291,7 @@ def test_files_that_come_while_a_project_is_open_are_said_and_taken_in_while_the
         wait_until_plays(page, chosen)
         for number in (100, 101):
             soundfile.write(studio.folder / f"bass_{number}.wav", plucked(SECONDS, RATE, seed=number), RATE)
-        said = page.get_by_test_id("stMain").get_by_text("In the folder since it was looked through: 2 new.")
+        said = page.get_by_test_id("stMain").get_by_text("Since this folder was read: 2 new.")
         expect(said).to_be_visible(timeout=SLOW)
         wait_until_plays(page, chosen)
         press(page, "Look again")

@@ -51,5 +51,5 @@ class Telling:
         if found != (now.unseen or type(found)()):
             project.update(refill=False, unseen=found or None)
             if found:
-                project.say(f"In {project.name} since it was looked through: {found.sentence}.")
+                project.say(f"Since {project.name} was read: {found.sentence}.")
         return True

@@ -30,8 +30,9 @@ def show_changes() -> None:
     """What is new since the folder was last analysed or while it is open, and a way to learn from it."""
     state = session()
     if state.seen.unseen:
-        st.info(f"In the folder since it was looked through: {state.seen.unseen.sentence}.", icon=":material/sync:")
-        look_again(state)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"Since this folder was read: {state.seen.unseen.sentence}.", width="stretch")
+            look_again(state)
     elif state.seen.changes:
         st.info(f"Since the last time: {state.seen.changes.sentence}.", icon=":material/new_releases:")
     if (n_new := _not_learnt(state.model)) and not is_busy(state.project):
