@@ -99,12 +99,28 @@ def test_parts_and_other_models_are_joined_by_loop_and_named_as_in_why() -> None
         beside(data, {"own": own, "few": model(ids[:5], {ScorePart.DISTANCE: scores(0)[:5]})}, "own")
 
 
+def test_of_one_category_the_other_odd_loops_are_left_out() -> None:
+    ids = tuple(map(str, range(N)))
+    kinds = np.where(LABELS == 1, np.where(np.arange(N) % 2, "click", "hum"), "").astype(object)
+    data = LabelledSet(ids, np.zeros((N, 2)), LABELS, kinds)
+    assert data.kinds == ["click", "hum"]
+    own, other = (model(list(ids), {ScorePart.DISTANCE: scores(seed)}) for seed in (1, 2))
+    for kind in data.kinds:
+        chosen = (LABELS == 0) | (kinds == kind)
+        table, n = beside(data, {"own": own, "other": other}, "own", kind)
+        expected = side_by_side(LABELS[chosen], {"own": scores(1)[chosen], "other": scores(2)[chosen]})
+        assert n == chosen.sum() < N
+        pd.testing.assert_frame_equal(table, expected)
+    with pytest.raises(DataError, match="cannot be compared"):
+        beside(data, {"own": own, "other": other}, "own", "no such")
+
+
 def test_the_page_compares_once_as_long_as_labels_and_models_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     kept: dict[str, Any] = {}
     monkeypatch.setattr(evaluation, "beside", lambda *asked: (made.append(asked), (pd.DataFrame(), 0))[1])
     monkeypatch.setattr("loopscope.ui.state.session", lambda: SimpleNamespace(made=kept))
-    own = model([str(i) for i in range(N)], {ScorePart.DISTANCE: scores(1)})
+    own = model([str(i) for i in range(N)], {ScorePart.DISTANCE: scores(1), ScorePart.OWN_MOMENTS: scores(0)})
     state: Any = SimpleNamespace(
         active="own", models={"own": own}, project=SimpleNamespace(key="p"), seen=SimpleNamespace(serial=1)
     )

@@ -676,6 +676,29 @@ def test_compare_judges_the_model_of_a_part_by_the_labels_of_that_part(walked: W
     assert set(beside["score"]) == {MODEL, "part"} and "On 2 loops that all of them score" in said
 
 
+def test_compare_judges_by_the_odd_loops_of_one_category(walked: Walked) -> None:
+    at = trained(walked)
+    state = state_of(at)
+    state.project.add_model("other", fit_detector(walked.embeddings, "knn"))
+    state.look()
+    rows = ["path,label,category", "Guitar/Guitar_100_A.wav,anomaly,click", "Guitar/Guitar_101_A.wav,normal,"]
+    rows += ["Bass/Bass_101_Em.wav,normal,", "Bass/Bass_103_Em.wav,anomaly,hum"]
+    labels = walked.folder / "labels.csv"
+    try:
+        labels.write_text("\n".join(rows))
+        at.switch_page("pages/compare.py").run()
+        assert at.selectbox(key="beside-category").options == ["all", "click", "hum"]
+        assert "On 4 loops that all of them score" in texts(at)
+        at.selectbox(key="beside-category").set_value("hum").run()
+        assert not at.exception and "On 3 loops that all of them score" in texts(at)
+        labels.write_text("\n".join(rows).replace("hum", "pop"))
+        at.run()
+    finally:
+        labels.unlink()
+    assert not at.exception
+    assert at.selectbox(key="beside-category").value == "all" and "On 4 loops that all of them score" in texts(at)
+
+
 def test_a_part_of_the_folder_is_chosen_before_the_walk(pack: Path) -> None:
     at = start()
     at.session_state["loopscope"].browsed = pack

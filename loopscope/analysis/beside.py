@@ -8,17 +8,19 @@ import pandas as pd
 from loopscope.analysis.explanation import title_of
 from loopscope.analysis.scoring import ScoredLoops
 from loopscope.arrays import Float
-from loopscope.detection.evaluation import LabelledSet
+from loopscope.detection.evaluation import ALL, LabelledSet
 from loopscope.detection.paired import side_by_side
 from loopscope.errors import DataError
 
 PART = "· "  # before the title of a part
 
 
-def beside(data: LabelledSet, models: Mapping[str, ScoredLoops], first: str) -> tuple[pd.DataFrame, int]:
+def beside(
+    data: LabelledSet, models: Mapping[str, ScoredLoops], first: str, category: str = ALL
+) -> tuple[pd.DataFrame, int]:
     """`side_by_side` of the model named `first`, its parts where there are several, and the others by their names; and
-    how many loops that is of. A part that says nothing of most loops is left out. Raises DataError where
-    these are all of one kind.
+    how many loops that is of. With a `category` anomalies of others are left out. So is a part that says nothing of
+    most loops. Raises DataError where these are all of one kind.
     """
     own = models[first]
     columns = {first: _of(data, own, own.scores["score"].to_numpy())}
@@ -31,6 +33,8 @@ def beside(data: LabelledSet, models: Mapping[str, ScoredLoops], first: str) -> 
         name: _of(data, model, model.scores["score"].to_numpy()) for name, model in models.items() if name != first
     }
     scored = np.isfinite(list(columns.values())).all(axis=0)
+    if category != ALL:
+        scored &= (data.labels == 0) | (data.categories == category)
     labels = data.labels[scored]
     if not 0 < labels.sum() < len(labels):
         raise DataError("The models score no labelled loops of both kinds together, so they cannot be compared.")

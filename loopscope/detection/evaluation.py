@@ -43,6 +43,11 @@ class LabelledSet:
     categories: NDArray[np.object_]
     remark: str = ""
 
+    @property
+    def kinds(self) -> list[str]:
+        """The categories of the anomalies that have one, in order."""
+        return sorted(set(self.categories[self.labels == 1]) - {""})
+
     def __post_init__(self) -> None:
         n, n_anomalies = len(self.labels), int(np.sum(self.labels))
         if not 0 < n_anomalies < n:

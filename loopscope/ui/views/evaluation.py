@@ -5,6 +5,7 @@ import streamlit as st
 
 from loopscope.analysis.beside import beside
 from loopscope.detection.evaluation import (
+    ALL,
     LabelledSet,
     evaluate_detectors,
     evaluate_scores,
@@ -18,7 +19,7 @@ from loopscope.errors import DataError
 from loopscope.library import Library
 from loopscope.ui.components import ended, plain, show_task, store
 from loopscope.ui.projects.tasks import Task, TaskBoard
-from loopscope.ui.state import SessionState, kept
+from loopscope.ui.state import SessionState, kept, recall, remember
 from loopscope.ui.views.marked_threshold import offer_marked_threshold
 from loopscope.user_files import UserFile
 from loopscope.wording import counted
@@ -131,24 +132,40 @@ def _session_models(state: SessionState, data: LabelledSet) -> None:
 
 def _beside_each_other(state: SessionState, data: LabelledSet) -> None:
     """The model in view, its parts alone and the other models, on the loops that all of them score."""
-    if state.active not in state.models:
+    own = state.models.get(state.active)
+    if own is None or (len(state.models) < 2 and len(own.components) < 2):
         return
+    st.markdown("**The model in view, each part of its score alone, other models**")
+    category = _category(data)
     models = tuple((label, id(scored)) for label, scored in state.models.items())
-    key = (state.project.key, state.seen.serial, state.active, models, data.loop_ids, data.labels.tobytes())
+    labels = (data.loop_ids, data.labels.tobytes(), tuple(data.categories), category)
+    key = (state.project.key, state.seen.serial, state.active, models, labels)
     try:
-        table, n = kept("beside", key, lambda: beside(data, state.models, state.active))
+        table, n = kept("beside", key, lambda: beside(data, state.models, state.active, category))
     except DataError as error:
         st.caption(plain(str(error)))
         return
-    if len(table) < 2:
-        return
-    st.markdown("**The model in view, each part of its score alone, other models**")
     st.caption(
         f"On {counted(n, 'loop')} that all of them score. “From” and “to” is where the difference would lie with other "
         "loops of the same kind, 95 times in 100: where they have one sign, chance alone is unlikely. "
         "Of many rows one may look so by chance."
     )
     st.dataframe(table, hide_index=True, column_config=APART)
+
+
+def _category(data: LabelledSet) -> str:
+    """Which odd loops the scores are to be judged by."""
+    kinds = data.kinds
+    if len(kinds) < 2:
+        return ALL
+    recall({"beside-category": ALL})
+    if st.session_state["beside-category"] not in kinds:
+        st.session_state["beside-category"] = ALL
+    chosen = st.selectbox(
+        "Odd loops", [ALL, *kinds], key="beside-category", width=280, help="Those of other categories are left out."
+    )
+    remember("beside-category")
+    return chosen
 
 
 def _all_detectors(tasks: TaskBoard, data: LabelledSet) -> None:
