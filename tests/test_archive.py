@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from loopscope.analysis.pipeline import score_table
 from loopscope.analysis.scoring import fit_detector
 from loopscope.archive import fetched
 from loopscope.archive.drift import drift_of
-from loopscope.archive.grow import add_address, add_embeddings, add_folder
+from loopscope.archive.grow import UNWRITTEN, Growth, add_address, add_embeddings, add_folder
 from loopscope.archive.manifest import Archive, make_archive, open_archive, parts_at
 from loopscope.archive.neighbours import Neighbours, nearest_exactly, neighbours_of
 from loopscope.archive.parts import Parts, part_bytes, part_name
@@ -38,6 +38,7 @@ from loopscope.detection.saved import list_models
 from loopscope.embeddings import EmbeddingSet
 from loopscope.errors import Cancelled, DataError, ModelError
 from loopscope.faults.file_report import report_of
+from loopscope.files import display_name
 from loopscope.library import Library, scan_folder
 from loopscope.progress import Progress
 from tests.buckets import KINDS, bucket_of
@@ -323,6 +324,43 @@ def test_an_archive_hears_only_what_is_new(folder: Path, tmp_path: Path) -> None
     library = scan_folder(folder)
     X = Tiny().embed([waveform(library, loop_id) for loop_id in parts.loop_ids.to_pylist()])
     np.testing.assert_allclose(np.concatenate(list(parts.chunks())), X, rtol=1e-3, atol=1e-6)
+
+
+def in_memory(folder: Path) -> str:
+    """The address of a copy, less what has no name in UTF-8."""
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).unlink(missing_ok=True)
+    fsspec.filesystem("memory").put(str(folder), "/unwritten", recursive=True)
+    return "memory://unwritten"
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda place, folder: add_folder(place, scan_folder(folder), Tiny()),
+        lambda place, folder: add_address(place, in_memory(folder), Tiny()),
+    ],
+)
+def test_loops_whose_part_a_worker_wrote_elsewhere_are_listed_and_come_in_the_next_time(
+    add: Callable[[Place, Path], Growth], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopscope.archive.grow.batch_size", lambda n, n_workers, largest: 3)
+    place, write, lost = Place.of(tmp_path / "archive"), Archive.write_part, []
+
+    def write_but_one(archive: Archive, name: str, content: bytes) -> None:
+        if lost:
+            write(archive, name, content)
+        lost.append(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "write_part", write_but_one)
+        grown = add(place, folder)
+    told = grown.rejected[grown.rejected["reason"] == UNWRITTEN]
+    ids = scan_folder(folder).unique.set_index("name")["loop_id"]
+    assert 0 < grown.n_new == grown.archive.parts.n_loops < len(ids)
+    unwritten = {ids[display_name(Path(path).name)] for path in told["path"]}
+    assert unwritten == set(ids) - set(grown.archive.parts.loop_ids.to_pylist())
+    again = add(place, folder)
+    assert again.n_new == len(unwritten) and not (again.rejected["reason"] == UNWRITTEN).any()
 
 
 @pytest.fixture(params=KINDS)

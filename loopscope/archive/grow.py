@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,10 @@ from loopscope.threads import worker_pool
 FILE_COLUMNS = ("duration_s", "sample_rate", "channels", "format", "subtype", "size_bytes", "mtime_ns")
 STAGE = "Indexing"
 LARGEST_HERE = 64  # loops in a batch, which Ctrl-C loses in each thread; a cluster is stopped less often
+UNWRITTEN = (
+    "It was heard, but its part is not in the archive: whoever heard it wrote elsewhere; give every worker the same "
+    "address and login, and index again."
+)
 log = logging.getLogger(__name__)
 
 
@@ -82,6 +86,7 @@ def add_folder(
         done += n_loops
         on_progress(Progress(STAGE, done, n_missing, unit="loops"))
     grown, gone = _listed(archive, library)
+    rejections += _unwritten(grown, missing.unique[["loop_id", "path"]].itertuples(index=False, name=None), rejections)
     n_failed = len(set(missing.unique["loop_id"]) - set(grown.parts.loop_ids.to_pylist()))
     log.info("index: %d loops, %d new, %d failed, %d files gone", len(ids), n_missing, n_failed, gone)
     left_out = pd.concat([library.rejected[["path", "reason"]], reasons_frame(rejections)], ignore_index=True)
@@ -131,6 +136,7 @@ def add_address(
     todo, done = [file for file in files if not file.is_as_heard], 0
     rows = [(file.earlier[0], file.address, file.version) for file in files if file.is_as_heard]
     rejections: list[tuple[str, str]] = []
+    heard_now: list[tuple[str, str]] = []
     on_progress(Progress(STAGE, 0, len(todo)))
     batches = list(batches_of(todo, _batch_size(len(todo), engine)))
     known = before if engine == "threads" else frozenset()
@@ -138,12 +144,14 @@ def add_address(
         write_fetched, batches, encoder, archive, everything, engine, [], should_stop, known=known
     ):
         rows += [(loop_id, file.address, file.version) for loop_id, file in found]
+        heard_now += [(loop_id, file.address) for loop_id, file in found]
         rows += [(file.earlier[0], file.address, file.earlier[1]) for file in missed if file.earlier[0]]
         rejections += rejected
         done += len({address for address, _ in rejected} | {file.address for _, file in found})
         on_progress(Progress(STAGE, done, len(todo)))
     gone = _gone(archive, folder, [file.address for file in files])
     grown = archive.with_listing(folder, *([row[column] for row in rows] for column in range(3)))
+    rejections += _unwritten(grown, heard_now, rejections)
     ids = {loop_id for loop_id, _, _ in rows}
     n_new = len((ids - before).intersection(grown.parts.loop_ids.to_pylist()))
     return Growth(grown, n_new, len(ids & before), gone, reasons_frame(rejections))
@@ -278,6 +286,12 @@ def _listed(archive: Archive, library: Library) -> tuple[Archive, int]:
     folder, paths = path_as_text(str(library.root)), [path_as_text(path) for path in library.loops["path"]]
     gone = _gone(archive, folder, paths)
     return archive.with_listing(folder, list(library.loops["loop_id"]), paths), gone
+
+
+def _unwritten(grown: Archive, heard: Iterable[tuple[str, str]], rejected: Rejections) -> Rejections:
+    """Of loops (loop_id, path) that were heard those without a part, but for what was left out for a reason."""
+    there, known = set(grown.parts.loop_ids.to_pylist()), {path for path, _ in rejected}
+    return [(path, UNWRITTEN) for loop_id, path in heard if loop_id not in there and path not in known]
 
 
 def _gone(archive: Archive, folder: str, paths: Sequence[str]) -> int:
